@@ -1,1 +1,41 @@
-//! Work in progress.
+//! The ZRE protocol, pure: no sockets, no clock, no runtime.
+//!
+//! ZRE (RFC 20 and 36 of the ZeroMQ project) lets programs on a local network
+//! find each other, talk in pairs and groups, and notice who leaves. This crate
+//! is what the bytes mean:
+//!
+//! 1. [`Beacon`]: the datagrams by which nodes find each other, in three forms.
+//! 2. [`Command`]: the messages of a session, with [`Message`] as what the
+//!    application says, [`State`] as what a node says of itself and [`Endpoint`]
+//!    as where it is reached.
+//! 3. [`sequence`]: the numbers that show that nothing of a session is missing.
+//! 4. [`Limits`]: how much of anything a node takes.
+//!
+//! Nothing in here panics on what comes off a network, or allocates by a length
+//! that was announced and not delivered.
+
+mod beacon;
+mod command;
+mod endpoint;
+mod limits;
+mod message;
+pub mod sequence;
+mod state;
+mod wire;
+
+pub use beacon::{BEACON_MAX, Beacon, BeaconError};
+pub use command::{
+    Command, DecodeError, Header, Hello, SEQUENCE_OFFSET, SIGNATURE, VERSION, patch_sequence,
+    shout_header, whisper_header,
+};
+pub use endpoint::{Endpoint, EndpointError};
+pub use limits::{LimitError, Limits};
+pub use message::Message;
+pub use state::{State, StateError};
+
+/// The frames of one ZeroMQ message. Two fit in place, a header and one frame of
+/// content, which is what nearly every message is.
+pub type Frames = smallvec::SmallVec<[bytes::Bytes; 2]>;
+
+/// Text that is shared rather than copied: the name of a group, the id of a node.
+pub type Str = std::sync::Arc<str>;

@@ -1,0 +1,270 @@
+//! The datagrams by which nodes find each other.
+//!
+//! ```text
+//! classic, 22 bytes    'Z' 'R' 'E' %x01 | UUID, 16 bytes | port, 2 bytes
+//! state,   23 bytes    'Z' 'R' 'E' %x01 | UUID, 16 bytes | port, 2 bytes | state, 1 byte
+//! CURVE,   54 bytes    'Z' 'R' 'E' %x03 | UUID, 16 bytes | port, 2 bytes | public key, 32 bytes
+//! ```
+//!
+//! The port is in network byte order and is that of the node's inbox; port 0
+//! says that the node leaves. The classic form is that of RFC 36, the CURVE form
+//! is C Zyre's, the state form is what this project proposes. Which form may be
+//! sent where matters (some implementations die of a form they don't know): see
+//! `docs/protocol.md`. All three are understood wherever they come from.
+
+use smallvec::SmallVec;
+use uuid::Uuid;
+
+use crate::state::State;
+use crate::wire::Reader;
+
+/// Bytes of the longest beacon, the CURVE form.
+pub const BEACON_MAX: usize = 54;
+
+const SIGNATURE: &[u8; 3] = b"ZRE";
+const CLASSIC_LENGTH: usize = 22;
+const STATE_LENGTH: usize = 23;
+const CURVE_LENGTH: usize = BEACON_MAX;
+/// Version octet of the classic and the state form.
+const VERSION_CLASSIC: u8 = 1;
+/// Version octet of the CURVE form.
+const VERSION_CURVE: u8 = 3;
+
+/// One beacon, in any of its three forms.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Beacon {
+    /// RFC 36's form, which every implementation understands.
+    Classic {
+        /// Who sends it.
+        uuid: Uuid,
+        /// TCP port of its inbox, on the address that the datagram came from;
+        /// 0 says that the node leaves.
+        port: u16,
+    },
+    /// C Zyre's form of a node that speaks CURVE only.
+    Curve {
+        /// Who sends it.
+        uuid: Uuid,
+        /// As in the classic form.
+        port: u16,
+        /// The node's permanent public key.
+        public_key: [u8; 32],
+    },
+    /// The classic form and what the node says of itself.
+    State {
+        /// Who sends it.
+        uuid: Uuid,
+        /// As in the classic form, except that a leaving node says
+        /// [`State::Exit`] and still the port that it closes.
+        port: u16,
+        /// The node's state.
+        state: State,
+    },
+}
+
+impl Beacon {
+    /// Who sent it.
+    pub fn uuid(&self) -> Uuid {
+        match self {
+            Self::Classic { uuid, .. } | Self::Curve { uuid, .. } | Self::State { uuid, .. } => {
+                *uuid
+            }
+        }
+    }
+
+    /// The TCP port of its sender's inbox, 0 when a classic or CURVE node leaves.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Classic { port, .. } | Self::Curve { port, .. } | Self::State { port, .. } => {
+                *port
+            }
+        }
+    }
+
+    /// What its sender says of itself; `None` in the forms that don't say.
+    pub fn state(&self) -> Option<State> {
+        match self {
+            Self::State { state, .. } => Some(*state),
+            Self::Classic { .. } | Self::Curve { .. } => None,
+        }
+    }
+
+    /// Whether it says goodbye: port 0, or the state `Exit`.
+    ///
+    /// RFC 36: "When a ZRE node receives a beacon from a known node, with a zero
+    /// port number, it SHALL disconnect from this peer."
+    pub fn is_leaving(&self) -> bool {
+        self.port() == 0 || self.state() == Some(State::Exit)
+    }
+
+    /// The datagram.
+    pub fn encode(&self) -> SmallVec<[u8; BEACON_MAX]> {
+        let version = match self {
+            Self::Classic { .. } | Self::State { .. } => VERSION_CLASSIC,
+            Self::Curve { .. } => VERSION_CURVE,
+        };
+        let mut out = SmallVec::new();
+        out.extend_from_slice(SIGNATURE);
+        out.push(version);
+        out.extend_from_slice(self.uuid().as_bytes());
+        out.extend_from_slice(&self.port().to_be_bytes());
+        match self {
+            Self::Classic { .. } => {}
+            Self::Curve { public_key, .. } => out.extend_from_slice(public_key),
+            Self::State { state, .. } => out.push(u8::from(*state)),
+        }
+        out
+    }
+
+    /// Reads a datagram.
+    ///
+    /// RFC 36: "A node that receives an invalid beacon SHALL discard it silently."
+    ///
+    /// # Errors
+    /// A datagram that isn't exactly one of the three forms is to be dropped
+    /// (and counted); the error says what it was instead.
+    pub fn decode(datagram: &[u8]) -> Result<Self, BeaconError> {
+        let Some((signature, rest)) = datagram.split_first_chunk() else {
+            return Err(BeaconError::NotZre);
+        };
+        if signature != SIGNATURE {
+            return Err(BeaconError::NotZre);
+        }
+        let wrong_length = |version| BeaconError::Length {
+            version,
+            length: datagram.len(),
+        };
+        let (version, rest) = rest.split_first().ok_or(BeaconError::NotZre)?;
+        let (uuid, rest) = match *version {
+            VERSION_CLASSIC | VERSION_CURVE => rest
+                .split_first_chunk()
+                .ok_or_else(|| wrong_length(*version))?,
+            other => return Err(BeaconError::Version(other)),
+        };
+        let uuid = Uuid::from_bytes(*uuid);
+        let mut reader = Reader::new(rest);
+        let port = reader.number2("port").map_err(|_| wrong_length(*version))?;
+        let tail = rest.get(2..).unwrap_or_default();
+        match (*version, datagram.len()) {
+            (VERSION_CLASSIC, CLASSIC_LENGTH) => Ok(Self::Classic { uuid, port }),
+            (VERSION_CLASSIC, STATE_LENGTH) => match tail {
+                [octet] => Ok(Self::State {
+                    uuid,
+                    port,
+                    state: State::from(*octet),
+                }),
+                _ => Err(wrong_length(*version)),
+            },
+            (VERSION_CURVE, CURVE_LENGTH) => tail
+                .try_into()
+                .map(|public_key| Self::Curve {
+                    uuid,
+                    port,
+                    public_key,
+                })
+                .map_err(|_| wrong_length(*version)),
+            _ => Err(wrong_length(*version)),
+        }
+    }
+}
+
+/// Why a datagram is no beacon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BeaconError {
+    /// It doesn't begin with `ZRE` and a version: something else uses the port.
+    #[error("not a ZRE beacon: another program uses this UDP port, or set another one")]
+    NotZre,
+    /// A version of the beacon that isn't known here (1 and 3 are).
+    #[error("a ZRE beacon of unknown version {0}")]
+    Version(u8),
+    /// A known version, but not as long as any of its forms.
+    #[error("a ZRE beacon of version {version} with {length} bytes, which no form of it has")]
+    Length {
+        /// The version octet.
+        version: u8,
+        /// Bytes in the datagram.
+        length: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const UUID: Uuid = Uuid::from_bytes([7; 16]);
+
+    fn forms() -> [Beacon; 3] {
+        [
+            Beacon::Classic {
+                uuid: UUID,
+                port: 49152,
+            },
+            Beacon::Curve {
+                uuid: UUID,
+                port: 49152,
+                public_key: [9; 32],
+            },
+            Beacon::State {
+                uuid: UUID,
+                port: 49152,
+                state: State::Busy,
+            },
+        ]
+    }
+
+    #[test]
+    fn each_form_has_its_length_and_comes_back() {
+        let lengths = forms().map(|beacon| {
+            let datagram = beacon.encode();
+            assert_eq!(Beacon::decode(&datagram), Ok(beacon));
+            assert!(!datagram.spilled());
+            datagram.len()
+        });
+        assert_eq!(lengths, [22, 54, 23]);
+    }
+
+    #[test]
+    fn no_other_length_is_a_beacon() {
+        for beacon in forms() {
+            let mut datagram = beacon.encode().to_vec();
+            datagram.resize(2000, 1);
+            let version = datagram[3];
+            for length in 0..datagram.len() {
+                let decoded = Beacon::decode(&datagram[..length]);
+                let expected = match (version, length) {
+                    (1, 22 | 23) | (3, 54) => Ok(()),
+                    (_, 0..=3) => Err(BeaconError::NotZre),
+                    _ => Err(BeaconError::Length { version, length }),
+                };
+                assert_eq!(decoded.map(drop), expected, "{length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn leaving_is_port_zero_or_exit() {
+        let [classic, curve, state] = forms();
+        assert!(!classic.is_leaving() && !curve.is_leaving() && !state.is_leaving());
+        assert!(
+            Beacon::Classic {
+                uuid: UUID,
+                port: 0
+            }
+            .is_leaving()
+        );
+        assert!(
+            Beacon::State {
+                uuid: UUID,
+                port: 49152,
+                state: State::Exit
+            }
+            .is_leaving()
+        );
+    }
+
+    #[test]
+    fn strangers_are_told_apart() {
+        assert_eq!(Beacon::decode(b"ZRX\x01"), Err(BeaconError::NotZre));
+        assert_eq!(Beacon::decode(b"ZRE\x02"), Err(BeaconError::Version(2)));
+    }
+}

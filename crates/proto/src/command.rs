@@ -1,0 +1,498 @@
+//! The messages that travel in a session.
+//!
+//! RFC 36's grammar, with the two that C Zyre added for elections and the one it
+//! added for leaving. The first frame of each is a header:
+//!
+//! ```text
+//! %xAA %xA1 | id, 1 byte | version = 2 | sequence, 2 bytes | fields
+//! ```
+//!
+//! | id | message | fields | frames after the header |
+//! | --- | --- | --- | --- |
+//! | 1 | HELLO | endpoint, groups, status, name, headers | |
+//! | 2 | WHISPER | | content |
+//! | 3 | SHOUT | group | content |
+//! | 4, 5 | JOIN, LEAVE | group, status | |
+//! | 6, 7 | PING, PING-OK | | |
+//! | 8 | ELECT | group, challenger id | |
+//! | 9 | LEADER | group, leader id | |
+//! | 10 | GOODBYE | | |
+//! | 128 | STATE | state | |
+//!
+//! STATE is this project's own. An implementation that doesn't know an id drops
+//! the message without counting its sequence number, and takes the next for a
+//! gap: 8 to 128 go only to peers that showed that they know them (GOODBYE also
+//! as the last message of all).
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, Bytes};
+use smallvec::SmallVec;
+
+use crate::limits::Limits;
+use crate::message::Message;
+use crate::state::State;
+use crate::wire::{FieldError, Reader, STRING_MAX, clip, put_longstr, put_string, text};
+use crate::{Frames, Str};
+
+/// The first two bytes of every message.
+pub const SIGNATURE: [u8; 2] = [0xAA, 0xA1];
+
+/// Version octet of every message; that of a beacon is another.
+pub const VERSION: u8 = 2;
+
+/// Where in the header frame the sequence number stands, two bytes, network order.
+pub const SEQUENCE_OFFSET: usize = 4;
+
+/// Bytes before the first field.
+const PREFIX: usize = 6;
+
+/// Message ids on the wire.
+mod id {
+    pub(super) const HELLO: u8 = 1;
+    pub(super) const WHISPER: u8 = 2;
+    pub(super) const SHOUT: u8 = 3;
+    pub(super) const JOIN: u8 = 4;
+    pub(super) const LEAVE: u8 = 5;
+    pub(super) const PING: u8 = 6;
+    pub(super) const PING_OK: u8 = 7;
+    pub(super) const ELECT: u8 = 8;
+    pub(super) const LEADER: u8 = 9;
+    pub(super) const GOODBYE: u8 = 10;
+    pub(super) const STATE: u8 = 0x80;
+}
+
+/// A header frame that a sender builds itself, on its stack unless the group's
+/// name is long.
+pub type Header = SmallVec<[u8; 64]>;
+
+/// One message between peers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Opens a session: who I am and where to answer.
+    Hello(Hello),
+    /// To one peer.
+    Whisper {
+        /// The application's frames.
+        content: Message,
+    },
+    /// To each member of a group, one by one.
+    Shout {
+        /// The group's name.
+        group: Str,
+        /// The application's frames.
+        content: Message,
+    },
+    /// The sender joined a group.
+    Join {
+        /// The group's name.
+        group: Str,
+        /// The sender's status octet after joining.
+        status: u8,
+    },
+    /// The sender left a group.
+    Leave {
+        /// The group's name.
+        group: Str,
+        /// The sender's status octet after leaving.
+        status: u8,
+    },
+    /// Are you there?
+    Ping,
+    /// Yes, and I have read what came before.
+    PingOk,
+    /// A wave of an election in a contested group.
+    Elect {
+        /// The group's name.
+        group: Str,
+        /// UUID of the node whose wave it is: 32 upper-case hex digits.
+        challenger_id: Str,
+    },
+    /// The result of an election.
+    Leader {
+        /// The group's name.
+        group: Str,
+        /// UUID of the leader: 32 upper-case hex digits.
+        leader_id: Str,
+    },
+    /// The sender leaves; nothing follows.
+    Goodbye,
+    /// The sender's state changed. Only for peers whose HELLO showed the header
+    /// `X-ZRE-STATE`.
+    State(State),
+}
+
+/// What a HELLO says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hello {
+    /// Where the sender's inbox is, in the sender's words: `tcp://ip:port`.
+    pub endpoint: String,
+    /// The groups that the sender is in.
+    pub groups: Vec<String>,
+    /// The sender's status octet: how often it joined and left, modulo 256.
+    pub status: u8,
+    /// The sender's name.
+    pub name: String,
+    /// The sender's headers. When a key comes twice, the last value stands.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl Command {
+    /// The message's id on the wire.
+    pub fn id(&self) -> u8 {
+        match self {
+            Self::Hello(_) => id::HELLO,
+            Self::Whisper { .. } => id::WHISPER,
+            Self::Shout { .. } => id::SHOUT,
+            Self::Join { .. } => id::JOIN,
+            Self::Leave { .. } => id::LEAVE,
+            Self::Ping => id::PING,
+            Self::PingOk => id::PING_OK,
+            Self::Elect { .. } => id::ELECT,
+            Self::Leader { .. } => id::LEADER,
+            Self::Goodbye => id::GOODBYE,
+            Self::State(_) => id::STATE,
+        }
+    }
+
+    /// The message's name in the RFC, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Hello(_) => "HELLO",
+            Self::Whisper { .. } => "WHISPER",
+            Self::Shout { .. } => "SHOUT",
+            Self::Join { .. } => "JOIN",
+            Self::Leave { .. } => "LEAVE",
+            Self::Ping => "PING",
+            Self::PingOk => "PING-OK",
+            Self::Elect { .. } => "ELECT",
+            Self::Leader { .. } => "LEADER",
+            Self::Goodbye => "GOODBYE",
+            Self::State(_) => "STATE",
+        }
+    }
+
+    /// Whether it is the application's: a WHISPER or SHOUT.
+    pub fn is_data(&self) -> bool {
+        matches!(self, Self::Whisper { .. } | Self::Shout { .. })
+    }
+
+    /// The frames of the message under this sequence number: its header, and for
+    /// WHISPER and SHOUT the content, which is shared, not copied.
+    ///
+    /// A `string` longer than the wire can say (255 bytes) is cut at a
+    /// character's edge: check what the user passes with [`Limits`] before.
+    pub fn encode(&self, sequence: u16) -> Frames {
+        let mut frames = Frames::new();
+        match self {
+            Self::Hello(hello) => frames.push(hello.encode(sequence)),
+            Self::Whisper { content } => {
+                frames.push(Bytes::copy_from_slice(&whisper_header(sequence)));
+                frames.extend(content.frames().iter().cloned());
+            }
+            Self::Shout { group, content } => {
+                frames.push(Bytes::copy_from_slice(&shout_header(group, sequence)));
+                frames.extend(content.frames().iter().cloned());
+            }
+            other => {
+                let mut out = Vec::with_capacity(64);
+                put_prefix(&mut out, other.id(), sequence);
+                other.put_fields(&mut out);
+                frames.push(Bytes::from(out));
+            }
+        }
+        frames
+    }
+
+    /// The fields of the messages that fit in a small header.
+    fn put_fields(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Join { group, status } | Self::Leave { group, status } => {
+                put_string(out, group);
+                out.put_u8(*status);
+            }
+            Self::Elect {
+                group,
+                challenger_id: node,
+            }
+            | Self::Leader {
+                group,
+                leader_id: node,
+            } => {
+                put_string(out, group);
+                put_string(out, node);
+            }
+            Self::State(state) => out.put_u8(u8::from(*state)),
+            Self::Hello(_) | Self::Whisper { .. } | Self::Shout { .. } => {}
+            Self::Ping | Self::PingOk | Self::Goodbye => {}
+        }
+    }
+
+    /// Reads a message: its sequence number and what it says.
+    ///
+    /// `frames` are those of one message without the routing id. Content is taken
+    /// over as it is, without a copy. As in C Zyre, bytes after the last field
+    /// are ignored; so are frames after the header of a message that has no
+    /// content. Text that isn't UTF-8 is read with replacement characters.
+    ///
+    /// # Errors
+    /// See [`DecodeError`]. Nothing is allocated for a length or count that the
+    /// frames don't back.
+    pub fn decode(mut frames: Frames, limits: &Limits) -> Result<(u16, Self), DecodeError> {
+        if frames.is_empty() {
+            return Err(DecodeError::NotZre);
+        }
+        let header = frames.remove(0);
+        let Some((prefix, fields)) = header.split_first_chunk::<PREFIX>() else {
+            return Err(DecodeError::NotZre);
+        };
+        let [first, second, id, version, high, low] = *prefix;
+        // RFC 36: "A node SHALL silently discard any message received that does
+        // not start with these two octets."
+        if [first, second] != SIGNATURE {
+            return Err(DecodeError::NotZre);
+        }
+        // RFC 36: "A node SHALL discard messages that do not contain a valid
+        // version number."
+        if version != VERSION {
+            return Err(DecodeError::Version(version));
+        }
+        let sequence = u16::from_be_bytes([high, low]);
+        let wrong = |error| match error {
+            FieldError::Short(what) => DecodeError::Malformed { id, sequence, what },
+            FieldError::Limit(what, limit) => DecodeError::Limit {
+                id,
+                sequence,
+                what,
+                limit,
+            },
+        };
+        let most = match id {
+            id::HELLO => limits.hello_bytes,
+            _ => limits.header_frame_bytes,
+        };
+        if header.len() > most {
+            return Err(wrong(FieldError::Limit("header frame bytes", most)));
+        }
+        let content = |frames: Frames| {
+            if frames.len() > limits.max_frames {
+                return Err(FieldError::Limit("content frames", limits.max_frames));
+            }
+            Ok(Message::from(frames))
+        };
+        let mut reader = Reader::new(fields);
+        let command = match id {
+            id::HELLO => Hello::decode(&mut reader, limits).map(Self::Hello),
+            id::WHISPER => content(frames).map(|content| Self::Whisper { content }),
+            id::SHOUT => group(&mut reader, limits).and_then(|group| {
+                let content = content(frames)?;
+                Ok(Self::Shout { group, content })
+            }),
+            _ => match Self::decode_fields(id, &mut reader, limits) {
+                Ok(Some(command)) => Ok(command),
+                Ok(None) => return Err(DecodeError::UnknownCommand { id, sequence }),
+                Err(error) => Err(error),
+            },
+        };
+        command.map(|command| (sequence, command)).map_err(wrong)
+    }
+
+    /// The messages that fit in a small header; `None` for an unknown id.
+    fn decode_fields(
+        id: u8,
+        reader: &mut Reader<'_>,
+        limits: &Limits,
+    ) -> Result<Option<Self>, FieldError> {
+        Ok(Some(match id {
+            id::JOIN => Self::Join {
+                group: group(reader, limits)?,
+                status: reader.number1("status")?,
+            },
+            id::LEAVE => Self::Leave {
+                group: group(reader, limits)?,
+                status: reader.number1("status")?,
+            },
+            id::PING => Self::Ping,
+            id::PING_OK => Self::PingOk,
+            id::ELECT => Self::Elect {
+                group: group(reader, limits)?,
+                challenger_id: text(reader.string("challenger id", STRING_MAX)?).into(),
+            },
+            id::LEADER => Self::Leader {
+                group: group(reader, limits)?,
+                leader_id: text(reader.string("leader id", STRING_MAX)?).into(),
+            },
+            id::GOODBYE => Self::Goodbye,
+            id::STATE => Self::State(State::from(reader.number1("state")?)),
+            _ => return Ok(None),
+        }))
+    }
+}
+
+fn group(reader: &mut Reader<'_>, limits: &Limits) -> Result<Str, FieldError> {
+    let bytes = reader.string("group name", limits.group_bytes)?;
+    Ok(String::from_utf8_lossy(bytes).as_ref().into())
+}
+
+impl Hello {
+    fn encode(&self, sequence: u16) -> Bytes {
+        let mut out = Vec::with_capacity(256);
+        put_prefix(&mut out, id::HELLO, sequence);
+        put_string(&mut out, &self.endpoint);
+        put_count(&mut out, self.groups.len());
+        for group in &self.groups {
+            put_longstr(&mut out, group);
+        }
+        out.put_u8(self.status);
+        put_string(&mut out, &self.name);
+        put_count(&mut out, self.headers.len());
+        for (key, value) in &self.headers {
+            put_string(&mut out, key);
+            put_longstr(&mut out, value);
+        }
+        Bytes::from(out)
+    }
+
+    fn decode(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, FieldError> {
+        let endpoint = text(reader.string("endpoint", STRING_MAX)?);
+        let mut groups = Vec::new();
+        for _ in 0..reader.count("groups", LONGSTR_MIN, limits.groups_per_peer)? {
+            groups.push(text(reader.longstr("group name", limits.group_bytes)?));
+        }
+        let status = reader.number1("status")?;
+        let name = text(reader.string("node name", limits.name_bytes)?);
+        let mut headers = BTreeMap::new();
+        for _ in 0..reader.count("headers", HEADER_MIN, limits.headers)? {
+            let key = text(reader.string("header name", limits.header_key_bytes)?);
+            let value = text(reader.longstr("header value", limits.header_value_bytes)?);
+            headers.insert(key, value);
+        }
+        Ok(Self {
+            endpoint,
+            groups,
+            status,
+            name,
+            headers,
+        })
+    }
+}
+
+/// Bytes of an empty `longstr`, the least that a group in HELLO takes.
+const LONGSTR_MIN: usize = 4;
+/// Bytes of an empty `string` and an empty `longstr`, the least for a header.
+const HEADER_MIN: usize = 5;
+
+fn put_prefix(out: &mut impl BufMut, id: u8, sequence: u16) {
+    out.put_slice(&SIGNATURE);
+    out.put_u8(id);
+    out.put_u8(VERSION);
+    out.put_u16(sequence);
+}
+
+/// More than 2^32 groups or headers don't fit in memory, let alone in a HELLO.
+fn put_count(out: &mut impl BufMut, count: usize) {
+    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
+/// The header frame of a WHISPER.
+pub fn whisper_header(sequence: u16) -> Header {
+    prefix(id::WHISPER, sequence)
+}
+
+/// The header frame of a SHOUT into `group`, cut at a character's edge when its
+/// name is longer than 255 bytes.
+///
+/// To shout to many peers, make it once and [`patch_sequence`] for each.
+pub fn shout_header(group: &str, sequence: u16) -> Header {
+    let mut header = prefix(id::SHOUT, sequence);
+    let group = clip(group, STRING_MAX);
+    header.push(u8::try_from(group.len()).unwrap_or(u8::MAX));
+    header.extend_from_slice(group);
+    header
+}
+
+fn prefix(id: u8, sequence: u16) -> Header {
+    let [signature, rest] = SIGNATURE;
+    let [high, low] = sequence.to_be_bytes();
+    let mut header = Header::new();
+    header.extend_from_slice(&[signature, rest, id, VERSION, high, low]);
+    header
+}
+
+/// Writes another sequence number into an encoded header frame. A slice that is
+/// too short for a header stays as it is.
+pub fn patch_sequence(header: &mut [u8], sequence: u16) {
+    if let Some(place) = header
+        .get_mut(SEQUENCE_OFFSET..)
+        .and_then(<[u8]>::first_chunk_mut)
+    {
+        *place = sequence.to_be_bytes();
+    }
+}
+
+/// Why frames are no message that this node knows.
+///
+/// Where [`sequence`](Self::sequence) gives a number, the message was one of the
+/// session and has to be counted as received; otherwise nothing is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// No frame, one too short for a header, or another signature: not ZRE.
+    #[error("not a ZRE message: something else has connected to this port")]
+    NotZre,
+    /// Another version of the protocol.
+    #[error("a ZRE message of version {0}; this node speaks version 2")]
+    Version(u8),
+    /// An id that this node doesn't know.
+    #[error("a ZRE message with the unknown id {id}")]
+    UnknownCommand {
+        /// The id.
+        id: u8,
+        /// Its sequence number.
+        sequence: u16,
+    },
+    /// The header frame ends inside a field.
+    #[error("a ZRE message with id {id} ends before its field {what:?} does")]
+    Malformed {
+        /// The message's id.
+        id: u8,
+        /// Its sequence number.
+        sequence: u16,
+        /// The field.
+        what: &'static str,
+    },
+    /// Well formed, and more than [`Limits`] allow.
+    #[error("a ZRE message with id {id} passes the limit of {limit} for {what}")]
+    Limit {
+        /// The message's id.
+        id: u8,
+        /// Its sequence number.
+        sequence: u16,
+        /// What is limited.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl DecodeError {
+    /// The message's sequence number, where there was one to read.
+    pub fn sequence(&self) -> Option<u16> {
+        match self {
+            Self::NotZre | Self::Version(_) => None,
+            Self::UnknownCommand { sequence, .. }
+            | Self::Malformed { sequence, .. }
+            | Self::Limit { sequence, .. } => Some(*sequence),
+        }
+    }
+
+    /// The message's id, where there was one to read.
+    pub fn id(&self) -> Option<u8> {
+        match self {
+            Self::NotZre | Self::Version(_) => None,
+            Self::UnknownCommand { id, .. }
+            | Self::Malformed { id, .. }
+            | Self::Limit { id, .. } => Some(*id),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Where a node's inbox can be reached.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use std::str::FromStr;
+
+/// The address of an inbox, as ZeroMQ writes it.
+///
+/// ```
+/// use zre_proto::Endpoint;
+///
+/// let endpoint: Endpoint = "tcp://[fe80::1%3]:49152".parse()?;
+/// assert_eq!(endpoint.to_string(), "tcp://[fe80::1%3]:49152");
+/// // A scope means something on this host only, so it never goes on the wire.
+/// assert_eq!(endpoint.to_wire(), "tcp://[fe80::1]:49152");
+/// # Ok::<(), zre_proto::EndpointError>(())
+/// ```
+///
+/// Two endpoints are equal when they are the same place for this host: the scope
+/// of an IPv6 address counts, for the same link-local address may be held by
+/// different hosts on different links.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// `tcp://1.2.3.4:5` or `tcp://[fe80::1]:5`.
+    Tcp(SocketAddr),
+    /// `tcp://name:5`: a name that still has to be resolved.
+    Host {
+        /// The name, in lower case.
+        host: String,
+        /// The port, never 0.
+        port: u16,
+    },
+    /// `ipc://path`: a Unix domain socket. A path that begins with `@` is
+    /// ZeroMQ's notation for the abstract namespace.
+    Ipc(String),
+}
+
+impl Endpoint {
+    /// Reads an endpoint that a peer said: as [`FromStr`], but a scope in it,
+    /// number or name, is dropped, since it is the peer's and means nothing here.
+    ///
+    /// # Errors
+    /// As for [`FromStr`], except [`EndpointError::Scope`].
+    pub fn from_wire(text: &str) -> Result<Self, EndpointError> {
+        parse(text, true)
+    }
+
+    /// The text for the wire: [`Display`](fmt::Display) without the scope.
+    pub fn to_wire(&self) -> String {
+        match self {
+            Self::Tcp(SocketAddr::V6(address)) => {
+                format!("tcp://[{}]:{}", address.ip(), address.port())
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// The socket address, if it is one already.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Host { .. } | Self::Ipc(_) => None,
+        }
+    }
+
+    /// The IP address, if there is one already.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.socket_addr().map(|address| address.ip())
+    }
+
+    /// The TCP port, if there is one.
+    pub fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(address) => Some(address.port()),
+            Self::Host { port, .. } => Some(*port),
+            Self::Ipc(_) => None,
+        }
+    }
+
+    /// The same endpoint over the interface with this index: sets the scope of a
+    /// link-local IPv6 address, and changes nothing else.
+    #[must_use]
+    pub fn with_scope(self, scope: u32) -> Self {
+        match self {
+            Self::Tcp(SocketAddr::V6(mut address)) if address.ip().is_unicast_link_local() => {
+                address.set_scope_id(scope);
+                Self::Tcp(SocketAddr::V6(address))
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(address: SocketAddr) -> Self {
+        Self::Tcp(address)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            // The standard library writes `[ip%scope]:port`.
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Host { host, port } => write!(f, "tcp://{host}:{port}"),
+            Self::Ipc(path) => write!(f, "ipc://{path}"),
+        }
+    }
+}
+
+/// Why text is no endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// Neither `tcp://` nor `ipc://`.
+    #[error("{0:?} doesn't begin with tcp:// or ipc://")]
+    Transport(String),
+    /// No port, or none that can be dialled.
+    #[error("{0:?} doesn't end in a port from 1 to 65535, as in tcp://192.168.1.2:5670")]
+    Port(String),
+    /// Neither an IP address nor a host name. A wildcard is none: nobody can
+    /// dial it.
+    #[error("{0:?} names no host: give an IP address ([..] around IPv6) or a host name")]
+    Host(String),
+    /// The part after `%` in an IPv6 address isn't a number.
+    #[error("the scope in {0:?} must be the interface's index, as in [fe80::1%2]")]
+    Scope(String),
+    /// An `ipc://` without a path, or with a NUL in it.
+    #[error("{0:?} has no usable path")]
+    Path(String),
+}
+
+impl FromStr for Endpoint {
+    type Err = EndpointError;
+
+    /// Reads `tcp://v4:port`, `tcp://[v6]:port`, `tcp://[v6%index]:port`,
+    /// `tcp://host:port` and `ipc://path`; also C Zyre's IPv6 without brackets,
+    /// where the last colon begins the port.
+    fn from_str(text: &str) -> Result<Self, EndpointError> {
+        parse(text, false)
+    }
+}
+
+/// The most of a text that an error repeats, in characters.
+const QUOTED: usize = 80;
+
+fn parse(text: &str, drop_scope: bool) -> Result<Endpoint, EndpointError> {
+    let quoted = || text.chars().take(QUOTED).collect::<String>();
+    if let Some(path) = text.strip_prefix("ipc://") {
+        if path.is_empty() || path.contains('\0') {
+            return Err(EndpointError::Path(quoted()));
+        }
+        return Ok(Endpoint::Ipc(path.to_owned()));
+    }
+    let rest = text
+        .strip_prefix("tcp://")
+        .ok_or_else(|| EndpointError::Transport(quoted()))?;
+    let (host, port) = rest
+        .rsplit_once(':')
+        .ok_or_else(|| EndpointError::Port(quoted()))?;
+    let port = match port.parse::<u16>() {
+        // `parse` takes a leading plus sign, a port doesn't.
+        Ok(number) if number != 0 && !port.starts_with('+') => number,
+        _ => return Err(EndpointError::Port(quoted())),
+    };
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    if let Ok(ip) = host.parse::<std::net::Ipv4Addr>() {
+        return Ok(Endpoint::Tcp(SocketAddr::from((ip, port))));
+    }
+    let (ip, scope) = split_scope(bracketed.unwrap_or(host));
+    if let Ok(ip) = ip.parse::<Ipv6Addr>() {
+        let scope = match scope {
+            None => 0,
+            Some(_) if drop_scope => 0,
+            Some(scope) => scope.parse().map_err(|_| EndpointError::Scope(quoted()))?,
+        };
+        let address = SocketAddrV6::new(ip, port, 0, scope);
+        return Ok(Endpoint::Tcp(SocketAddr::V6(address)));
+    }
+    if bracketed.is_some() || !is_host_name(host) {
+        return Err(EndpointError::Host(quoted()));
+    }
+    Ok(Endpoint::Host {
+        host: host.to_ascii_lowercase(),
+        port,
+    })
+}
+
+fn split_scope(host: &str) -> (&str, Option<&str>) {
+    match host.split_once('%') {
+        Some((ip, scope)) => (ip, Some(scope)),
+        None => (host, None),
+    }
+}
+
+/// RFC 1123's host names, and the underscore that mDNS and containers use. A
+/// name of digits and dots alone is a mistyped address.
+fn is_host_name(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    !name.is_empty()
+        && name.len() <= 253
+        && name.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= 63
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        })
+        && !name
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_is_written() {
+        for text in [
+            "tcp://1.2.3.4:5",
+            "tcp://[fe80::1]:5",
+            "tcp://[fe80::1%7]:5",
+            "tcp://[::1]:65535",
+            "tcp://camera-1.local:49152",
+            "tcp://a_b:1",
+            "ipc:///run/user/0/zre/x",
+            "ipc://@abstract",
+        ] {
+            let endpoint: Endpoint = text.parse().unwrap();
+            assert_eq!(endpoint.to_string(), text);
+            assert_eq!(
+                Endpoint::from_wire(&endpoint.to_wire()),
+                text.replace("%7", "").parse()
+            );
+        }
+    }
+
+    #[test]
+    fn ipv6_without_brackets_ends_at_the_last_colon() {
+        assert_eq!(
+            "tcp://fe80::1:5".parse(),
+            "tcp://[fe80::1]:5".parse::<Endpoint>()
+        );
+        assert_eq!(
+            "tcp://fe80::1%2:5".parse(),
+            "tcp://[fe80::1%2]:5".parse::<Endpoint>()
+        );
+    }
+
+    #[test]
+    fn a_scope_is_ours_or_nobodys() {
+        let theirs = "tcp://[fe80::1%eth0]:5";
+        assert!(matches!(
+            theirs.parse::<Endpoint>(),
+            Err(EndpointError::Scope(_))
+        ));
+        let heard = Endpoint::from_wire(theirs).unwrap();
+        assert_eq!(heard.to_string(), "tcp://[fe80::1]:5");
+        let dialled = heard.clone().with_scope(3);
+        assert_eq!(dialled.to_string(), "tcp://[fe80::1%3]:5");
+        assert_eq!(dialled.to_wire(), heard.to_string());
+        assert_ne!(dialled, heard);
+        let global: Endpoint = "tcp://[2001:db8::1]:5".parse().unwrap();
+        assert_eq!(global.clone().with_scope(3), global);
+    }
+
+    #[test]
+    fn what_nobody_can_dial_is_refused() {
+        use EndpointError as E;
+        let error = |text: &str| text.parse::<Endpoint>().unwrap_err();
+        assert!(matches!(error(""), E::Transport(_)));
+        assert!(matches!(error("udp://1.2.3.4:5"), E::Transport(_)));
+        assert!(matches!(error("tcp://1.2.3.4"), E::Port(_)));
+        assert!(matches!(error("tcp://1.2.3.4:0"), E::Port(_)));
+        assert!(matches!(error("tcp://1.2.3.4:+5"), E::Port(_)));
+        assert!(matches!(error("tcp://1.2.3.4:65536"), E::Port(_)));
+        assert!(matches!(error("tcp://*:5"), E::Host(_)));
+        assert!(matches!(error("tcp://:5"), E::Host(_)));
+        assert!(matches!(error("tcp://[host]:5"), E::Host(_)));
+        assert!(matches!(error("tcp://1.2.3.400:5"), E::Host(_)));
+        assert!(matches!(error("tcp://a b:5"), E::Host(_)));
+        assert!(matches!(error("tcp://[fe80::1:5"), E::Host(_)));
+        assert!(matches!(error("ipc://"), E::Path(_)));
+        assert!(error(&"x".repeat(1 << 20)).to_string().len() < 200);
+    }
+}

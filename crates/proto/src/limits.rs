@@ -1,0 +1,277 @@
+//! How much of anything a node takes, from its peers and from its user.
+
+/// Bounds on what peers may say and on what a user may ask for.
+///
+/// A peer that passes one costs itself the message or its session, never the
+/// node: see [`DecodeError::Limit`](crate::DecodeError::Limit). The defaults leave
+/// an order of magnitude above what real networks use.
+///
+/// Some lengths are also bounded by the wire itself: a `string` of RFC 36 has one
+/// length octet, so group names in messages, node names, endpoints and header
+/// keys can't pass 255 bytes whatever is set here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Frames of content in one WHISPER or SHOUT. Each costs some 40 bytes of
+    /// memory even when it is empty. Default 4,096.
+    pub max_frames: usize,
+    /// Bytes of the first frame of any message but HELLO. The longest that can be
+    /// needed, ELECT with two full strings, is 518; what follows the fields is
+    /// ignored, as C Zyre does, so it needs a bound. Default 1,024.
+    pub header_frame_bytes: usize,
+    /// Bytes of a HELLO, which holds all groups and headers of a peer, and so of
+    /// what a node keeps for a peer from it. Default 256 KiB.
+    pub hello_bytes: usize,
+    /// Groups that one peer may be in, whether HELLO lists them or JOINs add
+    /// them. Default 4,096.
+    pub groups_per_peer: usize,
+    /// Bytes of a group's name, 1 to 255. Default 255.
+    pub group_bytes: usize,
+    /// Bytes of a node's name, 1 to 255. Default 255.
+    pub name_bytes: usize,
+    /// Headers of one peer. Default 256.
+    pub headers: usize,
+    /// Bytes of a header's name, 1 to 255. Default 255.
+    pub header_key_bytes: usize,
+    /// Bytes of a header's value. Default 16 KiB.
+    pub header_value_bytes: usize,
+    /// Peers that a node knows at a time, in whatever state. With the other
+    /// defaults this bounds the peer table, as far as strangers can fill it.
+    /// Default 8,192.
+    pub peers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_frames: 4096,
+            header_frame_bytes: 1024,
+            hello_bytes: 256 * 1024,
+            groups_per_peer: 4096,
+            group_bytes: 255,
+            name_bytes: 255,
+            headers: 256,
+            header_key_bytes: 255,
+            header_value_bytes: 16 * 1024,
+            peers: 8192,
+        }
+    }
+}
+
+/// Longest `string` of the wire.
+const WIRE_STRING: usize = crate::wire::STRING_MAX;
+
+impl Limits {
+    /// Checks a group name that the user passes.
+    ///
+    /// # Errors
+    /// [`LimitError`] when it is empty, longer than
+    /// [`group_bytes`](Self::group_bytes) or holds a NUL.
+    pub fn validate_group(&self, group: &str) -> Result<(), LimitError> {
+        validate("group name", group, self.group_bytes.min(WIRE_STRING))
+    }
+
+    /// Checks a node name that the user passes.
+    ///
+    /// # Errors
+    /// [`LimitError`] when it is empty, longer than
+    /// [`name_bytes`](Self::name_bytes) or holds a NUL.
+    pub fn validate_name(&self, name: &str) -> Result<(), LimitError> {
+        validate("node name", name, self.name_bytes.min(WIRE_STRING))
+    }
+
+    /// Checks one header that the user passes. An empty value is fine.
+    ///
+    /// # Errors
+    /// [`LimitError`] when the key is empty, key or value is too long, or either
+    /// holds a NUL.
+    pub fn validate_header(&self, key: &str, value: &str) -> Result<(), LimitError> {
+        validate("header name", key, self.header_key_bytes.min(WIRE_STRING))?;
+        if value.is_empty() {
+            return Ok(());
+        }
+        validate("header value", value, self.header_value_bytes)
+    }
+
+    /// Checks all headers that the user passes, one by one and together.
+    ///
+    /// # Errors
+    /// As [`validate_header`](Self::validate_header), and when there are more than
+    /// [`headers`](Self::headers) or their bytes would fill more than half of
+    /// [`hello_bytes`](Self::hello_bytes), which also has to hold the groups.
+    pub fn validate_headers<'a>(
+        &self,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<(), LimitError> {
+        let mut count = 0usize;
+        let mut bytes = 0usize;
+        for (key, value) in headers {
+            self.validate_header(key, value)?;
+            count = count.saturating_add(1);
+            bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
+        }
+        if count > self.headers {
+            return Err(LimitError::TooMany {
+                what: "headers",
+                count,
+                limit: self.headers,
+            });
+        }
+        let limit = self.hello_bytes / 2;
+        if bytes > limit {
+            return Err(LimitError::TooLong {
+                what: "headers together",
+                bytes,
+                limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks the content of a WHISPER or SHOUT that the user passes. Its bytes
+    /// are the session's to bound.
+    ///
+    /// # Errors
+    /// [`LimitError::TooMany`] above [`max_frames`](Self::max_frames).
+    pub fn validate_message(&self, message: &crate::Message) -> Result<(), LimitError> {
+        if message.frame_count() > self.max_frames {
+            return Err(LimitError::TooMany {
+                what: "frames in a message",
+                count: message.frame_count(),
+                limit: self.max_frames,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn validate(what: &'static str, text: &str, limit: usize) -> Result<(), LimitError> {
+    if text.is_empty() {
+        return Err(LimitError::Empty { what });
+    }
+    if text.len() > limit {
+        return Err(LimitError::TooLong {
+            what,
+            bytes: text.len(),
+            limit,
+        });
+    }
+    // C Zyre keeps names as C strings and would see a shorter one.
+    if text.contains('\0') {
+        return Err(LimitError::Nul { what });
+    }
+    Ok(())
+}
+
+/// What the user passed can't be sent. Nothing was changed or sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// There must be at least one character.
+    #[error("an empty {what} can't be told to peers: give it at least one character")]
+    Empty {
+        /// What was passed.
+        what: &'static str,
+    },
+    /// More bytes (of UTF-8, not characters) than allowed.
+    #[error("{what} of {bytes} bytes: at most {limit} bytes are allowed, shorten it")]
+    TooLong {
+        /// What was passed.
+        what: &'static str,
+        /// Its bytes.
+        bytes: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// A NUL inside, which would end the text for peers written in C.
+    #[error("a NUL character in a {what}, where peers written in C would cut it: remove it")]
+    Nul {
+        /// What was passed.
+        what: &'static str,
+    },
+    /// More things than allowed.
+    #[error("{count} {what}: at most {limit} are allowed, pass fewer")]
+    TooMany {
+        /// What was passed.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+
+    #[test]
+    fn names_are_counted_in_bytes_up_to_the_limit() {
+        let limits = Limits::default();
+        assert_eq!(limits.validate_group(&"a".repeat(255)), Ok(()));
+        assert_eq!(
+            limits.validate_group(&"é".repeat(128)),
+            Err(LimitError::TooLong {
+                what: "group name",
+                bytes: 256,
+                limit: 255
+            })
+        );
+        assert!(limits.validate_name(&"a".repeat(256)).is_err());
+        assert!(matches!(
+            limits.validate_name(""),
+            Err(LimitError::Empty { .. })
+        ));
+        assert!(matches!(
+            limits.validate_group("a\0b"),
+            Err(LimitError::Nul { .. })
+        ));
+    }
+
+    #[test]
+    fn no_setting_passes_what_the_wire_can_say() {
+        let limits = Limits {
+            group_bytes: 10_000,
+            ..Limits::default()
+        };
+        assert!(limits.validate_group(&"a".repeat(256)).is_err());
+    }
+
+    #[test]
+    fn headers_are_checked_one_by_one_and_together() {
+        let limits = Limits::default();
+        assert_eq!(limits.validate_headers([("a", ""), ("b", "1")]), Ok(()));
+        assert!(limits.validate_header("", "x").is_err());
+        assert!(limits.validate_header("x", "a\0").is_err());
+        let keys: Vec<String> = (0..257).map(|n| n.to_string()).collect();
+        let many = keys.iter().map(|key| (key.as_str(), ""));
+        assert!(matches!(
+            limits.validate_headers(many),
+            Err(LimitError::TooMany { .. })
+        ));
+        let value = "v".repeat(16 * 1024);
+        let long = keys
+            .iter()
+            .take(9)
+            .map(|key| (key.as_str(), value.as_str()));
+        assert!(matches!(
+            limits.validate_headers(long),
+            Err(LimitError::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn frames_are_counted() {
+        let limits = Limits {
+            max_frames: 2,
+            ..Limits::default()
+        };
+        assert_eq!(limits.validate_message(&Message::from(["a", "b"])), Ok(()));
+        assert!(
+            limits
+                .validate_message(&Message::from(["a", "b", "c"]))
+                .is_err()
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading and writing the fields that a ZRE header frame is made of.
+//!
+//! RFC 36: numbers are unsigned and in network byte order; `string` is one
+//! length octet and that many bytes, `longstr` four length octets and that many
+//! bytes. Nothing here allocates before the bytes it allocates for are at hand.
+
+use bytes::BufMut;
+
+/// Why a field couldn't be read; the codec adds which message it was in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FieldError {
+    /// The frame ends inside the named field.
+    Short(&'static str),
+    /// The named field passes the limit.
+    Limit(&'static str, usize),
+}
+
+/// Takes fields off the front of a frame.
+pub(crate) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    fn take(&mut self, length: usize, field: &'static str) -> Result<&'a [u8], FieldError> {
+        let (taken, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(FieldError::Short(field))?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], FieldError> {
+        let (taken, rest) = self
+            .rest
+            .split_first_chunk::<N>()
+            .ok_or(FieldError::Short(field))?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    pub(crate) fn number1(&mut self, field: &'static str) -> Result<u8, FieldError> {
+        let [number] = self.array(field)?;
+        Ok(number)
+    }
+
+    pub(crate) fn number2(&mut self, field: &'static str) -> Result<u16, FieldError> {
+        self.array(field).map(u16::from_be_bytes)
+    }
+
+    /// A count or a length. A number that doesn't fit in `usize` can't be
+    /// followed by that many bytes, so it reads as a frame that is too short.
+    pub(crate) fn number4(&mut self, field: &'static str) -> Result<usize, FieldError> {
+        let number = self.array(field).map(u32::from_be_bytes)?;
+        usize::try_from(number).map_err(|_| FieldError::Short(field))
+    }
+
+    /// A `string`, refused when it is longer than `limit` bytes.
+    pub(crate) fn string(
+        &mut self,
+        field: &'static str,
+        limit: usize,
+    ) -> Result<&'a [u8], FieldError> {
+        let length = usize::from(self.number1(field)?);
+        self.bounded(length, field, limit)
+    }
+
+    /// A `longstr`, refused when it is longer than `limit` bytes.
+    pub(crate) fn longstr(
+        &mut self,
+        field: &'static str,
+        limit: usize,
+    ) -> Result<&'a [u8], FieldError> {
+        let length = self.number4(field)?;
+        self.bounded(length, field, limit)
+    }
+
+    /// A length that overruns the frame is a malformed frame, whatever the
+    /// limit; only a string that is really there is "too long".
+    fn bounded(
+        &mut self,
+        length: usize,
+        field: &'static str,
+        limit: usize,
+    ) -> Result<&'a [u8], FieldError> {
+        let bytes = self.take(length, field)?;
+        if bytes.len() > limit {
+            return Err(FieldError::Limit(field, limit));
+        }
+        Ok(bytes)
+    }
+
+    /// A `u32` count of things that take at least `least` bytes each, refused
+    /// when there are more than `limit` or when they can't be in this frame.
+    pub(crate) fn count(
+        &mut self,
+        field: &'static str,
+        least: usize,
+        limit: usize,
+    ) -> Result<usize, FieldError> {
+        let count = self.number4(field)?;
+        if count > self.rest.len() / least.max(1) {
+            return Err(FieldError::Short(field));
+        }
+        if count > limit {
+            return Err(FieldError::Limit(field, limit));
+        }
+        Ok(count)
+    }
+}
+
+/// Text off the wire. Never an error: pyre counts characters where the wire
+/// counts bytes, so its non-ASCII names arrive cut inside a code point.
+pub(crate) fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The longest `string` in bytes: its length is one octet.
+pub(crate) const STRING_MAX: usize = 255;
+
+/// As much of the text as `most` bytes hold, up to a character's edge.
+pub(crate) fn clip(text: &str, most: usize) -> &[u8] {
+    let end = text.floor_char_boundary(most);
+    text.as_bytes().get(..end).unwrap_or_default()
+}
+
+/// Writes a `string`. What doesn't fit is cut at a character's edge, so that
+/// whatever is passed, the frame stays well formed.
+pub(crate) fn put_string(out: &mut impl BufMut, text: &str) {
+    let bytes = clip(text, STRING_MAX);
+    out.put_u8(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
+    out.put_slice(bytes);
+}
+
+/// Writes a `longstr`. More than 4 GiB can't be said on the wire and is cut.
+pub(crate) fn put_longstr(out: &mut impl BufMut, text: &str) {
+    let most = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
+    let bytes = clip(text, most);
+    out.put_u32(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
+    out.put_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overrun_is_short_and_a_long_string_is_a_limit() {
+        let mut reader = Reader::new(&[0xff, 0xff, 0xff, 0xff, b'a']);
+        assert_eq!(reader.longstr("value", 1), Err(FieldError::Short("value")));
+        let mut reader = Reader::new(&[0, 0, 0, 2, b'a', b'b']);
+        assert_eq!(
+            reader.longstr("value", 1),
+            Err(FieldError::Limit("value", 1))
+        );
+    }
+
+    #[test]
+    fn a_count_that_the_frame_cannot_hold_is_refused_before_anything_is_read() {
+        let mut reader = Reader::new(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        assert_eq!(
+            reader.count("groups", 4, usize::MAX),
+            Err(FieldError::Short("groups"))
+        );
+    }
+
+    #[test]
+    fn a_string_is_cut_at_a_characters_edge() {
+        let mut out = Vec::new();
+        put_string(&mut out, &"é".repeat(200));
+        assert_eq!(out.len(), 1 + 254);
+        assert_eq!(out[0], 254);
+        assert!(std::str::from_utf8(&out[1..]).is_ok());
+    }
+}
