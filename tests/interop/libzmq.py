@@ -1,0 +1,95 @@
+"""libzmq's own sockets at both ends of our links, greeting by hand, on loopback."""
+
+import os
+import signal
+import socket
+
+from conversation import FRAMES
+from report import require
+
+# Three times what libzmq waits for an answer to its heartbeat.
+QUIET = 3.0
+
+
+def talk(report, stage, directory):
+    """tcp both ways; ipc both ways; then a stopped process, to see heartbeats work."""
+    _link(report, stage, "tcp", "a1" * 16, None)
+    _link(report, stage, "ipc", "a2" * 16, directory)
+
+
+def _link(report, stage, link, uuid, directory):
+    ours = stage.ours("ours", *_options(directory))
+    paths = []
+    if directory:
+        os.chmod(directory, 0o700)
+        paths = [_path(directory, ours.uuid), _path(directory, uuid)]
+    them = stage.libzmq("by-hand", uuid, ours.endpoint, *paths)
+    both = (ours, them)
+    title = "libzmq over %s: " % link
+
+    with report.check(title + "HELLO and its answer", both):
+        them.tell("hello")
+        seen = ours.expect("enter", peer=uuid, name="by-hand")
+        require(seen["headers"] == {"X-SIDE": "libzmq"}, "headers: %r" % seen["headers"])
+        require(seen["link"] == link, "link: %r" % seen["link"])
+        ours.expect("join", peer=uuid, group="THEIRS")
+        seen = them.expect("enter", peer=ours.uuid, name="ours", by=link)
+        require(seen["identity"] == "01" + ours.uuid, "identity: %s" % seen["identity"])
+        require(seen["groups"] == ["OURS"], "groups: %r" % seen["groups"])
+        require(seen["headers"].get("X-SIDE") == "ours", "headers: %r" % seen["headers"])
+    with report.check(title + "join, whisper, shout, leave, ping", both):
+        them.tell("join", group="TALK")
+        ours.expect("join", peer=uuid, group="TALK")
+        ours.tell("join", group="TALK")
+        joined = them.expect("join", peer=ours.uuid, group="TALK", by=link)
+        them.tell("whisper", peer=ours.uuid, frames=FRAMES)
+        ours.expect("whisper", peer=uuid, frames=FRAMES)
+        ours.tell("whisper", peer=uuid, frames=FRAMES)
+        them.expect("whisper", peer=ours.uuid, frames=FRAMES, by=link)
+        them.tell("shout", group="TALK", frames=FRAMES)
+        ours.expect("shout", peer=uuid, group="TALK", frames=FRAMES)
+        ours.tell("shout", group="TALK", frames=FRAMES)
+        them.expect("shout", peer=ours.uuid, group="TALK", frames=FRAMES, by=link)
+        ours.tell("leave", group="TALK")
+        left = them.expect("leave", peer=ours.uuid, group="TALK", by=link)
+        require(left["status"] == joined["status"] + 1, "status: %r" % left["status"])
+        them.tell("leave", group="TALK")
+        ours.expect("leave", peer=uuid, group="TALK")
+        them.tell("ping")
+        them.expect("ping-ok", peer=ours.uuid, by=link)
+    with report.check(title + "large frames, both ways", both):
+        large = "0123456789abcdef" * 65_536
+        them.tell("whisper", peer=ours.uuid, frames=["x", large])
+        ours.expect("whisper", peer=uuid, frames=["x", large])
+        ours.tell("whisper", peer=uuid, frames=[large, "x"])
+        them.expect("whisper", peer=ours.uuid, frames=[large, "x"])
+    with report.check(title + "heartbeats hold the connection", both):
+        them.nothing("cut", QUIET)
+        them.tell("whisper", peer=ours.uuid, frames=["still there?"])
+        ours.expect("whisper", peer=uuid, frames=["still there?"])
+        ours.tell("whisper", peer=uuid, frames=["still here"])
+        them.expect("whisper", peer=ours.uuid, frames=["still here"])
+        gaps = [event for event in them.pending if event["event"] in ("gap", "error")]
+        require(not gaps, "in our messages: %r" % gaps[:1])
+    with report.check(title + "a stopped process is noticed by them alone", both):
+        # Proves that the check before this one can fail.
+        os.kill(ours.process.pid, signal.SIGSTOP)
+        try:
+            them.expect("cut")
+        finally:
+            os.kill(ours.process.pid, signal.SIGCONT)
+    ours.close()
+    them.close()
+
+
+def _options(directory):
+    """No discovery but ours by hand: a beacon port of its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return ("--interface", "lo", "--port", str(port), "--ipc", directory or "off")
+
+
+def _path(directory, uuid):
+    """Where a node with this UUID listens by ipc."""
+    return os.path.join(directory, "01%s.sock" % uuid)

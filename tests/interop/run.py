@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""Our node and other people's, talking: pyre, zyre.js and bare libzmq.
+
+    tests/interop/run.py [SUITE].. [--zre PATH]
+
+Suites: pyre, zyre.js, beacons, soak, libzmq; all of them by default. Foreign
+nodes run in network namespaces made here (needs root and iproute2) and removed
+afterwards. pyre and zyre.js are fetched into the build directory the first time.
+What is missing is said, and skipped; with CI=true in the environment a skip is
+a failure.
+"""
+
+import argparse
+import sys
+import tempfile
+
+import conversation
+import libzmq
+import network
+import tools
+from beacons import beside_pyre
+from report import Report
+from soak import soak
+from stage import Stage
+
+SUITES = ["pyre", "zyre.js", "beacons", "soak", "libzmq"]
+
+
+def talk(report, stage, net, start, header, manner):
+    """Everything one foreign implementation is asked: three lives of it, two of ours."""
+    ours = stage.ours("ours", namespace=net.hosts[0])
+    them = start("theirs", net.hosts[1])
+    conversation.meet(report, ours, them, header)
+    conversation.converse(report, ours, them, manner)
+    conversation.they_stop(report, ours, them)
+
+    def meeting():
+        ours.expect("enter", peer=them.uuid)
+        them.expect("enter", peer=ours.uuid)
+
+    them = start("killed", net.hosts[1])
+    conversation.they_die(report, ours, them, meeting)
+    them = start("survivor", net.hosts[1])
+    conversation.we_stop(report, ours, them, meeting)
+
+
+def foreign(report, arguments, binary, python, modules):
+    """The suites that need namespaces."""
+    if "pyre" in arguments.suites:
+        with report.suite("pyre"), network.Network(2) as net, Stage(binary, python) as stage:
+            talk(report, stage, net, stage.pyre, ("X-SIDE", "pyre"), conversation.Manner())
+    if "zyre.js" in arguments.suites and modules:
+        manner = conversation.Manner(frames_sent=1, frames_delivered=1)
+        with report.suite("zyre.js"), network.Network(2) as net:
+            with Stage(binary, modules=modules) as stage:
+                talk(report, stage, net, stage.zyrejs, ("X-SIDE", "zyre.js"), manner)
+    if "beacons" in arguments.suites:
+        with report.suite("beacons"), network.Network(2) as net, Stage(binary, python) as stage:
+            beside_pyre(report, stage, net)
+    if "soak" in arguments.suites:
+        with report.suite("soak"), network.Network(2) as net, Stage(binary, python) as stage:
+            ours = stage.ours("ours", namespace=net.hosts[0])
+            them = stage.pyre("theirs", net.hosts[1])
+            ours.expect("enter", peer=them.uuid)
+            them.expect("enter", peer=ours.uuid)
+            soak(report, ours, them)
+
+
+def provided(report, suite, provide):
+    """What `provide()` gives, or None with the suite skipped."""
+    try:
+        return provide()
+    except (tools.Unavailable, OSError) as why:
+        report.skip(suite, str(why))
+        return None
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
+    parser.add_argument("--zre", help="the zre command to test (default: built now)")
+    arguments = parser.parse_args()
+    arguments.suites = arguments.suites or SUITES
+    for suite in arguments.suites:
+        if suite not in SUITES:
+            parser.error("unknown suite %r; there are: %s" % (suite, ", ".join(SUITES)))
+
+    report = Report()
+    binary = arguments.zre or tools.zre()
+    cache = tools.cache()
+    python = provided(report, "pyre, beacons, soak and libzmq", lambda: tools.python(cache))
+    modules = None
+    if "zyre.js" in arguments.suites:
+        modules = provided(report, "zyre.js", lambda: tools.node_modules(cache))
+    if python is None:
+        arguments.suites = [suite for suite in arguments.suites if suite == "zyre.js"]
+
+    namespaced = [suite for suite in arguments.suites if suite != "libzmq"]
+    obstacle = network.why_not() if namespaced else None
+    if obstacle:
+        report.skip(", ".join(namespaced), obstacle)
+    elif namespaced:
+        foreign(report, arguments, binary, python, modules)
+    if "libzmq" in arguments.suites:
+        with report.suite("libzmq"), Stage(binary, python) as stage:
+            with tempfile.TemporaryDirectory(prefix="zre-interop-") as directory:
+                libzmq.talk(report, stage, directory)
+    return report.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,55 @@
+"""Who plays: starts our node and the foreign ones, and ends all of them afterwards."""
+
+import contextlib
+import pathlib
+
+from child import Child, environment, in_namespace
+
+PEERS = pathlib.Path(__file__).resolve().parent / "peers"
+
+
+class Stage(contextlib.ExitStack):
+    """`with Stage(tools) as stage:`; every child started on it ends with it."""
+
+    def __init__(self, zre, python=None, modules=None):
+        super().__init__()
+        self.zre = zre
+        self.python = python
+        self.modules = modules
+
+    def _start(self, label, command, namespace=None, **extra):
+        if namespace:
+            command = in_namespace(namespace, command)
+        env = environment(loopback_only=namespace is None)
+        env.update(extra)
+        child = Child(label, command, env)
+        self.callback(child.close)
+        return child.started()
+
+    def ours(self, name, *options, namespace=None):
+        """Our node; a header X-SIDE=ours, and a member of OURS."""
+        command = [self.zre, "node", "--json", "--name", name]
+        command += ["--header", "X-SIDE=ours", "--group", "OURS", *options]
+        return self._start("zre", command, namespace)
+
+    def pyre(self, name, namespace):
+        """A pyre node; a header X-SIDE=pyre, and a member of THEIRS."""
+        command = [self.python, PEERS / "pyre_peer.py", name]
+        command += ["--header", "X-SIDE=pyre", "--group", "THEIRS"]
+        return self._start("pyre", [str(word) for word in command], namespace)
+
+    def zyrejs(self, name, namespace):
+        """A zyre.js node; a header X-SIDE=zyre.js, and a member of THEIRS."""
+        command = ["node", str(PEERS / "zyrejs_peer.js"), name]
+        command += ["--header", "X-SIDE=zyre.js", "--group", "THEIRS"]
+        return self._start("zyre.js", command, namespace, NODE_PATH=self.modules)
+
+    def libzmq(self, name, uuid, endpoint, *paths):
+        """A peer by hand on libzmq's sockets, on loopback."""
+        command = [self.python, str(PEERS / "libzmq_peer.py"), name, uuid, endpoint, *paths]
+        return self._start("libzmq", command)
+
+    def listener(self, port, interface, *addresses, namespace):
+        """Hears every beacon sent to `addresses`."""
+        command = [self.python, str(PEERS / "beacon_listener.py"), str(port), interface]
+        return self._start("listener", command + list(addresses), namespace)
