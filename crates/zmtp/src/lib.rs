@@ -1,1 +1,51 @@
-//! Work in progress.
+//! ZMTP 3.1, the wire of ZeroMQ, as a pure codec: bytes in, bytes out.
+//!
+//! Nothing in here opens a socket, reads a clock or blocks. The order in which
+//! to read it:
+//!
+//! 1. [`Greeting`]: the 64 bytes with which both sides begin.
+//! 2. [`Handshake`]: greeting, then the commands of the [`Mechanism`], until
+//!    both sides know who the other is ([`Peer`]).
+//! 3. [`Decoder`]: received bytes to whole messages and commands, under
+//!    [`Limits`].
+//! 4. [`Encoder`]: messages to bytes, small ones side by side in one buffer,
+//!    large payloads left where they are for a vectored write.
+//! 5. [`Command`]: PING, PONG, ERROR and READY.
+//!
+//! Specifications: RFC 23 (ZMTP 3.0) and RFC 37 (ZMTP 3.1). Peers that speak
+//! ZMTP 3.0 or anything newer are taken; ZMTP 1.0 and 2.0 are told apart from
+//! noise and refused by name.
+//!
+//! # Two rules that hold everywhere
+//!
+//! *No input panics*, and *memory follows bytes*: a length that a peer merely
+//! announces is checked against [`Limits`] and then buys no memory at all;
+//! buffers grow with what has arrived.
+
+mod command;
+mod decoder;
+mod encoder;
+mod frame;
+mod greeting;
+mod handshake;
+mod limits;
+mod mechanism;
+mod metadata;
+mod socket_type;
+
+pub use command::{Command, CommandError, encode_error, encode_ping, encode_pong};
+pub use decoder::{COPY_BELOW, DecodeError, Decoder, Item, READ_CHUNK};
+pub use encoder::{Encoder, SHARE_FROM, message_cost};
+pub use frame::{FrameHeader, HeaderError};
+pub use greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, OldVersion, Version};
+pub use handshake::{Handshake, HandshakeError, Local, Peer};
+pub use limits::Limits;
+pub use mechanism::Mechanism;
+pub use metadata::{Metadata, MetadataError};
+pub use socket_type::SocketType;
+
+/// The parts of one message, in order, the ZRE header first.
+///
+/// Two parts fit without an allocation: a header and its content is what
+/// nearly every message is.
+pub type Frames = smallvec::SmallVec<[bytes::Bytes; 2]>;

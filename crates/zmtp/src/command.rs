@@ -1,0 +1,227 @@
+//! Commands: frames that belong to the connection, not to a message.
+
+use bytes::{BufMut, Bytes};
+
+use crate::FrameHeader;
+use crate::metadata::{Metadata, MetadataError};
+
+/// Longest context of a PING. RFC 37: "ping-context = 0*16OCTET".
+const PING_CONTEXT: usize = 16;
+
+/// A command, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// The NULL handshake's only command: who I am.
+    Ready(Metadata),
+    /// The peer refuses us and closes.
+    Error {
+        /// Its reason, as text for humans; foreign bytes.
+        reason: Bytes,
+    },
+    /// Answer with [`encode_pong`], the context as it came.
+    Ping {
+        /// How long the peer may go unheard before we should give it up, in
+        /// tenths of a second; 0 says nothing.
+        ttl_deciseconds: u16,
+        /// At most 16 bytes to return.
+        context: Bytes,
+    },
+    /// Answer to a PING of ours.
+    Pong {
+        /// The context of that PING.
+        context: Bytes,
+    },
+    /// Anything else (SUBSCRIBE, what comes after 3.1): to be ignored once the
+    /// handshake is over.
+    Unknown {
+        /// Its name, 1 to 255 bytes, unchecked.
+        name: Bytes,
+    },
+}
+
+/// A command whose body doesn't follow its grammar.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// RFC 23: "command-name = OCTET 1*255command-name-char".
+    #[error("a command without a name")]
+    Name,
+    /// The body ends before its fields do, or after them.
+    #[error("a {0} command with a malformed body")]
+    Body(&'static str),
+    /// A READY whose properties are malformed.
+    #[error("a READY command with bad {0}")]
+    Metadata(#[from] MetadataError),
+}
+
+impl Command {
+    /// Reads the body of a command frame.
+    ///
+    /// # Errors
+    ///
+    /// A known command with a malformed body. Unknown ones are never errors.
+    pub fn parse(body: Bytes) -> Result<Command, CommandError> {
+        let name_len = usize::from(*body.first().ok_or(CommandError::Name)?);
+        if name_len == 0 || body.len() < 1 + name_len {
+            return Err(CommandError::Name);
+        }
+        let rest = body.slice(1 + name_len..);
+        match &body[1..1 + name_len] {
+            b"READY" => Ok(Command::Ready(Metadata::parse(rest)?)),
+            b"ERROR" => {
+                let len = usize::from(*rest.first().ok_or(CommandError::Body("ERROR"))?);
+                if rest.len() < 1 + len {
+                    return Err(CommandError::Body("ERROR"));
+                }
+                let reason = rest.slice(1..1 + len);
+                Ok(Command::Error { reason })
+            }
+            b"PING" => {
+                let ttl = rest
+                    .first_chunk::<2>()
+                    .ok_or(CommandError::Body("PING"))
+                    .map(|b| u16::from_be_bytes(*b))?;
+                let context = rest.slice(2..);
+                if context.len() > PING_CONTEXT {
+                    return Err(CommandError::Body("PING"));
+                }
+                Ok(Command::Ping {
+                    ttl_deciseconds: ttl,
+                    context,
+                })
+            }
+            // RFC 37 bounds what a PING may carry, so a longer PONG answers
+            // none; it is harmless and kept whole.
+            b"PONG" => Ok(Command::Pong { context: rest }),
+            _ => Ok(Command::Unknown {
+                name: body.slice(1..1 + name_len),
+            }),
+        }
+    }
+}
+
+fn encode(name: &[u8], fields: &[&[u8]], out: &mut impl BufMut) {
+    let len = 1 + name.len() + fields.iter().map(|f| f.len()).sum::<usize>();
+    FrameHeader {
+        more: false,
+        command: true,
+        len: len as u64,
+    }
+    .encode(out);
+    out.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    out.put_slice(name);
+    for field in fields {
+        out.put_slice(field);
+    }
+}
+
+/// Writes a READY command with these properties.
+pub(crate) fn encode_ready(properties: &[(&str, &[u8])], out: &mut impl BufMut) {
+    let mut metadata = Vec::with_capacity(64);
+    for (name, value) in properties {
+        Metadata::encode(name, value, &mut metadata);
+    }
+    encode(b"READY", &[&metadata], out);
+}
+
+/// Writes an ERROR command; the reason is cut after 255 bytes.
+pub fn encode_error(reason: &str, out: &mut impl BufMut) {
+    let reason = &reason.as_bytes()[..reason.len().min(255)];
+    let len = u8::try_from(reason.len()).unwrap_or(u8::MAX);
+    encode(b"ERROR", &[&[len], reason], out);
+}
+
+/// Writes a PING command; the context is cut after 16 bytes.
+pub fn encode_ping(ttl_deciseconds: u16, context: &[u8], out: &mut impl BufMut) {
+    let context = &context[..context.len().min(PING_CONTEXT)];
+    encode(b"PING", &[&ttl_deciseconds.to_be_bytes(), context], out);
+}
+
+/// Writes a PONG command; the context is cut after 16 bytes.
+///
+/// RFC 37: "the PONG command SHALL echo the ping-context".
+pub fn encode_pong(context: &[u8], out: &mut impl BufMut) {
+    encode(b"PONG", &[&context[..context.len().min(PING_CONTEXT)]], out);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(frame: &[u8]) -> Bytes {
+        let (header, taken) = FrameHeader::parse(frame).unwrap().unwrap();
+        assert!(header.command && !header.more);
+        assert_eq!(header.len as usize, frame.len() - taken);
+        Bytes::copy_from_slice(&frame[taken..])
+    }
+
+    #[test]
+    fn ping_and_pong_carry_their_context() {
+        let mut out = Vec::new();
+        encode_ping(7, b"0123456789abcdef", &mut out);
+        assert_eq!(&out[..9], b"\x04\x17\x04PING\x00\x07");
+        assert_eq!(
+            Command::parse(body(&out)),
+            Ok(Command::Ping {
+                ttl_deciseconds: 7,
+                context: Bytes::from_static(b"0123456789abcdef")
+            })
+        );
+        out.clear();
+        encode_pong(b"hi", &mut out);
+        assert_eq!(out, b"\x04\x07\x04PONGhi");
+        assert_eq!(
+            Command::parse(body(&out)),
+            Ok(Command::Pong {
+                context: Bytes::from_static(b"hi")
+            })
+        );
+    }
+
+    #[test]
+    fn a_ping_with_seventeen_bytes_of_context_is_malformed() {
+        let bytes = b"\x04PING\x00\x000123456789abcdefg";
+        assert_eq!(
+            Command::parse(Bytes::from_static(bytes)),
+            Err(CommandError::Body("PING"))
+        );
+    }
+
+    #[test]
+    fn error_reasons_are_cut_not_refused() {
+        let mut out = Vec::new();
+        encode_error(&"x".repeat(400), &mut out);
+        let Ok(Command::Error { reason }) = Command::parse(body(&out)) else {
+            panic!("not an ERROR");
+        };
+        assert_eq!(reason.len(), 255);
+    }
+
+    #[test]
+    fn truncated_bodies_are_errors_and_unknown_names_are_not() {
+        for bytes in [&b""[..], b"\x00", b"\x05READ"] {
+            assert_eq!(
+                Command::parse(Bytes::copy_from_slice(bytes)),
+                Err(CommandError::Name)
+            );
+        }
+        for bytes in [
+            &b"\x04PING"[..],
+            b"\x04PING\x00",
+            b"\x05ERROR",
+            b"\x05ERROR\x02x",
+        ] {
+            assert!(matches!(
+                Command::parse(Bytes::copy_from_slice(bytes)),
+                Err(CommandError::Body(_))
+            ));
+        }
+        assert_eq!(
+            Command::parse(Bytes::from_static(b"\x09SUBSCRIBEtopic")),
+            Ok(Command::Unknown {
+                name: Bytes::from_static(b"SUBSCRIBE")
+            })
+        );
+    }
+}

@@ -1,0 +1,292 @@
+//! Received bytes to messages and commands.
+
+use bytes::buf::Limit;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+
+use crate::Frames;
+use crate::command::CommandError;
+use crate::frame::{FrameHeader, HeaderError};
+use crate::limits::Limits;
+
+/// Bytes to ask of the socket at once.
+///
+/// 64 KiB amortise a system call over thousands of small messages. The slack
+/// on top lets a message of 64 KiB, a size that people like, come in one read
+/// together with its headers.
+pub const READ_CHUNK: usize = (64 + 4) << 10;
+
+/// Frames below this are copied out of the read buffer, others are slices of it.
+///
+/// A slice keeps the whole buffer alive, which is at most two [`READ_CHUNK`]s
+/// unless the frame itself is larger. From 16 KiB up a retained frame so pins
+/// at most nine times its own size (a 16 B frame would pin 8,000 times its
+/// own); below, the copy costs less than the buffer that would have to be
+/// replaced.
+pub const COPY_BELOW: usize = 16 << 10;
+
+/// What a connection carries once the handshake is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A whole message; at least one part.
+    Message(Frames),
+    /// A command, its body undecoded: see [`crate::Command::parse`].
+    Command(Bytes),
+}
+
+/// Why the stream of a connection can't be read on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// A frame header that ZMTP excludes.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A frame over [`Limits::frame_bytes`].
+    #[error("the peer announced a frame of {announced} bytes; {limit} are allowed")]
+    Frame {
+        /// What it announced.
+        announced: u64,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A command over [`Limits::command_bytes`].
+    #[error("the peer announced a command of {announced} bytes; {limit} are allowed")]
+    CommandLength {
+        /// What it announced.
+        announced: u64,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A message over [`Limits::message_bytes`].
+    #[error("the peer's message passed {limit} bytes")]
+    Message {
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A message over [`Limits::parts`].
+    #[error("the peer's message passed {limit} parts")]
+    Parts {
+        /// What is allowed.
+        limit: usize,
+    },
+    /// A malformed command.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
+impl DecodeError {
+    /// Whether the bytes were valid ZMTP and merely too many.
+    pub fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            DecodeError::Frame { .. }
+                | DecodeError::CommandLength { .. }
+                | DecodeError::Message { .. }
+                | DecodeError::Parts { .. }
+        )
+    }
+}
+
+/// The receiving half of a connection after its handshake.
+///
+/// Put received bytes into [`Decoder::read_buf`], then call [`Decoder::decode`]
+/// until it returns `Ok(None)`. After an error the decoder is of no more use.
+#[derive(Debug)]
+pub struct Decoder {
+    buf: BytesMut,
+    /// Bytes at the front of `buf` that are decoded already. Moved past in one
+    /// go: moving `buf`'s start for each small frame costs more than the frame.
+    done: usize,
+    /// Bytes that the frame at the front still lacks, 0 if unknown.
+    missing: usize,
+    limits: Limits,
+    parts: Frames,
+    parts_bytes: usize,
+}
+
+impl Decoder {
+    /// A decoder whose first bytes are what the handshake left over.
+    pub fn new(limits: Limits, received: BytesMut) -> Decoder {
+        Decoder {
+            buf: received,
+            done: 0,
+            missing: 0,
+            limits,
+            parts: Frames::new(),
+            parts_bytes: 0,
+        }
+    }
+
+    /// Where to put what the socket has.
+    ///
+    /// Room is [`READ_CHUNK`], or, inside a frame larger than that, as much as
+    /// has come of it so far and never more than it lacks: memory follows bytes
+    /// (it is at most twice what has come), a large frame still arrives in few
+    /// reads, and no other frame gets into its buffer.
+    pub fn read_buf(&mut self) -> Limit<&mut BytesMut> {
+        self.settle();
+        let frame = self.buf.len() + self.missing;
+        let room = if self.missing > 0 && frame > READ_CHUNK {
+            self.missing.min(self.buf.len().max(READ_CHUNK))
+        } else {
+            READ_CHUNK
+        };
+        self.buf.reserve(room);
+        (&mut self.buf).limit(room)
+    }
+
+    /// The next whole message or command, if one is there.
+    ///
+    /// # Errors
+    ///
+    /// The peer broke the grammar or a limit. Announced lengths are checked
+    /// before a byte of theirs has come.
+    #[inline]
+    pub fn decode(&mut self) -> Result<Option<Item>, DecodeError> {
+        loop {
+            let front = self.buf.get(self.done..).unwrap_or_default();
+            let Some((header, taken)) = FrameHeader::parse(front)? else {
+                self.missing = 0;
+                self.settle();
+                return Ok(None);
+            };
+            let len = self.check(&header)?;
+            let Some(body) = front.get(taken..taken + len) else {
+                self.missing = taken + len - front.len();
+                self.settle();
+                return Ok(None);
+            };
+            let body = if len < COPY_BELOW {
+                let body = match len {
+                    0 => Bytes::new(),
+                    _ => Bytes::copy_from_slice(body),
+                };
+                self.done += taken + len;
+                body
+            } else {
+                self.buf.advance(self.done + taken);
+                self.done = 0;
+                let body = self.buf.split_to(len).freeze();
+                if self.buf.is_empty() {
+                    // Don't read on behind it: small frames there would keep
+                    // reusing, and large ones pin, this frame's memory.
+                    self.buf = BytesMut::new();
+                }
+                body
+            };
+            if header.command {
+                return Ok(Some(Item::Command(body)));
+            }
+            if let Some(message) = self.push_part(header.more, body)? {
+                return Ok(Some(Item::Message(message)));
+            }
+        }
+    }
+
+    /// Appends a part to the message under way and returns it when that was the
+    /// last. For mechanisms that carry frames inside of commands; plain frames
+    /// get here by [`Decoder::decode`].
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::Parts`] or [`DecodeError::Message`].
+    #[inline]
+    pub fn push_part(&mut self, more: bool, body: Bytes) -> Result<Option<Frames>, DecodeError> {
+        if self.parts.len() >= self.limits.parts {
+            return Err(DecodeError::Parts {
+                limit: self.limits.parts,
+            });
+        }
+        let bytes = self.parts_bytes.saturating_add(body.len());
+        if bytes > self.limits.message_bytes {
+            return Err(DecodeError::Message {
+                limit: self.limits.message_bytes,
+            });
+        }
+        self.parts.push(body);
+        if more {
+            self.parts_bytes = bytes;
+            return Ok(None);
+        }
+        self.parts_bytes = 0;
+        Ok(Some(std::mem::take(&mut self.parts)))
+    }
+
+    /// Whether the stream could end here without cutting a message.
+    pub fn is_between_messages(&self) -> bool {
+        self.parts.is_empty() && self.buf.len() == self.done
+    }
+
+    /// Bytes of memory held: the read buffer and the parts under way.
+    pub fn memory(&self) -> usize {
+        self.buf.capacity() + self.parts_bytes + self.parts.len() * size_of::<Bytes>()
+    }
+
+    /// Gives up the read buffer for as long as nothing arrives.
+    ///
+    /// A short remainder is kept in a buffer of its own size, so that a peer
+    /// that stops in the middle of a small frame pins no more than it sent;
+    /// a longer one keeps the buffer, and `None` is returned. Hand a buffer
+    /// back with [`Decoder::lend`].
+    pub fn release(&mut self) -> Option<BytesMut> {
+        self.settle();
+        if self.buf.len() >= COPY_BELOW {
+            return None;
+        }
+        let rest = match self.buf.is_empty() {
+            true => BytesMut::new(),
+            false => BytesMut::from(&self.buf[..]),
+        };
+        let mut buf = std::mem::replace(&mut self.buf, rest);
+        buf.clear();
+        Some(buf)
+    }
+
+    /// Takes a buffer to read into; its contents are discarded.
+    ///
+    /// Ignored while a buffer of some size is held: see [`Decoder::release`].
+    pub fn lend(&mut self, mut buf: BytesMut) {
+        self.settle();
+        if self.buf.capacity() < COPY_BELOW {
+            buf.clear();
+            buf.extend_from_slice(&self.buf);
+            self.buf = buf;
+        }
+    }
+
+    #[inline]
+    fn check(&self, header: &FrameHeader) -> Result<usize, DecodeError> {
+        let limit = match header.command {
+            true => self.limits.command_bytes,
+            false => self.limits.frame_bytes,
+        };
+        match usize::try_from(header.len) {
+            // The message's bound counts from the announcement on: the bytes of
+            // a frame that can't be kept aren't waited for.
+            Ok(len) if len <= limit => {
+                let left = self.limits.message_bytes.saturating_sub(self.parts_bytes);
+                if !header.command && len > left {
+                    return Err(DecodeError::Message {
+                        limit: self.limits.message_bytes,
+                    });
+                }
+                Ok(len)
+            }
+            _ if header.command => Err(DecodeError::CommandLength {
+                announced: header.len,
+                limit,
+            }),
+            _ => Err(DecodeError::Frame {
+                announced: header.len,
+                limit,
+            }),
+        }
+    }
+
+    #[inline]
+    fn settle(&mut self) {
+        if self.done > 0 {
+            self.buf.advance(self.done);
+            self.done = 0;
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Messages to bytes.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::FrameHeader;
+
+/// Bodies of at least so many bytes are not copied into the buffer but handed
+/// to the vectored write as they are.
+///
+/// Copying 4 KiB takes about as long as what the alternative costs: one more
+/// entry for the kernel to walk, a shared handle to take and to release.
+pub const SHARE_FROM: usize = 4096;
+
+/// What one message costs a queue in memory besides its bytes: the record of
+/// its end. Charged, so that empty messages fill a bounded queue too.
+const RECORD: usize = size_of::<u64>();
+
+/// What a message costs a queue, in bytes: its frames with their headers, and
+/// the queue's own record of it.
+pub fn message_cost(head: &[u8], body: &[Bytes]) -> usize {
+    let frame = |len: usize| FrameHeader::size_for(len).saturating_add(len);
+    body.iter().map(|b| frame(b.len())).fold(
+        frame(head.len()).saturating_add(RECORD),
+        usize::saturating_add,
+    )
+}
+
+/// Encoded messages on their way out.
+///
+/// Small frames and all headers stand side by side in one buffer; a large body
+/// stays the [`Bytes`] it was and is only remembered at its place. Write with
+/// [`Encoder::slices`], report with [`Encoder::advance`].
+///
+/// The encoder sets no bound: who fills it counts with [`message_cost`].
+#[derive(Debug, Default)]
+pub struct Encoder {
+    buf: BytesMut,
+    /// Position of `buf`'s first byte among all bytes ever put into `buf`.
+    base: u64,
+    /// Large bodies, each with the position in `buf` before which it goes.
+    large: VecDeque<(u64, Bytes)>,
+    /// Bytes of the stream so far, and how many of them are written.
+    total: u64,
+    written: u64,
+    /// Where in the stream each unfinished message ends.
+    ends: VecDeque<u64>,
+}
+
+impl Encoder {
+    /// An empty encoder that holds no memory yet.
+    pub fn new() -> Encoder {
+        Encoder::default()
+    }
+
+    /// An empty encoder that fills `buf` first; what is in it is discarded.
+    pub fn with_buffer(mut buf: BytesMut) -> Encoder {
+        buf.clear();
+        Encoder {
+            buf,
+            ..Encoder::default()
+        }
+    }
+
+    /// Appends one message: `head` is its first frame, `body` the others.
+    #[inline]
+    pub fn push_message(&mut self, head: &[u8], body: &[Bytes]) {
+        let mut more = body.len();
+        self.header(head.len(), more > 0);
+        self.put(head);
+        for frame in body {
+            more -= 1;
+            self.header(frame.len(), more > 0);
+            if frame.len() < SHARE_FROM {
+                self.put(frame);
+            } else {
+                let at = self.base + self.buf.len() as u64;
+                self.large.push_back((at, frame.clone()));
+                self.total += frame.len() as u64;
+            }
+        }
+        self.ends.push_back(self.total);
+    }
+
+    /// Appends the body of a command.
+    pub fn push_command(&mut self, body: &[u8]) {
+        FrameHeader {
+            more: false,
+            command: true,
+            len: body.len() as u64,
+        }
+        .encode(&mut self.buf);
+        self.total += (FrameHeader::size_for(body.len())) as u64;
+        self.put(body);
+    }
+
+    /// Appends bytes that are encoded already and belong to no message: a
+    /// greeting, a whole command.
+    pub fn push_raw(&mut self, bytes: &[u8]) {
+        self.put(bytes);
+    }
+
+    #[inline]
+    fn header(&mut self, len: usize, more: bool) {
+        FrameHeader {
+            more,
+            command: false,
+            len: len as u64,
+        }
+        .encode(&mut self.buf);
+        self.total += FrameHeader::size_for(len) as u64;
+    }
+
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+        self.total += bytes.len() as u64;
+    }
+
+    /// Whether everything is written.
+    pub fn is_empty(&self) -> bool {
+        self.total == self.written
+    }
+
+    /// Bytes still to be written.
+    pub fn bytes(&self) -> u64 {
+        self.total - self.written
+    }
+
+    /// Messages of which at least the last byte is still to be written.
+    pub fn messages(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Fills `out` with what comes next, in order; returns how many are filled.
+    pub fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        let mut filled = 0;
+        let mut from = 0;
+        let mut push = |bytes: &'a [u8]| {
+            if bytes.is_empty() {
+                return true;
+            }
+            match out.get_mut(filled) {
+                None => false,
+                Some(slot) => {
+                    *slot = IoSlice::new(bytes);
+                    filled += 1;
+                    true
+                }
+            }
+        };
+        for (at, body) in &self.large {
+            let to = self.offset(*at);
+            if !push(&self.buf[from..to]) || !push(body) {
+                return filled;
+            }
+            from = to;
+        }
+        push(&self.buf[from..]);
+        filled
+    }
+
+    /// Records that `n` bytes more are written, and returns how many messages
+    /// that completed. `n` past the end counts as the end.
+    pub fn advance(&mut self, n: usize) -> usize {
+        let mut n = (n as u64).min(self.bytes());
+        self.written += n;
+        while n > 0 {
+            let before = match self.large.front() {
+                Some((at, _)) => self.offset(*at),
+                None => self.buf.len(),
+            };
+            if before > 0 {
+                let step = n.min(before as u64);
+                self.buf.advance(step as usize);
+                self.base += step;
+                n -= step;
+                continue;
+            }
+            let Some((_, body)) = self.large.front_mut() else {
+                break;
+            };
+            let step = n.min(body.len() as u64);
+            body.advance(step as usize);
+            n -= step;
+            if body.is_empty() {
+                self.large.pop_front();
+            }
+        }
+        let before = self.ends.len();
+        while self.ends.front().is_some_and(|&end| end <= self.written) {
+            self.ends.pop_front();
+        }
+        before - self.ends.len()
+    }
+
+    /// Takes the buffer of an encoder with nothing left to write, so that an
+    /// idle connection holds none; `None` while there is something left.
+    pub fn take_buffer(&mut self) -> Option<BytesMut> {
+        if !self.is_empty() {
+            return None;
+        }
+        self.ends = VecDeque::new();
+        self.large = VecDeque::new();
+        Some(std::mem::take(&mut self.buf))
+    }
+
+    fn offset(&self, at: u64) -> usize {
+        // Never further apart than what `buf` holds, which is a usize.
+        usize::try_from(at - self.base).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn drain(encoder: &mut Encoder, step: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while !encoder.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 3];
+            let n = encoder.slices(&mut slices);
+            let all: Vec<u8> = slices[..n].iter().flat_map(|s| s.to_vec()).collect();
+            let taken = step.min(all.len());
+            out.extend_from_slice(&all[..taken]);
+            encoder.advance(taken);
+        }
+        out
+    }
+
+    fn fill(encoder: &mut Encoder) {
+        encoder.push_message(b"head", &[]);
+        encoder.push_message(
+            b"h",
+            &[Bytes::from(vec![7; 5000]), Bytes::from_static(b"x")],
+        );
+        encoder.push_message(
+            b"",
+            &[Bytes::from(vec![8; 4096]), Bytes::from(vec![9; 4096])],
+        );
+        encoder.push_command(b"\x04PONG");
+        encoder.push_message(b"last", &[Bytes::new()]);
+    }
+
+    #[test]
+    fn the_stream_is_the_same_whatever_the_writes_take() {
+        let mut encoder = Encoder::new();
+        fill(&mut encoder);
+        let whole = drain(&mut encoder, usize::MAX);
+        assert_eq!(&whole[..6], b"\x00\x04head");
+        assert_eq!(&whole[6..9], b"\x01\x01h");
+        assert_eq!(&whole[9..18], b"\x03\0\0\0\0\0\0\x13\x88");
+        assert!(whole.ends_with(b"\x04\x05\x04PONG\x01\x04last\x00\x00"));
+        for step in [1, 2, 3, 7, 100, 4095, 4096, 4097] {
+            fill(&mut encoder);
+            assert_eq!(drain(&mut encoder, step), whole, "steps of {step}");
+        }
+    }
+
+    #[test]
+    fn large_bodies_are_the_callers_bytes() {
+        let body = Bytes::from(vec![1; SHARE_FROM]);
+        let mut encoder = Encoder::new();
+        encoder.push_message(b"h", std::slice::from_ref(&body));
+        let mut slices = [IoSlice::new(&[]); 4];
+        assert_eq!(encoder.slices(&mut slices), 2);
+        assert_eq!(slices[1].as_ptr(), body.as_ptr());
+    }
+
+    #[test]
+    fn messages_are_counted_as_their_last_byte_leaves() {
+        let mut encoder = Encoder::new();
+        encoder.push_message(b"ab", &[]);
+        encoder.push_message(b"cd", &[Bytes::from_static(b"ef")]);
+        assert_eq!((encoder.messages(), encoder.bytes()), (2, 12));
+        assert_eq!(encoder.advance(3), 0);
+        assert_eq!(encoder.advance(1), 1);
+        assert_eq!(encoder.advance(7), 0);
+        assert_eq!(encoder.messages(), 1);
+        assert!(encoder.take_buffer().is_none());
+        assert_eq!(encoder.advance(usize::MAX), 1);
+        assert!(encoder.take_buffer().is_some());
+    }
+
+    #[test]
+    fn the_cost_is_what_goes_out_and_the_record() {
+        let body = [Bytes::from(vec![0; 300]), Bytes::new()];
+        let mut encoder = Encoder::new();
+        encoder.push_message(b"head", &body);
+        let cost = message_cost(b"head", &body);
+        assert_eq!(cost as u64, encoder.bytes() + RECORD as u64);
+        assert!(message_cost(b"", &[]) > 0);
+    }
+}

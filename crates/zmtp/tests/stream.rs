@@ -1,0 +1,363 @@
+//! Messages through encoder and decoder, whole, cut, mutated and hostile.
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
+
+use bytes::{BufMut, Bytes, BytesMut};
+use zre_zmtp::{
+    COPY_BELOW, DecodeError, Decoder, Encoder, Frames, Handshake, HandshakeError, Item, Limits,
+    Local, Mechanism, READ_CHUNK, SHARE_FROM, SocketType, encode_error, encode_ping,
+};
+
+fn encode(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    for (head, body) in messages {
+        encoder.push_message(head, body);
+    }
+    let mut out = Vec::new();
+    while !encoder.is_empty() {
+        let mut slices = [std::io::IoSlice::new(&[]); 8];
+        let n = encoder.slices(&mut slices);
+        let before = out.len();
+        for slice in &slices[..n] {
+            out.extend_from_slice(slice);
+        }
+        let written = out.len() - before;
+        encoder.advance(written);
+    }
+    out
+}
+
+/// Feeds `bytes` in pieces of at most `step`, as a socket would.
+fn decode(
+    bytes: &[u8],
+    step: usize,
+    limits: Limits,
+) -> (Vec<Item>, Result<(), DecodeError>, usize) {
+    let mut decoder = Decoder::new(limits, BytesMut::new());
+    let mut items = Vec::new();
+    let mut memory = 0;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let n = {
+            let mut buf = decoder.read_buf();
+            let n = step.min(rest.len()).min(buf.remaining_mut());
+            buf.put_slice(&rest[..n]);
+            n
+        };
+        rest = &rest[n..];
+        memory = memory.max(decoder.memory());
+        loop {
+            match decoder.decode() {
+                Ok(Some(item)) => items.push(item),
+                Ok(None) => break,
+                Err(e) => return (items, Err(e), memory),
+            }
+        }
+        if n % 3 == 0
+            && let Some(buf) = decoder.release()
+        {
+            decoder.lend(buf);
+        }
+    }
+    (items, Ok(()), memory)
+}
+
+fn samples() -> Vec<(Vec<u8>, Vec<Bytes>)> {
+    let blob = |n: usize| Bytes::from((0..n).map(|i| (i * 31) as u8).collect::<Vec<_>>());
+    let mut messages = vec![
+        (vec![], vec![]),
+        (b"head".to_vec(), vec![]),
+        (b"head".to_vec(), vec![Bytes::new(), Bytes::new()]),
+    ];
+    for n in [
+        1,
+        255,
+        256,
+        SHARE_FROM - 1,
+        SHARE_FROM,
+        COPY_BELOW - 1,
+        COPY_BELOW,
+        READ_CHUNK - 9,
+        READ_CHUNK,
+        READ_CHUNK + 1,
+        300_000,
+        1 << 20,
+    ] {
+        messages.push((vec![n as u8; 7], vec![blob(n)]));
+        messages.push((blob(n).to_vec(), vec![blob(3), blob(n)]));
+    }
+    messages
+}
+
+fn frames_of((head, body): &(Vec<u8>, Vec<Bytes>)) -> Frames {
+    std::iter::once(Bytes::copy_from_slice(head))
+        .chain(body.iter().cloned())
+        .collect()
+}
+
+#[test]
+fn every_message_comes_back_whatever_the_pieces() {
+    let messages = samples();
+    let bytes = encode(&messages);
+    for step in [997, 4096, 65_537, usize::MAX] {
+        let (items, end, memory) = decode(&bytes, step, Limits::default());
+        assert_eq!(end, Ok(()));
+        assert_eq!(items.len(), messages.len());
+        for (item, message) in items.iter().zip(&messages) {
+            assert_eq!(item, &Item::Message(frames_of(message)), "step {step}");
+        }
+        // Twice the largest message and its parts.
+        assert!(memory < 5 << 20, "{memory} bytes held");
+    }
+}
+
+#[test]
+fn one_byte_at_a_time() {
+    let messages = &samples()[..9];
+    let bytes = encode(messages);
+    let (items, end, _) = decode(&bytes, 1, Limits::default());
+    assert_eq!(end, Ok(()));
+    assert_eq!(items.len(), messages.len());
+}
+
+#[test]
+fn small_frames_are_copies_and_large_ones_slices() {
+    let body = Bytes::from(vec![1; COPY_BELOW]);
+    let bytes = encode(&[(vec![0; 16], vec![body])]);
+    let mut decoder = Decoder::new(Limits::default(), BytesMut::new());
+    decoder.read_buf().put_slice(&bytes);
+    let read = decoder.read_buf().get_ref().as_ptr() as usize;
+    let within = |b: &Bytes| (read..read + READ_CHUNK).contains(&(b.as_ptr() as usize));
+    let Ok(Some(Item::Message(frames))) = decoder.decode() else {
+        panic!("no message");
+    };
+    assert!(!within(&frames[0]));
+    assert!(within(&frames[1]));
+}
+
+#[test]
+fn announced_lengths_buy_no_memory() {
+    for (long, limited) in [
+        (1u64 << 40, true),
+        (1 << 62, true),
+        (u64::MAX, false),
+        (64 << 20, false),
+    ] {
+        let mut bytes = vec![2];
+        bytes.extend_from_slice(&long.to_be_bytes());
+        bytes.extend_from_slice(&[0; 100]);
+        let (items, end, memory) = decode(&bytes, 10, Limits::default());
+        assert!(items.is_empty());
+        if limited {
+            assert!(matches!(end, Err(DecodeError::Frame { announced, .. }) if announced == long));
+        } else if long == u64::MAX {
+            assert!(matches!(end, Err(DecodeError::Header(_))));
+        } else {
+            assert_eq!(end, Ok(()));
+        }
+        assert!(memory <= 2 * READ_CHUNK, "{memory} bytes held for {long}");
+    }
+}
+
+#[test]
+fn parts_and_message_bytes_are_bounded() {
+    let limits = Limits {
+        message_bytes: 1000,
+        frame_bytes: 600,
+        parts: 10,
+        command_bytes: 100,
+    };
+    let more = |n: usize| {
+        let mut out = BytesMut::new();
+        for _ in 0..n {
+            out.extend_from_slice(&[1, 0]);
+        }
+        out
+    };
+    assert_eq!(decode(&more(10), 3, limits).1, Ok(()));
+    assert_eq!(
+        decode(&more(11), 3, limits).1,
+        Err(DecodeError::Parts { limit: 10 })
+    );
+    assert_eq!(
+        decode(&more(3_000_000), usize::MAX, limits).1,
+        Err(DecodeError::Parts { limit: 10 })
+    );
+    // Two frames of 600: refused at the second header.
+    let mut bytes = vec![3, 0, 0, 0, 0, 0, 0, 2, 88];
+    bytes.extend_from_slice(&[0; 600]);
+    bytes.extend_from_slice(&[2, 0, 0, 0, 0, 0, 0, 2, 88]);
+    assert_eq!(
+        decode(&bytes, usize::MAX, limits).1,
+        Err(DecodeError::Message { limit: 1000 })
+    );
+    assert!(matches!(
+        decode(&[4, 101], 1, limits).1,
+        Err(DecodeError::CommandLength { announced: 101, .. })
+    ));
+}
+
+#[test]
+fn commands_come_between_the_frames_of_a_message_too() {
+    let mut bytes = vec![1, 1, b'a'];
+    let mut ping = BytesMut::new();
+    encode_ping(0, b"x", &mut ping);
+    bytes.extend_from_slice(&ping);
+    bytes.extend_from_slice(&[0, 1, b'b']);
+    let (items, end, _) = decode(&bytes, 2, Limits::default());
+    assert_eq!(end, Ok(()));
+    assert!(matches!(&items[0], Item::Command(body) if body.starts_with(b"\x04PING")));
+    assert!(matches!(&items[1], Item::Message(m) if m.len() == 2));
+}
+
+/// A small generator of its own: the same mutations on each run.
+struct Lcg(u64);
+
+impl Lcg {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % n
+    }
+}
+
+fn mutate(bytes: &mut Vec<u8>, lcg: &mut Lcg) {
+    for _ in 0..1 + lcg.below(4) {
+        let at = lcg.below(bytes.len());
+        match lcg.below(4) {
+            0 => bytes[at] ^= 1 << lcg.below(8),
+            1 => bytes[at] = [0, 1, 2, 4, 0x7f, 0x80, 0xff][lcg.below(7)],
+            2 => drop(bytes.remove(at)),
+            _ => bytes.insert(at, lcg.below(256) as u8),
+        }
+        if bytes.is_empty() {
+            bytes.push(0);
+        }
+    }
+}
+
+#[test]
+fn mutated_streams_end_in_errors_not_in_panics_and_the_cut_makes_no_difference() {
+    let small = Limits {
+        frame_bytes: 10_000,
+        message_bytes: 20_000,
+        parts: 16,
+        command_bytes: 200,
+    };
+    let bytes = encode(&samples()[..9]);
+    let mut lcg = Lcg(1);
+    let mut failed = 0;
+    for _ in 0..2_000 {
+        let mut mutated = bytes.clone();
+        mutate(&mut mutated, &mut lcg);
+        let whole = decode(&mutated, usize::MAX, small);
+        let cut = decode(&mutated, 1 + lcg.below(500), small);
+        assert_eq!((&whole.0, &whole.1), (&cut.0, &cut.1));
+        failed += usize::from(whole.1.is_err());
+    }
+    assert!(failed > 100, "only {failed} of the mutations were noticed");
+}
+
+fn handshake(bytes: &[u8], step: usize) -> Result<bool, HandshakeError> {
+    let local = Local {
+        socket_type: SocketType::Router,
+        identity: Bytes::new(),
+        mechanism: Mechanism::Null,
+    };
+    let mut handshake = Handshake::new(local, Limits::default());
+    let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
+    for piece in bytes.chunks(step) {
+        input.extend_from_slice(piece);
+        if handshake.advance(&mut input, &mut out)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What a mailbox with this identity says first.
+fn opening(identity: usize) -> Vec<u8> {
+    let local = Local {
+        socket_type: SocketType::Dealer,
+        identity: vec![1; identity].into(),
+        mechanism: Mechanism::Null,
+    };
+    let mut handshake = Handshake::new(local, Limits::default());
+    let mut out = BytesMut::new();
+    handshake.start(&mut out);
+    let mut theirs = BytesMut::from(&out[..]);
+    handshake.advance(&mut theirs, &mut out).unwrap();
+    out.to_vec()
+}
+
+#[test]
+fn mutated_handshakes_never_panic_and_the_cut_makes_no_difference() {
+    let bytes = opening(17);
+    let mut lcg = Lcg(2);
+    let (mut failed, mut held) = (0, 0);
+    for _ in 0..5_000 {
+        let mut mutated = bytes.clone();
+        mutate(&mut mutated, &mut lcg);
+        let whole = handshake(&mutated, usize::MAX);
+        assert_eq!(whole, handshake(&mutated, 1 + lcg.below(20)));
+        match whole {
+            Err(_) => failed += 1,
+            Ok(_) => held += 1,
+        }
+    }
+    assert!(failed > 500 && held > 500, "{failed} failed, {held} held");
+}
+
+#[test]
+fn handshakes_that_must_fail_say_why() {
+    assert_eq!(handshake(&opening(255), 7), Ok(true));
+    assert_eq!(
+        handshake(&opening(300), 7),
+        Err(HandshakeError::IdentityLength(300))
+    );
+    let mut reserved = opening(5);
+    let at = reserved.len() - 5;
+    reserved[at] = 0;
+    assert_eq!(
+        handshake(&reserved, 7),
+        Err(HandshakeError::IdentityReserved)
+    );
+
+    let greeting = &opening(5)[..64];
+    let mut curve = greeting.to_vec();
+    curve[12..32].copy_from_slice(b"CURVE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    assert!(matches!(
+        handshake(&curve, 7),
+        Err(HandshakeError::Mechanism { .. })
+    ));
+
+    let with = |tail: &[u8]| handshake(&[greeting, tail].concat(), 7);
+    assert_eq!(with(&[0, 1, 1]), Err(HandshakeError::EarlyMessage));
+    for announced in [1u64 << 40, 1 << 62] {
+        let mut long = vec![6];
+        long.extend_from_slice(&announced.to_be_bytes());
+        assert!(matches!(
+            with(&long),
+            Err(HandshakeError::TooLarge { announced: a, .. }) if a == announced
+        ));
+    }
+    let mut error = BytesMut::new();
+    encode_error("go away\n", &mut error);
+    let refused = with(&error).unwrap_err();
+    assert!(!refused.can_be_told());
+    assert_eq!(
+        refused,
+        HandshakeError::Refused {
+            reason: "go away\\n".into()
+        }
+    );
+    let mut ping = BytesMut::new();
+    encode_ping(0, b"", &mut ping);
+    assert_eq!(with(&ping), Err(HandshakeError::Unexpected("PING")));
+    let publisher = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB";
+    assert!(matches!(
+        with(publisher),
+        Err(HandshakeError::SocketType { theirs, .. }) if theirs == "PUB"
+    ));
+}
