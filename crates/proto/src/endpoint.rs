@@ -78,22 +78,30 @@ impl Endpoint {
     }
 
     /// The same endpoint over the interface with this index: sets the scope of a
-    /// link-local IPv6 address, and changes nothing else.
+    /// link-local IPv6 address. No other address has one.
     #[must_use]
     pub fn with_scope(self, scope: u32) -> Self {
         match self {
-            Self::Tcp(SocketAddr::V6(mut address)) if address.ip().is_unicast_link_local() => {
-                address.set_scope_id(scope);
-                Self::Tcp(SocketAddr::V6(address))
+            Self::Tcp(SocketAddr::V6(address)) => {
+                let local = address.ip().is_unicast_link_local();
+                let scope = if local { scope } else { 0 };
+                let place = SocketAddrV6::new(*address.ip(), address.port(), 0, scope);
+                Self::Tcp(SocketAddr::V6(place))
             }
             other => other,
         }
     }
 }
 
+/// Drops what isn't part of the place: a flow label, and the scope of an address
+/// that isn't link-local.
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
-        Self::Tcp(address)
+        let scope = match address {
+            SocketAddr::V6(address) => address.scope_id(),
+            SocketAddr::V4(_) => 0,
+        };
+        Self::Tcp(address).with_scope(scope)
     }
 }
 
@@ -177,7 +185,7 @@ fn parse(text: &str, drop_scope: bool) -> Result<Endpoint, EndpointError> {
             Some(scope) => scope.parse().map_err(|_| EndpointError::Scope(quoted()))?,
         };
         let address = SocketAddrV6::new(ip, port, 0, scope);
-        return Ok(Endpoint::Tcp(SocketAddr::V6(address)));
+        return Ok(Endpoint::from(SocketAddr::V6(address)));
     }
     if bracketed.is_some() || !is_host_name(host) {
         return Err(EndpointError::Host(quoted()));
@@ -268,6 +276,7 @@ mod tests {
         assert_ne!(dialled, heard);
         let global: Endpoint = "tcp://[2001:db8::1]:5".parse().unwrap();
         assert_eq!(global.clone().with_scope(3), global);
+        assert_eq!("tcp://[2001:db8::1%3]:5".parse(), Ok(global));
     }
 
     #[test]
