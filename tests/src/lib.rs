@@ -1,1 +1,68 @@
-//! Work in progress.
+//! What the end-to-end tests stand on: `zre node --json` as a child process,
+//! hosts made of network namespaces, and a look at who is connected to whom.
+//!
+//! Nothing here uses the crates under test: the tests see what a user's script
+//! sees, and datagrams that a test forges are written byte by byte.
+//!
+//! - [`Node`] is one process; commands go in and events come out as JSON lines.
+//! - [`Network`] is some hosts on a bridge, without a link to anything outside.
+//! - [`sockets`] reads from `/proc` which connections two processes share.
+//! - [`together`] and [`alone`] keep what is timed apart from what is busy.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a harness reports failure to the test that runs it, by panicking"
+)]
+
+pub mod beacon;
+mod binary;
+mod event;
+mod network;
+mod node;
+pub mod sockets;
+mod turns;
+
+pub use binary::zre;
+pub use event::Event;
+pub use network::{Host, Network};
+pub use node::{DEADLINE, Node, Options};
+pub use turns::{alone, together};
+
+use std::collections::BTreeSet;
+use std::net::UdpSocket;
+use std::sync::Mutex;
+
+/// Ends a test that can't run here, with a clear word; where `CI` is `true` it
+/// fails instead, so that nothing is skipped unseen.
+#[macro_export]
+macro_rules! skip {
+    ($($why:tt)*) => {{
+        $crate::skipped(&format!($($why)*));
+        return;
+    }};
+}
+
+/// Says that a test is skipped; panics on CI. Use [`skip!`].
+#[allow(clippy::print_stderr, reason = "a skipped test says so")]
+pub fn skipped(why: &str) {
+    let ci = std::env::var("CI").is_ok_and(|value| value == "true" || value == "1");
+    assert!(!ci, "skipped on CI: {why}");
+    eprintln!("skipped: {why}");
+}
+
+/// A UDP port for the beacons of one test: tests that run side by side don't
+/// meet. Never gives the same port twice.
+pub fn beacon_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let probe = UdpSocket::bind("127.0.0.1:0").expect("a UDP port on loopback");
+        let port = probe.local_addr().expect("its number").port();
+        let mut given = GIVEN
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if given.insert(port) {
+            return port;
+        }
+    }
+}

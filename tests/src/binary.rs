@@ -1,0 +1,49 @@
+//! The program under test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The path of the `zre` command, built when this is first called, in the
+/// profile and build directory of the running test.
+///
+/// Cargo names a program's path only to the tests of its own package. What is
+/// built already costs one look.
+pub fn zre() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build)
+}
+
+fn build() -> PathBuf {
+    // <target directory>/<profile>/deps/<this test>
+    let test = std::env::current_exe().expect("the test's own path");
+    let profile = test.ancestors().nth(2).expect("the profile's directory");
+    let target = profile.parent().expect("the build directory");
+
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        // The whole workspace's features, as in `cargo test` at the root, so
+        // that dependencies aren't built a second time.
+        .args(["build", "--workspace", "--bin", "zre"])
+        .args(["--message-format", "json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(target)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .stderr(Stdio::inherit());
+    if profile.ends_with("release") {
+        command.arg("--release");
+    }
+    let output = command.output().expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "`cargo build --bin zre` failed: {}",
+        output.status
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "zre")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the zre command")
+}
