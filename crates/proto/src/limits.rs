@@ -20,10 +20,13 @@ pub struct Limits {
     /// ignored, as C Zyre does, so it needs a bound. Default 1,024.
     pub header_frame_bytes: usize,
     /// Bytes of a HELLO, which holds all groups and headers of a peer, and so of
-    /// what a node keeps for a peer from it. Default 256 KiB.
+    /// what a node keeps for a peer from it. Must have room for
+    /// [`groups_per_peer`](Self::groups_per_peer) names of full length and
+    /// [`headers_bytes`](Self::headers_bytes), or a node of the same limits may
+    /// send what this one refuses. Default 384 KiB.
     pub hello_bytes: usize,
-    /// Groups that one peer may be in, whether HELLO lists them or JOINs add
-    /// them. Default 4,096.
+    /// Groups that one node may be in, whether HELLO lists them or JOINs add
+    /// them. Default 1,024.
     pub groups_per_peer: usize,
     /// Bytes of a group's name, 1 to 255. Default 255.
     pub group_bytes: usize,
@@ -35,10 +38,16 @@ pub struct Limits {
     pub header_key_bytes: usize,
     /// Bytes of a header's value. Default 16 KiB.
     pub header_value_bytes: usize,
+    /// Bytes of all names and values of the headers that the user sets; those of
+    /// a peer are bounded by [`hello_bytes`](Self::hello_bytes). Default 64 KiB.
+    pub headers_bytes: usize,
     /// Peers that a node knows at a time, in whatever state. With the other
     /// defaults this bounds the peer table, as far as strangers can fill it.
     /// Default 8,192.
     pub peers: usize,
+    /// Addresses without a UUID (DNS, configuration) that a node dials.
+    /// Default 1,024.
+    pub seeds: usize,
 }
 
 impl Default for Limits {
@@ -46,14 +55,16 @@ impl Default for Limits {
         Self {
             max_frames: 4096,
             header_frame_bytes: 1024,
-            hello_bytes: 256 * 1024,
-            groups_per_peer: 4096,
+            hello_bytes: 384 * 1024,
+            groups_per_peer: 1024,
             group_bytes: 255,
             name_bytes: 255,
             headers: 256,
             header_key_bytes: 255,
             header_value_bytes: 16 * 1024,
+            headers_bytes: 64 * 1024,
             peers: 8192,
+            seeds: 1024,
         }
     }
 }
@@ -69,6 +80,21 @@ impl Limits {
     /// [`group_bytes`](Self::group_bytes) or holds a NUL.
     pub fn validate_group(&self, group: &str) -> Result<(), LimitError> {
         validate("group name", group, self.group_bytes.min(WIRE_STRING))
+    }
+
+    /// Checks how many groups the user wants this node to be in.
+    ///
+    /// # Errors
+    /// [`LimitError::TooMany`] above [`groups_per_peer`](Self::groups_per_peer).
+    pub fn validate_group_count(&self, count: usize) -> Result<(), LimitError> {
+        if count > self.groups_per_peer {
+            return Err(LimitError::TooMany {
+                what: "groups",
+                count,
+                limit: self.groups_per_peer,
+            });
+        }
+        Ok(())
     }
 
     /// Checks a node name that the user passes.
@@ -97,8 +123,8 @@ impl Limits {
     ///
     /// # Errors
     /// As [`validate_header`](Self::validate_header), and when there are more than
-    /// [`headers`](Self::headers) or their bytes would fill more than half of
-    /// [`hello_bytes`](Self::hello_bytes), which also has to hold the groups.
+    /// [`headers`](Self::headers) or their bytes pass
+    /// [`headers_bytes`](Self::headers_bytes).
     pub fn validate_headers<'a>(
         &self,
         headers: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -117,7 +143,7 @@ impl Limits {
                 limit: self.headers,
             });
         }
-        let limit = self.hello_bytes / 2;
+        let limit = self.headers_bytes;
         if bytes > limit {
             return Err(LimitError::TooLong {
                 what: "headers together",
@@ -204,7 +230,7 @@ pub enum LimitError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Message;
+    use crate::{Command, Hello, Message};
 
     #[test]
     fn names_are_counted_in_bytes_up_to_the_limit() {
@@ -259,6 +285,30 @@ mod tests {
             limits.validate_headers(long),
             Err(LimitError::TooLong { .. })
         ));
+    }
+
+    #[test]
+    fn what_a_node_may_be_is_what_its_peers_take() {
+        let limits = Limits::default();
+        let name = "n".repeat(255);
+        let hello = Hello {
+            endpoint: name.clone(),
+            groups: vec![name.clone(); limits.groups_per_peer],
+            status: 0,
+            name,
+            headers: (0..4)
+                .map(|n| (n.to_string(), "v".repeat(16 * 1024 - 1)))
+                .collect(),
+        };
+        assert_eq!(limits.validate_group_count(hello.groups.len()), Ok(()));
+        assert!(limits.validate_group_count(hello.groups.len() + 1).is_err());
+        let headers = hello.headers.iter().map(|(k, v)| (k.as_str(), v.as_str()));
+        assert_eq!(limits.validate_headers(headers), Ok(()));
+        let hello = Command::Hello(hello);
+        assert_eq!(
+            Command::decode(hello.encode(1), &limits),
+            Ok((1, hello.clone()))
+        );
     }
 
     #[test]

@@ -26,11 +26,22 @@ pub struct Outgoing {
     skip_65535: bool,
     total: u64,
     data: u64,
-    confirmed: u64,
-    /// For each PING that isn't answered, the data messages before it.
-    pings: VecDeque<u64>,
+    confirmed: Mark,
+    /// For each PING that isn't answered, what was numbered before it.
+    pings: VecDeque<Mark>,
     /// PINGs after those, whose place wasn't remembered.
     unmarked: u64,
+    /// How often the numbers have come to where the two wraps part, and the
+    /// total when they first did.
+    partings: u64,
+    parted_at: u64,
+}
+
+/// A place in what was sent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    total: u64,
+    data: u64,
 }
 
 impl Outgoing {
@@ -42,9 +53,11 @@ impl Outgoing {
             skip_65535,
             total: 0,
             data: 0,
-            confirmed: 0,
+            confirmed: Mark::default(),
             pings: VecDeque::new(),
             unmarked: 0,
+            partings: 0,
+            parted_at: 0,
         }
     }
 
@@ -63,6 +76,13 @@ impl Outgoing {
             number.wrapping_add(1)
         };
         self.total = self.total.saturating_add(1);
+        // Here the one wrap says 65535 and the other 0; no 0 comes before.
+        if number == if self.skip_65535 { 0 } else { u16::MAX } {
+            self.partings = self.partings.saturating_add(1);
+            if self.partings == 1 {
+                self.parted_at = self.total;
+            }
+        }
         number
     }
 
@@ -79,7 +99,10 @@ impl Outgoing {
         // Once one PING's place is unknown, so is which answer is whose; only
         // when those before have been answered is a place of use again.
         if self.unmarked == 0 && self.pings.len() < PINGS_MARKED {
-            self.pings.push_back(self.data);
+            self.pings.push_back(Mark {
+                total: self.total,
+                data: self.data,
+            });
         } else {
             self.unmarked = self.unmarked.saturating_add(1);
         }
@@ -88,8 +111,8 @@ impl Outgoing {
     /// A PING-OK came: the oldest open PING is answered, and what was sent before
     /// it has been read. An answer to nothing is ignored.
     pub fn confirm(&mut self) {
-        if let Some(data) = self.pings.pop_front() {
-            self.confirmed = data;
+        if let Some(mark) = self.pings.pop_front() {
+            self.confirmed = mark;
         } else {
             self.unmarked = self.unmarked.saturating_sub(1);
         }
@@ -98,7 +121,17 @@ impl Outgoing {
     /// WHISPERs and SHOUTs numbered that no later PING-OK has confirmed: what may
     /// have been lost when the session ends now. Never too low.
     pub fn unconfirmed(&self) -> u64 {
-        self.data.saturating_sub(self.confirmed)
+        self.data.saturating_sub(self.confirmed.data)
+    }
+
+    /// Whether the message at which the two wraps part (65535, or the 0 that
+    /// skips it) was sent once and isn't known to have been taken. A peer that
+    /// ends the session then probably wraps the other way.
+    ///
+    /// It can be wrong about a peer that leaves for another reason soon after;
+    /// taking the other wrap for it costs one more broken session.
+    pub fn wrapped_unconfirmed(&self) -> bool {
+        self.partings == 1 && self.confirmed.total < self.parted_at
     }
 
     /// PINGs that wait for their answer.
@@ -144,6 +177,14 @@ impl Incoming {
     pub fn new() -> Self {
         Self {
             expected: FIRST,
+            wraps_early: false,
+        }
+    }
+
+    /// A session whose HELLO, with its 1, has been taken already.
+    pub fn greeted() -> Self {
+        Self {
+            expected: FIRST.wrapping_add(1),
             wraps_early: false,
         }
     }
@@ -289,6 +330,33 @@ mod tests {
             1,
             "an answer to nothing confirms nothing"
         );
+    }
+
+    #[test]
+    fn a_wrap_is_in_doubt_from_its_number_until_an_answer_or_the_next() {
+        for skip in [false, true] {
+            let mut out = Outgoing::new(skip);
+            let take = |out: &mut Outgoing, count: u32| {
+                for _ in 0..count {
+                    let _ = out.next();
+                }
+            };
+            take(&mut out, 65534);
+            out.note_ping();
+            out.confirm();
+            assert!(!out.wrapped_unconfirmed());
+            assert_eq!(out.next(), if skip { 0 } else { 65535 });
+            assert!(out.wrapped_unconfirmed());
+            let mut answered = out.clone();
+            answered.note_ping();
+            assert!(answered.wrapped_unconfirmed());
+            answered.confirm();
+            assert!(!answered.wrapped_unconfirmed());
+            take(&mut out, 65534);
+            assert!(out.wrapped_unconfirmed());
+            take(&mut out, 2);
+            assert!(!out.wrapped_unconfirmed());
+        }
     }
 
     #[test]
