@@ -10,6 +10,8 @@
 //!    as where it is reached.
 //! 3. [`sequence`]: the numbers that show that nothing of a session is missing.
 //! 4. [`Limits`]: how much of anything a node takes.
+//! 5. [`Machine`]: the node itself, without sockets and clock: who is there, who
+//!    has gone, what goes out to whom. Its parts are in [`machine`].
 //!
 //! Nothing in here panics on what comes off a network, or allocates by a length
 //! that was announced and not delivered.
@@ -18,9 +20,11 @@ mod beacon;
 mod command;
 mod endpoint;
 mod limits;
+pub mod machine;
 mod message;
 pub mod sequence;
 mod state;
+mod time;
 mod wire;
 
 pub use beacon::{BEACON_MAX, Beacon, BeaconError};
@@ -30,8 +34,11 @@ pub use command::{
 };
 pub use endpoint::{Endpoint, EndpointError};
 pub use limits::{LimitError, Limits};
+pub use machine::Machine;
 pub use message::Message;
+pub use sequence::{Incoming, Outgoing};
 pub use state::{State, StateError};
+pub use time::Time;
 
 /// The frames of one ZeroMQ message. Two fit in place, a header and one frame of
 /// content, which is what nearly every message is.

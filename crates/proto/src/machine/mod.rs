@@ -1,0 +1,469 @@
+//! The node's state machine.
+//!
+//! Read in this order: `output` (what goes in and comes out), `peer` (where
+//! a peer can stand), `greeting` (how it gets there), `traffic` (what it
+//! says then), `presence` (what its silence means), `leaving` (how it and
+//! we go), `seeds` (addresses without a UUID).
+
+mod config;
+mod greeting;
+mod leaving;
+mod output;
+mod peer;
+mod presence;
+mod seeds;
+mod timers;
+mod traffic;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::{Beacon, Command, Endpoint, LimitError, State, Time};
+
+pub use config::Config;
+pub use output::{
+    Counters, Event, ExitReason, Found, Heard, Inbound, Output, PeerInfo, Session, SharedOutgoing,
+    Source, Up,
+};
+pub use peer::STATE_HEADER;
+
+use leaving::Departure;
+use peer::{Address, Peer, Phase, ShortWraps};
+use seeds::Seed;
+use timers::{Timer, Timers};
+
+/// One ZRE node, without its sockets and its clock.
+///
+/// Inputs are the `handle_*` methods and the application's commands; each
+/// takes the time. After each, drain [`poll_output`](Self::poll_output) until
+/// it is empty, then call [`handle_timeout`](Self::handle_timeout) when
+/// [`poll_timeout`](Self::poll_timeout) says so. Time must not go backwards.
+///
+/// The same inputs and the same seed give the same outputs. No input panics;
+/// what a peer sends costs at most that peer's session.
+#[derive(Debug)]
+pub struct Machine {
+    config: Config,
+    state: State,
+    status: u8,
+    own_groups: BTreeSet<Arc<str>>,
+    peers: BTreeMap<Uuid, Peer>,
+    seeds: BTreeMap<Endpoint, Seed>,
+    sessions: BTreeMap<Session, Owner>,
+    last_session: u64,
+    /// (UUID, port) that said EXIT, and until when their beacons are ignored.
+    tombstones: BTreeMap<(Uuid, u16), Time>,
+    short_wraps: ShortWraps,
+    own_conflict: bool,
+    departure: Option<Departure>,
+    timers: Timers,
+    /// Since when nobody reads what peers send.
+    paused_at: Option<Time>,
+    /// Time that doesn't count as a peer's silence.
+    skipped: Duration,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    random: Random,
+}
+
+/// Whose mailbox a session is.
+#[derive(Clone, Debug)]
+enum Owner {
+    Peer(Uuid),
+    Seed(Endpoint),
+}
+
+impl Machine {
+    /// A node that starts now: its first beacon is the first output. The seed
+    /// feeds the jitter of its waits.
+    #[must_use]
+    pub fn new(config: Config, seed: u64, now: Time) -> Self {
+        let mut machine = Self {
+            state: config.state,
+            config,
+            status: 0,
+            own_groups: BTreeSet::new(),
+            peers: BTreeMap::new(),
+            seeds: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            last_session: 0,
+            tombstones: BTreeMap::new(),
+            short_wraps: ShortWraps::default(),
+            own_conflict: false,
+            departure: None,
+            timers: Timers::default(),
+            paused_at: None,
+            skipped: Duration::ZERO,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            random: Random(seed),
+        };
+        machine.announce(now);
+        machine
+    }
+
+    /// The next thing to do.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Does what is due by now.
+    pub fn handle_timeout(&mut self, now: Time) {
+        if let Some(due) = self.timers.next()
+            && now - due >= STALL
+        {
+            self.resume(now, now - due);
+        }
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Announce => self.announce(now),
+                Timer::Departure => self.depart(now),
+                Timer::Sweep => self.sweep(now),
+                Timer::Peer(uuid) => {
+                    if let Some(peer) = self.peers.get_mut(&uuid) {
+                        peer.timer = None;
+                        self.tend(now, uuid);
+                    }
+                }
+                Timer::Seed(endpoint) => self.tend_seed(now, &endpoint),
+            }
+        }
+    }
+
+    /// A beacon was heard.
+    ///
+    /// RFC 36: "When a ZRE node receives a beacon from a node that it does not
+    /// already know about, with a non-zero port number, it SHALL consider this
+    /// to be a new peer."
+    pub fn handle_beacon(&mut self, now: Time, beacon: &Beacon, heard: &Heard) {
+        let uuid = beacon.uuid();
+        // RFC 36: "A node SHALL discard beacons that it receives from itself."
+        if uuid == self.config.uuid {
+            self.handle_own_beacon(beacon);
+            return;
+        }
+        if self.departure.is_some() {
+            return;
+        }
+        if beacon.is_leaving() {
+            self.handle_exit_beacon(now, beacon, heard);
+            return;
+        }
+        // A node that starts again under its UUID and port shows INIT, which no
+        // late copy of its last beacons does.
+        if beacon.state() == Some(State::Init) {
+            self.tombstones.remove(&(uuid, beacon.port()));
+        }
+        if self.is_buried(now, uuid, beacon.port()) {
+            self.counters.buried += 1;
+            return;
+        }
+        let mut addr = heard.from;
+        addr.set_port(beacon.port());
+        let endpoint = Endpoint::Tcp(addr);
+        let news = self
+            .peers
+            .get(&uuid)
+            .is_none_or(|peer| !peer.knows(&endpoint));
+        if news {
+            self.doubt_holder(now, uuid, &endpoint);
+        }
+        let Some(peer) = self.require_peer(now, uuid) else {
+            return;
+        };
+        peer.via.insert(heard.source);
+        peer.note_address(Address {
+            endpoint,
+            over_loopback: heard.over_loopback,
+            source: heard.source,
+            heard: now,
+        });
+        if let Some(state) = beacon.state() {
+            peer.announced = state;
+            if let Phase::Ready(live) = &peer.phase
+                && !live.greeted.shows_state
+            {
+                self.set_peer_state(uuid, state);
+            }
+        }
+        self.dial_if_due(now, uuid);
+    }
+
+    fn handle_own_beacon(&mut self, beacon: &Beacon) {
+        self.counters.own += 1;
+        let other_port = beacon.port() != self.config.port && beacon.port() != 0;
+        if other_port && !beacon.is_leaving() && !self.own_conflict {
+            self.own_conflict = true;
+            let peer = self.config.uuid;
+            self.event(Event::Conflict { peer });
+        }
+    }
+
+    /// Nobody reads the inbox from now on (`true`), or somebody does again.
+    ///
+    /// Meanwhile nobody's silence counts, and everybody is pinged, so that
+    /// peers whose messages wait don't give us up.
+    pub fn handle_paused(&mut self, now: Time, paused: bool) {
+        match (paused, self.paused_at) {
+            (true, None) => {
+                self.paused_at = Some(now);
+                // Timers were set for the silence that ends here.
+                self.tend_all(now);
+            }
+            (false, Some(since)) => {
+                self.paused_at = None;
+                self.resume(now, now - since);
+            }
+            _ => {}
+        }
+    }
+
+    /// The host has slept, for which the monotonic clock doesn't account:
+    /// everybody is told that we are here and asked whether they are.
+    pub fn handle_resume(&mut self, now: Time) {
+        self.resume(now, Duration::ZERO);
+        self.announce(now);
+        let waiting: Vec<Uuid> = self.peers.keys().copied().collect();
+        for uuid in waiting {
+            if let Some(peer) = self.peers.get_mut(&uuid)
+                && let Phase::Known { retry_at } = &mut peer.phase
+            {
+                *retry_at = now;
+                peer.failures = 0;
+            }
+            self.tend(now, uuid);
+        }
+        self.retry_seeds(now);
+    }
+
+    /// Joins a group. True where we weren't in it.
+    ///
+    /// RFC 36: "When a node joins a group it SHALL broadcast a JOIN command to
+    /// all its peers."
+    ///
+    /// # Errors
+    /// The name is empty or too long, or we are in too many groups.
+    pub fn join(&mut self, group: &str) -> Result<bool, LimitError> {
+        self.config.limits.validate_group(group)?;
+        if self.own_groups.contains(group) {
+            return Ok(false);
+        }
+        self.config
+            .limits
+            .validate_group_count(self.own_groups.len() + 1)?;
+        self.own_groups.insert(group.into());
+        self.status = self.status.wrapping_add(1);
+        let status = self.status;
+        self.tell_all(|| Command::Join {
+            group: group.into(),
+            status,
+        });
+        Ok(true)
+    }
+
+    /// Leaves a group. True where we were in it.
+    pub fn leave(&mut self, group: &str) -> bool {
+        if !self.own_groups.remove(group) {
+            return false;
+        }
+        self.status = self.status.wrapping_add(1);
+        let status = self.status;
+        self.tell_all(|| Command::Leave {
+            group: group.into(),
+            status,
+        });
+        true
+    }
+
+    /// Shows another state, at once: in a beacon, and to the peers that showed
+    /// theirs.
+    pub fn set_state(&mut self, now: Time, state: State) {
+        if self.state == state || self.departure.is_some() {
+            return;
+        }
+        self.show_state(now, state);
+    }
+
+    fn show_state(&mut self, now: Time, state: State) {
+        self.state = state;
+        self.announce(now);
+        for peer in self.peers.values_mut() {
+            if let Phase::Ready(live) = &mut peer.phase
+                && live.greeted.shows_state
+            {
+                live.mailbox.told = state;
+                self.outputs.push_back(Output::Send {
+                    session: live.mailbox.session,
+                    command: Command::State(state),
+                });
+            }
+        }
+    }
+
+    /// Our UUID.
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
+        self.config.uuid
+    }
+
+    /// The state that we show.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The groups that we are in.
+    pub fn own_groups(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.own_groups.iter()
+    }
+
+    /// The peers that the application knows: entered and not exited.
+    pub fn peers(&self) -> impl Iterator<Item = Uuid> + '_ {
+        self.peers
+            .iter()
+            .filter_map(|(uuid, peer)| peer.live().map(|_| *uuid))
+    }
+
+    /// The groups of a peer, or `None` where it isn't known.
+    #[must_use]
+    pub fn peer_groups(&self, peer: Uuid) -> Option<&BTreeSet<Arc<str>>> {
+        Some(&self.peers.get(&peer)?.live()?.groups)
+    }
+
+    /// How many entries the tables hold: peers, sessions, seeds, tombstones and
+    /// timers. What peers send must not let them grow without bound.
+    #[must_use]
+    pub fn table_sizes(&self) -> [usize; 5] {
+        [
+            self.peers.len(),
+            self.sessions.len(),
+            self.seeds.len(),
+            self.tombstones.len(),
+            self.timers.len(),
+        ]
+    }
+
+    /// What was heard and not acted upon.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn announce(&mut self, now: Time) {
+        let Some(interval) = self.config.interval else {
+            return;
+        };
+        let state = self.state;
+        self.outputs.push_back(Output::Announce { state });
+        self.timers.set(Timer::Announce, now + interval);
+    }
+
+    /// To every session that carried our HELLO, greeted back or not: others
+    /// count our JOINs and LEAVEs from HELLO's status on, and some assert that
+    /// none is missing.
+    fn tell_all(&mut self, mut command: impl FnMut() -> Command) {
+        for peer in self.peers.values_mut() {
+            if let Some(mailbox) = peer.greeted_mailbox_mut() {
+                self.outputs.push_back(Output::Send {
+                    session: mailbox.session,
+                    command: command(),
+                });
+            }
+        }
+        for seed in self.seeds.values() {
+            if let Some(session) = seed.greeted_session() {
+                self.outputs.push_back(Output::Send {
+                    session,
+                    command: command(),
+                });
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn send(&mut self, session: Session, command: Command) {
+        self.outputs.push_back(Output::Send { session, command });
+    }
+
+    /// The entry of a peer, made where there is room for it.
+    fn require_peer(&mut self, now: Time, uuid: Uuid) -> Option<&mut Peer> {
+        if !self.peers.contains_key(&uuid) && self.peers.len() >= self.config.limits.peers {
+            self.counters.overflow += 1;
+            tracing::debug!(%uuid, "no room in the peer table");
+            return None;
+        }
+        self.timers.set_if_none(Timer::Sweep, now + SWEEP);
+        Some(self.peers.entry(uuid).or_insert_with(|| Peer::new(now)))
+    }
+
+    fn set_peer_state(&mut self, uuid: Uuid, to: State) {
+        if let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut)
+            && live.state != to
+        {
+            let from = std::mem::replace(&mut live.state, to);
+            self.event(Event::State {
+                peer: uuid,
+                from,
+                to,
+            });
+        }
+    }
+
+    /// Forgets who hasn't been heard of for long, and tombstones that have
+    /// done their work.
+    fn sweep(&mut self, now: Time) {
+        self.tombstones.retain(|_, until| now < *until);
+        self.peers.retain(|_, peer| {
+            let lasting = peer.via.iter().any(|source| source.is_lasting());
+            let idle = matches!(peer.phase, Phase::Known { .. });
+            !idle || lasting || now - peer.heard < FORGET
+        });
+        if !self.tombstones.is_empty() || !self.peers.is_empty() {
+            self.timers.set(Timer::Sweep, now + SWEEP);
+        }
+    }
+}
+
+/// A timeout that comes that late means that the process or the host stood
+/// still; shorter delays are a busy machine, for which PINGs allow.
+const STALL: Duration = Duration::from_secs(2);
+
+/// How often forgotten peers and old tombstones are looked for.
+const SWEEP: Duration = Duration::from_secs(10);
+
+/// How long somebody without a session is remembered after the last beacon.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// Jitter needs no more than this: splitmix64.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Between half of the duration and all of it.
+    fn jitter(&mut self, duration: Duration) -> Duration {
+        let half = duration / 2;
+        let span = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1);
+        half + Duration::from_millis(self.next() % span)
+    }
+}

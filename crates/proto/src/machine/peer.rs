@@ -1,0 +1,375 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::output::{Inbound, Session, SharedOutgoing, Source};
+use crate::{Endpoint, Frames, Hello, Incoming, Outgoing, State, Time};
+
+/// The HELLO header in which our nodes tell their state. A peer that shows it
+/// understands [`Command::State`](crate::Command::State).
+pub const STATE_HEADER: &str = "X-ZRE-STATE";
+
+/// Headers of this prefix are between nodes, not for applications.
+const OWN_PREFIX: &str = "X-ZRE-";
+
+/// Addresses remembered for one peer: its interfaces, twice over.
+const ADDRESSES: usize = 8;
+
+/// What a peer may say before our mailbox to it has opened. It takes a round
+/// trip, so this is far more than an honest peer needs.
+const HELD_MESSAGES: usize = 10_000;
+const HELD_BYTES: usize = 4 << 20;
+
+/// Somebody who is known, by a beacon or by a session.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) phase: Phase,
+    /// Where it can be dialled, the best first.
+    pub(super) addresses: Vec<Address>,
+    pub(super) via: BTreeSet<Source>,
+    /// What its beacons show.
+    pub(super) announced: State,
+    /// When it was last heard of outside a session.
+    pub(super) heard: Time,
+    /// Dials that failed and sessions that broke early, in a row.
+    pub(super) failures: u32,
+    /// Which of the addresses is dialled next.
+    pub(super) next_address: usize,
+    /// Re-greetings and when their count began, so that they can be bounded.
+    pub(super) restarts: (Time, u32),
+    /// Before then, a contest for this UUID isn't opened again.
+    pub(super) contested_until: Option<Time>,
+    /// When its timer is set.
+    pub(super) timer: Option<Time>,
+}
+
+/// Where a peer stands. It is always in exactly one of these.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// No session. Not dialled before the given time.
+    Known { retry_at: Time },
+    /// A mailbox is being opened.
+    Dialling(Mailbox),
+    /// Our HELLO is out; theirs is due by the given time.
+    Greeting(Mailbox, Time),
+    /// Their HELLO came; the mailbox is being opened.
+    Entering(Mailbox, Box<Greeted>, Held),
+    /// Both have greeted: the application knows it.
+    Ready(Box<Live>),
+    /// It is going. What it sent before is delivered until the given time.
+    Leaving(Box<Live>, super::ExitReason, Time),
+}
+
+/// One mailbox of ours, as the machine sees it.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) session: Session,
+    pub(super) endpoint: Endpoint,
+    pub(super) outgoing: SharedOutgoing,
+    /// Our state, as our HELLO or a later message told it.
+    pub(super) told: State,
+    pub(super) in_memory: bool,
+}
+
+/// What a peer's HELLO told, and on which connection.
+#[derive(Debug)]
+pub(super) struct Greeted {
+    pub(super) connection: u64,
+    pub(super) from: Option<SocketAddr>,
+    pub(super) endpoint: Option<Endpoint>,
+    pub(super) name: Arc<str>,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) groups: Vec<Arc<str>>,
+    pub(super) status: u8,
+    pub(super) state: State,
+    /// Whether it showed its state, so that its session alone sets it.
+    pub(super) shows_state: bool,
+}
+
+/// Messages that wait for the mailbox to open.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    frames: Vec<Frames>,
+    bytes: usize,
+}
+
+/// A peer that the application knows.
+#[derive(Debug)]
+pub(super) struct Live {
+    pub(super) mailbox: Mailbox,
+    pub(super) greeted: Greeted,
+    pub(super) groups: BTreeSet<Arc<str>>,
+    pub(super) status: u8,
+    pub(super) state: State,
+    pub(super) incoming: Incoming,
+    pub(super) entered: Time,
+    /// When a message came last, on the clock that stands while we don't read.
+    pub(super) last_heard: Time,
+    pub(super) presence: Presence,
+    /// PINGs that are out.
+    pub(super) pings: u32,
+    /// Another UUID claims its address: it goes when a PING fails.
+    pub(super) doubted: bool,
+    pub(super) contest: Option<Contest>,
+    /// Its connection to our inbox has ended: nothing more can come.
+    pub(super) connection_ended: bool,
+}
+
+/// What a peer's silence means so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Healthy,
+    /// A PING is out since then.
+    Pinged(Time),
+    Evasive(Time),
+    Silent,
+}
+
+/// Somebody else greets us under the UUID of a live peer, from elsewhere.
+/// Whether that one still answers decides.
+#[derive(Debug)]
+pub(super) struct Contest {
+    pub(super) newcomer: Box<Greeted>,
+    pub(super) held: Held,
+    /// PINGs that the older one has still to answer.
+    pub(super) pings: u32,
+    pub(super) until: Time,
+}
+
+/// An address, and when and how it was last heard.
+#[derive(Clone, Debug)]
+pub(super) struct Address {
+    pub(super) endpoint: Endpoint,
+    pub(super) over_loopback: bool,
+    pub(super) source: Source,
+    pub(super) heard: Time,
+}
+
+impl Peer {
+    pub(super) fn new(now: Time) -> Self {
+        Self {
+            phase: Phase::Known { retry_at: now },
+            addresses: Vec::new(),
+            via: BTreeSet::new(),
+            announced: State::Ready,
+            heard: now,
+            failures: 0,
+            next_address: 0,
+            restarts: (now, 0),
+            contested_until: None,
+            timer: None,
+        }
+    }
+
+    /// Remembers an address. The order of the sources decides which is dialled
+    /// first; within one source, the newest.
+    pub(super) fn note_address(&mut self, address: Address) {
+        self.heard = address.heard;
+        if let Some(known) = self
+            .addresses
+            .iter_mut()
+            .find(|known| known.endpoint == address.endpoint)
+        {
+            known.heard = address.heard;
+            known.over_loopback |= address.over_loopback;
+            known.source = known.source.min(address.source);
+            return;
+        }
+        let at = self
+            .addresses
+            .partition_point(|known| known.source < address.source);
+        self.addresses.insert(at, address);
+        self.next_address = 0;
+        if self.addresses.len() > ADDRESSES
+            && let Some((stalest, _)) = self
+                .addresses
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, known)| known.heard)
+        {
+            self.addresses.remove(stalest);
+        }
+    }
+
+    pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
+        self.addresses
+            .iter()
+            .any(|known| known.endpoint == *endpoint)
+    }
+
+    /// The address to dial now; after a failure, the next one.
+    pub(super) fn dial_address(&self) -> Option<&Address> {
+        self.addresses
+            .get(self.next_address % self.addresses.len().max(1))
+    }
+
+    /// Whether the application knows it.
+    pub(super) fn live(&self) -> Option<&Live> {
+        match &self.phase {
+            Phase::Ready(live) | Phase::Leaving(live, ..) => Some(live),
+            _ => None,
+        }
+    }
+
+    pub(super) fn live_mut(&mut self) -> Option<&mut Live> {
+        match &mut self.phase {
+            Phase::Ready(live) | Phase::Leaving(live, ..) => Some(live),
+            _ => None,
+        }
+    }
+
+    /// The open or opening mailbox.
+    pub(super) fn mailbox(&self) -> Option<&Mailbox> {
+        match &self.phase {
+            Phase::Known { .. } | Phase::Leaving(..) => None,
+            Phase::Dialling(mailbox)
+            | Phase::Greeting(mailbox, _)
+            | Phase::Entering(mailbox, ..) => Some(mailbox),
+            Phase::Ready(live) => Some(&live.mailbox),
+        }
+    }
+
+    /// The mailbox, if it carried our HELLO.
+    pub(super) fn greeted_mailbox_mut(&mut self) -> Option<&mut Mailbox> {
+        match &mut self.phase {
+            Phase::Greeting(mailbox, _) => Some(mailbox),
+            Phase::Ready(live) => Some(&mut live.mailbox),
+            _ => None,
+        }
+    }
+
+    /// Takes the phase out, to be replaced by the next one.
+    pub(super) fn take_phase(&mut self, now: Time) -> Phase {
+        mem::replace(&mut self.phase, Phase::Known { retry_at: now })
+    }
+
+    /// Whether it was ever heard at that address, by beacon or in a session.
+    pub(super) fn was_heard_at(&self, ip: IpAddr) -> bool {
+        let heard_at =
+            |endpoint: &Endpoint| matches!(endpoint, Endpoint::Tcp(addr) if addr.ip() == ip);
+        self.addresses.iter().any(|known| heard_at(&known.endpoint))
+            || self.live().is_some_and(|live| {
+                heard_at(&live.mailbox.endpoint)
+                    || live.greeted.from.is_some_and(|from| from.ip() == ip)
+            })
+    }
+}
+
+impl Mailbox {
+    pub(super) fn numbering<T>(&self, f: impl FnOnce(&mut Outgoing) -> T) -> T {
+        f(&mut self.outgoing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Greeted {
+    pub(super) fn new(from: &Inbound, hello: Hello) -> Self {
+        let shown = hello
+            .headers
+            .get(STATE_HEADER)
+            .map(|value| value.trim().parse::<u8>().map_or(State::Ready, State::from));
+        let mut headers = hello.headers;
+        headers.retain(|key, _| !key.starts_with(OWN_PREFIX));
+        Self {
+            connection: from.connection,
+            from: from.from,
+            endpoint: reachable(&hello.endpoint, from.from),
+            name: hello.name.into(),
+            headers,
+            groups: hello.groups.into_iter().map(Arc::from).collect(),
+            status: hello.status,
+            state: shown.unwrap_or(State::Ready),
+            shows_state: shown.is_some(),
+        }
+    }
+}
+
+/// The endpoint of a HELLO, mended by where the HELLO came from: a node that
+/// binds to all addresses can't know which of them we reach, and a scope means
+/// something only on the host that uses it.
+fn reachable(told: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
+    let mut endpoint: Endpoint = told.parse().ok()?;
+    if let (Endpoint::Tcp(addr), Some(from)) = (&mut endpoint, from) {
+        let elsewhere = addr.ip().is_loopback() && !from.ip().is_loopback();
+        if addr.ip().is_unspecified() || elsewhere {
+            let port = addr.port();
+            *addr = from;
+            addr.set_port(port);
+        } else if let (SocketAddr::V6(addr), SocketAddr::V6(from)) = (addr, from) {
+            if addr.ip().is_unicast_link_local() {
+                addr.set_scope_id(from.scope_id());
+            }
+        }
+    }
+    match &endpoint {
+        // Without an address of its sender a loopback or unix endpoint is of
+        // this host; with one, a path of another host means nothing here.
+        Endpoint::Ipc(_) if from.is_some_and(|from| !from.ip().is_loopback()) => None,
+        Endpoint::Tcp(addr) if addr.port() == 0 || addr.ip().is_unspecified() => None,
+        _ => Some(endpoint),
+    }
+}
+
+impl Held {
+    /// False where it would hold too much.
+    pub(super) fn push(&mut self, frames: Frames) -> bool {
+        let bytes: usize = frames.iter().map(bytes::Bytes::len).sum();
+        if self.frames.len() >= HELD_MESSAGES || self.bytes.saturating_add(bytes) > HELD_BYTES {
+            return false;
+        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.frames.push(frames);
+        true
+    }
+
+    pub(super) fn into_frames(self) -> Vec<Frames> {
+        self.frames
+    }
+}
+
+impl Live {
+    pub(super) fn new(now: Time, clock: Time, mailbox: Mailbox, mut greeted: Greeted) -> Self {
+        Self {
+            groups: mem::take(&mut greeted.groups).into_iter().collect(),
+            status: greeted.status,
+            state: greeted.state,
+            incoming: Incoming::greeted(),
+            connection_ended: false,
+            entered: now,
+            last_heard: clock,
+            presence: Presence::Healthy,
+            pings: 0,
+            doubted: false,
+            contest: None,
+            mailbox,
+            greeted,
+        }
+    }
+
+    pub(super) fn age(&self, now: Time) -> Duration {
+        now - self.entered
+    }
+}
+
+/// The UUIDs whose sequence wraps from 65534 to 0, as far as was seen.
+#[derive(Debug, Default)]
+pub(super) struct ShortWraps(BTreeSet<Uuid>);
+
+impl ShortWraps {
+    /// More than that are forgotten: each costs its session one more break.
+    const MAX: usize = 1024;
+
+    pub(super) fn contains(&self, peer: Uuid) -> bool {
+        self.0.contains(&peer)
+    }
+
+    /// A peer dropped us where the two wraps part: it uses the other one.
+    pub(super) fn toggle(&mut self, peer: Uuid) {
+        if !self.0.remove(&peer) && self.0.len() < Self::MAX {
+            self.0.insert(peer);
+        }
+    }
+}

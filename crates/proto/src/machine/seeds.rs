@@ -1,0 +1,366 @@
+//! Addresses at which a node should be, whoever it is.
+//!
+//! Our HELLO goes out on a provisional session; the peer's HELLO supplies the
+//! UUID, and the session becomes that peer's. A second HELLO to a peer would
+//! look as if we had started anew, so an address isn't dialled while any
+//! session leads there.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::output::{Found, Source, Up};
+use super::peer::{Address, Greeted, Mailbox, Phase};
+use super::timers::Timer;
+use super::{Machine, Output, Owner, Session};
+use crate::{Endpoint, Time};
+
+/// One address, and what is known of it.
+#[derive(Debug)]
+pub(super) struct Seed {
+    sources: BTreeSet<Source>,
+    /// Who was last met there.
+    peer: Option<Uuid>,
+    /// It is ourselves.
+    own: bool,
+    dial: Option<Dial>,
+    failures: u32,
+    retry_at: Time,
+}
+
+/// A provisional session. With a deadline, our HELLO is out.
+#[derive(Debug)]
+struct Dial {
+    mailbox: Mailbox,
+    deadline: Option<Time>,
+}
+
+impl Seed {
+    /// The session of a dial that carried our HELLO.
+    pub(super) fn greeted_session(&self) -> Option<Session> {
+        let dial = self.dial.as_ref()?;
+        dial.deadline.map(|_| dial.mailbox.session)
+    }
+}
+
+impl Machine {
+    /// A source says that a node should be at an address. Saying it again
+    /// changes nothing.
+    pub fn handle_found(&mut self, now: Time, found: Found) {
+        if self.departure.is_some() {
+            return;
+        }
+        if let Some(uuid) = found.peer {
+            if uuid == self.config.uuid {
+                self.counters.own += 1;
+                return;
+            }
+            let Some(peer) = self.require_peer(now, uuid) else {
+                return;
+            };
+            peer.via.insert(found.source);
+            peer.note_address(Address {
+                endpoint: found.endpoint,
+                over_loopback: true,
+                source: found.source,
+                heard: now,
+            });
+            self.dial_if_due(now, uuid);
+            return;
+        }
+        if !self.seeds.contains_key(&found.endpoint) && self.seeds.len() >= self.config.limits.seeds
+        {
+            self.counters.overflow += 1;
+            return;
+        }
+        let seed = self.seeds.entry(found.endpoint.clone()).or_insert(Seed {
+            sources: BTreeSet::new(),
+            peer: None,
+            own: false,
+            dial: None,
+            failures: 0,
+            retry_at: now,
+        });
+        if seed.sources.insert(found.source) {
+            self.tend_seed(now, &found.endpoint);
+        }
+    }
+
+    /// A source no longer says so: the address isn't dialled any more on its
+    /// account. A session that leads there goes on.
+    pub fn handle_lost(&mut self, endpoint: &Endpoint, source: Source) {
+        if let Some(seed) = self.seeds.get_mut(endpoint) {
+            seed.sources.remove(&source);
+            if seed.sources.is_empty() {
+                self.timers.clear(&Timer::Seed(endpoint.clone()));
+                if let Some(dial) = self.seeds.remove(endpoint).and_then(|seed| seed.dial) {
+                    self.disconnect(dial.mailbox.session);
+                }
+            }
+        }
+        for peer in self.peers.values_mut() {
+            let known = peer.addresses.len();
+            peer.addresses
+                .retain(|known| known.source != source || known.endpoint != *endpoint);
+            if peer.addresses.len() < known
+                && !peer.addresses.iter().any(|known| known.source == source)
+            {
+                peer.via.remove(&source);
+            }
+        }
+    }
+
+    pub(super) fn tend_seed(&mut self, now: Time, endpoint: &Endpoint) {
+        let timer = Timer::Seed(endpoint.clone());
+        let Some(seed) = self.seeds.get_mut(endpoint) else {
+            return;
+        };
+        if seed.own || self.departure.is_some() {
+            return;
+        }
+        if let Some(dial) = &seed.dial {
+            match dial.deadline {
+                Some(deadline) if now >= deadline => {
+                    let session = dial.mailbox.session;
+                    self.disconnect(session);
+                    self.seed_failed(now, endpoint);
+                }
+                Some(deadline) => self.timers.set(timer, deadline),
+                None => {}
+            }
+            return;
+        }
+        let met = seed.peer.filter(|uuid| {
+            self.peers
+                .get(uuid)
+                .is_some_and(|peer| peer.mailbox().is_some() || peer.live().is_some())
+        });
+        if met.is_some() {
+            // Its end retries the seed.
+            return;
+        }
+        let there = self.peers.iter().find_map(|(uuid, peer)| {
+            let leads_there = peer
+                .mailbox()
+                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
+                || peer
+                    .live()
+                    .is_some_and(|live| live.greeted.endpoint.as_ref() == Some(endpoint));
+            leads_there.then_some(*uuid)
+        });
+        let retry_at = seed.retry_at;
+        if let Some(uuid) = there {
+            self.bind_seed(endpoint, uuid);
+            // A dial that fails tells nobody; look again.
+            self.timers.set(timer, now + self.config.backoff_max);
+        } else if now < retry_at {
+            self.timers.set(timer, retry_at);
+        } else {
+            let owner = Owner::Seed(endpoint.clone());
+            let mailbox = self.connect(owner, None, endpoint.clone(), true);
+            if let Some(seed) = self.seeds.get_mut(endpoint) {
+                seed.dial = Some(Dial {
+                    mailbox,
+                    deadline: None,
+                });
+            }
+        }
+    }
+
+    fn bind_seed(&mut self, endpoint: &Endpoint, uuid: Uuid) {
+        if let Some(seed) = self.seeds.get_mut(endpoint) {
+            seed.peer = Some(uuid);
+            seed.failures = 0;
+            if let Some(peer) = self.peers.get_mut(&uuid) {
+                peer.via.extend(seed.sources.iter().copied());
+            }
+        }
+    }
+
+    pub(super) fn handle_seed_up(
+        &mut self,
+        now: Time,
+        session: Session,
+        endpoint: &Endpoint,
+        up: Up,
+    ) {
+        if up.peer == Some(self.config.uuid) {
+            self.disconnect(session);
+            self.mark_own(endpoint);
+            return;
+        }
+        if let Some(uuid) = up.peer
+            && self
+                .peers
+                .get(&uuid)
+                .is_some_and(|peer| peer.mailbox().is_some() || peer.live().is_some())
+        {
+            self.disconnect(session);
+            if let Some(seed) = self.seeds.get_mut(endpoint) {
+                seed.dial = None;
+            }
+            self.bind_seed(endpoint, uuid);
+            return;
+        }
+        let deadline = now + self.config.hello_timeout;
+        let Some(mut dial) = self
+            .seeds
+            .get_mut(endpoint)
+            .and_then(|seed| seed.dial.take())
+        else {
+            return;
+        };
+        self.greet(&mut dial.mailbox, up);
+        dial.deadline = Some(deadline);
+        if let Some(seed) = self.seeds.get_mut(endpoint) {
+            seed.dial = Some(dial);
+        }
+        self.timers.set(Timer::Seed(endpoint.clone()), deadline);
+    }
+
+    pub(super) fn seed_failed(&mut self, now: Time, endpoint: &Endpoint) {
+        let failures = match self.seeds.get_mut(endpoint) {
+            None => return,
+            Some(seed) => {
+                seed.dial = None;
+                seed.failures = seed.failures.saturating_add(1);
+                seed.failures
+            }
+        };
+        let retry_at = now + self.backoff(failures);
+        if let Some(seed) = self.seeds.get_mut(endpoint) {
+            seed.retry_at = retry_at;
+        }
+        self.timers.set(Timer::Seed(endpoint.clone()), retry_at);
+    }
+
+    /// A provisional session to that address, which a beacon has just named.
+    pub(super) fn take_seed_dial(
+        &mut self,
+        now: Time,
+        endpoint: &Endpoint,
+        uuid: Uuid,
+    ) -> Option<(Mailbox, Option<Time>)> {
+        let dial = self.seeds.get_mut(endpoint)?.dial.take()?;
+        self.bind_seed(endpoint, uuid);
+        self.timers
+            .set(Timer::Seed(endpoint.clone()), now + self.config.backoff_max);
+        Some((dial.mailbox, dial.deadline))
+    }
+
+    /// The session that a HELLO answers although its peer has none: matched by
+    /// endpoint, else by source address where only one dial to it is open.
+    /// Tells also by which source, and whether our HELLO is out.
+    pub(super) fn adopt_dial(
+        &mut self,
+        now: Time,
+        greeted: &Greeted,
+    ) -> Option<(Mailbox, Source, bool)> {
+        let endpoint = self.matching_seed(greeted)?;
+        let source = self.seeds.get(&endpoint)?.sources.first().copied()?;
+        let seed = self.seeds.get_mut(&endpoint)?;
+        let dial = seed.dial.take()?;
+        seed.failures = 0;
+        self.timers
+            .set(Timer::Seed(endpoint), now + self.config.backoff_max);
+        Some((dial.mailbox, source, dial.deadline.is_some()))
+    }
+
+    fn matching_seed(&self, greeted: &Greeted) -> Option<Endpoint> {
+        if let Some(told) = &greeted.endpoint
+            && self.seeds.get(told).is_some_and(|seed| seed.dial.is_some())
+        {
+            return Some(told.clone());
+        }
+        let from = greeted.from?.ip();
+        let mut there = self.seeds.iter().filter(|(endpoint, seed)| {
+            seed.dial.is_some() && matches!(endpoint, Endpoint::Tcp(addr) if addr.ip() == from)
+        });
+        match (there.next(), there.next()) {
+            (Some((endpoint, _)), None) => Some(endpoint.clone()),
+            _ => None,
+        }
+    }
+
+    /// Our own HELLO came in: we dialled ourselves.
+    pub(super) fn found_self(&mut self, greeted: &Greeted) {
+        self.counters.own += 1;
+        let Some(endpoint) = greeted.endpoint.clone() else {
+            return;
+        };
+        if let Some(dial) = self
+            .seeds
+            .get_mut(&endpoint)
+            .and_then(|seed| seed.dial.take())
+        {
+            self.disconnect(dial.mailbox.session);
+        }
+        self.mark_own(&endpoint);
+        let claimed: Vec<Uuid> = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| {
+                !matches!(peer.phase, Phase::Ready(_))
+                    && peer
+                        .mailbox()
+                        .is_some_and(|mailbox| mailbox.endpoint == endpoint)
+            })
+            .map(|(uuid, _)| *uuid)
+            .collect();
+        for uuid in claimed {
+            self.forget(uuid);
+        }
+    }
+
+    fn mark_own(&mut self, endpoint: &Endpoint) {
+        if let Some(seed) = self.seeds.get_mut(endpoint) {
+            seed.own = true;
+            seed.dial = None;
+            self.timers.clear(&Timer::Seed(endpoint.clone()));
+        }
+    }
+
+    /// The peer that was met at these seeds is gone: they are dialled again,
+    /// after a rest.
+    pub(super) fn retry_seeds_of(&mut self, now: Time, uuid: Uuid) {
+        let of_peer: Vec<Endpoint> = self
+            .seeds
+            .iter()
+            .filter(|(_, seed)| seed.peer == Some(uuid))
+            .map(|(endpoint, _)| endpoint.clone())
+            .collect();
+        for endpoint in of_peer {
+            let retry_at = now + self.backoff(2);
+            if let Some(seed) = self.seeds.get_mut(&endpoint) {
+                seed.retry_at = retry_at;
+            }
+            self.timers.set(Timer::Seed(endpoint), retry_at);
+        }
+    }
+
+    /// All seeds that wait are dialled now.
+    pub(super) fn retry_seeds(&mut self, now: Time) {
+        let waiting: Vec<Endpoint> = self.seeds.keys().cloned().collect();
+        for endpoint in waiting {
+            if let Some(seed) = self.seeds.get_mut(&endpoint) {
+                seed.retry_at = now;
+                seed.failures = 0;
+            }
+            self.tend_seed(now, &endpoint);
+        }
+    }
+
+    pub(super) fn drop_seeds(&mut self) {
+        for (endpoint, seed) in std::mem::take(&mut self.seeds) {
+            self.timers.clear(&Timer::Seed(endpoint));
+            if let Some(dial) = seed.dial
+                && self.sessions.remove(&dial.mailbox.session).is_some()
+            {
+                self.outputs.push_back(Output::Disconnect {
+                    session: dial.mailbox.session,
+                    linger: false,
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What peers say.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::peer::{Live, Peer, Phase, Presence};
+use super::{Event, ExitReason, Inbound, Machine};
+use crate::{Command, DecodeError, Frames, State, Time};
+
+impl Machine {
+    /// A message came into our inbox.
+    ///
+    /// RFC 36: "When a node receives messages from a new peer it SHALL silently
+    /// ignore any commands that precede a HELLO command."
+    pub fn handle_message(&mut self, now: Time, from: &Inbound, frames: Frames) {
+        match self.peers.get_mut(&from.peer).map(|peer| &mut peer.phase) {
+            Some(Phase::Ready(live) | Phase::Leaving(live, ..))
+                if live.greeted.connection == from.connection =>
+            {
+                self.handle_live(now, from, frames);
+            }
+            Some(Phase::Ready(live)) if live.is_contested_by(from.connection) => {
+                let held = live
+                    .contest
+                    .as_mut()
+                    .is_none_or(|contest| contest.held.push(frames));
+                if !held {
+                    self.counters.limited += 1;
+                    live.contest = None;
+                }
+            }
+            Some(Phase::Entering(_, greeted, held)) if greeted.connection == from.connection => {
+                if !held.push(frames) {
+                    self.counters.limited += 1;
+                    if let Some(peer) = self.peers.get(&from.peer)
+                        && let Some(mailbox) = peer.mailbox()
+                    {
+                        let session = mailbox.session;
+                        self.disconnect(session);
+                        self.session_failed(now, from.peer);
+                    }
+                }
+            }
+            _ => self.handle_stranger(now, from, frames),
+        }
+    }
+
+    fn handle_stranger(&mut self, now: Time, from: &Inbound, frames: Frames) {
+        match Command::decode(frames, &self.config.limits) {
+            Ok((1, Command::Hello(hello))) => self.handle_hello(now, from, hello),
+            Ok(_) => {
+                self.counters.ungreeted += 1;
+                tracing::debug!(uuid = %from.peer, "a message from somebody who hasn't greeted");
+            }
+            Err(error) => self.count(from, &error),
+        }
+    }
+
+    /// RFC 36: "every message must have a strictly incrementing sequence
+    /// number. When a peer detects gaps in the sequence, or an out-of-sequence
+    /// message, it" ends the session, as others do.
+    fn handle_live(&mut self, now: Time, from: &Inbound, frames: Frames) {
+        let uuid = from.peer;
+        let decoded = Command::decode(frames, &self.config.limits);
+        let sequence = match &decoded {
+            Ok((1, Command::Hello(_))) => {
+                if let Ok((_, Command::Hello(hello))) = decoded {
+                    self.handle_hello(now, from, hello);
+                }
+                return;
+            }
+            Ok((sequence, _)) => *sequence,
+            Err(error) => {
+                self.count(from, error);
+                match error.sequence() {
+                    // Not ZRE at all: no number that it could have used up.
+                    None => return,
+                    Some(sequence) => sequence,
+                }
+            }
+        };
+        let clock = self.clock(now);
+        let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut) else {
+            return;
+        };
+        if let Err(gap) = live.incoming.accept(sequence) {
+            tracing::debug!(%uuid, %gap, "messages are missing");
+            self.counters.gaps += 1;
+            self.exit(now, uuid, ExitReason::Sequence);
+            return;
+        }
+        live.last_heard = clock;
+        if live.presence != Presence::Healthy {
+            self.heard_again(uuid);
+        }
+        match decoded {
+            Ok((_, command)) => self.handle_command(now, uuid, command),
+            Err(DecodeError::UnknownCommand { .. }) => {}
+            Err(_) => self.exit(now, uuid, ExitReason::Protocol),
+        }
+    }
+
+    fn handle_command(&mut self, now: Time, uuid: Uuid, command: Command) {
+        match command {
+            Command::Whisper { content } => self.event(Event::Whisper {
+                peer: uuid,
+                content,
+            }),
+            Command::Shout { group, content } => {
+                let group = self
+                    .own_groups
+                    .get(&*group)
+                    .cloned()
+                    .unwrap_or_else(|| Arc::from(&*group));
+                self.event(Event::Shout {
+                    peer: uuid,
+                    group,
+                    content,
+                });
+            }
+            Command::Join { group, status } => {
+                let most = self.config.limits.groups_per_peer;
+                let Some(live) = self.live_mut(uuid) else {
+                    return;
+                };
+                let full = live.groups.len() >= most;
+                let as_expected = live.count_status(status);
+                let joined = !full && live.groups.insert(Arc::from(&*group));
+                self.counters.status += u64::from(!as_expected);
+                if full {
+                    self.counters.limited += 1;
+                }
+                if joined {
+                    let group = Arc::from(&*group);
+                    self.event(Event::Join { peer: uuid, group });
+                }
+            }
+            Command::Leave { group, status } => {
+                let Some(live) = self.live_mut(uuid) else {
+                    return;
+                };
+                let as_expected = live.count_status(status);
+                let left = live.groups.take(&*group);
+                self.counters.status += u64::from(!as_expected);
+                if let Some(group) = left {
+                    self.event(Event::Leave { peer: uuid, group });
+                }
+            }
+            // RFC 36: "When a node receives a PING command it SHALL reply with
+            // a PING-OK command."
+            Command::Ping => {
+                if let Some(Phase::Ready(live)) = self.peers.get(&uuid).map(|peer| &peer.phase) {
+                    let session = live.mailbox.session;
+                    self.send(session, Command::PingOk);
+                }
+            }
+            Command::PingOk => self.handle_ping_ok(now, uuid),
+            Command::Goodbye => self.handle_goodbye(now, uuid),
+            Command::State(State::Exit) => {
+                self.begin_leaving(now, uuid, ExitReason::Goodbye);
+            }
+            Command::State(state) => self.set_peer_state(uuid, state),
+            // Elections are held among nodes that contest; we don't take part,
+            // and ZRE lets a member stay out.
+            Command::Elect { .. } | Command::Leader { .. } => {}
+            Command::Hello(_) => self.exit(now, uuid, ExitReason::Sequence),
+        }
+    }
+
+    fn handle_ping_ok(&mut self, now: Time, uuid: Uuid) {
+        let Some(live) = self.live_mut(uuid) else {
+            return;
+        };
+        live.mailbox.numbering(|outgoing| outgoing.confirm());
+        live.pings = live.pings.saturating_sub(1);
+        live.doubted = false;
+        let all_answered = live.pings == 0;
+        let older_lives = live.contest.as_mut().is_some_and(|contest| {
+            contest.pings = contest.pings.saturating_sub(1);
+            contest.pings == 0
+        });
+        if older_lives {
+            self.newcomer_loses(now, uuid);
+        }
+        if all_answered {
+            self.no_longer_awaited(now, uuid);
+        }
+    }
+
+    fn live_mut(&mut self, uuid: Uuid) -> Option<&mut Live> {
+        self.peers.get_mut(&uuid).and_then(Peer::live_mut)
+    }
+
+    fn count(&mut self, from: &Inbound, error: &DecodeError) {
+        tracing::debug!(uuid = %from.peer, %error, "a message was dropped");
+        let counter = match error {
+            DecodeError::NotZre => &mut self.counters.foreign,
+            DecodeError::Version(_) => &mut self.counters.version,
+            DecodeError::UnknownCommand { .. } => &mut self.counters.unknown,
+            DecodeError::Malformed { .. } => &mut self.counters.malformed,
+            DecodeError::Limit { .. } => &mut self.counters.limited,
+        };
+        *counter += 1;
+    }
+}
+
+impl Live {
+    fn is_contested_by(&self, connection: u64) -> bool {
+        self.contest
+            .as_ref()
+            .is_some_and(|contest| contest.newcomer.connection == connection)
+    }
+
+    /// Takes over the peer's status; false where it isn't the next one. Others
+    /// assert it; to us it says only that somebody counts differently.
+    fn count_status(&mut self, status: u8) -> bool {
+        let expected = self.status.wrapping_add(1);
+        self.status = status;
+        status == expected
+    }
+}
