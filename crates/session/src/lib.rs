@@ -1,1 +1,66 @@
-//! Work in progress.
+//! One-way sessions between peers, over ZeroMQ's wire protocol or in memory.
+//!
+//! A ZRE node receives on one socket and sends on one socket for each peer
+//! (RFC 36). Here the first is the [`Inbox`] (a ROUTER that never answers) and
+//! each of the others a [`Mailbox`] (a DEALER that never listens). What goes
+//! through them is frames; what they mean is not this crate's business.
+//!
+//! Read in this order: [`Links`], which opens both; [`Mailbox`]; [`Notices`],
+//! which say what becomes of mailboxes; [`Inbox`]; [`Limits`].
+//!
+//! # What is promised
+//! 1. A message is accepted within a bound in bytes, or refused (`Full`,
+//!    `Closed`), never dropped silently.
+//! 2. Order is kept for each peer, and a message goes out once at most. A
+//!    connection that ends is reported, and never made anew behind one's back.
+//! 3. The end of a peer's process is reported at once, also when nobody sends.
+//! 4. [`Links::shutdown`] flushes within a bound that the caller states.
+//! 5. What comes from outside is bounded, by [`Limits`].
+//!
+//! # The zeromq engine
+//! `Engine::ZeroMq` (feature `zeromq`) runs on the `zeromq` crate, version
+//! 0.7, by its public interface alone, and can't keep all of that:
+//! - A stranger who announces a frame of 2^40 bytes makes the process abort;
+//!   there is no limit on a handshake's time and number, and `frame_bytes`,
+//!   `message_bytes` and `parts` are looked at after the message has come in
+//!   whole (the connection is closed then).
+//! - Limits on connections take effect after the handshake.
+//! - One connection can't be held back alone: when sixteen times
+//!   `inbox_bytes_per_connection` lie in the inbox, it stops reading
+//!   altogether, and doesn't see that connections end until it reads on.
+//! - A handover can't be told from the old connection's end in every case;
+//!   both are reported, in order.
+//! - [`Mailbox::flush`] doesn't cover the library's write buffer (128 KiB and
+//!   one message); closing and shutting down do. What a linger cut off is
+//!   reported as lost and may still go out while the runtime lives.
+//! - It has no credentials for ipc connections, no local address in
+//!   [`Notice::Up`], and loses the scope of link-local senders' addresses.
+//! - Running out of descriptors makes its accept loop spin.
+
+mod budget;
+mod config;
+mod counters;
+mod engine;
+mod error;
+mod identity;
+mod inbox;
+mod intake;
+mod ipc;
+mod links;
+mod listen;
+mod mailbox;
+mod memory;
+mod native;
+mod notices;
+mod queue;
+#[cfg(feature = "zeromq")]
+mod zeromq_engine;
+
+pub use config::{Config, Engine, IpcDir, Limits};
+pub use counters::Counters;
+pub use error::{CloseReason, Closed, OpenError, TrySendError};
+pub use identity::{Identity, IdentityError};
+pub use inbox::{Arrival, Batch, Credentials, Frames, Inbox, Source};
+pub use links::{Links, SameHost, Shutdown, Target};
+pub use mailbox::{Flushed, Link, Mailbox, Queued};
+pub use notices::{Notice, Notices};

@@ -1,0 +1,43 @@
+//! What has happened to connections, in numbers.
+
+use crate::CloseReason;
+
+/// How many connections an inbox has let in, and what became of them and of
+/// those that it didn't let in. Numbers only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections whose peer said who it is and was let in.
+    pub opened: u64,
+    /// Those that the peer closed.
+    pub closed_by_peer: u64,
+    /// Those that broke.
+    pub broken: u64,
+    /// Handshakes that failed.
+    pub handshakes_failed: u64,
+    /// Handshakes that took too long.
+    pub timed_out: u64,
+    /// Connections that were refused or ended because a limit was reached.
+    pub limited: u64,
+    /// Connections that were ended because what came wasn't ZMTP.
+    pub protocol: u64,
+    /// Connections whose place a newer one of the same identity took.
+    pub replaced: u64,
+}
+
+impl Counters {
+    /// Counts the end of a connection.
+    pub(crate) fn add(&mut self, reason: &CloseReason) {
+        let counter = match reason {
+            CloseReason::PeerClosed => &mut self.closed_by_peer,
+            CloseReason::Handshake(_) => &mut self.handshakes_failed,
+            CloseReason::TimedOut => &mut self.timed_out,
+            CloseReason::Limit(_) => &mut self.limited,
+            CloseReason::Protocol(_) => &mut self.protocol,
+            CloseReason::Replaced => &mut self.replaced,
+            CloseReason::Local => return,
+            _ => &mut self.broken,
+        };
+        *counter += 1;
+    }
+}

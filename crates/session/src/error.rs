@@ -1,0 +1,137 @@
+//! What can go wrong, one enum for each kind of operation.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// Links couldn't be opened. Nothing is left behind: whatever had been bound
+/// is closed again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Somebody else listens at the address.
+    #[error("{0} is in use: name another port, or port 0 for a free one")]
+    InUse(SocketAddr),
+    /// The address can't be listened at.
+    #[error("can't listen at {addr}: {source}")]
+    Listen {
+        /// The address that was named.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No port is free on every address that was named with port 0.
+    #[error("no port is free on all of the {addrs} addresses: name one, or fewer addresses")]
+    NoCommonPort {
+        /// How many addresses had port 0.
+        addrs: usize,
+    },
+    /// A limit makes no sense.
+    #[error("the limit {name} is {value}: {advice}")]
+    Limits {
+        /// The field of [`Limits`](crate::Limits).
+        name: &'static str,
+        /// Its value.
+        value: usize,
+        /// What it has to be.
+        advice: &'static str,
+    },
+    /// The call wasn't made inside a tokio runtime with I/O and time enabled.
+    #[error("links need a tokio runtime: open them inside one, with I/O and time enabled")]
+    NoRuntime,
+    /// The system refused something that the engine needs.
+    #[error("the link engine can't start: {0}")]
+    Engine(io::Error),
+}
+
+/// A message wasn't accepted. Nothing was taken: the caller still has all of
+/// it, and may try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TrySendError {
+    /// The queue for this peer, or for all peers together, is full.
+    /// [`Mailbox::writable`](crate::Mailbox::writable) waits for room.
+    #[error("the queue to the peer is full: wait for room, or give the peer up")]
+    Full,
+    /// The mailbox is closed or its connection has ended.
+    #[error("the mailbox is closed: connect anew")]
+    Closed,
+    /// The message can never be sent.
+    #[error(
+        "{what} is {size}, more than the limit of {limit}: split the message, or raise the limit on both sides"
+    )]
+    TooLarge {
+        /// What is too large: "a frame", "the message", "the number of frames".
+        what: &'static str,
+        /// Its size, in bytes or in frames.
+        size: usize,
+        /// The limit, in the same unit.
+        limit: usize,
+    },
+}
+
+/// The mailbox is closed or its connection has ended; the `Closed` notice says
+/// why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the mailbox is closed: connect anew")]
+pub struct Closed;
+
+/// Why a connection, either way, is no more.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer closed it in an orderly way, or its process ended.
+    #[error("the peer closed the connection")]
+    PeerClosed,
+    /// The connection broke: a reset.
+    #[error("the connection was reset")]
+    Reset,
+    /// Nobody listens where we dialled.
+    #[error("the connection was refused: nobody listens there")]
+    Refused,
+    /// There is no way to where we dialled.
+    #[error("the peer can't be reached: {0}")]
+    Unreachable(String),
+    /// Connecting or the handshake took longer than its limit.
+    #[error("the peer didn't answer in time")]
+    TimedOut,
+    /// The other side doesn't speak what we speak, or isn't who we dialled.
+    #[error("the handshake failed: {0}")]
+    Handshake(String),
+    /// A limit was reached; the name is the field of [`Limits`](crate::Limits).
+    #[error("the limit {0} was reached")]
+    Limit(&'static str),
+    /// What came in isn't ZMTP.
+    #[error("the peer broke the protocol: {0}")]
+    Protocol(String),
+    /// The same identity connected anew, and the new connection took its place.
+    #[error("the peer connected anew")]
+    Replaced,
+    /// We closed it.
+    #[error("closed here")]
+    Local,
+    /// The target named no way to the peer that could be tried.
+    #[error("no way to the peer is known: neither an address nor a link on this host")]
+    NoRoute,
+    /// The system reported something else.
+    #[error("the connection failed: {0}")]
+    Io(String),
+}
+
+impl CloseReason {
+    /// The reason that an error of the system stands for.
+    pub(crate) fn from_io(error: &io::Error) -> Self {
+        use io::ErrorKind as Kind;
+        match error.kind() {
+            Kind::ConnectionRefused => Self::Refused,
+            Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Self::Reset,
+            Kind::UnexpectedEof => Self::PeerClosed,
+            Kind::TimedOut => Self::TimedOut,
+            Kind::HostUnreachable
+            | Kind::NetworkUnreachable
+            | Kind::NetworkDown
+            | Kind::AddrNotAvailable
+            | Kind::NotFound
+            | Kind::PermissionDenied => Self::Unreachable(error.to_string()),
+            _ => Self::Io(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The directory in which nodes of one user, on one host, find each other's
+//! sockets.
+
+use std::path::{Path, PathBuf};
+
+use crate::{Identity, IpcDir};
+
+#[cfg(not(unix))]
+pub(crate) use elsewhere::*;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+/// A directory that has been found to be ours.
+#[derive(Clone, Debug)]
+pub(crate) struct IpcHome {
+    dir: PathBuf,
+}
+
+impl IpcHome {
+    /// The path of the socket of a node.
+    fn socket(&self, identity: &Identity) -> PathBuf {
+        self.dir.join(format!("{identity}.sock"))
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
+    use std::os::unix::net::UnixListener;
+
+    use super::{Identity, IpcDir, IpcHome, Path, PathBuf};
+
+    /// The longest path that fits a socket address on Linux, without its
+    /// trailing NUL; the BSDs have 103.
+    const PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+
+    /// How often a lock file that its owner was just removing is made anew.
+    const ATTEMPTS: usize = 16;
+
+    /// Our socket in the directory. Dropping it closes the listener and removes
+    /// the socket and the lock file.
+    pub(crate) struct IpcSocket {
+        listener: UnixListener,
+        place: IpcPlace,
+    }
+
+    /// Our name in the directory: while it is kept, nobody else takes it.
+    pub(crate) struct IpcPlace {
+        socket: PathBuf,
+        lock: PathBuf,
+        /// Locked; the lock goes with the file.
+        _file: File,
+    }
+
+    impl IpcHome {
+        /// The directory, made if it is missing.
+        ///
+        /// # Errors
+        /// Why it can't be used, in words.
+        pub(crate) fn open(dir: &IpcDir) -> Result<Self, String> {
+            let dir = match dir {
+                IpcDir::Off => return Err("ipc is turned off".to_owned()),
+                IpcDir::Path(dir) => dir.clone(),
+                IpcDir::Auto => automatic(),
+            };
+            let home = Self { dir };
+            match DirBuilder::new().mode(0o700).create(&home.dir) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(format!("can't make {}: {error}", home.dir.display())),
+            }
+            home.check()?;
+            Ok(home)
+        }
+
+        /// Whether the directory is a real one, ours, and closed to others.
+        pub(crate) fn check(&self) -> Result<(), String> {
+            let dir = self.dir.display();
+            let meta = std::fs::symlink_metadata(&self.dir)
+                .map_err(|error| format!("can't look at {dir}: {error}"))?;
+            if !meta.is_dir() {
+                return Err(format!("{dir} is no directory"));
+            }
+            let own = rustix::process::geteuid().as_raw();
+            if meta.uid() != own {
+                return Err(format!(
+                    "{dir} belongs to user {}, not to {own}",
+                    meta.uid()
+                ));
+            }
+            let mode = meta.mode() & 0o7777;
+            if mode & 0o077 != 0 {
+                return Err(format!("{dir} is open to others: mode {mode:o}, not 700"));
+            }
+            Ok(())
+        }
+
+        /// Listens under our name.
+        ///
+        /// # Errors
+        /// Why that isn't possible, in words.
+        pub(crate) fn listen(&self, identity: &Identity) -> Result<IpcSocket, String> {
+            let socket = self.socket(identity);
+            if !fits(&socket) {
+                return Err(format!(
+                    "{} is longer than the {PATH_BYTES} bytes of a socket's address",
+                    socket.display()
+                ));
+            }
+            let place = IpcPlace::take(socket)?;
+            let socket = &place.socket;
+            let in_words =
+                |error: io::Error| format!("can't listen at {}: {error}", socket.display());
+            // We hold the lock: whose socket this was is no more.
+            match std::fs::remove_file(socket) {
+                Ok(()) => tracing::debug!(path = %socket.display(), "removed a stale socket"),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(in_words(error)),
+            }
+            let listener = UnixListener::bind(socket).map_err(in_words)?;
+            listener.set_nonblocking(true).map_err(in_words)?;
+            Ok(IpcSocket { listener, place })
+        }
+
+        /// The socket of a peer, if there is one that we may trust.
+        pub(crate) fn find(&self, peer: &Identity) -> Option<PathBuf> {
+            let path = self.socket(peer);
+            let is_socket =
+                std::fs::symlink_metadata(&path).is_ok_and(|meta| meta.file_type().is_socket());
+            if !is_socket || !fits(&path) {
+                return None;
+            }
+            // Looked at again for each peer: the directory may have changed.
+            match self.check() {
+                Ok(()) => Some(path),
+                Err(reason) => {
+                    tracing::debug!(%reason, "ipc not used");
+                    None
+                }
+            }
+        }
+    }
+
+    impl IpcSocket {
+        /// Where it is.
+        pub(crate) fn path(&self) -> &Path {
+            &self.place.socket
+        }
+
+        /// The listener, to be closed before the place is dropped.
+        pub(crate) fn into_parts(self) -> (UnixListener, IpcPlace) {
+            (self.listener, self.place)
+        }
+    }
+
+    impl IpcPlace {
+        /// Takes the name, by locking the file beside the socket.
+        fn take(socket: PathBuf) -> Result<Self, String> {
+            let lock = socket.with_extension("lock");
+            let in_words = |error: io::Error| format!("can't lock {}: {error}", lock.display());
+            for _ in 0..ATTEMPTS {
+                let file = OpenOptions::new()
+                    .create(true)
+                    .truncate(false)
+                    .read(true)
+                    .write(true)
+                    .mode(0o600)
+                    .custom_flags(nofollow())
+                    .open(&lock)
+                    .map_err(in_words)?;
+                match file.try_lock() {
+                    Ok(()) => {}
+                    Err(TryLockError::WouldBlock) => {
+                        return Err(format!(
+                            "{} is locked: a node of this identity is running",
+                            lock.display()
+                        ));
+                    }
+                    Err(TryLockError::Error(error)) => return Err(in_words(error)),
+                }
+                // Its last owner may have removed the file after we had opened
+                // it: then what we have locked isn't what others will find.
+                let ours = file.metadata().map_err(in_words)?;
+                let there = std::fs::symlink_metadata(&lock);
+                if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
+                    return Ok(Self {
+                        socket,
+                        lock,
+                        _file: file,
+                    });
+                }
+            }
+            Err(format!("{} keeps vanishing", lock.display()))
+        }
+    }
+
+    impl Drop for IpcPlace {
+        fn drop(&mut self) {
+            // Both while the lock is held. Missing files are fine.
+            let _ = std::fs::remove_file(&self.socket);
+            let _ = std::fs::remove_file(&self.lock);
+        }
+    }
+
+    fn nofollow() -> i32 {
+        rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+    }
+
+    fn fits(path: &Path) -> bool {
+        path.as_os_str().len() <= PATH_BYTES
+    }
+
+    /// Where nodes of this user look when nobody names a directory.
+    fn automatic() -> PathBuf {
+        let uid = rustix::process::geteuid().as_raw();
+        let named = std::env::var_os("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            // The specification has it absolute, or ignored.
+            .filter(|dir| dir.is_absolute());
+        named
+            .into_iter()
+            .chain([PathBuf::from(format!("/run/user/{uid}"))])
+            .find(|dir| dir.is_dir())
+            .map_or_else(
+                || std::env::temp_dir().join(format!("zre-{uid}")),
+                |dir| dir.join("zre"),
+            )
+    }
+}
+
+/// Where there are no unix sockets that we know how to use, tcp is used.
+#[cfg(not(unix))]
+mod elsewhere {
+    use super::{Identity, IpcDir, IpcHome, Path, PathBuf};
+
+    pub(crate) enum IpcSocket {}
+
+    impl IpcHome {
+        pub(crate) fn open(_: &IpcDir) -> Result<Self, String> {
+            Err("ipc isn't available on this system".to_owned())
+        }
+
+        pub(crate) fn listen(&self, identity: &Identity) -> Result<IpcSocket, String> {
+            Err(format!(
+                "{} isn't available on this system",
+                self.socket(identity).display()
+            ))
+        }
+
+        pub(crate) fn find(&self, _: &Identity) -> Option<PathBuf> {
+            None
+        }
+    }
+
+    impl IpcSocket {
+        pub(crate) fn path(&self) -> &Path {
+            match *self {}
+        }
+    }
+}

@@ -1,0 +1,467 @@
+//! A node's links: its inbox, and its mailboxes to peers.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+
+use crate::budget::Budget;
+use crate::engine::{Dial, Route, Seat, Server};
+use crate::intake::Intake;
+use crate::ipc::IpcHome;
+use crate::mailbox::Outlet;
+use crate::memory::{self, Memory, Registration};
+use crate::notices::Reporter;
+use crate::queue::Queue;
+use crate::{
+    CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Mailbox, Notice, Notices,
+    OpenError, listen,
+};
+
+/// Whether a peer may be looked for on this host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SameHost {
+    /// In this process first, then, if its address is one of this host's, in
+    /// the ipc directory.
+    #[default]
+    Detect,
+    /// Only where the target says: its ipc path, its address.
+    Never,
+}
+
+/// A peer, and the ways to it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Its identity, if it is known: without it, it can't be found in memory
+    /// or in the ipc directory.
+    pub peer: Option<Identity>,
+    /// Its tcp address; a link-local one of IPv6 with its scope.
+    pub addr: Option<SocketAddr>,
+    /// The path of its socket, if it isn't in the directory that we use.
+    pub ipc: Option<PathBuf>,
+    /// Whether to look for it on this host.
+    pub same_host: SameHost,
+}
+
+/// What a shutdown has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Shutdown {
+    /// Accepted messages that the deadline cut off, of all mailboxes.
+    pub lost: u64,
+}
+
+/// One node's links to its peers, and theirs to it. A clone is another handle
+/// to the same.
+///
+/// When the last clone is dropped the node stops listening and its inbox ends;
+/// mailboxes stand until they are dropped themselves. Only
+/// [`shutdown`](Self::shutdown) waits for anything.
+#[derive(Clone)]
+pub struct Links {
+    node: Arc<Node>,
+}
+
+struct Node {
+    identity: Identity,
+    engine: Engine,
+    limits: Limits,
+    inproc: bool,
+    listening: Vec<SocketAddr>,
+    ipc_home: Option<IpcHome>,
+    ipc_path: Option<PathBuf>,
+    ipc_unavailable: Option<String>,
+    intake: Arc<Intake>,
+    budget: Arc<Budget>,
+    notices: mpsc::UnboundedSender<Notice>,
+    live: Arc<Live>,
+    server: Server,
+    registration: Mutex<Option<Registration>>,
+    runtime: Handle,
+}
+
+/// The mailboxes that haven't ended.
+#[derive(Default)]
+struct Live {
+    state: Mutex<LiveState>,
+    changed: Notify,
+    shut: AtomicBool,
+}
+
+#[derive(Default)]
+struct LiveState {
+    next: u64,
+    mailboxes: HashMap<u64, Option<Weak<dyn Outlet>>>,
+}
+
+impl Live {
+    fn lock(&self) -> MutexGuard<'_, LiveState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a mailbox that is about to be made.
+    fn enter(&self) -> u64 {
+        let mut state = self.lock();
+        state.next += 1;
+        let key = state.next;
+        state.mailboxes.insert(key, None);
+        key
+    }
+
+    /// The mailbox for it, unless it has ended already.
+    fn settle(&self, key: u64, outlet: &Arc<dyn Outlet>) {
+        if let Some(place) = self.lock().mailboxes.get_mut(&key) {
+            *place = Some(Arc::downgrade(outlet));
+        }
+    }
+
+    fn leave(&self, key: u64) {
+        self.lock().mailboxes.remove(&key);
+        self.changed.notify_waiters();
+    }
+
+    fn outlets(&self) -> Vec<Arc<dyn Outlet>> {
+        let state = self.lock();
+        state
+            .mailboxes
+            .values()
+            .filter_map(|place| place.as_ref()?.upgrade())
+            .collect()
+    }
+
+    async fn all_gone(&self) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if self.lock().mailboxes.is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Links {
+    /// Opens a node's links: listens at the addresses of `config`, over ipc
+    /// and in memory.
+    ///
+    /// That ipc isn't available is no error: [`ipc_unavailable`](Self::ipc_unavailable)
+    /// says why, and peers on this host use tcp.
+    ///
+    /// # Errors
+    /// [`OpenError`]; nothing is left behind then.
+    ///
+    /// # Cancel safety
+    /// Whatever had been opened is closed when the future is dropped.
+    pub async fn open(config: Config) -> Result<(Self, Inbox, Notices), OpenError> {
+        check(&config.limits)?;
+        let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
+        let Config {
+            identity,
+            engine,
+            listen: addrs,
+            ipc,
+            inproc,
+            limits,
+        } = config;
+
+        let tcp = listen::listen(&addrs)?;
+        let listening = tcp
+            .iter()
+            .zip(&addrs)
+            .map(|(listener, addr)| listen::local(listener, *addr))
+            .collect::<Result<Vec<_>, _>>()?;
+
+        // A directory that can't be listened in may still be one to find
+        // others in.
+        let home = IpcHome::open(&ipc);
+        let socket = home
+            .as_ref()
+            .map_err(String::clone)
+            .and_then(|home| home.listen(&identity));
+        let ipc_home = home.ok();
+        let (socket, ipc_unavailable) = match socket {
+            Ok(socket) => (Some(socket), None),
+            Err(reason) => {
+                tracing::debug!(%reason, "no ipc");
+                (None, Some(reason))
+            }
+        };
+        let ipc_path = socket.as_ref().map(|socket| socket.path().to_path_buf());
+
+        let intake = Intake::new(&engine_limits(engine, &limits));
+        let seat = Seat {
+            tcp,
+            ipc: socket,
+            own: identity.clone(),
+            limits: limits.clone(),
+            intake: Arc::clone(&intake),
+            runtime: runtime.clone(),
+        };
+        let server = match engine {
+            Engine::Native => crate::native::serve(seat).await,
+            #[cfg(feature = "zeromq")]
+            Engine::ZeroMq => crate::zeromq_engine::serve(seat).await,
+        }
+        .map_err(OpenError::Engine)?;
+
+        let registration = inproc
+            .then(|| Registration::new(&identity, &intake, &limits))
+            .flatten();
+        let (notice_sender, notices) = Notices::new();
+        let budget = Arc::new(Budget::new(limits.queue_bytes_total));
+        let inbox = Inbox::new(Arc::clone(&intake));
+        let node = Arc::new(Node {
+            identity,
+            engine,
+            limits,
+            inproc,
+            listening,
+            ipc_home,
+            ipc_path,
+            ipc_unavailable,
+            intake,
+            budget,
+            notices: notice_sender,
+            live: Arc::default(),
+            server,
+            registration: Mutex::new(registration),
+            runtime,
+        });
+        Ok((Self { node }, inbox, notices))
+    }
+
+    /// The addresses that we listen at, in the order of the configuration,
+    /// with the ports that were found.
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.node.listening
+    }
+
+    /// Where our ipc socket is.
+    pub fn ipc_path(&self) -> Option<&Path> {
+        self.node.ipc_path.as_deref()
+    }
+
+    /// Why we can't be reached over ipc, in words, where that is so.
+    pub fn ipc_unavailable(&self) -> Option<&str> {
+        self.node.ipc_unavailable.as_deref()
+    }
+
+    /// What our mailboxes call themselves.
+    pub fn identity(&self) -> &Identity {
+        &self.node.identity
+    }
+
+    /// What has happened to the inbox's connections so far.
+    pub fn counters(&self) -> Counters {
+        self.node.intake.counters()
+    }
+
+    /// What all mailboxes together have accepted and not handed over, as it
+    /// counts against [`Limits::queue_bytes_total`], in bytes.
+    pub fn queued_bytes(&self) -> usize {
+        self.node.budget.used()
+    }
+
+    /// A mailbox to a peer. It is there at once and accepts messages, while it
+    /// connects in the background; what comes of it is said by notices that
+    /// bear `id`, which nothing here looks at otherwise.
+    ///
+    /// The ways are tried in this order, each whole (with its handshake)
+    /// before the first message goes over it: memory, if the peer lives in
+    /// this process and network namespace; ipc, if the target has a path, or
+    /// if its address is one of this host's and its socket lies in our ipc
+    /// directory; tcp. When all have failed, the notice gives the last reason.
+    ///
+    /// Doesn't block, but for looking at a file.
+    pub fn connect(&self, id: u64, target: Target) -> Mailbox {
+        let node = &self.node;
+        let key = node.live.enter();
+        let live = Arc::downgrade(&node.live);
+        let ended = move || {
+            if let Some(live) = live.upgrade() {
+                live.leave(key);
+            }
+        };
+        let report = Reporter::new(id, node.notices.clone(), Box::new(ended));
+        let outlet = if node.live.shut.load(Ordering::Acquire) {
+            node.nowhere(report, CloseReason::Local)
+        } else {
+            node.connect(&target, report)
+        };
+        node.live.settle(key, &outlet);
+        Mailbox::new(outlet, node.limits.linger)
+    }
+
+    /// Shuts everything: mailboxes take no more and send what they have, for
+    /// `deadline` at most; meanwhile the inbox goes on, and then it ends, with
+    /// all that had come in. Returns when all sockets are closed, which takes
+    /// a second more than the deadline at most.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the mailboxes are closing and the rest goes
+    /// on as it was; call it again.
+    pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
+        /// Sockets close at once; this is for a runtime that is very busy.
+        const GRACE: Duration = Duration::from_secs(1);
+
+        let node = &self.node;
+        let until = Instant::now() + deadline;
+        node.live.shut.store(true, Ordering::Release);
+        node.lock_registration().take();
+        let outlets = node.live.outlets();
+        for outlet in &outlets {
+            outlet.close(deadline);
+        }
+        let flushed = tokio::time::timeout_at(until, node.live.all_gone()).await;
+        if flushed.is_err() {
+            for outlet in &outlets {
+                outlet.close(Duration::ZERO);
+            }
+            let _ = tokio::time::timeout(GRACE / 2, node.live.all_gone()).await;
+        }
+        let lost = outlets.iter().map(|outlet| outlet.unsent()).sum();
+        node.server.stop();
+        let _ = tokio::time::timeout(GRACE / 2, node.server.stopped()).await;
+        node.intake.shut();
+        Shutdown { lost }
+    }
+}
+
+impl Node {
+    fn lock_registration(&self) -> MutexGuard<'_, Option<Registration>> {
+        self.registration
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Picks the way.
+    fn connect(&self, target: &Target, mut report: Reporter) -> Arc<dyn Outlet> {
+        let detect = target.same_host == SameHost::Detect;
+        if let Some(peer) = target.peer.as_ref().filter(|_| detect && self.inproc)
+            && let Some(neighbour) = memory::find(peer)
+        {
+            match Memory::connect(
+                &neighbour,
+                &self.identity,
+                peer,
+                &self.limits,
+                &self.budget,
+                report,
+            ) {
+                Ok(memory) => return memory,
+                Err(back) => report = back,
+            }
+        }
+        let mut routes = Vec::new();
+        if let Some(path) = &target.ipc {
+            routes.push(Route::Ipc(path.clone()));
+        }
+        if detect
+            && target.addr.is_none_or(is_this_host)
+            && let Some(home) = &self.ipc_home
+            && let Some(path) = target.peer.as_ref().and_then(|peer| home.find(peer))
+            && target.ipc.as_ref() != Some(&path)
+        {
+            routes.push(Route::Ipc(path));
+        }
+        routes.extend(target.addr.map(Route::Tcp));
+        if routes.is_empty() {
+            return self.nowhere(report, CloseReason::NoRoute);
+        }
+        let dial = Dial {
+            routes,
+            own: self.identity.clone(),
+            peer: target.peer.clone(),
+            limits: self.limits.clone(),
+            budget: Arc::clone(&self.budget),
+            report,
+            runtime: self.runtime.clone(),
+        };
+        match self.engine {
+            Engine::Native => crate::native::dial(dial),
+            #[cfg(feature = "zeromq")]
+            Engine::ZeroMq => crate::zeromq_engine::dial(dial),
+        }
+    }
+
+    /// A mailbox that has ended before it began.
+    fn nowhere(&self, report: Reporter, reason: CloseReason) -> Arc<dyn Outlet> {
+        let queue = Queue::new(self.limits.clone(), Arc::clone(&self.budget), report);
+        queue.end(reason);
+        queue
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.lock_registration().take();
+        self.server.stop();
+        self.intake.shut();
+    }
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links")
+            .field("identity", &self.node.identity)
+            .field("engine", &self.node.engine)
+            .field("listening", &self.node.listening)
+            .field("ipc_path", &self.node.ipc_path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether an address is one of this host, as this thread sees it: a datagram
+/// socket can be bound to those alone. (Nothing is ever sent from it.)
+fn is_this_host(addr: SocketAddr) -> bool {
+    let mut local = addr;
+    local.set_port(0);
+    addr.ip().is_loopback() || (!addr.ip().is_unspecified() && UdpSocket::bind(local).is_ok())
+}
+
+/// What an engine can hold of the limits.
+fn engine_limits(engine: Engine, limits: &Limits) -> Limits {
+    match engine {
+        Engine::Native => limits.clone(),
+        #[cfg(feature = "zeromq")]
+        Engine::ZeroMq => crate::zeromq_engine::inbox_limits(limits),
+    }
+}
+
+fn check(limits: &Limits) -> Result<(), OpenError> {
+    let at_least_one = [
+        ("frame_bytes", limits.frame_bytes),
+        ("message_bytes", limits.message_bytes),
+        ("parts", limits.parts),
+        ("half_open", limits.half_open),
+        ("connections", limits.connections),
+        ("connections_per_addr", limits.connections_per_addr),
+        ("queue_bytes_per_peer", limits.queue_bytes_per_peer),
+        ("queue_bytes_total", limits.queue_bytes_total),
+        (
+            "inbox_bytes_per_connection",
+            limits.inbox_bytes_per_connection,
+        ),
+        ("inbox_bytes_total", limits.inbox_bytes_total),
+    ];
+    for (name, value) in at_least_one {
+        if value == 0 {
+            let advice = "it has to be 1 at least";
+            return Err(OpenError::Limits {
+                name,
+                value,
+                advice,
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Listening over tcp: the same free port on several addresses.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::OpenError;
+
+/// How often a port that turned out to be taken on another of the addresses is
+/// given up for a new one. A busy host has a few thousand of 28,000 ports in
+/// use, so that even one address in ten attempts is far from likely to fail.
+const ATTEMPTS: usize = 64;
+
+/// Connections that the kernel keeps until they are accepted: a segment's
+/// nodes all dial a newcomer at once.
+const BACKLOG: i32 = 1024;
+
+/// Listens at each of the addresses. Those with port 0 get one port, free on
+/// all of them.
+///
+/// # Errors
+/// The first address that can't be had; what was bound is closed again.
+pub(crate) fn listen(addrs: &[SocketAddr]) -> Result<Vec<TcpListener>, OpenError> {
+    let free = addrs.iter().filter(|addr| addr.port() == 0).count();
+    for _ in 0..ATTEMPTS {
+        let mut port = 0;
+        let mut listeners = Vec::with_capacity(addrs.len());
+        let mut taken = false;
+        for addr in addrs {
+            let mut at = *addr;
+            if at.port() == 0 {
+                at.set_port(port);
+            }
+            match bind(at) {
+                Ok(listener) => {
+                    if addr.port() == 0 {
+                        port = local(&listener, *addr)?.port();
+                    }
+                    listeners.push(listener);
+                }
+                Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                    if addr.port() != 0 {
+                        return Err(OpenError::InUse(*addr));
+                    }
+                    taken = true;
+                    break;
+                }
+                Err(source) => {
+                    return Err(OpenError::Listen {
+                        addr: *addr,
+                        source,
+                    });
+                }
+            }
+        }
+        if !taken {
+            return Ok(listeners);
+        }
+    }
+    Err(OpenError::NoCommonPort { addrs: free })
+}
+
+/// The address that a listener has got.
+pub(crate) fn local(listener: &TcpListener, addr: SocketAddr) -> Result<SocketAddr, OpenError> {
+    listener
+        .local_addr()
+        .map_err(|source| OpenError::Listen { addr, source })
+}
+
+fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        // So that 0.0.0.0 and :: can have the same port, one socket each.
+        socket.set_only_v6(true)?;
+    }
+    // On Unix a port whose old connections linger can be had again; elsewhere
+    // the option means that somebody else can take it from us.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_free_port_for_all() {
+        let addrs: Vec<SocketAddr> = ["127.0.0.1:0", "127.0.0.2:0", "[::1]:0"]
+            .iter()
+            .map(|addr| addr.parse().unwrap())
+            .collect();
+        let listeners = listen(&addrs).unwrap();
+        let ports: Vec<u16> = listeners
+            .iter()
+            .map(|listener| listener.local_addr().unwrap().port())
+            .collect();
+        assert_ne!(ports[0], 0);
+        assert_eq!(ports, [ports[0]; 3]);
+    }
+
+    #[test]
+    fn a_fixed_port_in_use_is_said() {
+        let first = listen(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let addr = first[0].local_addr().unwrap();
+        match listen(&[addr]) {
+            Err(OpenError::InUse(named)) => assert_eq!(named, addr),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_not_ours_is_said() {
+        let addr = "203.0.113.7:0".parse().unwrap();
+        assert!(matches!(listen(&[addr]), Err(OpenError::Listen { .. })));
+    }
+}

@@ -1,0 +1,263 @@
+//! The mailbox: what we send to one peer.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::budget::Budget;
+use crate::{Closed, Limits, TrySendError};
+
+/// What carries a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Link {
+    /// A tcp connection.
+    Tcp,
+    /// A unix domain socket, between processes of one host.
+    Ipc,
+    /// Memory, inside one process.
+    Inproc,
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Tcp => "tcp",
+            Self::Ipc => "ipc",
+            Self::Inproc => "inproc",
+        })
+    }
+}
+
+/// What a mailbox has accepted and not yet handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queued {
+    /// How many messages.
+    pub messages: usize,
+    /// What counts against the bound of the queue, in bytes (see [`Limits`]).
+    /// In memory this goes down only when the receiver has dropped the batch.
+    pub bytes: usize,
+}
+
+/// What a flush has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Flushed {
+    /// Everything that had been accepted was handed to the kernel, or, in
+    /// memory, lies in the peer's inbox.
+    All,
+    /// The deadline passed, or the connection ended, with this many messages
+    /// not handed over.
+    Left(u64),
+}
+
+/// Whether a message may use the reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    Data,
+    Control,
+}
+
+/// What an engine, or the link in memory, puts behind a [`Mailbox`].
+pub(crate) trait Outlet: Send + Sync + 'static {
+    /// Accepts the message or leaves everything as it was.
+    fn try_send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError>;
+    /// Whether a message of this cost would be accepted now.
+    fn room(&self, cost: usize) -> Result<bool, Closed>;
+    /// Told (`notify_waiters`) whenever room, `unsent` or the stage may have
+    /// changed.
+    fn changed(&self) -> &Notify;
+    /// What all mailboxes of the node share.
+    fn budget(&self) -> &Budget;
+    /// Messages that were accepted and not handed over (for good, if the
+    /// connection has ended).
+    fn unsent(&self) -> u64;
+    /// Whether the connection, or the attempt, has ended.
+    fn ended(&self) -> bool;
+    /// Takes nothing more, and ends when all was handed over or the time is
+    /// up. A later call can only shorten the time.
+    fn close(&self, linger: Duration);
+    /// What is queued.
+    fn queued(&self) -> Queued;
+    /// What carries the connection, once it stands.
+    fn link(&self) -> Option<crate::Link>;
+}
+
+/// A one-way connection to a peer's inbox, opened by
+/// [`Links::connect`](crate::Links::connect).
+///
+/// It accepts messages at once, also while it still connects, into a queue
+/// bounded in bytes; order is kept, and each message goes out once at most. It
+/// never connects again by itself: when the connection ends, for any reason,
+/// [`Notice::Closed`](crate::Notice::Closed) says so, and that is the end.
+///
+/// A clone is another handle to the same connection. When the last handle is
+/// dropped the mailbox closes, and what it had accepted goes out in the
+/// background for up to [`Limits::linger`] (while the runtime lives).
+#[derive(Clone)]
+pub struct Mailbox {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    outlet: Arc<dyn Outlet>,
+    linger: Duration,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.outlet.close(self.linger);
+    }
+}
+
+impl Mailbox {
+    pub(crate) fn new(outlet: Arc<dyn Outlet>, linger: Duration) -> Self {
+        Self {
+            handle: Arc::new(Handle { outlet, linger }),
+        }
+    }
+
+    /// Accepts a message, the frame `head` followed by the frames of `body`, or
+    /// says why not. Nothing is consumed: the head is copied, the body is
+    /// copied where it is small and shared where it is large.
+    ///
+    /// "Accepted" means that it will be sent unless the connection ends first,
+    /// which is reported.
+    ///
+    /// # Errors
+    /// [`TrySendError`]; nothing was taken then, and no order is disturbed.
+    pub fn try_send(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
+        self.handle.outlet.try_send(head, body, Class::Data)
+    }
+
+    /// [`try_send`](Self::try_send) for messages that keep a session alive: they
+    /// may go beyond the bounds by [`Limits::control_reserve_bytes`]. They keep
+    /// their place in the order.
+    ///
+    /// # Errors
+    /// [`TrySendError`]; nothing was taken then.
+    pub fn try_send_control(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
+        self.handle.outlet.try_send(head, body, Class::Control)
+    }
+
+    /// Waits until a message of so many bytes (all its frames together) would
+    /// have a chance. Another sender may take the room first: then wait again.
+    ///
+    /// # Errors
+    /// When the mailbox is closed, or closes meanwhile.
+    ///
+    /// # Cancel safety
+    /// Nothing is reserved, so nothing is lost when the future is dropped.
+    pub async fn writable(&self, bytes: usize) -> Result<(), Closed> {
+        let outlet = &self.handle.outlet;
+        let cost = bytes.saturating_add(2 * crate::config::FRAME_OVERHEAD);
+        loop {
+            let changed = outlet.changed().notified();
+            let freed = outlet.budget().freed().notified();
+            tokio::pin!(changed, freed);
+            // Registered before looking, so that no change in between is missed.
+            changed.as_mut().enable();
+            freed.as_mut().enable();
+            if outlet.room(cost)? {
+                return Ok(());
+            }
+            tokio::select! {
+                () = changed => {}
+                () = freed => {}
+            }
+        }
+    }
+
+    /// Waits until everything that was accepted, also by other handles
+    /// meanwhile, was handed to the kernel or lies in the peer's inbox in
+    /// memory, but for `deadline` at most.
+    ///
+    /// That the peer has read it isn't known by this. On the zeromq engine the
+    /// library's own write buffer (up to 128 KiB and one message) lies beyond
+    /// what can be waited for here; [`close`](Self::close) does wait for it.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub async fn flush(&self, deadline: Duration) -> Flushed {
+        let outlet = &self.handle.outlet;
+        let waited = tokio::time::timeout(deadline, async {
+            loop {
+                let changed = outlet.changed().notified();
+                tokio::pin!(changed);
+                changed.as_mut().enable();
+                if outlet.unsent() == 0 || outlet.ended() {
+                    return;
+                }
+                changed.await;
+            }
+        })
+        .await;
+        let left = outlet.unsent();
+        if left == 0 && (waited.is_ok() || !outlet.ended()) {
+            Flushed::All
+        } else {
+            Flushed::Left(left)
+        }
+    }
+
+    /// Closes: nothing more is accepted, what was accepted goes out within
+    /// `linger`, and then a `Closed` notice says how it ended. A later call can
+    /// only shorten the time.
+    pub fn close(&self, linger: Duration) {
+        self.handle.outlet.close(linger);
+    }
+
+    /// What was accepted and not yet handed over.
+    pub fn queued(&self) -> Queued {
+        self.handle.outlet.queued()
+    }
+
+    /// What carries the connection, once it stands.
+    pub fn link(&self) -> Option<Link> {
+        self.handle.outlet.link()
+    }
+
+    /// Whether the connection, or the attempt to make one, has ended.
+    pub fn is_closed(&self) -> bool {
+        self.handle.outlet.ended()
+    }
+}
+
+impl fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mailbox")
+            .field("link", &self.link())
+            .field("queued", &self.queued())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether a message can ever be sent, and what it costs.
+///
+/// # Errors
+/// [`TrySendError::TooLarge`], with what is too large.
+pub(crate) fn measure(head: &[u8], body: &[Bytes], limits: &Limits) -> Result<usize, TrySendError> {
+    let too_large = |what, size, limit| Err(TrySendError::TooLarge { what, size, limit });
+    let parts = body.len() + 1;
+    if parts > limits.parts {
+        return too_large("the number of frames", parts, limits.parts);
+    }
+    let largest = body.iter().map(Bytes::len).fold(head.len(), usize::max);
+    if largest > limits.frame_bytes {
+        return too_large("a frame", largest, limits.frame_bytes);
+    }
+    let bytes = body
+        .iter()
+        .fold(head.len(), |sum, frame| sum.saturating_add(frame.len()));
+    if bytes > limits.message_bytes {
+        return too_large("the message", bytes, limits.message_bytes);
+    }
+    let cost = Limits::cost(head, body);
+    if cost > limits.queue_bytes_total {
+        return too_large("the message", cost, limits.queue_bytes_total);
+    }
+    Ok(cost)
+}

@@ -1,0 +1,98 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+
+use super::half_open::HalfOpen;
+use super::reader;
+use super::stream::Stream;
+use crate::intake::Intake;
+use crate::{Identity, Limits};
+
+/// What all connections of an inbox share.
+pub(super) struct Host {
+    pub(super) own: Identity,
+    pub(super) limits: Limits,
+    pub(super) intake: Arc<Intake>,
+    pub(super) half_open: Arc<HalfOpen>,
+    pub(super) runtime: tokio::runtime::Handle,
+}
+
+/// A listening socket.
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<(Stream, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, addr) = listener.accept().await?;
+                Ok((Stream::tcp(stream)?, Some(addr)))
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Stream::Unix(stream), None))
+            }
+        }
+    }
+}
+
+/// The first pause after the system refused a connection, and the longest.
+///
+/// A descriptor may be free again in a moment; if not, trying a hundred times a
+/// second would only burn what the rest of the process needs.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
+
+/// Accepts until its task is aborted.
+pub(super) async fn accept_all(listener: Listener, host: Arc<Host>) {
+    let mut pause = PAUSE.0;
+    loop {
+        match listener.accept().await {
+            Ok((stream, addr)) => {
+                pause = PAUSE.0;
+                let (place, lost) = host.half_open.enter();
+                let task = reader::serve(Arc::clone(&host), stream, addr, place, lost);
+                host.runtime.spawn(task);
+            }
+            Err(error) if is_about_the_connection(&error) => {
+                tracing::debug!(%error, "a connection was gone before it was accepted");
+            }
+            Err(error) => {
+                // Out of descriptors or of memory: the connection waits in the
+                // kernel's backlog. A half-open one is the cheapest to lose.
+                tracing::warn!(%error, ?pause, "can't accept connections, will try again");
+                host.half_open.evict_oldest();
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE.1);
+            }
+        }
+    }
+}
+
+/// Whether only this one connection failed, so that the next can be accepted
+/// at once. Linux reports network errors of a connection here.
+fn is_about_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::ConnectionRefused
+            | Kind::Interrupted
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::HostUnreachable
+            | Kind::InvalidInput
+            | Kind::NotConnected
+    )
+}

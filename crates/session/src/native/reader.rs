@@ -1,0 +1,218 @@
+//! One connection of the inbox: from its handshake to its end.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::oneshot;
+use zre_zmtp::{Command, DecodeError, Decoder, Item, SocketType, encode_pong};
+
+use super::greet::{greet, identity_of, refuse, wire_limits};
+use super::half_open::Place;
+use super::listen::Host;
+use super::pool;
+use super::stream::Stream;
+use crate::intake::{Feeder, Gone};
+use crate::{CloseReason, Frames, Identity, Limits, Source};
+
+/// Most bytes of PONGs that wait for a peer that doesn't read them. Beyond it
+/// PINGs go unanswered: who floods us with them mustn't fill our memory too.
+const ANSWER_BYTES: usize = 1024;
+
+/// Serves an accepted connection until it ends.
+pub(super) async fn serve(
+    host: Arc<Host>,
+    stream: Stream,
+    addr: Option<SocketAddr>,
+    place: Place,
+    lost: oneshot::Receiver<CloseReason>,
+) {
+    // On the heap, to be freed when it is over: a task never shrinks, and
+    // there may be thousands of them.
+    let opened = Box::pin(open(&host, stream, addr, lost)).await;
+    drop(place);
+    match opened {
+        Ok(connection) => {
+            drop(host);
+            connection.run().await;
+        }
+        Err(reason) => {
+            tracing::debug!(?addr, %reason, "a connection was not let in");
+        }
+    }
+}
+
+async fn open(
+    host: &Host,
+    mut stream: Stream,
+    addr: Option<SocketAddr>,
+    lost: oneshot::Receiver<CloseReason>,
+) -> Result<Connection, CloseReason> {
+    let greeted = {
+        let greet = greet(&mut stream, SocketType::Router, &host.own, &host.limits);
+        tokio::select! {
+            biased;
+            reason = lost => Err(reason.unwrap_or(CloseReason::Local)),
+            greeted = tokio::time::timeout(host.limits.handshake_time, greet) =>
+                greeted.unwrap_or(Err(CloseReason::TimedOut)),
+        }
+    };
+    let (peer, received) = greeted.inspect_err(|reason| host.intake.count(reason))?;
+    let source = Source {
+        identity: identity_of(&peer).unwrap_or_else(nameless),
+        link: stream.link(),
+        addr,
+        credentials: stream.credentials(),
+    };
+    // A refusal here is counted by the intake itself.
+    let feeder = host
+        .intake
+        .open(source)
+        .inspect_err(|reason| refuse(&stream, &reason.to_string()))?;
+    Ok(Connection {
+        stream,
+        decoder: Decoder::new(wire_limits(&host.limits), received),
+        feeder,
+        answers: BytesMut::new(),
+    })
+}
+
+/// An identity for a peer that gave none, as a ROUTER makes one: a zero byte,
+/// which no peer may begin its own with, and a number.
+fn nameless() -> Identity {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+    let [a, b, c, d] = number;
+    Identity::from_five([0, a, b, c, d])
+}
+
+/// A connection whose peer has said who it is.
+struct Connection {
+    stream: Stream,
+    decoder: Decoder,
+    feeder: Feeder,
+    /// PONGs that the socket hasn't taken yet.
+    answers: BytesMut,
+}
+
+impl Connection {
+    async fn run(mut self) {
+        // What came right behind the handshake is decoded first.
+        let mut result = self.deliver();
+        let reason = loop {
+            if let Err(reason) = result {
+                break reason;
+            }
+            if let Err(Gone(reason)) = self.feeder.room().await {
+                break reason;
+            }
+            let read = tokio::select! {
+                biased;
+                reason = self.feeder.gone() => Err(reason),
+                read = read_some(&mut self.stream, &mut self.decoder) => match read {
+                    Ok(0) => Err(CloseReason::PeerClosed),
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(CloseReason::from_io(&error)),
+                },
+            };
+            result = read.and_then(|()| self.deliver());
+        };
+        tracing::debug!(connection = self.feeder.connection(), %reason, "a connection ended");
+        self.feeder.close(reason);
+    }
+
+    /// Hands over all whole messages that have come, and answers commands.
+    fn deliver(&mut self) -> Result<(), CloseReason> {
+        let mut messages: Vec<Frames> = Vec::new();
+        let mut cost = 0;
+        let end = loop {
+            match self.decoder.decode() {
+                Ok(Some(Item::Message(message))) => {
+                    cost += message
+                        .split_first()
+                        .map_or(0, |(head, body)| Limits::cost(head, body));
+                    messages.push(message);
+                }
+                Ok(Some(Item::Command(body))) => {
+                    if let Err(reason) = self.command(body) {
+                        break Err(reason);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(reason_of(&error)),
+            }
+        };
+        // What came before an error is still the peer's word.
+        if !messages.is_empty() {
+            self.feeder
+                .push(messages, cost)
+                .map_err(|Gone(reason)| reason)?;
+        }
+        self.answer()?;
+        end
+    }
+
+    fn command(&mut self, body: Bytes) -> Result<(), CloseReason> {
+        match Command::parse(body) {
+            Ok(Command::Ping { context, .. }) => {
+                if self.answers.len() < ANSWER_BYTES {
+                    encode_pong(&context, &mut self.answers);
+                }
+                Ok(())
+            }
+            Ok(Command::Error { reason }) => Err(CloseReason::Protocol(format!(
+                "it gave up: {}",
+                reason.escape_ascii()
+            ))),
+            Ok(_) => Ok(()),
+            Err(error) => Err(CloseReason::Protocol(error.to_string())),
+        }
+    }
+
+    /// Writes what the socket takes of our answers. The rest goes with the next
+    /// ones: a peer that wants answers reads them.
+    fn answer(&mut self) -> Result<(), CloseReason> {
+        while !self.answers.is_empty() {
+            match self.stream.try_write(&self.answers) {
+                Ok(n) => drop(self.answers.split_to(n)),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(CloseReason::from_io(&e)),
+            }
+        }
+        // The buffer goes with its last byte.
+        self.answers = BytesMut::new();
+        Ok(())
+    }
+}
+
+/// Reads into the decoder. While nothing comes, no buffer is held.
+///
+/// Cancel safe: what was read is in the decoder.
+async fn read_some(stream: &mut Stream, decoder: &mut Decoder) -> io::Result<usize> {
+    poll_fn(|cx| {
+        decoder.lend_with(pool::take);
+        let read = stream.poll_read(cx, &mut decoder.read_buf());
+        if !matches!(read, Poll::Ready(Ok(n)) if n > 0)
+            && let Some(buf) = decoder.release()
+        {
+            pool::put(buf);
+        }
+        read
+    })
+    .await
+}
+
+/// What a breach of the wire's grammar, or of a limit, is called.
+pub(super) fn reason_of(error: &DecodeError) -> CloseReason {
+    match error {
+        DecodeError::Frame { .. } => CloseReason::Limit("frame_bytes"),
+        DecodeError::Message { .. } => CloseReason::Limit("message_bytes"),
+        DecodeError::Parts { .. } => CloseReason::Limit("parts"),
+        other => CloseReason::Protocol(other.to_string()),
+    }
+}

@@ -1,0 +1,151 @@
+//! A connected socket, tcp or ipc.
+
+use std::io::{self, IoSlice};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::pin;
+use std::task::{Context, Poll};
+
+use bytes::BufMut;
+use socket2::SockRef;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+
+use crate::engine::Route;
+use crate::{Credentials, Link};
+
+/// A connected, non-blocking socket.
+#[derive(Debug)]
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+impl Stream {
+    /// An accepted or dialled tcp connection.
+    pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        // Batches are made here, where it is known what belongs together;
+        // Nagle's algorithm on top would only hold back the last of each.
+        stream.set_nodelay(true)?;
+        Ok(Self::Tcp(stream))
+    }
+
+    /// Connects. Cancel safe: an unfinished attempt is given up.
+    pub(super) async fn connect(route: &Route) -> io::Result<Self> {
+        match route {
+            Route::Tcp(addr) => Self::tcp(TcpStream::connect(addr).await?),
+            #[cfg(unix)]
+            Route::Ipc(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
+            #[cfg(not(unix))]
+            Route::Ipc(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(super) fn link(&self) -> Link {
+        match self {
+            Self::Tcp(_) => Link::Tcp,
+            #[cfg(unix)]
+            Self::Unix(_) => Link::Ipc,
+        }
+    }
+
+    pub(super) fn local(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    pub(super) fn remote(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(stream) => stream.peer_addr().ok(),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Whose process is at the other end, over ipc.
+    pub(super) fn credentials(&self) -> Option<Credentials> {
+        match self {
+            Self::Tcp(_) => None,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.peer_cred().ok().map(|credentials| Credentials {
+                uid: credentials.uid(),
+                pid: credentials.pid(),
+            }),
+        }
+    }
+
+    /// Reads what there is, 0 at the end.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut impl BufMut,
+    ) -> Poll<io::Result<usize>> {
+        // The future keeps nothing between polls: the stream remembers whom to
+        // wake.
+        match self {
+            Self::Tcp(stream) => pin!(stream.read_buf(buf)).poll(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => pin!(stream.read_buf(buf)).poll(cx),
+        }
+    }
+
+    /// Reads what there is, or says `WouldBlock`.
+    pub(super) fn try_read(&self, buf: &mut impl BufMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read_buf(buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_read_buf(buf),
+        }
+    }
+
+    /// Writes what the kernel takes now, or says `WouldBlock`.
+    pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write_vectored(slices),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write_vectored(slices),
+        }
+    }
+
+    /// Writes what the kernel takes now, or says `WouldBlock`.
+    pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
+    /// Cancel safe.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.readable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.readable().await,
+        }
+    }
+
+    /// Cancel safe.
+    pub(super) async fn writable(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.writable().await,
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.writable().await,
+        }
+    }
+
+    /// Says that nothing more will be written. What was written still arrives.
+    pub(super) fn finish(&self) {
+        // An error means that the connection is gone already.
+        let _ = match self {
+            Self::Tcp(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
+            #[cfg(unix)]
+            Self::Unix(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
+        };
+    }
+}

@@ -1,0 +1,259 @@
+//! The queue between a mailbox and the task that owns its socket.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::budget::Budget;
+use crate::mailbox::{Class, Outlet, Queued, measure};
+use crate::notices::Reporter;
+use crate::{CloseReason, Closed, Frames, Identity, Limits, Link, TrySendError};
+
+/// A frame up to this size is copied into the queue: a shared one costs an
+/// atomic count at each end, and keeps all of the buffer that it is a part of.
+const COPY_BYTES: usize = 256;
+
+/// Messages that a mailbox has accepted, bounded in what they cost until the
+/// engine is done with them (not merely until it has taken them).
+pub(crate) struct Queue {
+    state: Mutex<State>,
+    changed: Notify,
+    /// Told when there is something to do for the task that owns the socket.
+    work: Notify,
+    budget: Arc<Budget>,
+    limits: Limits,
+    report: Reporter,
+}
+
+struct State {
+    waiting: VecDeque<Frames>,
+    /// Messages that wait or are with the engine.
+    messages: usize,
+    /// What they cost.
+    bytes: usize,
+    link: Option<Link>,
+    /// No more is accepted; what is here goes out until then.
+    closing: Option<Instant>,
+    ended: bool,
+    /// Messages that were here when it ended.
+    lost: u64,
+}
+
+/// A message on its way out, counted until this is dropped.
+pub(crate) struct Ticket {
+    queue: Arc<Queue>,
+    cost: usize,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        self.queue.release(self.cost);
+    }
+}
+
+impl Queue {
+    pub(crate) fn new(limits: Limits, budget: Arc<Budget>, report: Reporter) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                messages: 0,
+                bytes: 0,
+                link: None,
+                closing: None,
+                ended: false,
+                lost: 0,
+            }),
+            changed: Notify::new(),
+            work: Notify::new(),
+            budget,
+            limits,
+            report,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection stands.
+    pub(crate) fn up(
+        &self,
+        link: Link,
+        local: Option<SocketAddr>,
+        remote: Option<SocketAddr>,
+        identity: Option<Identity>,
+    ) {
+        self.lock().link = Some(link);
+        self.report.up(link, local, remote, identity);
+        self.changed.notify_waiters();
+    }
+
+    /// The connection, or the attempt, has ended. Only the first call counts.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        let (lost, cost) = {
+            let mut state = self.lock();
+            if state.ended {
+                return;
+            }
+            state.ended = true;
+            state.lost = state.messages as u64;
+            let waiting = std::mem::take(&mut state.waiting);
+            let cost = waiting.iter().map(cost_of).sum::<usize>();
+            state.messages -= waiting.len();
+            state.bytes -= cost;
+            (state.lost, cost)
+        };
+        self.budget.give(cost);
+        self.report.closed(reason, lost);
+        self.changed.notify_waiters();
+        self.work.notify_one();
+    }
+
+    /// The next message, unless as many as `in_flight` are with the engine.
+    pub(crate) fn take(self: &Arc<Self>, in_flight: usize) -> Option<(Frames, Ticket)> {
+        let mut state = self.lock();
+        if state.messages - state.waiting.len() >= in_flight {
+            return None;
+        }
+        let frames = state.waiting.pop_front()?;
+        let ticket = Ticket {
+            queue: Arc::clone(self),
+            cost: cost_of(&frames),
+        };
+        Some((frames, ticket))
+    }
+
+    /// When the time for what is left is up, if the mailbox was closed.
+    pub(crate) fn closing(&self) -> Option<Instant> {
+        self.lock().closing
+    }
+
+    /// Told when messages wait, when the engine may take more, and when the
+    /// mailbox was closed. For one task.
+    pub(crate) fn work(&self) -> &Notify {
+        &self.work
+    }
+
+    fn release(&self, cost: usize) {
+        let wake = {
+            let mut state = self.lock();
+            state.messages -= 1;
+            state.bytes -= cost;
+            state.closing.is_some() || !state.waiting.is_empty()
+        };
+        self.budget.give(cost);
+        self.changed.notify_waiters();
+        if wake {
+            self.work.notify_one();
+        }
+    }
+}
+
+/// The same as [`Limits::cost`], of frames that are one list.
+fn cost_of(frames: &Frames) -> usize {
+    frames
+        .split_first()
+        .map_or(0, |(head, body)| Limits::cost(head, body))
+}
+
+impl Outlet for Queue {
+    fn try_send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError> {
+        let cost = measure(head, body, &self.limits)?;
+        let reserve = match class {
+            Class::Data => 0,
+            Class::Control => self.limits.control_reserve_bytes,
+        };
+        let bound = self.limits.queue_bytes_per_peer.saturating_add(reserve);
+        let mut state = self.lock();
+        if state.ended || state.closing.is_some() {
+            return Err(TrySendError::Closed);
+        }
+        let fits = state.messages == 0 || state.bytes.saturating_add(cost) <= bound;
+        if !fits || !self.budget.take(cost, reserve) {
+            return Err(TrySendError::Full);
+        }
+        let mut frames = Frames::with_capacity(body.len() + 1);
+        frames.push(Bytes::copy_from_slice(head));
+        frames.extend(body.iter().map(|frame| {
+            if frame.len() <= COPY_BYTES {
+                Bytes::copy_from_slice(frame)
+            } else {
+                frame.clone()
+            }
+        }));
+        let idle = state.waiting.is_empty();
+        state.waiting.push_back(frames);
+        state.messages += 1;
+        state.bytes += cost;
+        drop(state);
+        // While messages wait, the task has been told already.
+        if idle {
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    fn room(&self, cost: usize) -> Result<bool, Closed> {
+        let state = self.lock();
+        if state.ended || state.closing.is_some() {
+            return Err(Closed);
+        }
+        let fits = state.messages == 0
+            || state.bytes.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
+        Ok(fits && self.budget.has(cost.min(self.budget.limit())))
+    }
+
+    fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    fn unsent(&self) -> u64 {
+        let state = self.lock();
+        if state.ended {
+            state.lost
+        } else {
+            state.messages as u64
+        }
+    }
+
+    fn ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    fn close(&self, linger: Duration) {
+        let now = Instant::now();
+        let until = now
+            .checked_add(linger)
+            .unwrap_or(now + Duration::from_secs(86_400));
+        {
+            let mut state = self.lock();
+            if state.closing.is_some_and(|already| already <= until) {
+                return;
+            }
+            state.closing = Some(until);
+        }
+        self.changed.notify_waiters();
+        self.work.notify_one();
+    }
+
+    fn queued(&self) -> Queued {
+        let state = self.lock();
+        Queued {
+            messages: state.messages,
+            bytes: state.bytes,
+        }
+    }
+
+    fn link(&self) -> Option<Link> {
+        self.lock().link
+    }
+}

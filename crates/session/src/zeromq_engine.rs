@@ -1,0 +1,8 @@
+//! The engine on the `zeromq` crate. Nothing else in this workspace's libraries
+//! touches that crate.
+
+mod dealer;
+mod router;
+
+pub(crate) use dealer::dial;
+pub(crate) use router::{inbox_limits, serve};

@@ -1,0 +1,325 @@
+//! The inbox's side: one ROUTER that never answers.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use tokio::sync::oneshot;
+use zeromq::util::PeerIdentity;
+use zeromq::{
+    Endpoint, Host, RouterSocket, Socket, SocketEvent, SocketOptions, SocketRecv, ZmqError,
+    ZmqMessage,
+};
+
+use crate::engine::{Seat, Served, Server};
+use crate::intake::{Feeder, Intake};
+use crate::{CloseReason, Frames, Identity, Limits, Link, Source};
+
+/// How many times a connection's bound lies in the inbox before reading stops.
+/// The library's ROUTER can't leave one connection alone, so the bound is on
+/// all: tight enough for memory, and wide enough that one peer that is held
+/// back doesn't stop the others at once.
+const CONNECTION_BOUNDS: usize = 16;
+
+/// Messages that are read in one go before the lanes get them.
+const RUN: usize = 256;
+
+/// What of the limits can be held with the library's ROUTER.
+pub(crate) fn inbox_limits(limits: &Limits) -> Limits {
+    let all = limits
+        .inbox_bytes_per_connection
+        .saturating_mul(CONNECTION_BOUNDS);
+    Limits {
+        inbox_bytes_total: limits.inbox_bytes_total.min(all),
+        ..limits.clone()
+    }
+}
+
+/// Serves on a thread of its own. The library's queue of connections is only
+/// free of races while one thread runs all of its tasks: otherwise a
+/// connection that takes another's place can be lost, and its first message
+/// can come out before the event that tells it from the old one's.
+pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
+    let (server, served) = Server::new();
+    let (ready, started) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("zre-inbox".to_owned())
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(run(seat, served, ready)),
+                // Nobody waits any more: then nobody has to know.
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        })?;
+    started
+        .await
+        .map_err(|_| io::Error::other("the inbox's thread died"))??;
+    Ok(server)
+}
+
+async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>) {
+    let Served { mut stop, stopped } = served;
+    let mut options = SocketOptions::default();
+    if let Ok(own) = PeerIdentity::try_from(seat.own.to_bytes()) {
+        // Other implementations say nothing here and ignore what they hear.
+        options.peer_identity(own);
+    }
+    let mut router = RouterSocket::with_options(options);
+    let mut events = router.monitor();
+    let place = match bind(&mut router, seat.tcp, seat.ipc).await {
+        Ok(place) => place,
+        Err(error) => {
+            let _ = ready.send(Err(error));
+            return;
+        }
+    };
+    if ready.send(Ok(())).is_err() {
+        return;
+    }
+
+    let total = Arc::clone(seat.intake.total());
+    let mut desk = Desk {
+        senders: HashMap::new(),
+        intake: seat.intake,
+        limits: seat.limits,
+        kicked: Vec::new(),
+    };
+    loop {
+        let kicked = std::mem::take(&mut desk.kicked);
+        for identity in kicked {
+            router.backend().peer_disconnected(&identity);
+        }
+        // Registered before looking, so that no release in between is missed.
+        let freed = total.freed().notified();
+        tokio::pin!(freed);
+        freed.as_mut().enable();
+        let room = total.has(1);
+        tokio::select! {
+            biased;
+            _ = &mut stop => break,
+            event = events.next() => match event {
+                Some(event) => desk.event(event),
+                None => break,
+            },
+            () = freed, if !room => {}
+            message = router.recv(), if room => {
+                let mut run = vec![message];
+                while run.len() < RUN {
+                    match router.recv().now_or_never() {
+                        Some(message) => run.push(message),
+                        None => break,
+                    }
+                }
+                // What the library says of connections comes before their data.
+                while let Ok(event) = events.try_recv() {
+                    desk.event(event);
+                }
+                desk.messages(run);
+            }
+        }
+    }
+    // Closes the listeners, and waits until the library has removed its ipc
+    // socket: only then may the name in the directory be given up.
+    for error in router.unbind_all().await {
+        tracing::debug!(%error, "unbinding");
+    }
+    drop(router);
+    drop(desk);
+    drop(place);
+    stopped.send_replace(true);
+}
+
+#[cfg(unix)]
+type Place = Option<crate::ipc::IpcPlace>;
+#[cfg(not(unix))]
+type Place = Option<crate::ipc::IpcSocket>;
+
+async fn bind(
+    router: &mut RouterSocket,
+    tcp: Vec<std::net::TcpListener>,
+    ipc: Option<crate::ipc::IpcSocket>,
+) -> io::Result<Place> {
+    for listener in tcp {
+        router.bind_listener(listener).await.map_err(into_io)?;
+    }
+    #[cfg(unix)]
+    if let Some(socket) = ipc {
+        let (listener, place) = socket.into_parts();
+        router.bind_listener(listener).await.map_err(into_io)?;
+        return Ok(Some(place));
+    }
+    #[cfg(not(unix))]
+    return Ok(ipc);
+    #[cfg(unix)]
+    Ok(None)
+}
+
+fn into_io(error: ZmqError) -> io::Error {
+    match error {
+        ZmqError::Network(error) => error,
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+/// Sorts what the ROUTER brings into lanes.
+struct Desk {
+    senders: HashMap<Bytes, Feeder>,
+    intake: Arc<Intake>,
+    limits: Limits,
+    /// Connections that are to be closed.
+    kicked: Vec<PeerIdentity>,
+}
+
+impl Desk {
+    fn event(&mut self, event: SocketEvent) {
+        match event {
+            SocketEvent::Accepted(endpoint, identity) => {
+                let (link, addr) = match endpoint {
+                    Endpoint::Tcp(host, port) => (Link::Tcp, socket_addr(host, port)),
+                    _ => (Link::Ipc, None),
+                };
+                self.open(identity, link, addr);
+            }
+            SocketEvent::Disconnected(identity) => {
+                if let Some(sender) = self.senders.remove(identity.as_ref()) {
+                    sender.close(CloseReason::PeerClosed);
+                }
+            }
+            SocketEvent::AcceptFailed(error) => {
+                tracing::debug!(%error, "a connection failed before it said who it was");
+                self.intake.count(&reason_of(&error));
+            }
+            _ => {}
+        }
+    }
+
+    /// A connection has said who it is. One of the same identity has been
+    /// closed by the library.
+    fn open(&mut self, identity: PeerIdentity, link: Link, addr: Option<SocketAddr>) {
+        let key = Bytes::from(identity.clone());
+        let Ok(name) = Identity::new(key.clone()) else {
+            self.kicked.push(identity);
+            return;
+        };
+        let source = Source {
+            identity: name,
+            link,
+            addr,
+            credentials: None,
+        };
+        match self.intake.open(source) {
+            Ok(sender) => drop(self.senders.insert(key, sender)),
+            Err(reason) => {
+                tracing::debug!(?identity, %reason, "a connection isn't let in");
+                self.senders.remove(&key);
+                self.kicked.push(identity);
+            }
+        }
+    }
+
+    fn messages(&mut self, run: Vec<Result<ZmqMessage, ZmqError>>) {
+        // Runs of one sender go into its lane together.
+        let mut sender = Bytes::new();
+        let mut messages: Vec<Frames> = Vec::new();
+        let mut cost = 0;
+        for message in run {
+            let message = match message {
+                Ok(message) => message,
+                Err(error) => {
+                    tracing::debug!(%error, "the inbox's socket");
+                    continue;
+                }
+            };
+            let mut frames = message.into_vecdeque().into_iter();
+            let Some(from) = frames.next() else { continue };
+            if from != sender {
+                self.push(&sender, &mut messages, cost);
+                sender = from;
+                cost = 0;
+            }
+            let frames: Frames = frames.collect();
+            match self.admit(&frames) {
+                Ok(more) => {
+                    messages.push(frames);
+                    cost += more;
+                }
+                Err(reason) => {
+                    self.push(&sender, &mut messages, cost);
+                    cost = 0;
+                    self.kick(&sender, reason);
+                }
+            }
+        }
+        self.push(&sender, &mut messages, cost);
+    }
+
+    fn push(&mut self, from: &Bytes, messages: &mut Vec<Frames>, cost: usize) {
+        if messages.is_empty() {
+            return;
+        }
+        let run = std::mem::take(messages);
+        let pushed = match self.senders.get(from) {
+            Some(sender) => sender.push(run, cost),
+            // Kicked a moment ago, with this on its way.
+            None => return,
+        };
+        if let Err(gone) = pushed {
+            // Replaced over another link, or the inbox is shut.
+            self.kick(from, gone.0);
+        }
+    }
+
+    fn kick(&mut self, from: &Bytes, reason: CloseReason) {
+        if let Some(sender) = self.senders.remove(from) {
+            tracing::debug!(%reason, "closing a connection");
+            sender.close(reason);
+        }
+        self.kicked.extend(PeerIdentity::try_from(from.clone()));
+    }
+
+    /// Whether a message keeps the limits, and what it costs.
+    fn admit(&self, frames: &Frames) -> Result<usize, CloseReason> {
+        let Some((head, body)) = frames.split_first() else {
+            // A ROUTER's message of the identity alone can't have been sent.
+            return Err(CloseReason::Protocol("a message without frames".to_owned()));
+        };
+        if frames.len() > self.limits.parts {
+            return Err(CloseReason::Limit("parts"));
+        }
+        let mut bytes = 0usize;
+        for frame in frames {
+            if frame.len() > self.limits.frame_bytes {
+                return Err(CloseReason::Limit("frame_bytes"));
+            }
+            bytes = bytes.saturating_add(frame.len());
+        }
+        if bytes > self.limits.message_bytes {
+            return Err(CloseReason::Limit("message_bytes"));
+        }
+        Ok(Limits::cost(head, body))
+    }
+}
+
+fn socket_addr(host: Host, port: u16) -> Option<SocketAddr> {
+    let ip = match host {
+        Host::Ipv4(ip) => IpAddr::V4(ip),
+        Host::Ipv6(ip) => IpAddr::V6(ip),
+        Host::Domain(_) => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+/// The reason that an error of the library stands for.
+pub(super) fn reason_of(error: &ZmqError) -> CloseReason {
+    match error {
+        ZmqError::Network(error) => CloseReason::from_io(error),
+        ZmqError::ConnectTimeout(_) => CloseReason::TimedOut,
+        other => CloseReason::Handshake(other.to_string()),
+    }
+}
