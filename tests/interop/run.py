@@ -3,7 +3,7 @@
 
     tests/interop/run.py [SUITE].. [--zre PATH]
 
-Suites: pyre, zyre.js, beacons, soak, libzmq; all of them by default. Foreign
+Suites: pyre, zyre.js, beacons, idle, soak, libzmq; all of them by default. Foreign
 nodes run in network namespaces made here (needs root and iproute2) and removed
 afterwards. pyre and zyre.js are fetched into the build directory the first time.
 What is missing is said, and skipped; with CI=true in the environment a skip is
@@ -19,11 +19,12 @@ import libzmq
 import network
 import tools
 from beacons import beside_pyre
+from idle import idle
 from report import Report
 from soak import soak
 from stage import Stage
 
-SUITES = ["pyre", "zyre.js", "beacons", "soak", "libzmq"]
+SUITES = ["pyre", "zyre.js", "beacons", "idle", "soak", "libzmq"]
 
 
 def talk(report, stage, net, start, header, manner):
@@ -57,6 +58,10 @@ def foreign(report, arguments, binary, python, modules):
     if "beacons" in arguments.suites:
         with report.suite("beacons"), network.Network(2) as net, Stage(binary, python) as stage:
             beside_pyre(report, stage, net)
+    if "idle" in arguments.suites and modules:
+        with report.suite("idle"), network.Network(4) as net:
+            with Stage(binary, python, modules) as stage:
+                idle(report, stage, net)
     if "soak" in arguments.suites:
         with report.suite("soak"), network.Network(2) as net, Stage(binary, python) as stage:
             ours = stage.ours("ours", namespace=net.hosts[0])
@@ -88,10 +93,10 @@ def main():
     report = Report()
     binary = arguments.zre or tools.zre()
     cache = tools.cache()
-    python = provided(report, "pyre, beacons, soak and libzmq", lambda: tools.python(cache))
+    python = provided(report, "pyre, beacons, idle, soak, libzmq", lambda: tools.python(cache))
     modules = None
-    if "zyre.js" in arguments.suites:
-        modules = provided(report, "zyre.js", lambda: tools.node_modules(cache))
+    if "zyre.js" in arguments.suites or "idle" in arguments.suites:
+        modules = provided(report, "zyre.js, idle", lambda: tools.node_modules(cache))
     if python is None:
         arguments.suites = [suite for suite in arguments.suites if suite == "zyre.js"]
 

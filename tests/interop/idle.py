@@ -1,0 +1,43 @@
+"""Nobody says anything for longer than anybody waits: presence alone keeps all of them."""
+
+from report import require
+
+# pyre and zyre.js both give a silent peer up after 30 s.
+SILENCE = 35.0
+
+
+def idle(report, stage, net):
+    """Two of ours, pyre and zyre.js, each on a host of its own."""
+    short = ("--evasive", "2s", "--expired", "6s")
+    everyone = [
+        stage.ours("ours", namespace=net.hosts[0]),
+        stage.ours("impatient", *short, namespace=net.hosts[1]),
+        stage.pyre("pyre", net.hosts[2]),
+        stage.zyrejs("zyre.js", net.hosts[3]),
+    ]
+    with report.check("four on four hosts see each other", everyone):
+        for one in everyone:
+            for other in everyone:
+                if one is not other:
+                    one.expect("enter", peer=other.uuid)
+    with report.check("%.0f s of silence, and nobody is missed" % SILENCE, everyone):
+        everyone[0].nothing("exit", SILENCE)
+        for child in everyone:
+            require(child.alive(), "%s has ended" % child.label)
+            for kind in ("exit", "expired", "evasive", "silent"):
+                require(
+                    not any(event["event"] == kind for event in child.pending),
+                    "%s saw '%s'" % (child.name, kind),
+                )
+    with report.check("a shout still reaches all", everyone):
+        for child in everyone:
+            child.tell("join", group="ALL")
+        for one in everyone:
+            for other in everyone:
+                if one is not other:
+                    one.expect("join", peer=other.uuid, group="ALL")
+        for one in everyone:
+            one.tell("shout", group="ALL", frames=["from " + one.name])
+            for other in everyone:
+                if one is not other:
+                    other.expect("shout", peer=one.uuid, frames=["from " + one.name])
