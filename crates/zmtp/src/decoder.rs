@@ -226,7 +226,7 @@ impl Decoder {
     /// A short remainder is kept in a buffer of its own size, so that a peer
     /// that stops in the middle of a small frame pins no more than it sent;
     /// a longer one keeps the buffer, and `None` is returned. Hand a buffer
-    /// back with [`Decoder::lend`].
+    /// back with [`Decoder::lend_with`].
     pub fn release(&mut self) -> Option<BytesMut> {
         self.settle();
         if self.buf.len() >= COPY_BELOW {
@@ -241,12 +241,13 @@ impl Decoder {
         Some(buf)
     }
 
-    /// Takes a buffer to read into; its contents are discarded.
-    ///
-    /// Ignored while a buffer of some size is held: see [`Decoder::release`].
-    pub fn lend(&mut self, mut buf: BytesMut) {
-        self.settle();
+    /// Takes a buffer to read into, cleared; what had remained goes to its
+    /// front. Asked for only where the decoder has given its own away: see
+    /// [`Decoder::release`].
+    pub fn lend_with(&mut self, buf: impl FnOnce() -> BytesMut) {
         if self.buf.capacity() < COPY_BELOW {
+            self.settle();
+            let mut buf = buf();
             buf.clear();
             buf.extend_from_slice(&self.buf);
             self.buf = buf;

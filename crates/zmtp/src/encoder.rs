@@ -55,15 +55,6 @@ impl Encoder {
         Encoder::default()
     }
 
-    /// An empty encoder that fills `buf` first; what is in it is discarded.
-    pub fn with_buffer(mut buf: BytesMut) -> Encoder {
-        buf.clear();
-        Encoder {
-            buf,
-            ..Encoder::default()
-        }
-    }
-
     /// Appends one message: `head` is its first frame, `body` the others.
     #[inline]
     pub fn push_message(&mut self, head: &[u8], body: &[Bytes]) {
@@ -196,14 +187,36 @@ impl Encoder {
         before - self.ends.len()
     }
 
-    /// Takes the buffer of an encoder with nothing left to write, so that an
-    /// idle connection holds none; `None` while there is something left.
-    pub fn take_buffer(&mut self) -> Option<BytesMut> {
-        if !self.is_empty() {
+    /// Bytes that the buffer can hold without growing.
+    pub fn capacity(&self) -> usize {
+        self.buf.capacity()
+    }
+
+    /// Makes room for `bytes` more in the buffer.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.buf.reserve(bytes);
+    }
+
+    /// Gives an encoder with nothing left to write a buffer to fill; what is in
+    /// it is discarded. Ignored while something is left.
+    pub fn lend(&mut self, mut buf: BytesMut) {
+        if self.is_empty() {
+            buf.clear();
+            self.base = 0;
+            self.buf = buf;
+        }
+    }
+
+    /// Takes memory from an encoder with nothing left to write: its buffer, if
+    /// that is larger than `keep` bytes. So an idle connection holds little.
+    /// `None` while there is something left, or little to take.
+    pub fn release(&mut self, keep: usize) -> Option<BytesMut> {
+        if !self.is_empty() || self.buf.capacity() <= keep {
             return None;
         }
-        self.ends = VecDeque::new();
+        self.ends.shrink_to(4);
         self.large = VecDeque::new();
+        self.base = 0;
         Some(std::mem::take(&mut self.buf))
     }
 
@@ -279,9 +292,13 @@ mod tests {
         assert_eq!(encoder.advance(1), 1);
         assert_eq!(encoder.advance(7), 0);
         assert_eq!(encoder.messages(), 1);
-        assert!(encoder.take_buffer().is_none());
+        assert!(encoder.release(0).is_none());
         assert_eq!(encoder.advance(usize::MAX), 1);
-        assert!(encoder.take_buffer().is_some());
+        assert!(encoder.release(1 << 20).is_none());
+        assert!(encoder.release(0).is_some());
+        assert_eq!(encoder.capacity(), 0);
+        encoder.push_message(b"ab", &[]);
+        assert_eq!(drain(&mut encoder, 1), b"\x00\x02ab");
     }
 
     #[test]

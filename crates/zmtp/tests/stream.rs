@@ -55,7 +55,7 @@ fn decode(
         if n % 3 == 0
             && let Some(buf) = decoder.release()
         {
-            decoder.lend(buf);
+            decoder.lend_with(|| buf);
         }
     }
     (items, Ok(()), memory)

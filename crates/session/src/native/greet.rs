@@ -68,7 +68,9 @@ pub(super) async fn greet(
             .await
             .map_err(of_io)?;
         if n == 0 {
-            return Err(CloseReason::Handshake("the peer closed the connection".into()));
+            return Err(CloseReason::Handshake(
+                "the peer closed the connection".into(),
+            ));
         }
     }
 }

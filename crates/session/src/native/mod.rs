@@ -1,20 +1,99 @@
-//! This crate's own link engine.
+//! This crate's own link engine: ZMTP in one direction, every limit kept.
+//!
+//! A connection of the inbox is one task ([`reader`]) that reads into a
+//! borrowed buffer, decodes, and fills its lane; a full lane makes it stop
+//! reading, which is TCP's back-pressure. A mailbox is a queue in wire form
+//! that callers write themselves where they can ([`outbound`]), and one task
+//! ([`dial`]) for what they can't: connecting, a full socket, the end.
+//!
+//! Timers exist while something is about to end (a handshake, a dial, a
+//! linger), all of them in the runtime's one timer wheel; a connection that
+//! stands has none, and an idle one holds no buffer.
+
+mod dial;
+mod greet;
+mod half_open;
+mod listen;
+mod outbound;
+mod pool;
+mod reader;
+mod stream;
 
 use std::io;
 use std::sync::Arc;
 
-use crate::CloseReason;
-use crate::engine::{Dial, Seat, Server};
-use crate::mailbox::Outlet;
-use crate::queue::Queue;
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+use tokio::task::JoinSet;
 
+use crate::engine::{Dial, Seat, Served, Server};
+use crate::mailbox::Outlet;
+use half_open::HalfOpen;
+use listen::{Host, Listener, accept_all};
+use outbound::Outbound;
+
+/// Accepts connections, and fills the lanes of the seat's intake.
+///
+/// # Errors
+/// When the runtime can't watch a listener.
 pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
-    drop(seat);
-    Err(io::ErrorKind::Unsupported.into())
+    let _in_runtime = seat.runtime.enter();
+    let mut listeners = Vec::new();
+    for listener in seat.tcp {
+        listeners.push(Listener::Tcp(TcpListener::from_std(listener)?));
+    }
+    #[cfg(unix)]
+    let place = match seat.ipc {
+        None => None,
+        Some(socket) => {
+            let (listener, place) = socket.into_parts();
+            listener.set_nonblocking(true)?;
+            listeners.push(Listener::Unix(UnixListener::from_std(listener)?));
+            Some(place)
+        }
+    };
+    #[cfg(not(unix))]
+    let place = seat.ipc;
+    let host = Arc::new(Host {
+        half_open: HalfOpen::new(seat.limits.half_open),
+        own: seat.own,
+        limits: seat.limits,
+        intake: seat.intake,
+        runtime: seat.runtime.clone(),
+    });
+    let (server, served) = Server::new();
+    seat.runtime
+        .spawn(supervise(listeners, host, served, place));
+    Ok(server)
 }
 
+/// Keeps the listeners going until they are to stop.
+async fn supervise<P>(listeners: Vec<Listener>, host: Arc<Host>, served: Served, place: P) {
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        accepting.spawn(accept_all(listener, Arc::clone(&host)));
+    }
+    // An error means that the server was dropped: stop as well.
+    let _ = served.stop.await;
+    accepting.shutdown().await;
+    // Connections that stand are in the intake's hands.
+    host.half_open.shut();
+    // Only now may someone else take our name.
+    drop(place);
+    // An error means that nobody waits.
+    let _ = served.stopped.send(true);
+}
+
+/// Dials, and returns at once what accepts messages meanwhile.
 pub(crate) fn dial(dial: Dial) -> Arc<dyn Outlet> {
-    let queue = Queue::new(dial.limits, dial.budget, dial.report);
-    queue.end(CloseReason::Io(io::ErrorKind::Unsupported.to_string()));
-    queue
+    let outbound = Outbound::new(dial.limits.clone(), dial.budget, dial.report);
+    let call = dial::Call {
+        routes: dial.routes,
+        own: dial.own,
+        peer: dial.peer,
+        limits: dial.limits,
+    };
+    dial.runtime.spawn(dial::run(Arc::clone(&outbound), call));
+    outbound
 }

@@ -62,8 +62,11 @@ async fn open(
         }
     };
     let (peer, received) = greeted.inspect_err(|reason| host.intake.count(reason))?;
+    let identity = identity_of(&peer)
+        .or_else(nameless)
+        .ok_or_else(|| CloseReason::Handshake("the peer gave no identity".into()))?;
     let source = Source {
-        identity: identity_of(&peer).unwrap_or_else(nameless),
+        identity,
         link: stream.link(),
         addr,
         credentials: stream.credentials(),
@@ -83,11 +86,11 @@ async fn open(
 
 /// An identity for a peer that gave none, as a ROUTER makes one: a zero byte,
 /// which no peer may begin its own with, and a number.
-fn nameless() -> Identity {
+fn nameless() -> Option<Identity> {
     static LAST: AtomicU32 = AtomicU32::new(0);
-    let number = LAST.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-    let [a, b, c, d] = number;
-    Identity::from_five([0, a, b, c, d])
+    let mut bytes = [0; 5];
+    bytes[1..].copy_from_slice(&LAST.fetch_add(1, Ordering::Relaxed).to_be_bytes());
+    Identity::try_from(&bytes[..]).ok()
 }
 
 /// A connection whose peer has said who it is.

@@ -1,0 +1,456 @@
+//! What stands behind a mailbox: its queue, already in wire form.
+//!
+//! # Who writes
+//!
+//! A message that finds the queue idle is written at once, in the caller's
+//! thread: the socket doesn't block, so this costs one system call and no
+//! switch of tasks. A message that comes within [`RECENT`] of the last write
+//! is left to the task instead, together with what follows it, and so a stream
+//! of small messages shares its system calls; a caller that keeps filling the
+//! queue writes what has come together every [`BATCH`] bytes. Once the kernel
+//! takes no more, only the task writes, when it does again.
+//!
+//! Encoding happens under the queue's lock, writing never: the one who writes
+//! takes what is queued along (the [`Flight`]), others go on queueing behind.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use zre_zmtp::{Encoder, READ_CHUNK, encode_pong};
+
+use super::pool;
+use super::stream::Stream;
+use crate::budget::Budget;
+use crate::mailbox::{Class, Outlet, Queued, measure};
+use crate::notices::Reporter;
+use crate::{CloseReason, Closed, Identity, Limits, Link, TrySendError};
+
+/// How long after a write the next message is queued instead of written.
+///
+/// Somewhat more than a write of a small message takes on loopback, and less
+/// than a round trip: a flood is batched, a dialogue is not.
+const RECENT: Duration = Duration::from_micros(15);
+
+/// How many queued bytes make a caller write.
+const BATCH: usize = 64 << 10;
+
+/// Most bytes that are written before others get their turn.
+const TURN: usize = 1 << 20;
+
+/// Most slices of one vectored write.
+const SLICES: usize = 64;
+
+/// A buffer up to this size stays with an idle mailbox: enough for the small
+/// messages that keep a session alive.
+const IDLE_BUFFER: usize = 512;
+
+/// The queue of one mailbox, and what writes it.
+pub(super) struct Outbound {
+    state: Mutex<State>,
+    changed: Notify,
+    /// Told when there is something to do for the task.
+    work: Notify,
+    budget: Arc<Budget>,
+    limits: Limits,
+    report: Reporter,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is queued, in wire form, and what that costs.
+    open: Encoder,
+    open_cost: usize,
+    /// What is being written; `None` while someone writes it.
+    flight: Option<Flight>,
+    /// What the flight still costs, wherever it is.
+    flight_cost: usize,
+    /// Accepted and not handed to the kernel.
+    messages: usize,
+    /// The kernel takes no more; the task waits until it does.
+    blocked: bool,
+    /// The task has been told and hasn't looked yet.
+    told: bool,
+    /// PONGs in `open`: one at a time.
+    answered: bool,
+    last_write: Option<Instant>,
+    stage: Stage,
+    link: Option<Link>,
+    /// No more is accepted; what is here goes out until then.
+    closing: Option<tokio::time::Instant>,
+    /// Why writing failed; the task ends the mailbox with it.
+    failed: Option<CloseReason>,
+    lost: u64,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Connecting,
+    Up,
+    Ended,
+}
+
+/// The right to write, and what is to be written first.
+pub(super) struct Flight {
+    encoder: Encoder,
+    /// What all of it cost, and how many bytes that was, when it was taken.
+    cost: usize,
+    bytes: u64,
+    stream: Arc<Stream>,
+}
+
+/// What the task is to do next.
+pub(super) enum Next {
+    /// Everything is written, or someone else writes: wait to be told.
+    Rest,
+    /// Wait until the socket is writable.
+    Blocked,
+    /// There is more: let others have their turn, then go on.
+    Turn,
+    /// Everything is written and the mailbox was closed.
+    Done,
+    /// Writing failed.
+    Failed(CloseReason),
+}
+
+impl Outbound {
+    pub(super) fn new(limits: Limits, budget: Arc<Budget>, report: Reporter) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::default(),
+            changed: Notify::new(),
+            work: Notify::new(),
+            budget,
+            limits,
+            report,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Told when the task has something to do.
+    pub(super) fn work(&self) -> &Notify {
+        &self.work
+    }
+
+    /// The connection stands: messages may flow.
+    pub(super) fn up(&self, stream: &Arc<Stream>, identity: Option<Identity>) {
+        let addresses: (Option<SocketAddr>, Option<SocketAddr>) = (stream.local(), stream.remote());
+        {
+            let mut state = self.lock();
+            state.stage = Stage::Up;
+            state.link = Some(stream.link());
+            state.flight = Some(Flight {
+                encoder: Encoder::new(),
+                cost: 0,
+                bytes: 0,
+                stream: Arc::clone(stream),
+            });
+        }
+        self.report
+            .up(stream.link(), addresses.0, addresses.1, identity);
+        self.changed.notify_waiters();
+    }
+
+    /// The connection, or the attempt, has ended. Only the first call counts.
+    pub(super) fn end(&self, reason: CloseReason) {
+        let (lost, cost, flight) = {
+            let mut state = self.lock();
+            if state.stage == Stage::Ended {
+                return;
+            }
+            state.stage = Stage::Ended;
+            // What a caller is just writing can't be said to be lost.
+            let flying = state.flight.as_ref().map_or(0, |f| f.encoder.messages());
+            state.lost = (state.open.messages() + flying) as u64;
+            let cost = state.open_cost + state.flight_cost;
+            state.open = Encoder::new();
+            (state.open_cost, state.flight_cost) = (0, 0);
+            (state.lost, cost, state.flight.take())
+        };
+        // The socket is closed with its last holder, not under the lock.
+        drop(flight);
+        self.budget.give(cost);
+        self.report.closed(reason, lost);
+        self.changed.notify_waiters();
+    }
+
+    /// When the time for what is left is up, if the mailbox was closed.
+    pub(super) fn closing(&self) -> Option<tokio::time::Instant> {
+        self.lock().closing
+    }
+
+    /// Whether the mailbox was closed with nothing left to send.
+    pub(super) fn is_done(&self) -> bool {
+        let state = self.lock();
+        state.closing.is_some() && state.messages == 0
+    }
+
+    /// Answers a PING. While an answer is still queued, further ones are
+    /// dropped: whoever floods us with PINGs hears that we live all the same.
+    pub(super) fn answer(&self, context: &[u8]) {
+        let mut pong = Vec::with_capacity(24);
+        encode_pong(context, &mut pong);
+        let mut state = self.lock();
+        if state.answered || state.stage != Stage::Up {
+            return;
+        }
+        state.answered = true;
+        state.open.push_raw(&pong);
+    }
+
+    /// Writes what is queued, as far as the socket and the others' turn let it.
+    pub(super) fn pump(&self) -> Next {
+        let mut written = 0;
+        loop {
+            let flight = {
+                let mut state = self.lock();
+                state.told = false;
+                state.blocked = false;
+                if let Some(reason) = &state.failed {
+                    return Next::Failed(reason.clone());
+                }
+                let Some(flight) = take_flight(&mut state) else {
+                    let all = state.flight.is_some() && state.messages == 0;
+                    return match state.closing {
+                        Some(_) if all => Next::Done,
+                        _ => Next::Rest,
+                    };
+                };
+                flight
+            };
+            let (flight, result) = fly(flight, TURN - written);
+            written += *result.as_ref().unwrap_or(&0);
+            let left = !flight.encoder.is_empty();
+            match self.land(flight, &result, true) {
+                Landed::Failed(reason) => return Next::Failed(reason),
+                Landed::Ok if left && written < TURN => return Next::Blocked,
+                Landed::Ok if written >= TURN => return Next::Turn,
+                Landed::Ok => {}
+            }
+        }
+    }
+
+    /// Gives the right to write back. A caller that leaves something behind
+    /// tells the task.
+    fn land(&self, mut flight: Flight, result: &io::Result<usize>, task: bool) -> Landed {
+        let bytes = flight.encoder.bytes();
+        let empty = flight.encoder.is_empty();
+        let spare = match empty {
+            true => flight.encoder.release(IDLE_BUFFER),
+            false => None,
+        };
+        let mut tell = false;
+        let (given, landed) = {
+            let mut state = self.lock();
+            if state.stage == Stage::Ended {
+                drop(state);
+                if let Some(spare) = spare {
+                    pool::put(spare);
+                }
+                return Landed::Failed(CloseReason::Local);
+            }
+            // What is written gives its share of the cost back.
+            let left = match bytes {
+                0 => 0,
+                _ => share(flight.cost, bytes, flight.bytes),
+            };
+            let given = state.flight_cost.saturating_sub(left);
+            state.flight_cost -= given;
+            state.messages = state.open.messages() + flight.encoder.messages();
+            state.last_write = Some(Instant::now());
+            state.flight = Some(flight);
+            let landed = match result {
+                Ok(_) => {
+                    state.blocked = !empty;
+                    let more = !empty || !state.open.is_empty() || state.closing.is_some();
+                    if !task && more && !state.told {
+                        state.told = true;
+                        tell = true;
+                    }
+                    Landed::Ok
+                }
+                Err(error) => {
+                    let reason = CloseReason::from_io(error);
+                    state.failed = Some(reason.clone());
+                    tell = !task;
+                    Landed::Failed(reason)
+                }
+            };
+            (given, landed)
+        };
+        if let Some(spare) = spare {
+            pool::put(spare);
+        }
+        if given > 0 {
+            self.budget.give(given);
+        }
+        self.changed.notify_waiters();
+        if tell {
+            self.work.notify_one();
+        }
+        landed
+    }
+}
+
+enum Landed {
+    Ok,
+    Failed(CloseReason),
+}
+
+/// `cost * bytes / all`, rounded up; `all` is at least `bytes`.
+fn share(cost: usize, bytes: u64, all: u64) -> usize {
+    let share = (cost as u128 * u128::from(bytes)).div_ceil(u128::from(all.max(1)));
+    usize::try_from(share).unwrap_or(cost).min(cost)
+}
+
+/// Takes the right to write if it is free and there is something to write.
+fn take_flight(state: &mut State) -> Option<Flight> {
+    let flight = state.flight.as_mut()?;
+    if flight.encoder.is_empty() {
+        if state.open.is_empty() {
+            return None;
+        }
+        std::mem::swap(&mut flight.encoder, &mut state.open);
+        flight.cost = std::mem::take(&mut state.open_cost);
+        flight.bytes = flight.encoder.bytes();
+        state.flight_cost = flight.cost;
+        state.answered = false;
+    }
+    state.flight.take()
+}
+
+/// Writes until the socket takes no more, or `turn` bytes are written; says how
+/// many were.
+fn fly(mut flight: Flight, turn: usize) -> (Flight, io::Result<usize>) {
+    let mut written = 0;
+    while !flight.encoder.is_empty() && written < turn {
+        let result = {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = flight.encoder.slices(&mut slices);
+            flight.stream.try_write_vectored(&slices[..filled])
+        };
+        match result {
+            Ok(n) => {
+                flight.encoder.advance(n);
+                written += n;
+            }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return (flight, Err(e)),
+        }
+    }
+    (flight, Ok(written))
+}
+
+impl Outlet for Outbound {
+    fn try_send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError> {
+        let cost = measure(head, body, &self.limits)?;
+        let reserve = match class {
+            Class::Data => 0,
+            Class::Control => self.limits.control_reserve_bytes,
+        };
+        let bound = self.limits.queue_bytes_per_peer.saturating_add(reserve);
+        let mut state = self.lock();
+        if state.stage == Stage::Ended || state.closing.is_some() {
+            return Err(TrySendError::Closed);
+        }
+        let held = state.open_cost + state.flight_cost;
+        let fits = state.messages == 0 || held.saturating_add(cost) <= bound;
+        if !fits || !self.budget.take(cost, reserve) {
+            return Err(TrySendError::Full);
+        }
+        let up = state.stage == Stage::Up;
+        let idle = state.open.is_empty();
+        let at_once =
+            up && idle && !state.blocked && state.last_write.is_none_or(|at| at.elapsed() > RECENT);
+        if up && idle && !at_once && state.open.capacity() < READ_CHUNK {
+            state.open.lend(pool::take());
+        }
+        state.open.push_message(head, body);
+        state.open_cost += cost;
+        state.messages += 1;
+        if !up || state.blocked {
+            return Ok(());
+        }
+        if (at_once || state.open.bytes() >= BATCH as u64)
+            && let Some(flight) = take_flight(&mut state)
+        {
+            drop(state);
+            let (flight, result) = fly(flight, TURN);
+            // A failure is the task's to report; the message was accepted.
+            let _ = self.land(flight, &result, false);
+            return Ok(());
+        }
+        if state.flight.is_some() && !state.told {
+            state.told = true;
+            drop(state);
+            self.work.notify_one();
+        }
+        Ok(())
+    }
+
+    fn room(&self, cost: usize) -> Result<bool, Closed> {
+        let state = self.lock();
+        if state.stage == Stage::Ended || state.closing.is_some() {
+            return Err(Closed);
+        }
+        let held = state.open_cost + state.flight_cost;
+        let fits =
+            state.messages == 0 || held.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
+        Ok(fits && self.budget.has(cost.min(self.budget.limit())))
+    }
+
+    fn changed(&self) -> &Notify {
+        &self.changed
+    }
+
+    fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    fn unsent(&self) -> u64 {
+        let state = self.lock();
+        match state.stage {
+            Stage::Ended => state.lost,
+            _ => state.messages as u64,
+        }
+    }
+
+    fn ended(&self) -> bool {
+        self.lock().stage == Stage::Ended
+    }
+
+    fn close(&self, linger: Duration) {
+        let now = tokio::time::Instant::now();
+        let until = now
+            .checked_add(linger)
+            .unwrap_or(now + Duration::from_secs(86_400));
+        {
+            let mut state = self.lock();
+            if state.closing.is_some_and(|already| already <= until) {
+                return;
+            }
+            state.closing = Some(until);
+        }
+        self.changed.notify_waiters();
+        self.work.notify_one();
+    }
+
+    fn queued(&self) -> Queued {
+        let state = self.lock();
+        Queued {
+            messages: state.messages,
+            bytes: state.open_cost + state.flight_cost,
+        }
+    }
+
+    fn link(&self) -> Option<Link> {
+        self.lock().link
+    }
+}
