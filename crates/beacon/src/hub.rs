@@ -93,7 +93,7 @@ impl Shared {
 pub(crate) struct Hub {
     shared: Arc<Shared>,
     commands: mpsc::Sender<Command>,
-    waker: Waker,
+    waker: Arc<Waker>,
 }
 
 impl Hub {
@@ -101,10 +101,10 @@ impl Hub {
     /// socket it ever opens belongs there, whoever asks.
     fn start() -> io::Result<Self> {
         let poll = Poll::new()?;
-        let waker = Waker::new(poll.registry(), WAKER)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
         let (commands, inbox) = mpsc::channel();
         let shared = Arc::new(Shared::default());
-        let worker = Worker::new(poll, inbox, Arc::clone(&shared));
+        let worker = Worker::new(poll, Arc::clone(&waker), inbox, Arc::clone(&shared));
         thread::Builder::new()
             .name("zre-beacon".to_owned())
             .spawn(move || worker.run())?;

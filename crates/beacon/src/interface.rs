@@ -9,6 +9,7 @@ use std::sync::Arc;
 use if_addrs::{IfAddr, IfOperStatus};
 
 use crate::config::Interfaces;
+use crate::error::OpenError;
 
 /// An address of a network interface: an interface with three addresses is listed three
 /// times.
@@ -176,6 +177,18 @@ pub(crate) fn select(
                 .filter(|i| names.iter().any(|name| i.is_called(name)))
                 .collect())
         }
+    }
+}
+
+impl Interfaces {
+    /// The addresses that this choice means on this host now, usable or not.
+    ///
+    /// # Errors
+    /// [`OpenError::UnknownInterface`], or the interfaces can't be listed.
+    pub fn resolve(&self) -> Result<Vec<Interface>, OpenError> {
+        let all = interfaces().map_err(OpenError::List)?;
+        let known = describe(&all);
+        select(self, all, true).map_err(|Unknown(name)| OpenError::UnknownInterface { name, known })
     }
 }
 

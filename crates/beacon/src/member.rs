@@ -143,15 +143,18 @@ impl Listener {
             cast: self.cast,
             same_process,
         };
-        match member.queue.try_send(datagram) {
-            Ok(()) if same_process => {
-                member.counters.same_process.fetch_add(1, Ordering::Relaxed);
+        match member.queue.try_reserve() {
+            // Counted first, so that who reads the datagram finds it in the figures.
+            Ok(place) => {
+                if same_process {
+                    member.counters.same_process.fetch_add(1, Ordering::Relaxed);
+                } else {
+                    member.counters.received.fetch_add(1, Ordering::Relaxed);
+                    self.counters.received.fetch_add(1, Ordering::Relaxed);
+                }
+                place.send(datagram);
             }
-            Ok(()) => {
-                member.counters.received.fetch_add(1, Ordering::Relaxed);
-                self.counters.received.fetch_add(1, Ordering::Relaxed);
-            }
-            Err(TrySendError::Full(_)) => {
+            Err(TrySendError::Full(())) => {
                 // Logged at powers of two: the first, and ever fewer of a flood.
                 let before = member.counters.dropped.fetch_add(1, Ordering::Relaxed);
                 if before.wrapping_add(1).is_power_of_two() {
@@ -159,7 +162,7 @@ impl Listener {
                 }
             }
             // The owner has dropped its datagrams and only sends.
-            Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Closed(())) => {}
         }
     }
 }

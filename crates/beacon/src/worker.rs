@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::config::{Broadcast, Interfaces};
 use crate::datagram::{CastKind, MAX_DATAGRAM};
@@ -38,6 +38,9 @@ const POLL_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Worker {
     poll: Poll,
+    /// Held here too: a waker that is dropped takes a wake that wasn't seen yet along, and
+    /// the thread would sleep through the command to stop.
+    _waker: Arc<Waker>,
     commands: mpsc::Receiver<Command>,
     shared: Arc<Shared>,
     members: HashMap<u64, Arc<Member>>,
@@ -54,9 +57,15 @@ struct Built {
 }
 
 impl Worker {
-    pub(crate) fn new(poll: Poll, commands: mpsc::Receiver<Command>, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(
+        poll: Poll,
+        waker: Arc<Waker>,
+        commands: mpsc::Receiver<Command>,
+        shared: Arc<Shared>,
+    ) -> Self {
         Self {
             poll,
+            _waker: waker,
             commands,
             shared,
             members: HashMap::new(),

@@ -1,6 +1,12 @@
 //! What the tests share. All of it stays on loopback, or in namespaces of the tests' own.
 
 #![allow(dead_code, reason = "each test program uses its part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Mutex;

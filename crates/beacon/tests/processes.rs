@@ -1,0 +1,129 @@
+//! Several processes on one port. The test program starts itself again as the other one.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use common::{free_port, next, open};
+use zre_beacon::{Beacon, Cast, Datagrams};
+
+/// Names the port to the child, and makes it one.
+const CHILD: &str = "ZRE_BEACON_TEST_PORT";
+
+/// Not a test but the other process: says when it is open, then does what its input says.
+#[test]
+fn child() {
+    let Ok(port) = std::env::var(CHILD) else {
+        return;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let (beacon, mut datagrams) = open(port.parse().unwrap());
+    println!("child: open");
+    for line in std::io::stdin().lines() {
+        let line = line.unwrap();
+        match line.split_once(' ') {
+            Some(("group", text)) => drop(beacon.send(Cast::Groups, text.as_bytes())),
+            Some(("broadcast", text)) => drop(beacon.send(Cast::Broadcast, text.as_bytes())),
+            _ => {
+                let heard = runtime.block_on(next(&mut datagrams));
+                let text = String::from_utf8(heard.payload.to_vec()).unwrap();
+                println!("child: {:?} {} {text}", heard.cast, heard.same_process);
+            }
+        }
+    }
+}
+
+struct Other {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Other {
+    fn start(port: u16) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+            .env(CHILD, port.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let mut other = Self {
+            child,
+            input,
+            output,
+        };
+        assert_eq!(other.line(), "open");
+        other
+    }
+
+    fn tell(&mut self, line: &str) {
+        writeln!(self.input, "{line}").unwrap();
+    }
+
+    fn line(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "it has ended");
+            // The harness writes the test's name before its first line.
+            if let Some((_, said)) = line.trim_end().split_once("child: ") {
+                return said.to_owned();
+            }
+        }
+    }
+
+    fn hear(&mut self) -> String {
+        self.tell("hear");
+        self.line()
+    }
+
+    fn end(mut self) {
+        drop(self.input);
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+async fn hear(datagrams: &mut Datagrams) -> String {
+    let heard = next(datagrams).await;
+    let text = String::from_utf8(heard.payload.to_vec()).unwrap();
+    format!("{:?} {} {text}", heard.cast, heard.same_process)
+}
+
+#[tokio::test]
+async fn processes_share_the_port_and_each_hears_everything() {
+    let port = free_port();
+    let mut first = Other::start(port);
+    let mut second = Other::start(port);
+    let (beacon, mut datagrams): (Beacon, Datagrams) = open(port);
+
+    for (word, cast, kind) in [
+        ("group", Cast::Groups, "Multicast"),
+        ("broadcast", Cast::Broadcast, "Broadcast"),
+    ] {
+        assert_eq!(beacon.send(cast, b"from the test"), 1);
+        assert_eq!(first.hear(), format!("{kind} false from the test"));
+        assert_eq!(second.hear(), format!("{kind} false from the test"));
+
+        first.tell(&format!("{word} from the first"));
+        assert_eq!(
+            hear(&mut datagrams).await,
+            format!("{kind} false from the first")
+        );
+        assert_eq!(second.hear(), format!("{kind} false from the first"));
+
+        second.tell(&format!("{word} from the second"));
+        assert_eq!(
+            hear(&mut datagrams).await,
+            format!("{kind} false from the second")
+        );
+        assert_eq!(first.hear(), format!("{kind} false from the second"));
+    }
+    first.end();
+    second.end();
+}
