@@ -8,10 +8,14 @@ use std::sync::OnceLock;
 /// profile and build directory of the running test.
 ///
 /// Cargo names a program's path only to the tests of its own package. What is
-/// built already costs one look.
+/// built already costs one look. The environment variable `ZRE_BINARY` names a
+/// program built elsewhere instead.
 pub fn zre() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(build)
+    BUILT.get_or_init(|| match std::env::var_os("ZRE_BINARY") {
+        Some(path) => path.into(),
+        None => build(),
+    })
 }
 
 fn build() -> PathBuf {
