@@ -101,6 +101,7 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
         freed.as_mut().enable();
         let room = total.has(1);
         tokio::select! {
+            // Events first: a connection's beginning comes before its data.
             biased;
             _ = &mut stop => break,
             event = events.next() => match event {
@@ -116,10 +117,8 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
                         None => break,
                     }
                 }
-                // What the library says of connections comes before their data.
-                while let Ok(event) = events.try_recv() {
-                    desk.event(event);
-                }
+                // Nothing else has run on this thread meanwhile, so whatever
+                // events wait now are ends that were met after this data.
                 desk.messages(run);
             }
         }

@@ -1,0 +1,409 @@
+//! Connections that end, and those that never stand.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use zre_session::{
+    Arrival, CloseReason, Engine, Flushed, Link, Notice, OpenError, SameHost, Target, TrySendError,
+};
+
+use crate::bench::{Node, PATIENCE, identity, inproc, ipc, limited, number, send, soon, tcp};
+use crate::on_each_engine;
+
+on_each_engine!(
+    close_lingers_until_all_is_out,
+    dropping_the_last_handle_lingers,
+    a_refused_connection_is_said_at_once,
+    a_silent_listener_times_out,
+    a_target_without_a_way,
+    somebody_else_answers,
+    a_killed_reader_is_noticed_at_once,
+    a_killed_sender_is_noticed_at_once,
+    a_new_connection_takes_the_place_of_the_old,
+    a_replaced_link_in_memory_is_told,
+    a_dropped_inbox_ends_links_in_memory,
+    dropped_links_end_everything_that_comes_in,
+    one_closed_for_each_connect,
+);
+
+async fn close_lingers_until_all_is_out(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    let mut bob = Node::open(tcp(engine, 2)).await;
+    let (mailbox, _) = alice.reach(1, &bob).await;
+    for at in 0..5000u64 {
+        send(&mailbox, &at.to_be_bytes(), &[]).await;
+    }
+    mailbox.close(PATIENCE);
+    mailbox.close(PATIENCE * 2);
+    assert_eq!(mailbox.try_send(b"late", &[]), Err(TrySendError::Closed));
+    assert!(mailbox.writable(1).await.is_err());
+    bob.opened().await;
+    let numbers: Vec<u64> = bob.messages(5000).await.iter().map(number).collect();
+    assert_eq!(numbers, (0..5000).collect::<Vec<u64>>());
+    assert_eq!(bob.ended().await.1, CloseReason::PeerClosed);
+    assert_eq!(alice.closed(1).await, (CloseReason::Local, 0));
+    assert_eq!(mailbox.flush(PATIENCE).await, Flushed::All);
+    assert!(mailbox.is_closed());
+}
+
+async fn dropping_the_last_handle_lingers(engine: Engine) {
+    let mut alice = Node::open(limited(tcp(engine, 1), |limits| limits.linger = PATIENCE)).await;
+    let mut bob = Node::open(tcp(engine, 2)).await;
+    let (mailbox, _) = alice.reach(1, &bob).await;
+    let other = mailbox.clone();
+    drop(mailbox);
+    for at in 0..1000u64 {
+        send(&other, &at.to_be_bytes(), &[]).await;
+    }
+    drop(other);
+    bob.opened().await;
+    bob.messages(1000).await;
+    assert_eq!(bob.ended().await.1, CloseReason::PeerClosed);
+    assert_eq!(alice.closed(1).await, (CloseReason::Local, 0));
+}
+
+async fn a_refused_connection_is_said_at_once(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    // A port that was free a moment ago.
+    let addr = {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        taken.local_addr().unwrap()
+    };
+    let began = Instant::now();
+    let mailbox = alice.links.connect(
+        5,
+        Target {
+            addr: Some(addr),
+            ..Target::default()
+        },
+    );
+    mailbox.try_send(b"lost", &[]).unwrap();
+    assert_eq!(alice.closed(5).await, (CloseReason::Refused, 1));
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(mailbox.flush(PATIENCE).await, Flushed::Left(1));
+    assert_eq!(mailbox.link(), None);
+}
+
+async fn a_silent_listener_times_out(engine: Engine) {
+    let mut alice = Node::open(limited(tcp(engine, 1), |limits| {
+        limits.connect_time = Duration::from_millis(300);
+    }))
+    .await;
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = Target {
+        addr: Some(silent.local_addr().unwrap()),
+        ..Target::default()
+    };
+    let _mailbox = alice.links.connect(5, target);
+    assert_eq!(alice.closed(5).await, (CloseReason::TimedOut, 0));
+}
+
+async fn a_target_without_a_way(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    let nowhere = Target {
+        peer: Some(identity(99)),
+        ..Target::default()
+    };
+    let mailbox = alice.links.connect(3, nowhere);
+    assert_eq!(alice.closed(3).await, (CloseReason::NoRoute, 0));
+    assert_eq!(mailbox.try_send(b"x", &[]), Err(TrySendError::Closed));
+}
+
+async fn somebody_else_answers(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    let bob = Node::open(tcp(engine, 2)).await;
+    let mistaken = Target {
+        peer: Some(identity(3)),
+        ..bob.target()
+    };
+    let _mailbox = alice.links.connect(1, mistaken);
+    match alice.closed(1).await {
+        (CloseReason::Handshake(_), 0) => {}
+        other => panic!("{other:?}"),
+    }
+    // Whoever doesn't know whom to expect is told.
+    let unknown = Target {
+        peer: None,
+        ..bob.target()
+    };
+    let _mailbox = alice.links.connect(2, unknown);
+    match alice.notice().await {
+        Notice::Up {
+            identity, remote, ..
+        } => {
+            assert_eq!(identity.as_ref(), Some(bob.links.identity()));
+            assert_eq!(remote, Some(bob.addr()));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Not a test by itself: the other process of those below. It listens, says
+/// where, connects to where it is told, and waits to be killed.
+#[test]
+fn other_process() {
+    let Ok(engine) = std::env::var("ZRE_SESSION_TEST_PEER") else {
+        return;
+    };
+    let engine = match engine.as_str() {
+        #[cfg(feature = "zeromq")]
+        "ZeroMq" => Engine::ZeroMq,
+        _ => Engine::Native,
+    };
+    crate::bench::run(async move {
+        let mut node = Node::open(tcp(engine, 77)).await;
+        println!("listening {}", node.addr());
+        let mut mailbox = None;
+        if let Ok(addr) = std::env::var("ZRE_SESSION_TEST_ADDR") {
+            let target = Target {
+                addr: Some(addr.parse().unwrap()),
+                same_host: SameHost::Never,
+                ..Target::default()
+            };
+            mailbox = Some(node.links.connect(1, target));
+            node.up(1).await;
+        }
+        // Until it is killed, or its parent has gone for good.
+        tokio::time::sleep(PATIENCE).await;
+        drop(mailbox);
+    });
+}
+
+/// A process that runs `other_process`, killed when dropped.
+struct Other(Child);
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn other(
+    engine: Engine,
+    connect_to: Option<std::net::SocketAddr>,
+) -> (Other, std::net::SocketAddr) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["ends::other_process", "--exact", "--nocapture"])
+        .env("ZRE_SESSION_TEST_PEER", format!("{engine:?}"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    if let Some(addr) = connect_to {
+        command.env("ZRE_SESSION_TEST_ADDR", addr.to_string());
+    }
+    let mut child = command.spawn().unwrap();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    let addr = stdout
+        .lines()
+        .find_map(|line| {
+            let line = line.unwrap();
+            let (_, addr) = line.split_once("listening ")?;
+            Some(addr.parse().unwrap())
+        })
+        .expect("the other process has ended");
+    (Other(child), addr)
+}
+
+async fn a_killed_reader_is_noticed_at_once(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    let (mut other, addr) = other(engine, None);
+    let target = Target {
+        addr: Some(addr),
+        ..Target::default()
+    };
+    let mailbox = alice.links.connect(1, target);
+    alice.up(1).await;
+    other.0.kill().unwrap();
+    let killed = Instant::now();
+    let (reason, lost) = alice.closed(1).await;
+    let took = killed.elapsed();
+    println!("{engine:?}: a killed reader was noticed after {took:?}");
+    assert!(
+        matches!(reason, CloseReason::PeerClosed | CloseReason::Reset),
+        "{reason:?}"
+    );
+    assert_eq!(lost, 0);
+    // A tenth of a second is what it is meant to take; the rest is for a
+    // machine that is busy.
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(mailbox.try_send(b"late", &[]), Err(TrySendError::Closed));
+}
+
+async fn a_killed_sender_is_noticed_at_once(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    let (mut other, _) = other(engine, Some(alice.addr()));
+    let (connection, from) = alice.opened().await;
+    assert_eq!(from.identity, identity(77));
+    other.0.kill().unwrap();
+    let killed = Instant::now();
+    let (ended, reason) = alice.ended().await;
+    let took = killed.elapsed();
+    println!("{engine:?}: a killed sender was noticed after {took:?}");
+    assert_eq!(ended, connection);
+    assert!(
+        matches!(reason, CloseReason::PeerClosed | CloseReason::Reset),
+        "{reason:?}"
+    );
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+async fn a_new_connection_takes_the_place_of_the_old(engine: Engine) {
+    let mut bob = Node::open(tcp(engine, 2)).await;
+    let mut first = Node::open(tcp(engine, 1)).await;
+    let mut second = Node::open(tcp(engine, 1)).await;
+    for _ in 0..20 {
+        let (old, _) = first.reach(1, &bob).await;
+        let (one, from) = bob.opened().await;
+        send(&old, &1u64.to_be_bytes(), &[]).await;
+        bob.messages(1).await;
+
+        let (new, _) = second.reach(1, &bob).await;
+        send(&new, &2u64.to_be_bytes(), &[]).await;
+        assert_eq!(bob.ended().await, (one, CloseReason::Replaced));
+        let (two, again) = bob.opened().await;
+        assert_ne!(one, two);
+        assert_eq!(from.identity, again.identity);
+        match bob.arrival().await {
+            Arrival::Batch(batch) => {
+                assert_eq!(batch.connection, two);
+                assert_eq!(number(&batch.messages[0]), 2);
+            }
+            other => panic!("{other:?}"),
+        }
+        // The one that lost its place knows.
+        first.closed(1).await;
+        new.close(PATIENCE);
+        assert_eq!(second.closed(1).await.0, CloseReason::Local);
+        assert_eq!(bob.ended().await.0, two);
+    }
+    assert_eq!(bob.links.counters().replaced, 20);
+    assert_eq!(bob.links.counters().opened, 40);
+}
+
+async fn a_replaced_link_in_memory_is_told(engine: Engine) {
+    let mut bob = Node::open(inproc(engine, 22)).await;
+    let mut first = Node::open(inproc(engine, 21)).await;
+    let (old, link) = first.reach(1, &bob).await;
+    assert_eq!(link, Link::Inproc);
+    send(&old, b"12345678", &[]).await;
+    let (new, _) = first.reach_again(2, &bob).await;
+    assert_eq!(first.pending_close(1).await, CloseReason::Replaced);
+    assert_eq!(old.try_send(b"late", &[]), Err(TrySendError::Closed));
+    let (one, _) = bob.opened().await;
+    bob.messages(1).await;
+    assert_eq!(bob.ended().await, (one, CloseReason::Replaced));
+    bob.opened().await;
+    send(&new, b"12345678", &[]).await;
+    bob.messages(1).await;
+}
+
+impl Node {
+    /// Connects where a mailbox of ours stands already: the old one's end is
+    /// said first.
+    async fn reach_again(&mut self, id: u64, other: &Self) -> (zre_session::Mailbox, Link) {
+        let mailbox = self.links.connect(id, other.target());
+        let link = mailbox.link().unwrap();
+        (mailbox, link)
+    }
+
+    /// The reason of an end that may come with other notices before it.
+    async fn pending_close(&mut self, number: u64) -> CloseReason {
+        loop {
+            if let Notice::Closed { id, reason, .. } = self.notice().await
+                && id == number
+            {
+                return reason;
+            }
+        }
+    }
+}
+
+async fn a_dropped_inbox_ends_links_in_memory(engine: Engine) {
+    let mut alice = Node::open(inproc(engine, 31)).await;
+    let mut bob = Node::open(inproc(engine, 32)).await;
+    let (mailbox, link) = alice.reach(1, &bob).await;
+    assert_eq!(link, Link::Inproc);
+    bob.opened().await;
+    for _ in 0..3 {
+        send(&mailbox, b"unread", &[]).await;
+    }
+    drop(bob.inbox);
+    assert_eq!(alice.closed(1).await, (CloseReason::PeerClosed, 3));
+    assert_eq!(mailbox.try_send(b"late", &[]), Err(TrySendError::Closed));
+    assert_eq!(mailbox.flush(PATIENCE).await, Flushed::Left(3));
+    drop(mailbox);
+    assert_eq!(alice.links.queued_bytes(), 0);
+}
+
+async fn dropped_links_end_everything_that_comes_in(engine: Engine) {
+    let dir = crate::bench::private_dir();
+    let mut alice = Node::open(inproc(engine, 41)).await;
+    let mut carol = Node::open(ipc(engine, 43, dir.path())).await;
+    let mut config = ipc(engine, 42, dir.path());
+    config.inproc = true;
+    let mut bob = Node::open(config).await;
+    let (_in_memory, link) = alice.reach(1, &bob).await;
+    assert_eq!(link, Link::Inproc);
+    let (_over_ipc, link) = carol.reach(1, &bob).await;
+    assert_eq!(link, Link::Ipc);
+    bob.opened().await;
+    bob.opened().await;
+    let Node {
+        links, mut inbox, ..
+    } = bob;
+    drop(links);
+    assert_eq!(alice.closed(1).await.0, CloseReason::PeerClosed);
+    let (reason, _) = carol.closed(1).await;
+    assert!(
+        matches!(reason, CloseReason::PeerClosed | CloseReason::Reset),
+        "{reason:?}"
+    );
+    for _ in 0..2 {
+        assert!(matches!(
+            soon(inbox.recv()).await,
+            Some(Arrival::Closed { .. })
+        ));
+    }
+    assert!(soon(inbox.recv()).await.is_none());
+}
+
+async fn one_closed_for_each_connect(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    let bob = Node::open(tcp(engine, 2)).await;
+    for id in 0..50 {
+        let mailbox = alice.links.connect(id, bob.target());
+        // At some point of its life, whichever.
+        if id % 3 == 0 {
+            mailbox.try_send(b"x", &[]).unwrap();
+        }
+        mailbox.close(Duration::from_millis(id % 5));
+    }
+    let mut closed = [0; 50];
+    while closed.iter().sum::<usize>() < 50 {
+        match alice.notice().await {
+            Notice::Up { id, .. } => assert_eq!(closed[id as usize], 0),
+            Notice::Closed { id, .. } => closed[id as usize] += 1,
+        }
+    }
+    assert_eq!(closed, [1; 50]);
+    assert!(alice.notices.try_recv().is_none());
+}
+
+#[test]
+fn a_port_in_use_is_an_error() {
+    crate::bench::run(async {
+        let bob = Node::open(tcp(Engine::default(), 2)).await;
+        let mut config = tcp(Engine::default(), 3);
+        config.listen = vec![bob.addr()];
+        match zre_session::Links::open(config).await {
+            Err(OpenError::InUse(addr)) => assert_eq!(addr, bob.addr()),
+            other => panic!("{other:?}"),
+        }
+    });
+}

@@ -1,0 +1,32 @@
+//! What a session promises, whatever engine carries it: every story runs on
+//! each engine. All of it on loopback.
+
+mod bench;
+mod ends;
+mod flow;
+mod limits;
+mod same_host;
+
+/// Runs stories on each engine, as tests of their own.
+macro_rules! on_each_engine {
+    ($($story:ident),+ $(,)?) => {
+        mod native {
+            $(
+                #[test]
+                fn $story() {
+                    crate::bench::run(super::$story(zre_session::Engine::Native));
+                }
+            )+
+        }
+        #[cfg(feature = "zeromq")]
+        mod zeromq {
+            $(
+                #[test]
+                fn $story() {
+                    crate::bench::run(super::$story(zre_session::Engine::ZeroMq));
+                }
+            )+
+        }
+    };
+}
+pub(crate) use on_each_engine;
