@@ -1,5 +1,12 @@
 //! Several processes on one port. The test program starts itself again as the other one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 mod common;
 
 use std::io::{BufRead, BufReader, Write};
