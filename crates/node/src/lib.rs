@@ -1,1 +1,75 @@
-//! Work in progress.
+//! Programs on a network find each other and talk, with no server and no
+//! configuration.
+//!
+//! A [`Node`] announces itself by beacons, meets every other node on the
+//! network, whispers to single peers, shouts to groups, and learns at once when
+//! a peer leaves or dies. It speaks ZRE (RFC 36), so the peers may be programs
+//! with C Zyre, pyre or zyre.js.
+//!
+//! ```no_run
+//! use zre::{Event, Node};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let (node, mut events) = Node::builder().name("alice").start().await?;
+//! node.join("chat").await?;
+//! while let Some(event) = events.recv().await {
+//!     match event {
+//!         Event::Enter { peer } => {
+//!             println!("{peer} is here, by {}", peer.link());
+//!             node.whisper(&peer, "hello").await?;
+//!         }
+//!         Event::Shout { peer, group, message } => {
+//!             println!("{peer} to {group}: {}", message.to_str().unwrap_or("?"));
+//!         }
+//!         Event::Exit { peer, reason, .. } => println!("{peer} has gone: {reason}"),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # In which order to read
+//!
+//! [`Builder`] says how a node is to be, [`Node`] is what one holds, [`Events`]
+//! is what one reads, [`Peer`] is who is there, [`Message`] what is said,
+//! [`State`] how one is doing. Below lie `zre-proto` (what the bytes mean, and
+//! the state machine), `zre-session` (links that carry them) and `zre-beacon`
+//! (datagrams that find peers).
+//!
+//! # What is promised
+//!
+//! Messages to a peer arrive in the order in which they were accepted, each at
+//! most once. ZRE has no acknowledgements; a message that was accepted and
+//! didn't arrive is followed by that peer's [`Event::Exit`], which says how many
+//! may be missing. Everything that peers can make a node hold is bounded, by
+//! [`Limits`] and [`LinkLimits`].
+//!
+//! # Networks
+//!
+//! By default a node uses every interface that is up. The environment variable
+//! `ZRE_INTERFACE`, or [`Builder::interfaces`], narrows that down; `lo` keeps
+//! everything on the host.
+
+mod announcer;
+mod builder;
+mod directory;
+mod driver;
+mod error;
+mod event;
+mod node;
+mod outlet;
+mod peer;
+
+pub use announcer::{MULTICAST_V4, MULTICAST_V6};
+pub use builder::Builder;
+pub use error::{CommandError, SendError, StartError, WaitError};
+pub use event::{Event, Events};
+pub use node::{Node, SendPolicy, Shouted};
+pub use peer::{Peer, PeerRef};
+
+pub use uuid::Uuid;
+pub use zre_beacon::{Broadcast, Interface, Interfaces, interfaces};
+pub use zre_proto::machine::{ExitReason, Source};
+pub use zre_proto::{Endpoint, EndpointError, LimitError, Limits, Message, State, StateError};
+pub use zre_session::{Engine, IpcDir, Limits as LinkLimits, Link};

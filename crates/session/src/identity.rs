@@ -67,6 +67,13 @@ impl TryFrom<&[u8]> for Identity {
     }
 }
 
+/// ZRE's own: an octet 1 and a UUID (RFC 36).
+impl From<[u8; 17]> for Identity {
+    fn from(bytes: [u8; 17]) -> Self {
+        Self(Bytes::copy_from_slice(&bytes))
+    }
+}
+
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

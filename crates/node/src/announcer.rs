@@ -1,0 +1,61 @@
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use uuid::Uuid;
+use zre_beacon::{Beacon, Cast};
+use zre_proto::State;
+
+/// The IPv4 group of our beacons: Z, R and E in the block that every
+/// organisation may use for itself (RFC 2365).
+pub const MULTICAST_V4: &str = "239.90.82.69:0";
+
+/// The IPv6 group of our beacons, on one link.
+pub const MULTICAST_V6: &str = "[ff02::5a52:4501]:0";
+
+/// All nodes of a link: where C Zyre listens in IPv6 mode.
+const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+
+/// Says who we are and how we are, in the form that each address takes.
+///
+/// The form with a state goes to multicast groups only: C Zyre and zyre.js
+/// drop it, and pyre, which listens to broadcasts, doesn't survive it. Groups
+/// that the user names may have such listeners, so they get both.
+#[derive(Debug)]
+pub(crate) struct Announcer {
+    pub(crate) beacon: Beacon,
+    pub(crate) uuid: Uuid,
+    pub(crate) port: u16,
+    pub(crate) groups: Vec<Group>,
+}
+
+/// A multicast group, and whether nodes other than ours may listen there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) addr: SocketAddr,
+    pub(crate) named: bool,
+}
+
+impl Announcer {
+    /// Sends one beacon of each form to wherever it goes. Never waits.
+    pub(crate) fn announce(&self, state: State) {
+        let leaving = state == State::Exit;
+        let classic = zre_proto::Beacon::Classic {
+            uuid: self.uuid,
+            port: if leaving { 0 } else { self.port },
+        }
+        .encode();
+        let with_state = zre_proto::Beacon::State {
+            uuid: self.uuid,
+            port: self.port,
+            state,
+        }
+        .encode();
+        for group in &self.groups {
+            let to = Cast::Group(group.addr);
+            self.beacon.send(to, &with_state);
+            if group.named || group.addr.ip() == ALL_NODES {
+                self.beacon.send(to, &classic);
+            }
+        }
+        self.beacon.send(Cast::Broadcast, &classic);
+    }
+}

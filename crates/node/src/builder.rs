@@ -1,0 +1,450 @@
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+use zre_beacon::{Beacon, Broadcast, Interfaces};
+use zre_proto::machine::{Config, Found};
+use zre_proto::{Endpoint, Limits, Machine, State};
+use zre_session::{Engine, IpcDir, Links};
+
+use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
+use crate::driver::{Clock, Driver, identity_of};
+use crate::node::{Node, View};
+use crate::{Events, SendPolicy, Source, StartError, event};
+
+/// How a node is to be. Every setting has a default that suits a local network.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until start() is called"]
+pub struct Builder {
+    uuid: Uuid,
+    name: Option<String>,
+    headers: BTreeMap<String, String>,
+    groups: Vec<String>,
+    state: State,
+    interfaces: Option<Interfaces>,
+    beacon: bool,
+    beacon_port: u16,
+    multicast: Option<Vec<SocketAddr>>,
+    ttl: u32,
+    broadcast: Broadcast,
+    interval: Duration,
+    listen_port: u16,
+    advertise: Option<Endpoint>,
+    peers: Vec<Endpoint>,
+    evasive: Duration,
+    expired: Duration,
+    engine: Engine,
+    ipc: IpcDir,
+    inproc: bool,
+    policy: SendPolicy,
+    event_queue_bytes: usize,
+    limits: Limits,
+    link_limits: zre_session::Limits,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let defaults = Config::new(Uuid::nil(), 0);
+        Self {
+            uuid: Uuid::new_v4(),
+            name: None,
+            headers: BTreeMap::new(),
+            groups: Vec::new(),
+            state: State::Ready,
+            interfaces: None,
+            beacon: true,
+            beacon_port: zre_beacon::DEFAULT_PORT,
+            multicast: None,
+            ttl: 1,
+            broadcast: Broadcast::Auto,
+            interval: defaults.interval.unwrap_or(Duration::from_secs(1)),
+            listen_port: 0,
+            advertise: None,
+            peers: Vec::new(),
+            evasive: defaults.evasive,
+            expired: defaults.expired,
+            engine: Engine::default(),
+            ipc: IpcDir::Auto,
+            inproc: true,
+            policy: SendPolicy::default(),
+            event_queue_bytes: 16 << 20,
+            limits: Limits::default(),
+            link_limits: zre_session::Limits::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// The public name. Default: the first six hex digits of the UUID.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Who the node is. Default: a new random UUID. A node that keeps its UUID
+    /// over a restart is recognised as the one that was there before; two live
+    /// nodes must never share one.
+    pub fn uuid(mut self, uuid: Uuid) -> Self {
+        self.uuid = uuid;
+        self
+    }
+
+    /// Adds a header, which every peer sees when we enter. `X-ZRE-…` is kept
+    /// for the protocol.
+    pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(key.into(), value.into());
+        self
+    }
+
+    /// Joins a group before the first peer is met.
+    pub fn group(mut self, group: impl Into<String>) -> Self {
+        self.groups.push(group.into());
+        self
+    }
+
+    /// The state to show once started. Default: ready.
+    pub fn state(mut self, state: State) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Which network interfaces to use. Default: what the environment variable
+    /// `ZRE_INTERFACE` says, else all that are up.
+    pub fn interfaces(mut self, interfaces: Interfaces) -> Self {
+        self.interfaces = Some(interfaces);
+        self
+    }
+
+    /// Uses the loopback interface only: nothing leaves the host.
+    pub fn loopback(self) -> Self {
+        self.interfaces(Interfaces::Loopback)
+    }
+
+    /// Sends and hears no beacons: peers are met by [`peer`](Self::peer), or by
+    /// greeting us.
+    pub fn no_beacon(mut self) -> Self {
+        self.beacon = false;
+        self
+    }
+
+    /// The UDP port of beacons. Default: 5670.
+    pub fn beacon_port(mut self, port: u16) -> Self {
+        self.beacon_port = port;
+        self
+    }
+
+    /// The multicast groups for beacons, instead of [`MULTICAST_V4`] and
+    /// [`MULTICAST_V6`]; port 0 stands for the beacon port. Groups named here
+    /// get the classic form beside the one with a state, so that other ZRE
+    /// implementations may listen there. None: no multicast.
+    ///
+    /// [`MULTICAST_V4`]: crate::MULTICAST_V4
+    /// [`MULTICAST_V6`]: crate::MULTICAST_V6
+    pub fn multicast(mut self, groups: impl IntoIterator<Item = SocketAddr>) -> Self {
+        self.multicast = Some(groups.into_iter().collect());
+        self
+    }
+
+    /// How many routers a multicast beacon may pass, plus one. Default: 1.
+    pub fn ttl(mut self, ttl: u32) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Whether and where beacons are broadcast, in the classic form that C
+    /// Zyre, pyre and zyre.js understand. Default: each interface's own
+    /// broadcast address.
+    pub fn broadcast(mut self, broadcast: Broadcast) -> Self {
+        self.broadcast = broadcast;
+        self
+    }
+
+    /// The time between two beacons. Default: 1 s.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// The TCP port of the inbox. Default: 0, any free one.
+    pub fn listen_port(mut self, port: u16) -> Self {
+        self.listen_port = port;
+        self
+    }
+
+    /// The endpoint to tell peers, where it isn't the one that they see: behind
+    /// NAT, say.
+    pub fn advertise(mut self, endpoint: Endpoint) -> Self {
+        self.advertise = Some(endpoint);
+        self
+    }
+
+    /// Adds an address at which a node should be, whoever it is. It is dialled
+    /// until somebody answers, and again when that node has gone, with a wait
+    /// that grows to 30 s.
+    pub fn peer(mut self, endpoint: Endpoint) -> Self {
+        self.peers.push(endpoint);
+        self
+    }
+
+    /// Silence of a peer after which it is pinged. Default: 5 s.
+    pub fn evasive(mut self, evasive: Duration) -> Self {
+        self.evasive = evasive;
+        self
+    }
+
+    /// Silence of a peer after which it is given up. Default: 30 s; at least a
+    /// few seconds longer than [`evasive`](Self::evasive).
+    pub fn expired(mut self, expired: Duration) -> Self {
+        self.expired = expired;
+        self
+    }
+
+    /// What carries tcp and ipc links.
+    pub fn engine(mut self, engine: Engine) -> Self {
+        self.engine = engine;
+        self
+    }
+
+    /// Where the unix sockets for peers on this host are, or that there are
+    /// none. Default: the user's own runtime directory. Where it can't be used,
+    /// such peers are reached by tcp.
+    pub fn ipc(mut self, dir: IpcDir) -> Self {
+        self.ipc = dir;
+        self
+    }
+
+    /// Whether peers in this process are reached in memory. Default: yes.
+    pub fn inproc(mut self, inproc: bool) -> Self {
+        self.inproc = inproc;
+        self
+    }
+
+    /// What happens when the queue to a peer is full. Default: wait 10 s.
+    pub fn send_policy(mut self, policy: SendPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How many bytes of events may wait to be read before peers are held
+    /// back. Default: 16 MiB.
+    pub fn event_queue_bytes(mut self, bytes: usize) -> Self {
+        self.event_queue_bytes = bytes;
+        self
+    }
+
+    /// What a peer may cost.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// What connections and queues may cost.
+    pub fn link_limits(mut self, limits: zre_session::Limits) -> Self {
+        self.link_limits = limits;
+        self
+    }
+
+    /// Starts the node.
+    ///
+    /// When it returns, the node can be dialled and its first beacon is out.
+    /// The node lives on the current tokio runtime until
+    /// [`Node::shutdown`](crate::Node::shutdown) or until the last handle is
+    /// dropped.
+    ///
+    /// # Errors
+    /// Settings that contradict each other or that no peer would take, a port
+    /// that is in use, an interface that isn't there, or no usable one. Nothing
+    /// stays open then.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the node isn't started and nothing stays
+    /// open.
+    pub async fn start(self) -> Result<(Node, Events), StartError> {
+        let mut config = self.check()?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let interfaces = self
+            .interfaces
+            .clone()
+            .or_else(Interfaces::from_env)
+            .unwrap_or(Interfaces::All);
+
+        let groups = self.multicast_groups();
+        let beaconing = self.beacon && !(groups.is_empty() && self.broadcast == Broadcast::Off);
+        let (beacon, datagrams) = if beaconing {
+            let (beacon, datagrams) = Beacon::open(zre_beacon::Config {
+                port: self.beacon_port,
+                interfaces: interfaces.clone(),
+                groups: groups.iter().map(|group| group.addr).collect(),
+                ttl: self.ttl,
+                broadcast: self.broadcast,
+            })?;
+            (Some(beacon), Some(datagrams))
+        } else {
+            (None, None)
+        };
+        let chosen = match &beacon {
+            Some(beacon) => beacon.interfaces(),
+            None => interfaces.resolve()?,
+        };
+        let listen = self.listen_addrs(&interfaces, &chosen)?;
+        let (links, inbox, notices) = Links::open(zre_session::Config {
+            engine: self.engine,
+            listen,
+            ipc: self.ipc.clone(),
+            inproc: self.inproc,
+            limits: self.link_limits.clone(),
+            ..zre_session::Config::new(identity_of(self.uuid))
+        })
+        .await?;
+
+        let port = links.listening().first().map_or(0, SocketAddr::port);
+        config.port = port;
+        let endpoint = self.advertise.clone().unwrap_or_else(|| {
+            let addr = chosen
+                .iter()
+                .filter(|interface| interface.problem.is_none())
+                .min_by_key(|interface| (interface.loopback, interface.addr.is_ipv6()))
+                .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |interface| interface.addr);
+            Endpoint::Tcp((addr, port).into())
+        });
+        let announcer = beacon.map(|beacon| Announcer {
+            beacon,
+            uuid: self.uuid,
+            port,
+            groups,
+        });
+        config.interval = announcer.is_some().then_some(self.interval);
+
+        let clock = Clock::start();
+        let name = config.name.clone();
+        let mut machine = Machine::new(
+            config,
+            u64::from(port) ^ self.uuid.as_u64_pair().0,
+            clock.now(),
+        );
+        for group in &self.groups {
+            machine.join(group)?;
+        }
+        machine.set_state(clock.now(), self.state);
+        for endpoint in &self.peers {
+            machine.handle_found(
+                clock.now(),
+                Found {
+                    endpoint: endpoint.clone(),
+                    peer: None,
+                    source: Source::Static,
+                },
+            );
+        }
+
+        let view = View::new(machine.own_groups().cloned());
+        let (events, receiver) = event::channel(self.event_queue_bytes);
+        let (commands, queue) = mpsc::channel(64);
+        let mut driver = Driver::new(
+            machine,
+            clock,
+            links.clone(),
+            announcer,
+            events,
+            view.clone(),
+        );
+        driver.carry_out();
+        runtime.spawn(driver.run(inbox, notices, datagrams, queue));
+        tracing::debug!(uuid = %self.uuid, %name, %endpoint, "started");
+        let node = Node::new(
+            self.uuid,
+            name,
+            endpoint,
+            links,
+            self.policy,
+            view,
+            commands,
+        );
+        Ok((node, receiver))
+    }
+
+    /// What can be judged without touching the host.
+    fn check(&self) -> Result<Config, StartError> {
+        let mut config = Config::new(self.uuid, 0);
+        if let Some(name) = &self.name {
+            self.limits.validate_name(name)?;
+            config.name.clone_from(name);
+        }
+        self.limits.validate_headers(
+            self.headers
+                .iter()
+                .map(|(key, value)| (key.as_str(), value.as_str())),
+        )?;
+        if !self.state.is_settable() {
+            return Err(StartError::State(self.state));
+        }
+        if self.expired <= self.evasive {
+            return Err(StartError::Patience {
+                evasive: self.evasive,
+                expired: self.expired,
+            });
+        }
+        config.headers = self.headers.clone();
+        config.advertise = self.advertise.clone();
+        config.evasive = self.evasive;
+        config.expired = self.expired;
+        config.limits = self.limits.clone();
+        Ok(config)
+    }
+
+    fn multicast_groups(&self) -> Vec<Group> {
+        let with_port = |mut addr: SocketAddr| {
+            if addr.port() == 0 {
+                addr.set_port(self.beacon_port);
+            }
+            addr
+        };
+        match &self.multicast {
+            Some(groups) => groups
+                .iter()
+                .map(|addr| Group {
+                    addr: with_port(*addr),
+                    named: true,
+                })
+                .collect(),
+            None => [MULTICAST_V4, MULTICAST_V6]
+                .iter()
+                .filter_map(|text| text.parse().ok())
+                .map(|addr| Group {
+                    addr: with_port(addr),
+                    named: false,
+                })
+                .collect(),
+        }
+    }
+
+    /// All addresses where all interfaces are used, so that those that come
+    /// later are listened on too; else just those of the chosen ones.
+    fn listen_addrs(
+        &self,
+        interfaces: &Interfaces,
+        chosen: &[zre_beacon::Interface],
+    ) -> Result<Vec<SocketAddr>, StartError> {
+        let usable = chosen
+            .iter()
+            .filter(|interface| interface.problem.is_none());
+        let addrs: Vec<SocketAddr> = if *interfaces == Interfaces::All {
+            let v6 = chosen.iter().any(|interface| interface.addr.is_ipv6());
+            let mut any: Vec<SocketAddr> = vec![(Ipv4Addr::UNSPECIFIED, self.listen_port).into()];
+            if v6 {
+                any.push((Ipv6Addr::UNSPECIFIED, self.listen_port).into());
+            }
+            any
+        } else {
+            usable
+                .map(|interface| interface.socket_addr(self.listen_port))
+                .collect()
+        };
+        if addrs.is_empty() {
+            return Err(StartError::NoAddress);
+        }
+        Ok(addrs)
+    }
+}

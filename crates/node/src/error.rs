@@ -1,0 +1,108 @@
+use std::time::Duration;
+
+use crate::LimitError;
+
+/// Why a node didn't start. Nothing of it is left.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The name, a header or a group is more than peers take.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The beacon can't be opened.
+    #[error("no beacon: {0}")]
+    Beacon(#[from] zre_beacon::OpenError),
+    /// The inbox can't be opened.
+    #[error("no inbox: {0}")]
+    Inbox(#[from] zre_session::OpenError),
+    /// No address of the chosen interfaces can be listened on.
+    #[error(
+        "none of the chosen interfaces has an address to listen on: choose others, or bring one up"
+    )]
+    NoAddress,
+    /// A state that only the protocol sets.
+    #[error("{0} can't be set: use init, ready, busy, draining, asleep, or 128 to 255")]
+    State(crate::State),
+    /// Durations that contradict each other.
+    #[error("expired ({expired:?}) must be longer than evasive ({evasive:?})")]
+    Patience {
+        /// Silence until a PING.
+        evasive: Duration,
+        /// Silence until the peer is given up.
+        expired: Duration,
+    },
+    /// Started outside a tokio runtime.
+    #[error("a node needs a tokio runtime with I/O and time enabled: start it inside one")]
+    NoRuntime,
+}
+
+/// Why a message wasn't accepted for a peer. It went nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Nobody of that UUID or name is here.
+    #[error("no peer {0}: wait for its Enter event")]
+    Unknown(String),
+    /// Two peers or more have that name.
+    #[error("{count} peers are named {name:?}: name the one you mean by its UUID")]
+    Ambiguous {
+        /// The name.
+        name: String,
+        /// How many have it.
+        count: usize,
+    },
+    /// The queue to the peer had no room within the time allowed.
+    #[error("the queue to the peer is full: it reads more slowly than you send")]
+    Full,
+    /// The peer is gone, or going.
+    #[error("the peer is gone")]
+    Gone,
+    /// The message is larger than a limit.
+    #[error("{what} is {size}, more than the limit of {limit}: split the message")]
+    TooLarge {
+        /// What is too large.
+        what: &'static str,
+        /// How large it is.
+        size: usize,
+        /// How large it may be.
+        limit: usize,
+    },
+    /// A group name that can't be.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// The node was shut down.
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+/// Why a command to the node wasn't carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// A group name that can't be, or too many groups.
+    #[error(transparent)]
+    Limit(#[from] LimitError),
+    /// A state that only the protocol sets.
+    #[error("{0} can't be set: use init, ready, busy, draining, asleep, or 128 to 255")]
+    State(crate::State),
+    /// The node was shut down.
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+/// Why a wait ended without what was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The time is over.
+    #[error("{found} of {wanted} peers were there in time")]
+    Elapsed {
+        /// How many there were.
+        found: usize,
+        /// How many were waited for.
+        wanted: usize,
+    },
+    /// The node was shut down.
+    #[error("the node has stopped")]
+    Stopped,
+}

@@ -1,0 +1,63 @@
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use zre_proto::machine::SharedOutgoing;
+use zre_proto::{Command, Outgoing, patch_sequence};
+use zre_session::{Closed, Mailbox, TrySendError};
+
+/// The way out to one peer: its mailbox, and the numbers of what goes in.
+///
+/// Whoever sends numbers its message and queues it under one lock, so that the
+/// numbers on the wire have no gap, whatever is refused. Data goes from the
+/// application's thread straight into the mailbox; only control messages pass
+/// the driver.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlet {
+    outgoing: SharedOutgoing,
+    mailbox: Mailbox,
+}
+
+impl Outlet {
+    pub(crate) fn new(outgoing: SharedOutgoing, mailbox: Mailbox) -> Self {
+        Self { outgoing, mailbox }
+    }
+
+    /// Queues a WHISPER or SHOUT; the header's number is set here.
+    pub(crate) fn send_data(&self, header: &mut [u8], body: &[Bytes]) -> Result<(), TrySendError> {
+        let mut outgoing = self.lock();
+        patch_sequence(header, outgoing.peek());
+        self.mailbox.try_send(header, body)?;
+        let _ = outgoing.next_data();
+        Ok(())
+    }
+
+    /// Queues anything else.
+    pub(crate) fn send_control(&self, command: &Command) -> Result<(), TrySendError> {
+        let mut outgoing = self.lock();
+        let frames = command.encode(outgoing.peek());
+        let (head, body) = match frames.split_first() {
+            Some((head, body)) => (head.as_ref(), body),
+            None => (&[][..], &[][..]),
+        };
+        self.mailbox.try_send_control(head, body)?;
+        let _ = outgoing.next();
+        if matches!(command, Command::Ping) {
+            outgoing.note_ping();
+        }
+        Ok(())
+    }
+
+    /// Waits until the mailbox has room for that many bytes. Cancel-safe.
+    pub(crate) async fn writable(&self, bytes: usize) -> Result<(), Closed> {
+        self.mailbox.writable(bytes).await
+    }
+
+    pub(crate) fn close(&self, linger: Duration) {
+        self.mailbox.close(linger);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Outgoing> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,221 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+use zre_proto::machine::PeerInfo;
+use zre_proto::{Endpoint, State};
+use zre_session::Link;
+
+use crate::Source;
+use crate::outlet::Outlet;
+
+/// A peer, from its `Enter` to its `Exit`.
+///
+/// A cheap clone. What a peer told when it entered stays readable after its
+/// exit; its state and its groups are what they were last. A peer that enters
+/// again is another `Peer`.
+#[derive(Clone)]
+pub struct Peer {
+    record: Arc<Record>,
+}
+
+struct Record {
+    uuid: Uuid,
+    info: PeerInfo,
+    link: Link,
+    outlet: Outlet,
+    live: Mutex<Live>,
+}
+
+#[derive(Debug)]
+struct Live {
+    state: State,
+    groups: BTreeSet<Arc<str>>,
+}
+
+impl Peer {
+    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, outlet: Outlet) -> Self {
+        let live = Mutex::new(Live {
+            state: info.state,
+            groups: BTreeSet::new(),
+        });
+        Self {
+            record: Arc::new(Record {
+                uuid,
+                info,
+                link,
+                outlet,
+                live,
+            }),
+        }
+    }
+
+    /// Who it is.
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
+        self.record.uuid
+    }
+
+    /// Its public name. Names needn't be unique.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.record.info.name
+    }
+
+    /// The headers that it started with.
+    #[must_use]
+    pub fn headers(&self) -> &BTreeMap<String, String> {
+        &self.record.info.headers
+    }
+
+    /// One of its headers.
+    #[must_use]
+    pub fn header(&self, key: &str) -> Option<&str> {
+        self.record.info.headers.get(key).map(String::as_str)
+    }
+
+    /// The address at which it was dialled, or would be if no nearer link were
+    /// there.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.record.info.endpoint
+    }
+
+    /// What carries our messages to it. Each direction chooses its own.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.record.link
+    }
+
+    /// How it became known.
+    #[must_use]
+    pub fn via(&self) -> &BTreeSet<Source> {
+        &self.record.info.via
+    }
+
+    /// Its state, as it said last. A peer that says nothing counts as ready.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.live().state
+    }
+
+    /// The groups that it is in.
+    #[must_use]
+    pub fn groups(&self) -> Vec<Arc<str>> {
+        self.live().groups.iter().cloned().collect()
+    }
+
+    /// Whether it is in a group.
+    #[must_use]
+    pub fn is_in(&self, group: &str) -> bool {
+        self.live().groups.contains(group)
+    }
+
+    pub(crate) fn set_state(&self, state: State) {
+        self.live().state = state;
+    }
+
+    pub(crate) fn join(&self, group: Arc<str>) {
+        self.live().groups.insert(group);
+    }
+
+    pub(crate) fn leave(&self, group: &str) {
+        self.live().groups.remove(group);
+    }
+
+    pub(crate) fn outlet(&self) -> &Outlet {
+        &self.record.outlet
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.record, &other.record)
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.record
+            .live
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The same session of the same peer.
+impl PartialEq for Peer {
+    fn eq(&self, other: &Self) -> bool {
+        self.is(other)
+    }
+}
+
+impl Eq for Peer {}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Peer")
+            .field("uuid", &self.uuid())
+            .field("name", &self.name())
+            .field("link", &self.link())
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The name, as people call it.
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// Whom a message is for: a [`Peer`], a UUID, or a name that only one peer has.
+///
+/// Text counts as a UUID where it is one (32 hex digits, with or without
+/// hyphens), else as a name.
+#[derive(Clone, Debug)]
+pub enum PeerRef {
+    /// That very peer: a message to it doesn't go to a later session.
+    Peer(Peer),
+    /// Whoever has that UUID now.
+    Uuid(Uuid),
+    /// Whoever has that name now.
+    Name(String),
+}
+
+impl From<Peer> for PeerRef {
+    fn from(peer: Peer) -> Self {
+        Self::Peer(peer)
+    }
+}
+
+impl From<&Peer> for PeerRef {
+    fn from(peer: &Peer) -> Self {
+        Self::Peer(peer.clone())
+    }
+}
+
+impl From<Uuid> for PeerRef {
+    fn from(uuid: Uuid) -> Self {
+        Self::Uuid(uuid)
+    }
+}
+
+impl From<&str> for PeerRef {
+    fn from(text: &str) -> Self {
+        match Uuid::try_parse(text) {
+            Ok(uuid) => Self::Uuid(uuid),
+            Err(_) => Self::Name(text.into()),
+        }
+    }
+}
+
+impl From<String> for PeerRef {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<&String> for PeerRef {
+    fn from(text: &String) -> Self {
+        text.as_str().into()
+    }
+}
