@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::config::{Cast, Config};
 use crate::datagram::{CastKind, Datagrams, MAX_DATAGRAM};
 use crate::error::{OpenError, RefreshError};
+use crate::holder::holder;
 use crate::hub::Seat;
 use crate::interface::Interface;
 use crate::member::{Changes, Member, Stats};
@@ -50,7 +51,15 @@ impl Beacon {
     pub fn open(config: Config) -> Result<(Self, Datagrams), OpenError> {
         let (member, queue) = Member::new(config.checked()?);
         let datagrams = Datagrams::new(queue, &member);
-        let seat = Arc::new(Seat::take(member)?);
+        let seat = Seat::take(member).map_err(|error| match error {
+            // Looked up here and not in the hub, whose thread others wait for.
+            OpenError::PortInUse { addr, holder: None } => OpenError::PortInUse {
+                addr,
+                holder: holder(addr),
+            },
+            other => other,
+        })?;
+        let seat = Arc::new(seat);
         Ok((Self { seat }, datagrams))
     }
 
@@ -83,9 +92,11 @@ impl Beacon {
                 if lane.send(payload, target.dest) {
                     left += 1;
                 }
-                if let Some(sender) = &lane.sender {
+                // What a neighbour could never hear, our own don't either. What failed
+                // just now they do: they are nearer than the cable.
+                if let Some(from) = lane.source(target.dest) {
                     let key = (lane.interface.index, target.dest);
-                    self.seat.send_inside(&key, &shared, sender.local());
+                    self.seat.send_inside(&key, &shared, from);
                 }
             }
         }

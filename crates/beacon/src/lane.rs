@@ -67,11 +67,6 @@ impl Sender {
         })
     }
 
-    /// What others see as the source.
-    pub(crate) fn local(&self) -> SocketAddr {
-        self.local
-    }
-
     fn send(&self, payload: &[u8], dest: SocketAddr) -> io::Result<()> {
         let mut again = true;
         loop {
@@ -127,6 +122,12 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
+    /// The source of what goes to a target from here, if something can.
+    pub(crate) fn source(&self, dest: SocketAddr) -> Option<SocketAddr> {
+        let sender = self.sender.as_ref()?;
+        (!self.unreachable.contains(&dest)).then_some(sender.local)
+    }
+
     /// Sends, and counts. Whether it left.
     pub(crate) fn send(&self, payload: &[u8], dest: SocketAddr) -> bool {
         let Some(sender) = &self.sender else {

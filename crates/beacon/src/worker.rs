@@ -15,7 +15,6 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use crate::config::{Broadcast, Interfaces};
 use crate::datagram::{CastKind, MAX_DATAGRAM};
 use crate::error::{OpenError, RefreshError};
-use crate::holder::holder;
 use crate::hub::{Command, Key, Shared};
 use crate::interface::{Interface, Unknown, describe, interfaces, select};
 use crate::lane::{Lane, Sender, plain};
@@ -136,10 +135,7 @@ impl Worker {
         let built = self.build(member, &[], plans);
         let failure = if let Some(addr) = built.in_use {
             // Half a beacon that hears nothing of its neighbours would be worse than none.
-            Some(OpenError::PortInUse {
-                addr,
-                holder: holder(addr),
-            })
+            Some(OpenError::PortInUse { addr, holder: None })
         } else if built.lanes.iter().any(|lane| lane.usable) {
             None
         } else {

@@ -365,3 +365,43 @@ async fn ttls_share_the_port_but_not_the_sender() {
     until("the echoes are back", || near.stats().echoes == 2);
     assert!(to_near.try_recv().is_none() && to_far.try_recv().is_none());
 }
+
+/// What a beacon sent just before it closed its socket comes back when nobody holds that
+/// socket any longer, and still isn't taken for a stranger's.
+#[tokio::test]
+async fn a_closed_senders_echo_is_known() {
+    let port = free_port();
+    let (beacon, mut datagrams) = open(port);
+    for number in 0..50u8 {
+        let (other, _to_other) = Beacon::open(Config {
+            ttl: 8,
+            ..config(port)
+        })
+        .unwrap();
+        assert_eq!(other.send(Cast::Groups, &[number]), 1);
+        drop(other);
+        let heard = next(&mut datagrams).await;
+        assert!(heard.same_process);
+        assert_eq!(heard.payload[..], [number]);
+    }
+    until("the echoes are back", || beacon.stats().echoes == 50);
+    assert_eq!(datagrams.try_recv(), None);
+    assert_eq!(beacon.stats().received, 0);
+}
+
+/// A flood to one port costs datagrams of that port only.
+#[tokio::test]
+async fn a_flood_elsewhere_holds_nobody_up() {
+    let (flooded, quiet) = (free_port(), free_port());
+    let (target, _unread) = open(flooded);
+    let (_beacon, mut datagrams) = open(quiet);
+    let stranger = stranger();
+    for number in 0..20_000u32 {
+        // The system may refuse some: that is the flood's own trouble.
+        let _ = stranger.send_to(&number.to_be_bytes(), group(flooded));
+    }
+    stranger.send_to(b"quiet", group(quiet)).unwrap();
+    assert_eq!(&next(&mut datagrams).await.payload[..], b"quiet");
+    until("the queue is full", || target.stats().dropped > 0);
+    assert_eq!(usize::try_from(target.stats().received).unwrap(), QUEUE);
+}

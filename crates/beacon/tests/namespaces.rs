@@ -380,6 +380,14 @@ async fn interfaces_that_come_and_go_are_followed() {
     let heard = next(&mut to_left).await;
     assert_eq!(&heard.payload[..], b"while a1 is down");
     assert_eq!(&next(&mut to_left).await.payload[..], b"while a1 is down");
+    let failed = |beacon: &Beacon| {
+        let stats = beacon.stats().interfaces;
+        let of_a1 = stats.into_iter().filter(|i| &*i.interface.name == "a1");
+        of_a1
+            .map(|i| (i.failed, i.last_error.is_some()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(failed(&beacon), [(1, true), (1, true)]);
     let changes = beacon.refresh().unwrap();
     assert_eq!(changes.up, []);
     // An interface that goes down loses its IPv6 addresses.
@@ -420,6 +428,33 @@ async fn interfaces_that_come_and_go_are_followed() {
     assert!(beacon.refresh().unwrap().is_empty());
     assert!(!used(&beacon).iter().any(|name| name.starts_with("a2")));
     assert_eq!(datagrams.try_recv(), None);
+}
+
+/// A cable that is out for a while needs no refresh: the same sockets work again.
+#[tokio::test]
+async fn sockets_recover_by_themselves() {
+    let Some(net) = Two::distinct() else { return };
+    let (beacon, mut datagrams) = net.host.open(named("a0"));
+    let (left, mut to_left) = net.left.open(named("b0"));
+    for _ in 0..3 {
+        net.host.ip("link set a0 down");
+        assert_eq!(beacon.send(Cast::Groups, b"lost"), 0);
+        assert_eq!(beacon.send(Cast::Broadcast, b"lost"), 0);
+        net.host.ip("addr add fe80::a0/64 dev a0 nodad");
+        net.host.ip("link set a0 up");
+        net.host.wait_up("a0", 2);
+        net.left.wait_up("b0", 2);
+
+        assert_eq!(beacon.send(Cast::Groups, b"again"), 2);
+        assert_eq!(beacon.send(Cast::Broadcast, b"again"), 1);
+        assert_eq!(left.send(Cast::Groups, b"welcome"), 2);
+        assert_eq!(left.send(Cast::Broadcast, b"welcome"), 1);
+        for _ in 0..3 {
+            assert_eq!(&next(&mut to_left).await.payload[..], b"again");
+            assert_eq!(&next(&mut datagrams).await.payload[..], b"welcome");
+        }
+    }
+    assert_eq!(beacon.stats().failed, 9);
 }
 
 #[test]

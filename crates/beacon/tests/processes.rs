@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use common::{free_port, next, open};
-use zre_beacon::{Beacon, Cast, Datagrams};
+use zre_beacon::{Beacon, Cast, Datagrams, Interfaces};
 
 /// Names the port to the child, and makes it one.
 const CHILD: &str = "ZRE_BEACON_TEST_PORT";
@@ -133,4 +133,38 @@ async fn processes_share_the_port_and_each_hears_everything() {
     }
     first.end();
     second.end();
+}
+
+/// Not a test but the other process: says what the environment asks for.
+#[test]
+fn environment() {
+    if std::env::var(CHILD).is_ok() {
+        println!("child: {:?}", Interfaces::from_env());
+    }
+}
+
+#[test]
+fn the_environment_chooses_the_interfaces() {
+    let asked = |value: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "environment", "--nocapture"])
+            .env(CHILD, "0")
+            .env_remove("ZRE_INTERFACE");
+        if let Some(value) = value {
+            command.env("ZRE_INTERFACE", value);
+        }
+        let output = command.output().unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        let (_, said) = output.split_once("child: ").unwrap();
+        said.lines().next().unwrap().to_owned()
+    };
+    assert_eq!(asked(None), "None");
+    assert_eq!(asked(Some("")), "None");
+    assert_eq!(asked(Some("*")), "Some(All)");
+    assert_eq!(asked(Some("lo")), "Some(Loopback)");
+    assert_eq!(
+        asked(Some("eth0,10.0.0.7")),
+        r#"Some(Named(["eth0", "10.0.0.7"]))"#
+    );
 }
