@@ -1,0 +1,344 @@
+//! What a process's state machine asks for.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+use zre_proto::machine::{Event, Output, Session, SharedOutgoing};
+use zre_proto::{Beacon, Command, Endpoint, Message, Outgoing, State};
+
+use crate::host;
+use crate::link::{Item, Lane, Ledger, Link, Way};
+use crate::wire::WireCheck;
+use crate::world::{Happening, World};
+
+/// What a link holds before its mailbox is full.
+const MAILBOX_MAX: usize = 2000;
+
+/// How long a dial may take.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Tables of one process may hold this many entries for each host, and some.
+const TABLE_FACTOR: usize = 8;
+const TABLE_SLACK: usize = 64;
+
+impl World {
+    /// Does all that a process asks for, and plans its next timeout.
+    pub(crate) fn drain(&mut self, host: usize) {
+        while let Some(output) = self
+            .hosts
+            .get_mut(host)
+            .and_then(|host| host.process.as_mut())
+            .and_then(|process| process.machine.poll_output())
+        {
+            match output {
+                Output::Connect {
+                    session,
+                    endpoint,
+                    outgoing,
+                    ..
+                } => self.dial(host, session, &endpoint, outgoing),
+                Output::Send { session, command } => self.send(host, session, &command),
+                Output::Disconnect { session, linger } => self.hang_up(host, session, linger),
+                Output::Announce { state } => self.announce(host, state),
+                Output::Event(event) => self.tell(host, &event),
+                Output::Stopped => {
+                    self.end_process(host, true);
+                    return;
+                }
+            }
+        }
+        self.measure(host);
+        self.plan_wake(host);
+    }
+
+    fn measure(&mut self, host: usize) {
+        let Some(process) = self.hosts.get(host).and_then(|host| host.process.as_ref()) else {
+            return;
+        };
+        let sizes = process.machine.table_sizes();
+        for (largest, size) in self.report.largest.iter_mut().zip(sizes) {
+            *largest = size.max(*largest);
+        }
+        let most = self.hosts.len() * TABLE_FACTOR + TABLE_SLACK;
+        if sizes.iter().any(|size| *size > most) {
+            self.accuse(host, &format!("has tables of {sizes:?} entries"));
+        }
+    }
+
+    fn dial(&mut self, from: usize, session: Session, endpoint: &Endpoint, out: SharedOutgoing) {
+        let Some(host) = self.hosts.get_mut(from) else {
+            return;
+        };
+        let identity = host.uuid;
+        let Some(process) = host.process.as_mut() else {
+            return;
+        };
+        let number = self.links.len();
+        let (target, port) = host::host_at(endpoint).unwrap_or((usize::MAX, 0));
+        process.mailboxes.insert(session, number);
+        self.links.push(Link {
+            dialler: process.id,
+            identity,
+            session,
+            outgoing: out,
+            target,
+            port,
+            listener: None,
+            there: Lane::default(),
+            back: Lane::default(),
+            mailbox: true,
+            up: false,
+            inbox: false,
+            wire: WireCheck::default(),
+            ledger: Ledger::default(),
+        });
+        self.open.insert(number);
+        self.report.dials += 1;
+        self.trace(2, from, u64::from(port));
+        self.queue
+            .push(self.now + DIAL_TIMEOUT, Happening::GiveUp(number));
+        if target < self.hosts.len() {
+            self.put(number, Way::There, Item::Dial);
+        } else {
+            self.put(number, Way::Back, Item::End);
+        }
+    }
+
+    /// The link of a session whose mailbox is still there.
+    fn link_of(&self, host: usize, session: Session) -> Option<usize> {
+        let process = self.hosts.get(host)?.process.as_ref()?;
+        let number = *process.mailboxes.get(&session)?;
+        self.links.get(number)?.mailbox.then_some(number)
+    }
+
+    fn send(&mut self, host: usize, session: Session, command: &Command) {
+        let Some(number) = self.link_of(host, session) else {
+            return;
+        };
+        let Some(link) = self.links.get_mut(number) else {
+            return;
+        };
+        if link.there.len() >= MAILBOX_MAX {
+            // A control message is never left out: the session ends instead.
+            self.put(number, Way::Back, Item::End);
+            return;
+        }
+        let sequence = numbering(&link.outgoing, |outgoing| {
+            let sequence = outgoing.next();
+            if matches!(command, Command::Ping) {
+                outgoing.note_ping();
+            }
+            sequence
+        });
+        self.transmit(host, number, command, sequence);
+    }
+
+    /// Sends the application's next message on a session, if it has room.
+    pub(crate) fn send_data(&mut self, host: usize, session: Session, group: Option<u8>) {
+        let Some(number) = self.link_of(host, session) else {
+            self.report.full += 1;
+            return;
+        };
+        let Some(link) = self.links.get_mut(number) else {
+            return;
+        };
+        if link.there.len() >= MAILBOX_MAX {
+            self.report.full += 1;
+            return;
+        }
+        link.ledger.sent += 1;
+        let mark = Mark {
+            link: u64::try_from(number).unwrap_or(u64::MAX),
+            count: link.ledger.sent,
+        };
+        let content = mark.message();
+        let command = match group {
+            None => Command::Whisper { content },
+            Some(group) => Command::Shout {
+                group: group_name(group).into(),
+                content,
+            },
+        };
+        let sequence = numbering(&link.outgoing, Outgoing::next_data);
+        self.transmit(host, number, &command, sequence);
+    }
+
+    fn transmit(&mut self, host: usize, number: usize, command: &Command, sequence: u16) {
+        *self.report.messages.entry(command.name()).or_insert(0) += 1;
+        self.trace(3, host, u64::from(sequence));
+        let frames = command.encode(sequence);
+        let Some(link) = self.links.get_mut(number) else {
+            return;
+        };
+        match link.wire.see(&frames, false, true) {
+            Ok(read) if read == *command => {}
+            Ok(read) => self.accuse(host, &format!("says {command:?}, which reads {read:?}")),
+            Err(what) => self.accuse(host, &what),
+        }
+        self.put(number, Way::There, Item::Frames(frames));
+    }
+
+    /// Puts something on its way.
+    pub(crate) fn put(&mut self, number: usize, way: Way, item: Item) {
+        let arrives = self.now + self.network.link_delay(&mut self.random);
+        if let Some(link) = self.links.get_mut(number) {
+            link.lane(way).push(arrives, item);
+        }
+        self.plan_lane(number, way);
+    }
+
+    fn hang_up(&mut self, host: usize, session: Session, linger: bool) {
+        let Some(number) = self.link_of(host, session) else {
+            return;
+        };
+        if let Some(process) = self
+            .hosts
+            .get_mut(host)
+            .and_then(|host| host.process.as_mut())
+        {
+            process.mailboxes.remove(&session);
+        }
+        self.close_mailbox(number, linger);
+    }
+
+    /// The mailbox is gone; what it had queued goes out, or some of it.
+    pub(crate) fn close_mailbox(&mut self, number: usize, linger: bool) {
+        let Some(link) = self.links.get_mut(number) else {
+            return;
+        };
+        link.mailbox = false;
+        if !linger && link.there.len() > 0 {
+            // The kernel has taken some of it, nobody knows how much.
+            let keep = self.random.usize(0..=link.there.len());
+            link.there.truncate(keep);
+        }
+        self.put(number, Way::There, Item::End);
+    }
+
+    fn announce(&mut self, host: usize, state: State) {
+        let Some(from) = self.hosts.get(host) else {
+            return;
+        };
+        let (uuid, port) = (from.uuid, from.port);
+        let shown = Beacon::State { uuid, port, state };
+        let leaving = state == State::Exit;
+        let classic = Beacon::Classic {
+            uuid,
+            port: if leaving { 0 } else { port },
+        };
+        let forms: SmallVec<[(bool, Bytes); 2]> = [(true, shown), (false, classic)]
+            .into_iter()
+            .map(|(multicast, beacon)| (multicast, Bytes::copy_from_slice(&beacon.encode())))
+            .collect();
+        self.report.beacons += 2;
+        self.trace(4, host, u64::from(u8::from(state)));
+        let delay = self.network.delay(&mut self.random);
+        self.queue
+            .push(self.now + delay, Happening::Cast(host, forms));
+    }
+
+    /// An event: the application's view, and the accounts of what was sent.
+    fn tell(&mut self, host: usize, event: &Event) {
+        let name = event_name(event);
+        *self.report.events.entry(name).or_insert(0) += 1;
+        self.trace(5, host, u64::try_from(name.len()).unwrap_or(0));
+        let Some(process) = self
+            .hosts
+            .get_mut(host)
+            .and_then(|host| host.process.as_mut())
+        else {
+            return;
+        };
+        let ended = match event {
+            Event::Exit { peer, .. } => process.checker.peers().get(peer).map(|view| view.session),
+            _ => None,
+        };
+        let seen = process.checker.see(event);
+        if let Event::Enter { peer, .. } = event {
+            let enters = process.enters.entry(*peer).or_insert(0);
+            *enters += 1;
+            self.report.most_enters = self.report.most_enters.max(*enters);
+        }
+        if let Err(what) = seen {
+            self.accuse(host, &what);
+        }
+        match event {
+            Event::Exit {
+                reason,
+                unconfirmed,
+                ..
+            } => {
+                *self.report.exits.entry(reason.to_string()).or_insert(0) += 1;
+                if let Some(session) = ended {
+                    self.note_told(host, session, *unconfirmed);
+                }
+            }
+            Event::Whisper { peer, content } => self.note_delivered(host, *peer, content, None),
+            Event::Shout {
+                peer,
+                group,
+                content,
+            } => self.note_delivered(host, *peer, content, Some(group)),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn numbering<T>(outgoing: &SharedOutgoing, f: impl FnOnce(&mut Outgoing) -> T) -> T {
+    f(&mut outgoing.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The name of a group of the script.
+pub(crate) fn group_name(group: u8) -> String {
+    format!("group {group}")
+}
+
+/// What makes each message of the application one of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) link: u64,
+    /// From 1 on each link.
+    pub(crate) count: u64,
+}
+
+impl Mark {
+    fn message(self) -> Message {
+        let mut message = Message::from(&self.link.to_be_bytes());
+        message.push(self.count.to_be_bytes().to_vec());
+        // Some have more frames, some of them empty.
+        for _ in 0..self.count % 3 {
+            message.push(Bytes::new());
+        }
+        message
+    }
+
+    pub(crate) fn of(message: &Message) -> Option<Self> {
+        let word = |index| {
+            let bytes = message.frame(index)?.try_into().ok()?;
+            Some(u64::from_be_bytes(bytes))
+        };
+        let mark = Self {
+            link: word(0)?,
+            count: word(1)?,
+        };
+        (*message == mark.message()).then_some(mark)
+    }
+}
+
+fn event_name(event: &Event) -> &'static str {
+    match event {
+        Event::Enter { .. } => "Enter",
+        Event::Exit { .. } => "Exit",
+        Event::Join { .. } => "Join",
+        Event::Leave { .. } => "Leave",
+        Event::Whisper { .. } => "Whisper",
+        Event::Shout { .. } => "Shout",
+        Event::Evasive { .. } => "Evasive",
+        Event::Silent { .. } => "Silent",
+        Event::Responsive { .. } => "Responsive",
+        Event::State { .. } => "State",
+        Event::Conflict { .. } => "Conflict",
+    }
+}

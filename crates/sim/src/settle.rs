@@ -1,0 +1,181 @@
+//! What must be true when all faults are over and time has gone by.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use uuid::Uuid;
+use zre_proto::Message;
+use zre_proto::machine::Session;
+
+use crate::action::Action;
+use crate::drain::Mark;
+use crate::host::{Power, Process};
+use crate::report::Report;
+use crate::world::{Violation, World};
+
+/// How long a network without faults may take to be whole again: a dead session
+/// is found out after 30 s, and an address that failed for long is dialled again
+/// within 30 s; twice of both.
+pub const SETTLING: Duration = Duration::from_secs(120);
+
+impl World {
+    /// Ends all faults, waits, and checks that everybody knows everybody, that all
+    /// agree on groups and states, and that nothing was lost silently.
+    ///
+    /// # Errors
+    /// What isn't so.
+    pub fn settle(&mut self) -> Result<(), Violation> {
+        self.act(Action::Mend)?;
+        self.run(SETTLING)?;
+        self.check_whole()?;
+        self.check_ledgers()
+    }
+
+    /// Checks that every process that runs knows every other, and what it says.
+    ///
+    /// # Errors
+    /// Who doesn't know whom, or what of it.
+    pub fn check_whole(&self) -> Result<(), Violation> {
+        let running: Vec<(usize, &Process)> = self
+            .hosts
+            .iter()
+            .enumerate()
+            .filter(|(_, host)| host.power == Power::On)
+            .filter_map(|(number, host)| Some((number, host.process.as_ref()?)))
+            .collect();
+        let all: BTreeSet<Uuid> = running.iter().map(|(_, it)| it.machine.uuid()).collect();
+        for (number, process) in &running {
+            let wrong = |what: String| Err(self.violation(format!("host {number}: {what}")));
+            let known: BTreeSet<Uuid> = process.checker.peers().keys().copied().collect();
+            let counted: BTreeSet<Uuid> = process.machine.peers().collect();
+            if known != counted {
+                return wrong(format!("says it knows {counted:?}, has told of {known:?}"));
+            }
+            for (other, peer) in &running {
+                if other == number {
+                    continue;
+                }
+                let uuid = peer.machine.uuid();
+                let Some(view) = process.checker.peers().get(&uuid) else {
+                    return wrong(format!("doesn't know host {other} ({uuid})"));
+                };
+                let groups: BTreeSet<String> =
+                    peer.machine.own_groups().map(ToString::to_string).collect();
+                let counted: Option<BTreeSet<String>> = process
+                    .machine
+                    .peer_groups(uuid)
+                    .map(|groups| groups.iter().map(ToString::to_string).collect());
+                if view.groups != groups || counted.as_ref() != Some(&groups) {
+                    return wrong(format!(
+                        "has host {other} in {:?} and counts {counted:?}, it is in {groups:?}",
+                        view.groups
+                    ));
+                }
+                if view.state != peer.machine.state() {
+                    return wrong(format!(
+                        "has host {other} {}, it is {}",
+                        view.state,
+                        peer.machine.state()
+                    ));
+                }
+                if !process.checker.is_healthy(uuid) {
+                    return wrong(format!("doesn't find host {other} healthy"));
+                }
+            }
+            if let Some(ghost) = known.difference(&all).next() {
+                return wrong(format!("knows {ghost}, which is no more"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that each WHISPER and SHOUT that was accepted was delivered, or its
+    /// sender told that it may not be. Only of use when nothing is on its way.
+    ///
+    /// # Errors
+    /// Which were lost silently.
+    pub fn check_ledgers(&self) -> Result<(), Violation> {
+        for link in &self.links {
+            let ledger = link.ledger;
+            let lost = ledger.sent - ledger.delivered;
+            let known = ledger.told.unwrap_or(0);
+            if lost > known && !(ledger.orphaned && ledger.told.is_none()) {
+                return Err(self.violation(format!(
+                    "of {} messages from host {} to host {} on {:?}, {lost} were lost and {} were told",
+                    ledger.sent, link.dialler.host, link.target, link.session, known,
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn settle_ledgers(&self, report: &mut Report) {
+        for link in &self.links {
+            let ledger = link.ledger;
+            let lost = ledger.sent - ledger.delivered;
+            report.delivered += ledger.delivered;
+            if ledger.told.is_some() {
+                report.told += lost;
+            } else if ledger.orphaned {
+                report.orphaned += lost;
+            }
+        }
+    }
+
+    /// A session ended for its sender, which learns how much may be lost.
+    pub(crate) fn note_told(&mut self, host: usize, session: Session, unconfirmed: u64) {
+        let life = self
+            .hosts
+            .get(host)
+            .and_then(|host| host.process.as_ref())
+            .map(|process| process.id);
+        // The newest links are at the end.
+        let link = self
+            .links
+            .iter_mut()
+            .rev()
+            .find(|link| link.session == session && Some(link.dialler) == life);
+        match link {
+            Some(link) if link.ledger.told.is_none() => link.ledger.told = Some(unconfirmed),
+            _ => self.accuse(
+                host,
+                &format!("tells the end of {session:?} twice or of none"),
+            ),
+        }
+    }
+
+    /// A message has reached an application: the next one of its link, and whole.
+    pub(crate) fn note_delivered(
+        &mut self,
+        host: usize,
+        peer: Uuid,
+        content: &Message,
+        group: Option<&str>,
+    ) {
+        let life = self
+            .hosts
+            .get(host)
+            .and_then(|host| host.process.as_ref())
+            .map(|process| process.id);
+        let link = Mark::of(content).and_then(|mark| {
+            let number = usize::try_from(mark.link).ok()?;
+            Some((self.links.get_mut(number)?, mark.count))
+        });
+        let Some((link, count)) = link else {
+            self.accuse(host, &format!("delivers what nobody sent: {content:?}"));
+            return;
+        };
+        let due = link.ledger.delivered + 1;
+        let its_own = link.identity == peer && link.listener.is_some() && link.listener == life;
+        let named = group.is_none_or(|group| group.starts_with("group "));
+        if count == due && its_own && named {
+            link.ledger.delivered = count;
+        } else {
+            let session = link.session;
+            self.accuse(
+                host,
+                &format!("delivers message {count} of {session:?} of {peer} where {due} is due"),
+            );
+        }
+    }
+}

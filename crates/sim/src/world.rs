@@ -1,0 +1,384 @@
+//! The whole: hosts, what lies between them, and what happens next.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use smallvec::SmallVec;
+use zre_proto::machine::{Heard, Source};
+use zre_proto::{Beacon, Machine, Time};
+
+use crate::action::Action;
+use crate::host::{self, Datagram, Host, Power, SOCKET_BUFFER};
+use crate::link::{Link, ProcessId, Way};
+use crate::network::{Network, Weather};
+use crate::queue::Queue;
+use crate::report::Report;
+use crate::script::Script;
+
+/// What a simulation is made of.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Everything that chance decides follows from it.
+    pub seed: u64,
+    /// How many hosts there are; on each a process starts within the first
+    /// [`stagger`](Self::stagger).
+    pub hosts: usize,
+    /// What happens to datagrams.
+    pub weather: Weather,
+    /// Over how long the first starts are spread.
+    pub stagger: Duration,
+    /// Whether nodes send beacons; without them, they need `found`.
+    pub beacons: bool,
+    /// What is done to them.
+    pub script: Script,
+}
+
+impl Options {
+    /// So many hosts on a network without faults, to which nothing is done.
+    pub fn new(hosts: usize, seed: u64) -> Self {
+        Self {
+            seed,
+            hosts,
+            weather: Weather::default(),
+            stagger: Duration::from_secs(1),
+            beacons: true,
+            script: Script::default(),
+        }
+    }
+}
+
+/// A broken promise, with all that is needed to see it broken again.
+#[derive(Clone, thiserror::Error)]
+pub struct Violation {
+    /// When, since the simulation's begin.
+    pub at: Duration,
+    /// What was broken, and by whom.
+    pub what: String,
+    /// The simulation.
+    pub options: Box<Options>,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = &self.options;
+        let weather = options.weather;
+        writeln!(f, "at {:.6} s: {}", self.at.as_secs_f64(), self.what)?;
+        writeln!(
+            f,
+            "again with: zre-sim --nodes {} --seed {} --loss {} --duplicate {} --late {} \
+             --stagger-ms {}{} --length-ms {} --script FILE, where FILE has",
+            options.hosts,
+            options.seed,
+            weather.loss,
+            weather.duplicate,
+            weather.late,
+            options.stagger.as_millis(),
+            if options.beacons { "" } else { " --no-beacons" },
+            self.at.as_millis() + 1,
+        )?;
+        write!(f, "{}", options.script)
+    }
+}
+
+/// As [`Display`](fmt::Display): tests that fail print this.
+impl fmt::Debug for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What is planned.
+#[derive(Debug)]
+pub(crate) enum Happening {
+    /// A process has a timeout.
+    Wake(usize),
+    /// A process notices that it has slept.
+    Resume(ProcessId),
+    /// The forms of a beacon reach the other hosts.
+    Cast(usize, SmallVec<[(bool, Bytes); 2]>),
+    /// A datagram that came apart from the others.
+    Datagram(Datagram),
+    /// Something arrives on a link.
+    Lane(usize, Way),
+    /// A dial has taken too long.
+    GiveUp(usize),
+    /// An action of the script.
+    Act(Action),
+}
+
+/// A number of nodes, in virtual time.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) options: Options,
+    pub(crate) random: Rng,
+    pub(crate) now: Time,
+    pub(crate) network: Network,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) links: Vec<Link>,
+    /// The links on which something can still happen.
+    pub(crate) open: BTreeSet<usize>,
+    pub(crate) queue: Queue<Happening>,
+    pub(crate) report: Report,
+    pub(crate) wrong: Option<String>,
+}
+
+impl World {
+    /// The world before its first moment.
+    pub fn new(options: Options) -> Self {
+        let mut random = Rng::with_seed(options.seed);
+        let mut queue = Queue::new();
+        let stagger = u64::try_from(options.stagger.as_millis()).unwrap_or(u64::MAX);
+        for host in 0..options.hosts {
+            let at = Duration::from_millis(random.u64(0..=stagger));
+            let start = Action::Start(host, crate::action::Start::Anew);
+            queue.push(Time::from_origin(at), Happening::Act(start));
+        }
+        for (at, action) in &options.script.0 {
+            queue.push(Time::from_origin(*at), Happening::Act(action.clone()));
+        }
+        Self {
+            network: Network::new(options.weather),
+            hosts: (0..options.hosts).map(|_| Host::new()).collect(),
+            random,
+            now: Time::ZERO,
+            links: Vec::new(),
+            open: BTreeSet::new(),
+            queue,
+            report: Report::default(),
+            wrong: None,
+            options,
+        }
+    }
+
+    /// Does something now. It becomes part of the script that a violation prints.
+    ///
+    /// # Errors
+    /// The promise that this broke.
+    pub fn act(&mut self, action: Action) -> Result<(), Violation> {
+        let at = self.now.since_origin();
+        self.options.script.0.push((at, action.clone()));
+        self.apply(&action);
+        self.verdict()
+    }
+
+    /// Lets so much time go by.
+    ///
+    /// # Errors
+    /// The first promise that was broken meanwhile.
+    pub fn run(&mut self, length: Duration) -> Result<(), Violation> {
+        let until = self.now + length;
+        self.verdict()?;
+        while let Some((at, happening)) = self.queue.pop(until) {
+            self.now = at;
+            self.report.happenings += 1;
+            self.happen(happening);
+            self.verdict()?;
+        }
+        self.now = until;
+        Ok(())
+    }
+
+    /// What has happened so far.
+    pub fn report(&self) -> Report {
+        let mut report = self.report.clone();
+        report.length = self.now.since_origin();
+        self.settle_ledgers(&mut report);
+        report
+    }
+
+    /// The simulated time.
+    pub fn now(&self) -> Duration {
+        self.now.since_origin()
+    }
+
+    /// The state machine of a host's process.
+    pub fn machine(&self, host: usize) -> Option<&Machine> {
+        Some(&self.hosts.get(host)?.process.as_ref()?.machine)
+    }
+
+    /// Whether the first host's application knows the second's process.
+    pub fn sees(&self, host: usize, other: usize) -> bool {
+        let (Some(host), Some(other)) = (self.hosts.get(host), self.hosts.get(other)) else {
+            return false;
+        };
+        host.process
+            .as_ref()
+            .is_some_and(|process| process.checker.peers().contains_key(&other.uuid))
+    }
+
+    pub(crate) fn verdict(&mut self) -> Result<(), Violation> {
+        match self.wrong.take() {
+            None => Ok(()),
+            Some(what) => Err(self.violation(what)),
+        }
+    }
+
+    pub(crate) fn violation(&self, what: String) -> Violation {
+        Violation {
+            at: self.now.since_origin(),
+            what,
+            options: Box::new(self.options.clone()),
+        }
+    }
+
+    /// The first wrong thing is the one that is told.
+    pub(crate) fn accuse(&mut self, host: usize, what: &str) {
+        let uuid = self
+            .hosts
+            .get(host)
+            .map(|host| host.uuid)
+            .unwrap_or_default();
+        self.wrong
+            .get_or_insert_with(|| format!("host {host} ({uuid}): {what}"));
+    }
+
+    /// Adds to the number that tells one course of things from another.
+    pub(crate) fn trace(&mut self, kind: u64, a: usize, b: u64) {
+        let nanoseconds = u64::try_from(self.now.since_origin().as_nanos()).unwrap_or(u64::MAX);
+        let a = u64::try_from(a).unwrap_or(u64::MAX);
+        for word in [nanoseconds, kind, a, b] {
+            // FNV-1a, by words.
+            self.report.trace = (self.report.trace ^ word).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Wake(host) => self.wake(host),
+            Happening::Resume(id) => {
+                let current = self
+                    .hosts
+                    .get(id.host)
+                    .and_then(|host| host.process.as_ref());
+                if current.is_some_and(|process| process.id == id) {
+                    self.call(id.host, |machine, now| machine.handle_resume(now));
+                }
+            }
+            Happening::Cast(from, forms) => {
+                for (multicast, bytes) in forms {
+                    self.cast(from, multicast, &bytes);
+                }
+            }
+            Happening::Datagram(datagram) => self.deliver_datagram(datagram),
+            Happening::Lane(link, way) => {
+                if let Some(link) = self.links.get_mut(link) {
+                    link.lane(way).planned = None;
+                }
+                self.pump(link, way);
+            }
+            Happening::GiveUp(link) => self.give_up(link),
+            Happening::Act(action) => self.apply(&action),
+        }
+    }
+
+    /// Runs an input of a process that can take one, and does what it asks for.
+    pub(crate) fn call(&mut self, host: usize, input: impl FnOnce(&mut Machine, Time)) {
+        let now = self.now;
+        let Some(process) = self.hosts.get_mut(host).and_then(Host::active) else {
+            return;
+        };
+        let local = process.clock(now);
+        input(&mut process.machine, local);
+        self.drain(host);
+    }
+
+    fn wake(&mut self, host: usize) {
+        let now = self.now;
+        let Some(process) = self.hosts.get_mut(host).and_then(Host::active) else {
+            return;
+        };
+        if process.wake != Some(now) {
+            return; // Planned for what isn't due any more.
+        }
+        process.wake = None;
+        self.trace(1, host, 0);
+        self.call(host, |machine, now| machine.handle_timeout(now));
+    }
+
+    /// Plans the next look at a process's timeouts.
+    pub(crate) fn plan_wake(&mut self, host: usize) {
+        let now = self.now;
+        let Some(process) = self.hosts.get_mut(host).and_then(Host::active) else {
+            return;
+        };
+        let Some(due) = process.machine.poll_timeout() else {
+            return;
+        };
+        let due = (due + process.slept).max(now);
+        if process
+            .wake
+            .is_none_or(|planned| due < planned || planned < now)
+        {
+            process.wake = Some(due);
+            self.queue.push(due, Happening::Wake(host));
+        }
+    }
+
+    /// A beacon at the end of its ordinary delay.
+    fn cast(&mut self, from: usize, multicast: bool, bytes: &Bytes) {
+        if self
+            .hosts
+            .get(from)
+            .is_none_or(|host| host.power != Power::On)
+        {
+            return;
+        }
+        for to in (0..self.hosts.len()).filter(|to| *to != from) {
+            if !self.network.passes(from, to) {
+                continue;
+            }
+            for delay in self.network.copies(&mut self.random).into_iter().flatten() {
+                let datagram = Datagram {
+                    from,
+                    to,
+                    multicast,
+                    bytes: bytes.clone(),
+                };
+                if delay.is_zero() {
+                    self.deliver_datagram(datagram);
+                } else {
+                    self.queue
+                        .push(self.now + delay, Happening::Datagram(datagram));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn deliver_datagram(&mut self, datagram: Datagram) {
+        let to = datagram.to;
+        let Some(host) = self.hosts.get_mut(to) else {
+            return;
+        };
+        let Some(process) = host.process.as_mut().filter(|_| host.power == Power::On) else {
+            return;
+        };
+        if process.stopped {
+            if process.waiting.len() < SOCKET_BUFFER {
+                process.waiting.push(datagram);
+            }
+            return;
+        }
+        let heard = Heard {
+            from: host::beacon_address(datagram.from),
+            over_loopback: false,
+            source: if datagram.multicast {
+                Source::Multicast
+            } else {
+                Source::Broadcast
+            },
+        };
+        match Beacon::decode(&datagram.bytes) {
+            Ok(beacon) => {
+                self.report.heard += 1;
+                self.call(to, |machine, now| {
+                    machine.handle_beacon(now, &beacon, &heard)
+                });
+            }
+            Err(error) => self.accuse(datagram.from, &format!("sends {error}")),
+        }
+    }
+}
