@@ -8,7 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::intake::{Hold, Intake, Lane, Visit};
+use crate::intake::Intake;
+use crate::lane::{Hold, Lane, Visit};
 use crate::{CloseReason, Identity, Link};
 
 /// A message: its frames, the ZRE header first. Two fit without a list.
@@ -183,7 +184,7 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        self.intake.abandon();
+        self.intake.abandon(self.current.take());
     }
 }
 

@@ -222,7 +222,8 @@ mod unix {
         named
             .into_iter()
             .chain([PathBuf::from(format!("/run/user/{uid}"))])
-            .find(|dir| dir.is_dir())
+            // Not another user's, whose environment we may have inherited.
+            .find(|dir| std::fs::metadata(dir).is_ok_and(|meta| meta.is_dir() && meta.uid() == uid))
             .map_or_else(
                 || std::env::temp_dir().join(format!("zre-{uid}")),
                 |dir| dir.join("zre"),

@@ -1,21 +1,21 @@
 //! A node's links: its inbox, and its mailboxes to peers.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::budget::Budget;
 use crate::engine::{Dial, Route, Seat, Server};
 use crate::intake::Intake;
 use crate::ipc::IpcHome;
+use crate::live::Live;
 use crate::mailbox::Outlet;
 use crate::memory::{self, Memory, Registration};
 use crate::notices::Reporter;
@@ -82,71 +82,10 @@ struct Node {
     budget: Arc<Budget>,
     notices: mpsc::UnboundedSender<Notice>,
     live: Arc<Live>,
-    server: Server,
+    /// None where there is no socket to serve.
+    server: Option<Server>,
     registration: Mutex<Option<Registration>>,
     runtime: Handle,
-}
-
-/// The mailboxes that haven't ended.
-#[derive(Default)]
-struct Live {
-    state: Mutex<LiveState>,
-    changed: Notify,
-    shut: AtomicBool,
-}
-
-#[derive(Default)]
-struct LiveState {
-    next: u64,
-    mailboxes: HashMap<u64, Option<Weak<dyn Outlet>>>,
-}
-
-impl Live {
-    fn lock(&self) -> MutexGuard<'_, LiveState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A place for a mailbox that is about to be made.
-    fn enter(&self) -> u64 {
-        let mut state = self.lock();
-        state.next += 1;
-        let key = state.next;
-        state.mailboxes.insert(key, None);
-        key
-    }
-
-    /// The mailbox for it, unless it has ended already.
-    fn settle(&self, key: u64, outlet: &Arc<dyn Outlet>) {
-        if let Some(place) = self.lock().mailboxes.get_mut(&key) {
-            *place = Some(Arc::downgrade(outlet));
-        }
-    }
-
-    fn leave(&self, key: u64) {
-        self.lock().mailboxes.remove(&key);
-        self.changed.notify_waiters();
-    }
-
-    fn outlets(&self) -> Vec<Arc<dyn Outlet>> {
-        let state = self.lock();
-        state
-            .mailboxes
-            .values()
-            .filter_map(|place| place.as_ref()?.upgrade())
-            .collect()
-    }
-
-    async fn all_gone(&self) {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
-            if self.lock().mailboxes.is_empty() {
-                return;
-            }
-            changed.await;
-        }
-    }
 }
 
 impl Links {
@@ -198,6 +137,7 @@ impl Links {
         let ipc_path = socket.as_ref().map(|socket| socket.path().to_path_buf());
 
         let intake = Intake::new(&engine_limits(engine, &limits));
+        let has_sockets = !tcp.is_empty() || socket.is_some();
         let seat = Seat {
             tcp,
             ipc: socket,
@@ -206,12 +146,16 @@ impl Links {
             intake: Arc::clone(&intake),
             runtime: runtime.clone(),
         };
-        let server = match engine {
-            Engine::Native => crate::native::serve(seat).await,
-            #[cfg(feature = "zeromq")]
-            Engine::ZeroMq => crate::zeromq_engine::serve(seat).await,
-        }
-        .map_err(OpenError::Engine)?;
+        let server = if has_sockets {
+            let server = match engine {
+                Engine::Native => crate::native::serve(seat).await,
+                #[cfg(feature = "zeromq")]
+                Engine::ZeroMq => crate::zeromq_engine::serve(seat).await,
+            };
+            Some(server.map_err(OpenError::Engine)?)
+        } else {
+            None
+        };
 
         let registration = inproc
             .then(|| Registration::new(&identity, &intake, &limits))
@@ -298,6 +242,10 @@ impl Links {
             node.connect(&target, report)
         };
         node.live.settle(key, &outlet);
+        if node.live.shut.load(Ordering::Acquire) {
+            // Shut meanwhile, perhaps too late to find this one.
+            outlet.close(Duration::ZERO);
+        }
         Mailbox::new(outlet, node.limits.linger)
     }
 
@@ -329,8 +277,10 @@ impl Links {
             let _ = tokio::time::timeout(GRACE / 2, node.live.all_gone()).await;
         }
         let lost = outlets.iter().map(|outlet| outlet.unsent()).sum();
-        node.server.stop();
-        let _ = tokio::time::timeout(GRACE / 2, node.server.stopped()).await;
+        if let Some(server) = &node.server {
+            server.stop();
+            let _ = tokio::time::timeout(GRACE / 2, server.stopped()).await;
+        }
         node.intake.shut();
         Shutdown { lost }
     }
@@ -404,7 +354,7 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.lock_registration().take();
-        self.server.stop();
+        // Dropping the server stops it.
         self.intake.shut();
     }
 }

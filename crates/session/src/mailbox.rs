@@ -143,8 +143,9 @@ impl Mailbox {
         self.handle.outlet.try_send(head, body, Class::Control)
     }
 
-    /// Waits until a message of so many bytes (all its frames together) would
-    /// have a chance. Another sender may take the room first: then wait again.
+    /// Waits until a message of so many bytes (all its frames together, and 64
+    /// more for each frame after the second) would have a chance. Another
+    /// sender may take the room first: then wait again.
     ///
     /// # Errors
     /// When the mailbox is closed, or closes meanwhile.
@@ -183,7 +184,8 @@ impl Mailbox {
     /// Nothing is lost when the future is dropped.
     pub async fn flush(&self, deadline: Duration) -> Flushed {
         let outlet = &self.handle.outlet;
-        let waited = tokio::time::timeout(deadline, async {
+        // Whether the time is up doesn't matter: what is left does.
+        let _ = tokio::time::timeout(deadline, async {
             loop {
                 let changed = outlet.changed().notified();
                 tokio::pin!(changed);
@@ -195,11 +197,9 @@ impl Mailbox {
             }
         })
         .await;
-        let left = outlet.unsent();
-        if left == 0 && (waited.is_ok() || !outlet.ended()) {
-            Flushed::All
-        } else {
-            Flushed::Left(left)
+        match outlet.unsent() {
+            0 => Flushed::All,
+            left => Flushed::Left(left),
         }
     }
 

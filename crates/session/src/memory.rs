@@ -10,7 +10,8 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::intake::{Feeder, Intake, LaneWatcher, Refused};
+use crate::intake::{Feeder, Intake};
+use crate::lane::{LaneWatcher, Refused};
 use crate::mailbox::{Class, Outlet, Queued, measure};
 use crate::notices::Reporter;
 use crate::{CloseReason, Closed, Frames, Identity, Limits, Link, Source, TrySendError};

@@ -263,11 +263,21 @@ impl Desk {
             return;
         }
         let run = std::mem::take(messages);
-        let pushed = match self.senders.get(from) {
-            Some(sender) => sender.push(run, cost),
-            // Kicked a moment ago, with this on its way.
-            None => return,
+        if !self.senders.contains_key(from) {
+            let Ok(identity) = PeerIdentity::try_from(from.clone()) else {
+                return;
+            };
+            if self.kicked.contains(&identity) {
+                // A moment ago, with this on its way.
+                return;
+            }
+            // The library drops events when there are too many at once.
+            self.open(identity, Link::Tcp, None);
+        }
+        let Some(sender) = self.senders.get(from) else {
+            return;
         };
+        let pushed = sender.push(run, cost);
         if let Err(gone) = pushed {
             // Replaced over another link, or the inbox is shut.
             self.kick(from, gone.0);

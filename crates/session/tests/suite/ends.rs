@@ -14,6 +14,8 @@ use crate::on_each_engine;
 on_each_engine!(
     close_lingers_until_all_is_out,
     dropping_the_last_handle_lingers,
+    a_linger_that_is_too_short_says_what_was_lost,
+    one_thread_is_enough,
     a_refused_connection_is_said_at_once,
     a_silent_listener_times_out,
     a_target_without_a_way,
@@ -61,6 +63,65 @@ async fn dropping_the_last_handle_lingers(engine: Engine) {
     bob.messages(1000).await;
     assert_eq!(bob.ended().await.1, CloseReason::PeerClosed);
     assert_eq!(alice.closed(1).await, (CloseReason::Local, 0));
+}
+
+async fn a_linger_that_is_too_short_says_what_was_lost(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    // Somebody who shakes hands and then reads no more.
+    let bob = Node::open(limited(tcp(engine, 2), |limits| {
+        limits.inbox_bytes_per_connection = 1000;
+    }))
+    .await;
+    let (mailbox, _) = alice.reach(1, &bob).await;
+    let body = crate::bench::body(64 * 1024);
+    let mut accepted = 0;
+    let stalled = async {
+        loop {
+            send(&mailbox, b"head", std::slice::from_ref(&body)).await;
+            accepted += 1;
+        }
+    };
+    // Until the kernel's buffers and the queue are full.
+    let _ = tokio::time::timeout(Duration::from_millis(500), stalled).await;
+    let queued = mailbox.queued().messages as u64;
+    assert!(queued > 100, "{queued} of {accepted} are queued");
+    let began = Instant::now();
+    mailbox.close(PATIENCE);
+    mailbox.close(Duration::from_millis(100));
+    let (reason, lost) = alice.closed(1).await;
+    assert_eq!(reason, CloseReason::Local);
+    assert!(lost > 0 && lost <= queued, "{lost} of {queued}");
+    assert!(began.elapsed() < PATIENCE / 2);
+    assert_eq!(mailbox.flush(PATIENCE).await, Flushed::Left(lost));
+}
+
+async fn one_thread_is_enough(engine: Engine) {
+    // On a thread of its own, because a runtime doesn't block inside another.
+    let story = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut alice = Node::open(tcp(engine, 1)).await;
+            let mut bob = Node::open(tcp(engine, 2)).await;
+            let (mailbox, _) = alice.reach(1, &bob).await;
+            for at in 0..1000u64 {
+                send(&mailbox, &at.to_be_bytes(), &[]).await;
+            }
+            bob.opened().await;
+            bob.messages(1000).await;
+            drop(mailbox);
+            assert_eq!(bob.ended().await.1, CloseReason::PeerClosed);
+            // The rest is dropped after its runtime has gone.
+            (alice, bob)
+        })
+    };
+    let ended = std::thread::spawn(story);
+    soon(tokio::task::spawn_blocking(move || ended.join()))
+        .await
+        .unwrap()
+        .unwrap();
 }
 
 async fn a_refused_connection_is_said_at_once(engine: Engine) {

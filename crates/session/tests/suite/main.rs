@@ -1,6 +1,14 @@
 //! What a session promises, whatever engine carries it: every story runs on
 //! each engine. All of it on loopback.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test says what went wrong by panicking"
+)]
+
 mod bench;
 mod ends;
 mod flow;

@@ -1,0 +1,316 @@
+//! One connection's way into the inbox, and the ends at which it is filled and
+//! emptied.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use tokio::sync::Notify;
+
+use crate::budget::Budget;
+use crate::intake::Intake;
+use crate::{CloseReason, Frames, Source};
+
+/// Is told when a lane ends from the inside: the receiver has gone, or another
+/// connection took its place.
+pub(crate) trait LaneWatcher: Send + Sync {
+    /// `unread` messages of it were never read and never will be.
+    fn lane_ended(&self, reason: &CloseReason, unread: u64);
+}
+
+/// The lane's end was reached; the reason is for the one who feeds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Gone(pub(crate) CloseReason);
+
+/// Why a message in memory isn't taken.
+pub(crate) enum Refused {
+    Full,
+    Gone,
+}
+
+/// One connection's way into the inbox.
+pub(crate) struct Lane {
+    connection: u64,
+    from: Arc<Source>,
+    pub(crate) state: Mutex<LaneState>,
+    /// Told when something was released, and when the lane has ended.
+    changed: Notify,
+    total: Arc<Budget>,
+    watcher: Option<Weak<dyn LaneWatcher>>,
+}
+
+/// What a lane holds. Its intake looks at it, to put the lane in line.
+#[derive(Default)]
+pub(crate) struct LaneState {
+    pub(crate) messages: Vec<Frames>,
+    /// What `messages` cost.
+    waiting: usize,
+    /// `waiting`, and what is in batches that are still held.
+    held: usize,
+    opened: bool,
+    pub(crate) end: Option<CloseReason>,
+    pub(crate) end_told: bool,
+    /// In `ready`, or being visited.
+    pub(crate) scheduled: bool,
+}
+
+/// What a lane has to say next.
+pub(crate) enum Visit {
+    Opened,
+    Batch(Vec<Frames>, usize),
+    Closed(CloseReason),
+    Done,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Lane {
+    pub(crate) fn new(
+        connection: u64,
+        source: Source,
+        total: Arc<Budget>,
+        watcher: Option<Weak<dyn LaneWatcher>>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            connection,
+            from: Arc::new(source),
+            state: Mutex::default(),
+            changed: Notify::new(),
+            total,
+            watcher,
+        })
+    }
+
+    /// Tells those who fill the lane that it has ended.
+    pub(crate) fn tell_end(&self, reason: &CloseReason, unread: u64) {
+        self.changed.notify_waiters();
+        if let Some(watcher) = self.watcher.as_ref().and_then(Weak::upgrade) {
+            watcher.lane_ended(reason, unread);
+        }
+    }
+
+    pub(crate) fn connection(&self) -> u64 {
+        self.connection
+    }
+
+    pub(crate) fn from(&self) -> &Arc<Source> {
+        &self.from
+    }
+
+    /// What the lane has to say next.
+    pub(crate) fn visit(&self) -> Visit {
+        let mut inner = lock(&self.state);
+        if !inner.opened {
+            inner.opened = true;
+            return Visit::Opened;
+        }
+        if !inner.messages.is_empty() {
+            let cost = std::mem::take(&mut inner.waiting);
+            return Visit::Batch(std::mem::take(&mut inner.messages), cost);
+        }
+        match &inner.end {
+            Some(reason) if !inner.end_told => {
+                let reason = reason.clone();
+                inner.end_told = true;
+                Visit::Closed(reason)
+            }
+            _ => Visit::Done,
+        }
+    }
+
+    /// Gives back what a batch had held.
+    fn release(&self, cost: usize) {
+        {
+            let mut inner = lock(&self.state);
+            inner.held = inner.held.saturating_sub(cost);
+        }
+        self.total.give(cost);
+        self.changed.notify_waiters();
+    }
+
+    /// Throws away what nobody will read.
+    pub(crate) fn discard(&self) {
+        let cost = {
+            let mut inner = lock(&self.state);
+            inner.messages = Vec::new();
+            std::mem::take(&mut inner.waiting)
+        };
+        self.release(cost);
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        let waiting = self
+            .state
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .waiting;
+        // What was never read still counted against the total.
+        if waiting > 0 {
+            self.total.give(waiting);
+        }
+    }
+}
+
+/// Keeps what a batch costs counted until it is dropped.
+pub(crate) struct Hold {
+    lane: Arc<Lane>,
+    cost: usize,
+}
+
+impl Hold {
+    pub(crate) fn new(lane: &Arc<Lane>, cost: usize) -> Self {
+        Self {
+            lane: Arc::clone(lane),
+            cost,
+        }
+    }
+
+    pub(crate) fn cost(&self) -> usize {
+        self.cost
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.lane.release(self.cost);
+    }
+}
+
+/// The end at which a lane is filled. Dropping it ends the lane (`Local`, if
+/// nobody had said why).
+pub(crate) struct Feeder {
+    intake: Arc<Intake>,
+    lane: Arc<Lane>,
+}
+
+impl Feeder {
+    pub(crate) fn new(intake: Arc<Intake>, lane: Arc<Lane>) -> Self {
+        Self { intake, lane }
+    }
+
+    /// The connection's number.
+    #[allow(dead_code, reason = "for engines that read sockets themselves")]
+    pub(crate) fn connection(&self) -> u64 {
+        self.lane.connection
+    }
+
+    /// Puts messages that have already come in into the lane, whatever the
+    /// bounds say; `cost` is that of all of them by [`Limits::cost`]'s rule.
+    /// Afterwards [`has_room`](Self::has_room) says whether to read on.
+    pub(crate) fn push(
+        &self,
+        messages: impl IntoIterator<Item = Frames>,
+        cost: usize,
+    ) -> Result<(), Gone> {
+        let mut inner = lock(&self.lane.state);
+        if let Some(reason) = &inner.end {
+            return Err(Gone(reason.clone()));
+        }
+        inner.messages.extend(messages);
+        inner.waiting += cost;
+        inner.held += cost;
+        self.lane.total.force(cost);
+        self.intake.schedule(&self.lane, &mut inner);
+        Ok(())
+    }
+
+    /// Puts a message into the lane if it keeps within `limit` for the lane
+    /// and within the lane's total, each with `reserve` added. One that is
+    /// larger than `limit` is taken when the lane holds nothing.
+    pub(crate) fn try_push(
+        &self,
+        message: impl FnOnce() -> Frames,
+        cost: usize,
+        limit: usize,
+        reserve: usize,
+    ) -> Result<(), Refused> {
+        let mut inner = lock(&self.lane.state);
+        if inner.end.is_some() {
+            return Err(Refused::Gone);
+        }
+        let fits =
+            inner.held == 0 || inner.held.saturating_add(cost) <= limit.saturating_add(reserve);
+        if !fits || !self.lane.total.take(cost, reserve) {
+            return Err(Refused::Full);
+        }
+        inner.messages.push(message());
+        inner.waiting += cost;
+        inner.held += cost;
+        self.intake.schedule(&self.lane, &mut inner);
+        Ok(())
+    }
+
+    /// Whether more of this connection may be read: from the socket, that is.
+    #[allow(dead_code, reason = "for engines that read sockets themselves")]
+    pub(crate) fn has_room(&self) -> bool {
+        let held = lock(&self.lane.state).held;
+        held < self.intake.limits().inbox_bytes_per_connection.max(1) && self.lane.total.has(1)
+    }
+
+    /// Waits until more of this connection may be read, or its lane has ended.
+    ///
+    /// Cancel safe: nothing is taken.
+    #[allow(dead_code, reason = "for engines that read sockets themselves")]
+    pub(crate) async fn room(&self) -> Result<(), Gone> {
+        loop {
+            let changed = self.lane.changed.notified();
+            let freed = self.lane.total.freed().notified();
+            tokio::pin!(changed, freed);
+            changed.as_mut().enable();
+            freed.as_mut().enable();
+            if let Some(reason) = self.end() {
+                return Err(Gone(reason));
+            }
+            if self.has_room() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = changed => {}
+                () = freed => {}
+            }
+        }
+    }
+
+    /// Waits until the lane has ended from the inside.
+    #[allow(dead_code, reason = "for engines that read sockets themselves")]
+    pub(crate) async fn gone(&self) -> CloseReason {
+        loop {
+            let changed = self.lane.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(reason) = self.end() {
+                return reason;
+            }
+            changed.await;
+        }
+    }
+
+    /// Why the lane has ended, if it has.
+    pub(crate) fn end(&self) -> Option<CloseReason> {
+        lock(&self.lane.state).end.clone()
+    }
+
+    /// How much of it is held, and in how many unread messages.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        let inner = lock(&self.lane.state);
+        (inner.messages.len(), inner.held)
+    }
+
+    /// Told when something was released, and when the lane has ended.
+    pub(crate) fn changed(&self) -> &Notify {
+        &self.lane.changed
+    }
+
+    /// Ends the lane: its reader gets what is in it, then this reason.
+    pub(crate) fn close(&self, reason: CloseReason) {
+        self.intake.finish(&self.lane, reason);
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.intake.finish(&self.lane, CloseReason::Local);
+    }
+}
