@@ -48,6 +48,7 @@
 //! Windows hears everything there.
 
 mod beacon;
+mod changes;
 mod config;
 mod datagram;
 mod error;
@@ -62,9 +63,10 @@ mod socket;
 mod worker;
 
 pub use beacon::Beacon;
+pub use changes::Changes;
 pub use config::{Broadcast, Cast, Config, DEFAULT_PORT, Interfaces};
 pub use datagram::{CastKind, Datagram, Datagrams, MAX_DATAGRAM, QUEUE};
 pub use error::{OpenError, RefreshError};
 pub use interface::{Interface, interfaces};
 pub use lane::InterfaceStats;
-pub use member::{Changes, Stats};
+pub use member::Stats;

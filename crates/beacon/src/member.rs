@@ -63,24 +63,6 @@ pub struct Stats {
     pub interfaces: Vec<InterfaceStats>,
 }
 
-/// What [`Beacon::refresh`](crate::Beacon::refresh) found.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Changes {
-    /// Addresses of interfaces that are used from now on.
-    pub up: Vec<Interface>,
-    /// Those that no longer are; `problem` says why.
-    pub down: Vec<Interface>,
-}
-
-impl Changes {
-    /// Whether everything is as it was.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.up.is_empty() && self.down.is_empty()
-    }
-}
-
 impl Member {
     pub(crate) fn new(config: Config) -> (Arc<Self>, mpsc::Receiver<Datagram>) {
         let (queue, datagrams) = mpsc::channel(QUEUE);

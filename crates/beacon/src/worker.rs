@@ -12,13 +12,14 @@ use bytes::Bytes;
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::changes::Changes;
 use crate::config::{Broadcast, Interfaces};
 use crate::datagram::{CastKind, MAX_DATAGRAM};
 use crate::error::{OpenError, RefreshError};
 use crate::hub::{Command, Key, Shared};
 use crate::interface::{Interface, Unknown, describe, interfaces, select};
 use crate::lane::{Lane, Sender, plain};
-use crate::member::{Changes, Listener, Member};
+use crate::member::{Listener, Member};
 use crate::plan::{Plan, plan};
 use crate::socket::{self, SocketError};
 
@@ -161,7 +162,7 @@ impl Worker {
         let built = self.build(member, &before, plan(&member.config, &chosen));
         let now = built.lanes.clone();
         self.settle(member, built.lanes);
-        Ok(compare(&before, &now))
+        Ok(Changes::between(&before, &now))
     }
 
     /// Opens what the plans need and isn't open yet. Lanes that are as planned stay.
@@ -415,31 +416,4 @@ fn reasons(wanted: &Interfaces, chosen: &[Interface], lanes: &[Arc<Lane>]) -> Ve
             format!("{interface}: {nothing}")
         })
         .collect()
-}
-
-/// What came and what went between two sets of lanes.
-fn compare(before: &[Arc<Lane>], now: &[Arc<Lane>]) -> Changes {
-    let find = |lanes: &[Arc<Lane>], interface: &Interface| {
-        lanes.iter().find(|l| l.interface.is(interface)).cloned()
-    };
-    let used = |lanes: &[Arc<Lane>], interface: &Interface| {
-        find(lanes, interface).is_some_and(|lane| lane.usable)
-    };
-    let mut changes = Changes::default();
-    for lane in now.iter().filter(|lane| lane.usable) {
-        if !used(before, &lane.interface) {
-            changes.up.push(lane.interface.clone());
-        }
-    }
-    for lane in before.iter().filter(|lane| lane.usable) {
-        if !used(now, &lane.interface) {
-            let mut interface = lane.interface.clone();
-            interface.problem = match find(now, &interface) {
-                Some(lane) => lane.interface.problem.clone(),
-                None => Some("it is gone, or has lost the address".into()),
-            };
-            changes.down.push(interface);
-        }
-    }
-    changes
 }
