@@ -45,6 +45,7 @@ class Child:
         ]
         for reader in self._readers:
             reader.start()
+        self.about = None
         self.uuid = None
         self.name = None
         self.endpoint = None
@@ -52,6 +53,7 @@ class Child:
     def started(self):
         """Waits until the program runs, and remembers who it is."""
         event = self.expect("started")
+        self.about = event
         self.uuid = event["uuid"]
         self.name = event.get("name")
         self.endpoint = event.get("endpoint")

@@ -6,26 +6,27 @@ import socket
 
 from conversation import FRAMES
 from report import require
-
-# Three times what libzmq waits for an answer to its heartbeat.
-QUIET = 3.0
+from sessions import BEATS, QUIET
 
 
 def talk(report, stage, directory):
-    """tcp both ways; ipc both ways; then a stopped process, to see heartbeats work."""
-    _link(report, stage, "tcp", "a1" * 16, None)
-    _link(report, stage, "ipc", "a2" * 16, directory)
+    """Each engine over tcp and ipc; heartbeats where the engine knows them."""
+    os.chmod(directory, 0o700)
+    _link(report, stage, "native", "tcp", "a1" * 16, None)
+    _link(report, stage, "native", "ipc", "a2" * 16, directory)
+    _link(report, stage, "zeromq", "tcp", "a3" * 16, None)
+    _link(report, stage, "zeromq", "ipc", "a4" * 16, directory)
 
 
-def _link(report, stage, link, uuid, directory):
-    ours = stage.ours("ours", *_options(directory))
+def _link(report, stage, engine, link, uuid, directory):
+    ours = stage.ours("ours", "--engine", engine, *_options(directory))
     paths = []
     if directory:
-        os.chmod(directory, 0o700)
         paths = [_path(directory, ours.uuid), _path(directory, uuid)]
-    them = stage.libzmq("by-hand", uuid, ours.endpoint, *paths)
+    beat = BEATS[engine]
+    them = stage.libzmq(beat, "by-hand", uuid, ours.endpoint, *paths)
     both = (ours, them)
-    title = "libzmq over %s: " % link
+    title = "libzmq and our node, %s engine over %s: " % (engine, link)
 
     with report.check(title + "HELLO and its answer", both):
         them.tell("hello")
@@ -63,23 +64,30 @@ def _link(report, stage, link, uuid, directory):
         ours.expect("whisper", peer=uuid, frames=["x", large])
         ours.tell("whisper", peer=uuid, frames=[large, "x"])
         them.expect("whisper", peer=ours.uuid, frames=[large, "x"])
+        gaps = [event for event in them.pending if event["event"] in ("gap", "error")]
+        require(not gaps, "in our messages: %r" % gaps[:1])
+    if beat == "beat":
+        _heartbeats(report, ours, them, title)
+    ours.close()
+    them.close()
+
+
+def _heartbeats(report, ours, them, title):
+    both = (ours, them)
     with report.check(title + "heartbeats hold the connection", both):
         them.nothing("cut", QUIET)
         them.tell("whisper", peer=ours.uuid, frames=["still there?"])
-        ours.expect("whisper", peer=uuid, frames=["still there?"])
-        ours.tell("whisper", peer=uuid, frames=["still here"])
+        ours.expect("whisper", peer=them.uuid, frames=["still there?"])
+        ours.tell("whisper", peer=them.uuid, frames=["still here"])
         them.expect("whisper", peer=ours.uuid, frames=["still here"])
-        gaps = [event for event in them.pending if event["event"] in ("gap", "error")]
-        require(not gaps, "in our messages: %r" % gaps[:1])
-    with report.check(title + "a stopped process is noticed by them alone", both):
+    with report.check(title + "without them, both would be cut", both):
         # Proves that the check before this one can fail.
         os.kill(ours.process.pid, signal.SIGSTOP)
         try:
-            them.expect("cut")
+            for side in ("mailbox", "inbox"):
+                them.expect("cut", side=side)
         finally:
             os.kill(ours.process.pid, signal.SIGCONT)
-    ours.close()
-    them.close()
 
 
 def _options(directory):

@@ -3,11 +3,11 @@
 
     tests/interop/run.py [SUITE].. [--zre PATH]
 
-Suites: pyre, zyre.js, beacons, idle, soak, libzmq; all of them by default. Foreign
-nodes run in network namespaces made here (needs root and iproute2) and removed
-afterwards. pyre and zyre.js are fetched into the build directory the first time.
-What is missing is said, and skipped; with CI=true in the environment a skip is
-a failure.
+Suites: pyre, zyre.js, beacons, idle, soak, libzmq, sessions; all of them by
+default. Foreign nodes run in network namespaces made here (needs root and
+iproute2) and removed afterwards. pyre and zyre.js are fetched into the build
+directory the first time. What is missing is said, and skipped; with CI=true in
+the environment a skip is a failure.
 """
 
 import argparse
@@ -21,10 +21,12 @@ import tools
 from beacons import beside_pyre
 from idle import idle
 from report import Report
+from sessions import sessions
 from soak import soak
 from stage import Stage
 
-SUITES = ["pyre", "zyre.js", "beacons", "idle", "soak", "libzmq"]
+SUITES = ["pyre", "zyre.js", "beacons", "idle", "soak", "libzmq", "sessions"]
+ON_LOOPBACK = ["libzmq", "sessions"]
 
 
 def talk(report, stage, net, start, header, manner):
@@ -91,16 +93,16 @@ def main():
             parser.error("unknown suite %r; there are: %s" % (suite, ", ".join(SUITES)))
 
     report = Report()
-    binary = arguments.zre or tools.zre()
+    binary = arguments.zre or tools.program("zre")
     cache = tools.cache()
-    python = provided(report, "pyre, beacons, idle, soak, libzmq", lambda: tools.python(cache))
+    python = provided(report, "pyre, beacons, idle, soak, libzmq, sessions", lambda: tools.python(cache))
     modules = None
     if "zyre.js" in arguments.suites or "idle" in arguments.suites:
         modules = provided(report, "zyre.js, idle", lambda: tools.node_modules(cache))
     if python is None:
         arguments.suites = [suite for suite in arguments.suites if suite == "zyre.js"]
 
-    namespaced = [suite for suite in arguments.suites if suite != "libzmq"]
+    namespaced = [suite for suite in arguments.suites if suite not in ON_LOOPBACK]
     obstacle = network.why_not() if namespaced else None
     if obstacle:
         report.skip(", ".join(namespaced), obstacle)
@@ -110,6 +112,10 @@ def main():
         with report.suite("libzmq"), Stage(binary, python) as stage:
             with tempfile.TemporaryDirectory(prefix="zre-interop-") as directory:
                 libzmq.talk(report, stage, directory)
+    if "sessions" in arguments.suites:
+        echo = tools.program("session_echo")
+        with report.suite("sessions"), Stage(python=python, echo=echo) as stage:
+            sessions(report, stage)
     return report.close()
 
 

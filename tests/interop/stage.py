@@ -11,9 +11,10 @@ PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 class Stage(contextlib.ExitStack):
     """`with Stage(tools) as stage:`; every child started on it ends with it."""
 
-    def __init__(self, zre, python=None, modules=None):
+    def __init__(self, zre=None, python=None, modules=None, echo=None):
         super().__init__()
         self.zre = zre
+        self.echo = echo
         self.python = python
         self.modules = modules
 
@@ -44,9 +45,19 @@ class Stage(contextlib.ExitStack):
         command += ["--header", "X-SIDE=zyre.js", "--group", "THEIRS"]
         return self._start("zyre.js", command, namespace, NODE_PATH=self.modules)
 
-    def libzmq(self, name, uuid, endpoint, *paths):
+    def libzmq(self, beat, name, uuid, endpoint, *paths):
         """A peer by hand on libzmq's sockets, on loopback."""
-        command = [self.python, str(PEERS / "libzmq_peer.py"), name, uuid, endpoint, *paths]
+        command = [self.python, str(PEERS / "libzmq_peer.py"), beat, name, uuid, endpoint]
+        command += paths
+        return self._start("libzmq", command)
+
+    def session_echo(self, engine, directory):
+        """Our sessions without a node; sends back what it receives."""
+        return self._start("session", [self.echo, engine, directory])
+
+    def libzmq_echo(self, target, own, beat):
+        """libzmq's sockets, for `session_echo`."""
+        command = [self.python, str(PEERS / "libzmq_echo.py"), target, own, beat]
         return self._start("libzmq", command)
 
     def listener(self, port, interface, *addresses, namespace):

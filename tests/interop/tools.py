@@ -50,20 +50,18 @@ def cache():
     return directory
 
 
-def zre(release=False):
-    """Builds the `zre` command and gives its path."""
-    command = ["cargo", "build", "--workspace", "--bin", "zre", "--message-format", "json"]
-    if release:
-        command.append("--release")
+def program(name):
+    """Builds a program of this workspace and gives its path."""
+    command = ["cargo", "build", "--workspace", "--bin", name, "--message-format", "json"]
     built = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, check=False)
     for line in built.stdout.splitlines():
         try:
             message = json.loads(line)
         except ValueError:
             continue
-        if message.get("executable") and message.get("target", {}).get("name") == "zre":
+        if message.get("executable") and message.get("target", {}).get("name") == name:
             return message["executable"]
-    raise Unavailable("the zre command could not be built: run `cargo build --bin zre`")
+    raise SystemExit("%s could not be built; see `cargo build --bin %s`" % (name, name))
 
 
 def _fresh(directory, packages):

@@ -1,8 +1,10 @@
 //! What the end-to-end tests stand on: `zre node --json` as a child process,
 //! hosts made of network namespaces, and a look at who is connected to whom.
 //!
-//! Nothing here uses the crates under test: the tests see what a user's script
-//! sees, and datagrams that a test forges are written byte by byte.
+//! This library uses none of the crates under test: the tests see what a user's
+//! script sees, and datagrams that a test forges are written byte by byte. (The
+//! program `session_echo` does use one: it is what `interop/` talks to where
+//! sessions are tested without a node.)
 //!
 //! - [`Node`] is one process; commands go in and events come out as JSON lines.
 //! - [`Network`] is some hosts on a bridge, without a link to anything outside.

@@ -1,11 +1,11 @@
 """A ZRE peer written by hand on libzmq's own sockets, behind the usual JSON lines.
 
-    libzmq_peer.py NAME UUID NODE_ENDPOINT [IPC_PATH_OF_NODE [IPC_PATH_OF_OURS]]
+    libzmq_peer.py beat|still NAME UUID NODE_ENDPOINT [IPC_PATH_OF_NODE [IPC_PATH_OF_OURS]]
 
 Its DEALER dials the node by tcp, or by ipc where a path is given; its ROUTERs
 listen on tcp, and on ipc where a path of its own is given, and every event says
-by which of them it came (`by`). Heartbeats are on in both directions, and a
-connection that ends is told as `cut`.
+by which of them it came (`by`). With `beat` all of them send heartbeats and
+want answers. A connection that ends is told as `cut`.
 """
 
 import base64
@@ -72,7 +72,8 @@ class Reader:
 
 
 class Peer:
-    def __init__(self, name, uuid, endpoint, node_path=None, own_path=None):
+    def __init__(self, beat, name, uuid, endpoint, node_path=None, own_path=None):
+        self.beat = beat == "beat"
         self.name, self.uuid = name, bytes.fromhex(uuid)
         self.context = zmq.Context()
         self.sequence, self.expected, self.status = 0, 0, 0
@@ -98,9 +99,10 @@ class Peer:
     def socket(self, kind, label):
         made = self.context.socket(kind)
         made.setsockopt(zmq.LINGER, 1000)
-        made.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-        made.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
-        made.setsockopt(zmq.HEARTBEAT_TTL, SILENCE_MS)
+        if self.beat:
+            made.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+            made.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENCE_MS)
+            made.setsockopt(zmq.HEARTBEAT_TTL, SILENCE_MS)
         if kind == zmq.ROUTER:
             made.setsockopt(zmq.ROUTER_HANDOVER, 1)
         monitor = made.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)

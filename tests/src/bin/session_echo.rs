@@ -1,0 +1,134 @@
+//! Sends back whatever its inbox receives: a session's end for libzmq's sockets
+//! to talk to.
+//!
+//! ```text
+//! session_echo ENGINE IPC_DIRECTORY|off
+//! ```
+//! It listens on loopback and says where: `{"event":"started", "endpoint": ..,
+//! "ipc": ..}`. Then it reads one line, `{"tcp": .., "ipc": ..}`, opens a
+//! mailbox to that ROUTER, and says `up` with its link. What comes into the
+//! inbox goes out by the mailbox, frame by frame. It ends with its connection,
+//! or with its input.
+
+use std::error::Error;
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use zre_session::{
+    Arrival, Config, Engine, Identity, IpcDir, Links, Mailbox, Notice, SameHost, Target,
+    TrySendError,
+};
+
+type Failure = Box<dyn Error>;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let mut arguments = std::env::args().skip(1);
+    let engine = match arguments.next().as_deref() {
+        Some("native") => Engine::Native,
+        Some("zeromq") => Engine::ZeroMq,
+        other => return Err(format!("unknown engine {other:?}").into()),
+    };
+    let ipc = match arguments.next().as_deref() {
+        Some("off") | None => IpcDir::Off,
+        Some(directory) => IpcDir::Path(PathBuf::from(directory)),
+    };
+
+    let mut config = Config::new(Identity::new(vec![0xE0; 17])?);
+    config.engine = engine;
+    config.ipc = ipc;
+    config.listen = vec!["127.0.0.1:0".parse()?];
+    let (links, mut inbox, mut notices) = Links::open(config).await?;
+    say(&json!({
+        "event": "started",
+        "uuid": null,
+        "endpoint": links.listening().first().map(|at| format!("tcp://{at}")),
+        "ipc": links.ipc_path(),
+    }))?;
+
+    let target: Value = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        Ok::<_, std::io::Error>(serde_json::from_str(&line)?)
+    })
+    .await??;
+    let mailbox = links.connect(
+        1,
+        Target {
+            peer: None,
+            addr: target["tcp"].as_str().map(str::parse).transpose()?,
+            ipc: target["ipc"].as_str().map(PathBuf::from),
+            same_host: SameHost::Never,
+        },
+    );
+    // The end of the input ends the program, whatever else goes on.
+    let ended = tokio::task::spawn_blocking(|| {
+        std::io::stdin().lock().lines().for_each(drop);
+    });
+    tokio::pin!(ended);
+
+    loop {
+        tokio::select! {
+            notice = notices.recv() => match notice {
+                Some(Notice::Up { link, .. }) => {
+                    say(&json!({ "event": "up", "link": link.to_string() }))?;
+                }
+                Some(Notice::Closed { reason, lost, .. }) => {
+                    say(&json!({ "event": "closed", "reason": reason.to_string(), "lost": lost }))?;
+                    break;
+                }
+                None => break,
+            },
+            arrival = inbox.recv() => match arrival {
+                Some(Arrival::Batch(batch)) => {
+                    for message in &batch.messages {
+                        echo(&mailbox, message).await?;
+                    }
+                }
+                Some(Arrival::Opened { from, .. }) => {
+                    say(&json!({
+                        "event": "opened",
+                        "link": from.link.to_string(),
+                        "identity": from.identity.to_string(),
+                    }))?;
+                }
+                Some(Arrival::Closed { reason, .. }) => {
+                    say(&json!({ "event": "inbox-closed", "reason": reason.to_string() }))?;
+                }
+                None => break,
+            },
+            _ = &mut ended => break,
+        }
+    }
+    let shutdown = links.shutdown(Duration::from_secs(5)).await;
+    say(&json!({ "event": "stopped", "lost": shutdown.lost }))?;
+    // The reader of the input may still wait for its end.
+    std::process::exit(0);
+}
+
+/// Sends a message, waiting while the mailbox is full.
+async fn echo(mailbox: &Mailbox, message: &[bytes::Bytes]) -> Result<(), Failure> {
+    let [head, body @ ..] = message else {
+        return Ok(());
+    };
+    loop {
+        match mailbox.try_send(head, body) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full) => {
+                let bytes = message.iter().map(bytes::Bytes::len).sum();
+                mailbox.writable(bytes).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Writes one line.
+fn say(event: &Value) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    writeln!(output, "{event}")?;
+    output.flush()?;
+    Ok(())
+}
