@@ -7,13 +7,14 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
+use crate::changes::Changes;
 use crate::config::{Cast, Config};
 use crate::datagram::{CastKind, Datagrams, MAX_DATAGRAM};
 use crate::error::{OpenError, RefreshError};
 use crate::holder::holder;
 use crate::hub::Seat;
 use crate::interface::Interface;
-use crate::member::{Changes, Member, Stats};
+use crate::member::{Member, Stats};
 use crate::plan::Target;
 
 /// A beacon: sends datagrams over the chosen interfaces, and keeps its

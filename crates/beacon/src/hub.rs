@@ -8,9 +8,10 @@ use std::{io, thread};
 use bytes::Bytes;
 use mio::{Poll, Waker};
 
+use crate::changes::Changes;
 use crate::error::{OpenError, RefreshError};
 use crate::lane::{Own, plain};
-use crate::member::{Changes, Listener, Member};
+use crate::member::{Listener, Member};
 use crate::namespace::Namespace;
 use crate::worker::{WAKER, Worker};
 
