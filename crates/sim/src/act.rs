@@ -110,6 +110,7 @@ impl World {
             machine: Machine::new(config, seed, now),
             checker: Checker::default(),
             mailboxes: Default::default(),
+            dialled: Default::default(),
             inbound: Default::default(),
             enters: Default::default(),
             slept: Duration::ZERO,
@@ -131,16 +132,17 @@ impl World {
             .hosts
             .get_mut(host)
             .and_then(|host| host.process.take());
-        let Some(Process { id, .. }) = process else {
+        let Some(process) = process else {
             return;
         };
+        let id = process.id;
+        self.orphan(&process);
         let open: Vec<usize> = self.open.iter().copied().collect();
         for number in open {
             let Some(link) = self.links.get_mut(number) else {
                 continue;
             };
             if link.dialler == id {
-                link.ledger.orphaned = true;
                 if link.mailbox {
                     self.close_mailbox(number, lingers);
                 }
@@ -152,20 +154,30 @@ impl World {
         self.pump_all();
     }
 
+    /// The process that could be told what is lost is no more.
+    fn orphan(&mut self, process: &Process) {
+        for number in process.dialled.values() {
+            if let Some(link) = self.links.get_mut(*number) {
+                link.ledger.orphaned = true;
+            }
+        }
+    }
+
     /// The host is gone, with all that it had; nobody is told.
     fn cut(&mut self, host: usize) {
         let Some(place) = self.hosts.get_mut(host) else {
             return;
         };
         place.power = Power::Off;
-        place.process = None;
+        if let Some(process) = place.process.take() {
+            self.orphan(&process);
+        }
         let open: Vec<usize> = self.open.iter().copied().collect();
         for number in open {
             let Some(link) = self.links.get_mut(number) else {
                 continue;
             };
             if link.dialler.host == host {
-                link.ledger.orphaned = true;
                 link.mailbox = false;
                 link.there.truncate(0);
                 link.back.truncate(0);

@@ -78,6 +78,7 @@ impl World {
         let number = self.links.len();
         let (target, port) = host::host_at(endpoint).unwrap_or((usize::MAX, 0));
         process.mailboxes.insert(session, number);
+        process.dialled.insert(session, number);
         self.links.push(Link {
             dialler: process.id,
             identity,

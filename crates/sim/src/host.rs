@@ -43,6 +43,8 @@ pub(crate) struct Process {
     pub(crate) checker: Checker,
     /// Its mailboxes, by the number of the link.
     pub(crate) mailboxes: BTreeMap<Session, usize>,
+    /// All links that it has dialled.
+    pub(crate) dialled: BTreeMap<Session, usize>,
     /// The links into its inbox, by the identity at their other end.
     pub(crate) inbound: BTreeMap<Uuid, usize>,
     pub(crate) enters: BTreeMap<Uuid, u64>,

@@ -27,6 +27,7 @@ mod queue;
 mod report;
 mod script;
 mod settle;
+mod shrink;
 mod wire;
 mod world;
 

@@ -25,9 +25,16 @@ struct Arguments {
     /// Simulated hours.
     #[arg(long, default_value_t = 1.0)]
     hours: f64,
-    /// Simulated milliseconds, instead of hours, and no settling after them.
+    /// Simulated milliseconds, instead of hours. With them, faults go on at the
+    /// end unless the script has its own `mend`.
     #[arg(long)]
     length_ms: Option<u64>,
+    /// Checks what must be true of a settled network, although nothing was mended.
+    #[arg(long, requires = "length_ms")]
+    check: bool,
+    /// After a broken promise, looks for a shorter script that breaks one.
+    #[arg(long, conflicts_with = "length_ms")]
+    shrink: bool,
     /// Everything that chance decides follows from it.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -90,17 +97,23 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         ),
     };
     let begun = Instant::now();
-    let mut world = World::new(options);
-    let outcome = world.run(length).and_then(|()| {
-        if arguments.length_ms.is_some() {
-            return Ok(());
-        }
-        world.settle()
-    });
+    let mut world = World::new(options.clone());
+    let mut outcome = world.run(length);
+    if outcome.is_ok() && arguments.length_ms.is_none() {
+        outcome = world.settle();
+    } else if outcome.is_ok() && arguments.check {
+        outcome = world.check_whole().and_then(|()| world.check_ledgers());
+    }
     println!("{}", world.report());
     println!("{:<11} {:.3} s", "took", begun.elapsed().as_secs_f64());
-    outcome?;
-    if arguments.length_ms.is_none() {
+    if let Err(violation) = outcome {
+        let shorter = arguments
+            .shrink
+            .then(|| World::shrink(&options, length))
+            .flatten();
+        return Err(shorter.unwrap_or(violation).into());
+    }
+    if arguments.length_ms.is_none() || arguments.check {
         println!(
             "settled     all know all, agree on groups and states, and nothing was lost silently"
         );

@@ -45,7 +45,7 @@ impl World {
             .collect();
         let all: BTreeSet<Uuid> = running.iter().map(|(_, it)| it.machine.uuid()).collect();
         for (number, process) in &running {
-            let wrong = |what: String| Err(self.violation(format!("host {number}: {what}")));
+            let wrong = |what: String| Err(self.violation(format!("host {number}: {what}"), true));
             let known: BTreeSet<Uuid> = process.checker.peers().keys().copied().collect();
             let counted: BTreeSet<Uuid> = process.machine.peers().collect();
             if known != counted {
@@ -100,10 +100,11 @@ impl World {
             let lost = ledger.sent - ledger.delivered;
             let known = ledger.told.unwrap_or(0);
             if lost > known && !(ledger.orphaned && ledger.told.is_none()) {
-                return Err(self.violation(format!(
+                let what = format!(
                     "of {} messages from host {} to host {} on {:?}, {lost} were lost and {} were told",
                     ledger.sent, link.dialler.host, link.target, link.session, known,
-                )));
+                );
+                return Err(self.violation(what, true));
             }
         }
         Ok(())
@@ -124,17 +125,12 @@ impl World {
 
     /// A session ended for its sender, which learns how much may be lost.
     pub(crate) fn note_told(&mut self, host: usize, session: Session, unconfirmed: u64) {
-        let life = self
+        let number = self
             .hosts
             .get(host)
             .and_then(|host| host.process.as_ref())
-            .map(|process| process.id);
-        // The newest links are at the end.
-        let link = self
-            .links
-            .iter_mut()
-            .rev()
-            .find(|link| link.session == session && Some(link.dialler) == life);
+            .and_then(|process| process.dialled.get(&session).copied());
+        let link = number.and_then(|number| self.links.get_mut(number));
         match link {
             Some(link) if link.ledger.told.is_none() => link.ledger.told = Some(unconfirmed),
             _ => self.accuse(

@@ -58,6 +58,8 @@ pub struct Violation {
     pub at: Duration,
     /// What was broken, and by whom.
     pub what: String,
+    /// Whether it is a promise about a network that has settled.
+    pub settled: bool,
     /// The simulation.
     pub options: Box<Options>,
 }
@@ -70,7 +72,7 @@ impl fmt::Display for Violation {
         writeln!(
             f,
             "again with: zre-sim --nodes {} --seed {} --loss {} --duplicate {} --late {} \
-             --stagger-ms {}{} --length-ms {} --script FILE, where FILE has",
+             --stagger-ms {}{} --length-ms {}{} --script FILE, where FILE has",
             options.hosts,
             options.seed,
             weather.loss,
@@ -78,7 +80,8 @@ impl fmt::Display for Violation {
             weather.late,
             options.stagger.as_millis(),
             if options.beacons { "" } else { " --no-beacons" },
-            self.at.as_millis() + 1,
+            self.at.as_millis(),
+            if self.settled { " --check" } else { "" },
         )?;
         write!(f, "{}", options.script)
     }
@@ -213,14 +216,15 @@ impl World {
     pub(crate) fn verdict(&mut self) -> Result<(), Violation> {
         match self.wrong.take() {
             None => Ok(()),
-            Some(what) => Err(self.violation(what)),
+            Some(what) => Err(self.violation(what, false)),
         }
     }
 
-    pub(crate) fn violation(&self, what: String) -> Violation {
+    pub(crate) fn violation(&self, what: String, settled: bool) -> Violation {
         Violation {
             at: self.now.since_origin(),
             what,
+            settled,
             options: Box::new(self.options.clone()),
         }
     }
