@@ -16,22 +16,13 @@ use crate::budget::Budget;
 use crate::intake::Intake;
 use crate::ipc::IpcSocket;
 use crate::notices::Reporter;
-use crate::{Identity, Limits, Link};
+use crate::{Identity, Limits};
 
 /// One way to a peer that an engine can try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Tcp(SocketAddr),
     Ipc(PathBuf),
-}
-
-impl Route {
-    pub(crate) fn link(&self) -> Link {
-        match self {
-            Self::Tcp(_) => Link::Tcp,
-            Self::Ipc(_) => Link::Ipc,
-        }
-    }
 }
 
 /// What an engine dials with.

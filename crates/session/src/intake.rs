@@ -119,12 +119,12 @@ impl Intake {
     }
 
     /// What all connections over sockets hold.
+    #[cfg(feature = "zeromq")]
     pub(crate) fn total(&self) -> &Arc<Budget> {
         &self.total
     }
 
     /// Says which limits hold.
-    #[allow(dead_code, reason = "for engines that read sockets themselves")]
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }

@@ -191,7 +191,6 @@ impl Feeder {
     }
 
     /// The connection's number.
-    #[allow(dead_code, reason = "for engines that read sockets themselves")]
     pub(crate) fn connection(&self) -> u64 {
         self.lane.connection
     }
@@ -243,7 +242,6 @@ impl Feeder {
     }
 
     /// Whether more of this connection may be read: from the socket, that is.
-    #[allow(dead_code, reason = "for engines that read sockets themselves")]
     pub(crate) fn has_room(&self) -> bool {
         let held = lock(&self.lane.state).held;
         held < self.intake.limits().inbox_bytes_per_connection.max(1) && self.lane.total.has(1)
@@ -252,7 +250,6 @@ impl Feeder {
     /// Waits until more of this connection may be read, or its lane has ended.
     ///
     /// Cancel safe: nothing is taken.
-    #[allow(dead_code, reason = "for engines that read sockets themselves")]
     pub(crate) async fn room(&self) -> Result<(), Gone> {
         loop {
             let changed = self.lane.changed.notified();
@@ -274,7 +271,6 @@ impl Feeder {
     }
 
     /// Waits until the lane has ended from the inside.
-    #[allow(dead_code, reason = "for engines that read sockets themselves")]
     pub(crate) async fn gone(&self) -> CloseReason {
         loop {
             let changed = self.lane.changed.notified();

@@ -54,7 +54,7 @@ mod mailbox;
 mod memory;
 mod native;
 mod notices;
-mod queue;
+mod nowhere;
 #[cfg(feature = "zeromq")]
 mod zeromq_engine;
 

@@ -19,7 +19,7 @@ use crate::live::Live;
 use crate::mailbox::Outlet;
 use crate::memory::{self, Memory, Registration};
 use crate::notices::Reporter;
-use crate::queue::Queue;
+use crate::nowhere::Nowhere;
 use crate::{
     CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Mailbox, Notice, Notices,
     OpenError, listen,
@@ -237,7 +237,7 @@ impl Links {
         };
         let report = Reporter::new(id, node.notices.clone(), Box::new(ended));
         let outlet = if node.live.shut.load(Ordering::Acquire) {
-            node.nowhere(report, CloseReason::Local)
+            Nowhere::new(&node.budget, &report, CloseReason::Local)
         } else {
             node.connect(&target, report)
         };
@@ -325,7 +325,7 @@ impl Node {
         }
         routes.extend(target.addr.map(Route::Tcp));
         if routes.is_empty() {
-            return self.nowhere(report, CloseReason::NoRoute);
+            return Nowhere::new(&self.budget, &report, CloseReason::NoRoute);
         }
         let dial = Dial {
             routes,
@@ -341,13 +341,6 @@ impl Node {
             #[cfg(feature = "zeromq")]
             Engine::ZeroMq => crate::zeromq_engine::dial(dial),
         }
-    }
-
-    /// A mailbox that has ended before it began.
-    fn nowhere(&self, report: Reporter, reason: CloseReason) -> Arc<dyn Outlet> {
-        let queue = Queue::new(self.limits.clone(), Arc::clone(&self.budget), report);
-        queue.end(reason);
-        queue
     }
 }
 

@@ -2,6 +2,7 @@
 //! touches that crate.
 
 mod dealer;
+mod queue;
 mod router;
 
 pub(crate) use dealer::dial;

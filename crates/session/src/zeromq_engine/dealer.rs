@@ -17,11 +17,12 @@ use zeromq::{
     SocketOptions, SocketRecv, SocketSend, ZmqMessage,
 };
 
+use super::queue::{Queue, Ticket};
 use super::router::reason_of;
 use crate::engine::{Dial, Route};
 use crate::mailbox::Outlet;
-use crate::queue::{Queue, Ticket};
-use crate::{CloseReason, Frames, Identity};
+
+use crate::{CloseReason, Frames, Identity, Link};
 
 /// Messages that the library may hold at once. Its queue takes 100,000 and
 /// then waits, which nothing can be told of; below that it never waits.
@@ -72,15 +73,11 @@ impl Task {
         for route in &self.routes {
             match self.connect(route).await {
                 Ok(connection) => {
-                    queue.up(
-                        route.link(),
-                        None,
-                        match route {
-                            Route::Tcp(addr) => Some(*addr),
-                            Route::Ipc(_) => None,
-                        },
-                        connection.peer.clone(),
-                    );
+                    let (link, remote) = match route {
+                        Route::Tcp(addr) => (Link::Tcp, Some(*addr)),
+                        Route::Ipc(_) => (Link::Ipc, None),
+                    };
+                    queue.up(link, remote, connection.peer.clone());
                     let reason = connection.pump(queue).await;
                     queue.end(reason);
                     return;

@@ -80,16 +80,10 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection stands.
-    pub(crate) fn up(
-        &self,
-        link: Link,
-        local: Option<SocketAddr>,
-        remote: Option<SocketAddr>,
-        identity: Option<Identity>,
-    ) {
+    /// The connection stands. Our end's address is the library's secret.
+    pub(crate) fn up(&self, link: Link, remote: Option<SocketAddr>, identity: Option<Identity>) {
         self.lock().link = Some(link);
-        self.report.up(link, local, remote, identity);
+        self.report.up(link, None, remote, identity);
         self.changed.notify_waiters();
     }
 
