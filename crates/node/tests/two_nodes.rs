@@ -1,82 +1,215 @@
 //! Two nodes of one process: everything a user does first.
 
-use std::time::Duration;
+mod common;
 
-use zre::{Event, Events, Link, Node, State};
-
-async fn next(events: &mut Events) -> Event {
-    tokio::time::timeout(Duration::from_secs(20), events.recv())
-        .await
-        .expect("an event in time")
-        .expect("a node that runs")
-}
+use bytes::Bytes;
+use common::{enter, free_port, next, settings, until};
+use zre::{Event, ExitReason, IpcDir, Link, State};
 
 #[tokio::test]
 async fn they_meet_talk_and_part() {
-    let port = 28_001;
-    let settings = |name: &str| Node::builder().name(name).loopback().beacon_port(port);
-    let (alice, mut a) = settings("alice")
-        .header("role", "camera")
-        .start()
-        .await
-        .unwrap();
-    let (bob, mut b) = settings("bob").group("chat").start().await.unwrap();
+    let port = free_port();
+    let alice = settings("alice", port).header("role", "camera");
+    let (alice, mut a) = alice.start().await.unwrap();
+    let (bob, mut b) = settings("bob", port).group("chat").start().await.unwrap();
 
-    let Event::Enter { peer } = next(&mut b).await else {
-        panic!()
-    };
+    let peer = enter(&mut b).await;
     assert_eq!(peer.name(), "alice");
     assert_eq!(peer.header("role"), Some("camera"));
     assert_eq!(peer.headers().len(), 1);
     assert_eq!(peer.link(), Link::Inproc);
-    let Event::Enter { peer } = next(&mut a).await else {
-        panic!()
-    };
-    assert_eq!(peer.name(), "bob");
-    let Event::Join { group, .. } = next(&mut a).await else {
-        panic!()
-    };
+    assert_eq!(enter(&mut a).await.name(), "bob");
+    let group = until(&mut a, |event| match event {
+        Event::Join { group, .. } => Some(group),
+        _ => None,
+    })
+    .await;
     assert_eq!(&*group, "chat");
 
-    alice.join("chat").await.unwrap();
-    let event = next(&mut b).await;
-    assert!(matches!(event, Event::Join { .. }), "{event:?}");
+    assert!(alice.join("chat").await.unwrap());
+    assert!(!alice.join("chat").await.unwrap());
+    until(&mut b, |event| {
+        matches!(event, Event::Join { .. }).then_some(())
+    })
+    .await;
+    assert_eq!(alice.own_groups(), bob.own_groups());
+    assert_eq!(bob.peers_in("chat"), bob.peers());
 
     alice.whisper("bob", ["one", "two"]).await.unwrap();
-    let Event::Whisper { peer, message } = next(&mut b).await else {
-        panic!()
-    };
-    assert_eq!(peer.name(), "alice");
+    let message = until(&mut b, |event| match event {
+        Event::Whisper { message, .. } => Some(message),
+        _ => None,
+    })
+    .await;
     assert_eq!(message.frames(), ["one", "two"]);
 
     let shouted = bob.shout("chat", "hello").await.unwrap();
     assert_eq!(shouted.accepted, 1);
-    let Event::Shout { group, message, .. } = next(&mut a).await else {
-        panic!()
-    };
+    let (group, message) = until(&mut a, |event| match event {
+        Event::Shout { group, message, .. } => Some((group, message)),
+        _ => None,
+    })
+    .await;
     assert_eq!((&*group, message.to_str()), ("chat", Some("hello")));
 
+    assert_eq!(alice.available("chat").len(), 1);
     bob.set_state(State::Busy).await.unwrap();
-    let Event::State { to, .. } = next(&mut a).await else {
-        panic!()
-    };
-    assert_eq!(to, State::Busy);
+    until(&mut a, |event| {
+        matches!(
+            event,
+            Event::State {
+                to: State::Busy,
+                ..
+            }
+        )
+        .then_some(())
+    })
+    .await;
     assert!(alice.available("chat").is_empty());
 
     bob.shutdown().await;
-    let mut saw = Vec::new();
-    loop {
-        match next(&mut a).await {
-            Event::Exit { peer, reason, .. } => {
-                assert_eq!(peer.name(), "bob");
-                saw.push(reason.to_string());
-                break;
-            }
-            Event::State { to, .. } => assert_eq!(to, State::Draining),
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(saw, ["goodbye"]);
+    let reason = until(&mut a, |event| match event {
+        Event::Exit {
+            reason,
+            unconfirmed,
+            ..
+        } => Some((reason, unconfirmed)),
+        _ => None,
+    })
+    .await;
+    // Nothing asked bob whether the whisper had arrived.
+    assert_eq!(reason, (ExitReason::Goodbye, 1));
     assert!(alice.peers().is_empty());
-    assert!(b.recv().await.is_none());
+    while b.recv().await.is_some() {}
+    assert!(bob.whisper("alice", "too late").await.is_err());
+}
+
+#[tokio::test]
+async fn each_link_carries_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let sockets = dir.path().join("made-by-the-node");
+    for (link, ipc, inproc) in [
+        (Link::Tcp, IpcDir::Off, false),
+        (Link::Ipc, IpcDir::Path(sockets.clone()), false),
+        (Link::Inproc, IpcDir::Off, true),
+    ] {
+        let port = free_port();
+        let with = |name| settings(name, port).ipc(ipc.clone()).inproc(inproc);
+        let (left, mut l) = with("left").start().await.unwrap();
+        let (right, mut r) = with("right").start().await.unwrap();
+        if link == Link::Ipc {
+            assert_eq!(
+                left.ipc_path().map(std::path::Path::parent),
+                Ok(Some(sockets.as_path()))
+            );
+        }
+        assert_eq!(enter(&mut l).await.link(), link);
+        assert_eq!(enter(&mut r).await.link(), link);
+        let frames = vec![Bytes::new(), vec![7u8; 1 << 20].into(), "end".into()];
+        left.whisper("right", frames.clone()).await.unwrap();
+        let Event::Whisper { message, .. } = next(&mut r).await else {
+            panic!("over {link}")
+        };
+        assert_eq!(message.frames(), frames);
+        right.shutdown().await;
+        left.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_whose_last_handle_is_dropped_says_exit_once() {
+    let port = free_port();
+    let (stays, mut events) = settings("stays", port).start().await.unwrap();
+    let (goes, inner) = settings("goes", port).start().await.unwrap();
+    enter(&mut events).await;
+    let clone = goes.clone();
+    drop(goes);
+    clone.whisper("stays", "still here").await.unwrap();
+    until(&mut events, |event| {
+        matches!(event, Event::Whisper { .. }).then_some(())
+    })
+    .await;
+    drop(clone);
+    let reason = until(&mut events, |event| match event {
+        Event::Exit { reason, .. } => Some(reason),
+        _ => None,
+    })
+    .await;
+    assert!(
+        matches!(reason, ExitReason::Goodbye | ExitReason::Disconnected),
+        "{reason}"
+    );
+    drop(inner);
+    stays.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_shared_name_is_no_address() {
+    let port = free_port();
+    let (node, _events) = settings("one", port).start().await.unwrap();
+    let (first, _) = settings("twin", port).start().await.unwrap();
+    let (second, _) = settings("twin", port).start().await.unwrap();
+    node.wait_for_peers(2, common::PATIENCE).await.unwrap();
+    assert_eq!(
+        node.whisper("twin", "which?").await,
+        Err(zre::SendError::Ambiguous {
+            name: "twin".into(),
+            count: 2
+        })
+    );
+    node.whisper(first.uuid(), "you").await.unwrap();
+    node.whisper(second.uuid().simple().to_string(), "and you")
+        .await
+        .unwrap();
+    assert_eq!(
+        node.whisper("nobody", "?").await,
+        Err(zre::SendError::Unknown("nobody".into()))
+    );
+}
+
+#[tokio::test]
+async fn what_no_peer_would_take_is_refused_before_anything_is_sent() {
+    let port = free_port();
+    let long = "x".repeat(256);
+    assert!(settings(&long, port).start().await.is_err());
+    let with_header = settings("n", port).header(long.clone(), "v");
+    assert!(with_header.start().await.is_err());
+    let (node, _events) = settings("n", port).start().await.unwrap();
+    assert!(node.join("").await.is_err());
+    assert!(node.join(long.as_str()).await.is_err());
+    assert!(node.shout(&long, "x").await.is_err());
+    assert!(node.set_state(State::Exit).await.is_err());
+    assert!(node.set_state(State::Other(7)).await.is_err());
+    node.set_state(State::Other(200)).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_host_lacks_is_said() {
+    let port = free_port();
+    let unknown = settings("n", port)
+        .interfaces(zre::Interfaces::Named(vec!["nosuch0".into()]))
+        .start()
+        .await
+        .unwrap_err();
+    assert!(unknown.to_string().contains("nosuch0"), "{unknown}");
+
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().port();
+    let in_use = settings("n", port)
+        .listen_port(taken)
+        .start()
+        .await
+        .unwrap_err();
+    assert!(in_use.to_string().contains("in use"), "{in_use}");
+    drop(held);
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (node, _events) = settings("n", port)
+        .ipc(IpcDir::Path(file))
+        .start()
+        .await
+        .unwrap();
+    assert!(node.ipc_path().is_err());
 }
