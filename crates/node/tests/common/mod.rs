@@ -1,6 +1,7 @@
 //! What the tests of the facade share. Everything stays on loopback.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on")]
 
 use std::net::UdpSocket;
 use std::time::Duration;
