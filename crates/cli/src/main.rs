@@ -1,2 +1,110 @@
-//! Work in progress.
-fn main() {}
+//! The `zre` command: see who is on the network, and talk to them.
+
+mod chat;
+mod input;
+mod json;
+mod node;
+mod options;
+mod output;
+mod program;
+mod signals;
+mod text;
+
+use std::fmt::Display;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use zre::Builder;
+
+use crate::chat::ChatCommand;
+use crate::node::NodeCommand;
+use crate::options::Options;
+
+/// Programs on a network find each other and talk: no server, no configuration.
+///
+/// zre speaks ZRE (RFC 36), so it meets programs with C Zyre, pyre and zyre.js
+/// as well.
+#[derive(Debug, Parser)]
+#[command(name = "zre", version, after_help = HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Subcommands,
+}
+
+const HELP: &str = "\
+Example, in two terminals:
+  zre chat --name alice
+  zre chat --name bob
+
+They find each other, and each line goes to the other. With --interface lo
+nothing leaves this host. `zre help chat` and `zre help node` tell more.";
+
+#[derive(Debug, Subcommand)]
+enum Subcommands {
+    Chat(ChatCommand),
+    Node(NodeCommand),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(error),
+    };
+    let result = runtime.block_on(arguments.command.run());
+    // A name that is being looked up can't be interrupted.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result.unwrap_or_else(complain)
+}
+
+impl Subcommands {
+    async fn run(self) -> Result<ExitCode, program::Failure> {
+        match self {
+            Self::Chat(mut command) => {
+                command.options.default_group("chat");
+                let builder = builder(&command.options);
+                chat::chat(command.options.groups(), builder).await
+            }
+            Self::Node(command) => node::node(command.json, builder(&command.options)).await,
+        }
+    }
+}
+
+/// Ends the program where options contradict each other, as for every other
+/// wrong option.
+fn builder(options: &Options) -> Builder {
+    options.builder().unwrap_or_else(|error| {
+        Arguments::command()
+            .error(clap::error::ErrorKind::ArgumentConflict, error)
+            .exit()
+    })
+}
+
+/// Logs to standard error, as `ZRE_LOG` or else `RUST_LOG` says; nothing where
+/// neither is set.
+fn log() {
+    let Some(filter) = ["ZRE_LOG", "RUST_LOG"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
+    else {
+        return;
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .init();
+}
+
+fn complain(error: impl Display) -> ExitCode {
+    // Where nobody hears it, the exit code says it.
+    let _ = writeln!(std::io::stderr(), "zre: {error}");
+    ExitCode::FAILURE
+}

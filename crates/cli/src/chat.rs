@@ -1,0 +1,253 @@
+//! `zre chat`: people talk in a group.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use zre::{Builder, Event, Node, Peer, SendError, State};
+
+use crate::options::Options;
+use crate::program::{Face, Failure, run};
+use crate::text::{self, shown};
+
+/// How long the first line of a script waits for somebody to hear it.
+const COMPANY: Duration = Duration::from_secs(2);
+
+/// Talk with the people in a group.
+///
+/// Each line goes to everybody in the group that is named first, "chat" where
+/// none is. Lines that begin with a slash are commands.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct ChatCommand {
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const HELP: &str = "\
+Commands:
+  /w NAME TEXT   tell one peer alone, by name or UUID
+  /who           who is in the group
+  /busy, /ready  show the others how you are
+  /quit          leave; so does the end of input, or Ctrl-C
+  /help          this list
+  //TEXT         say a line that begins with a slash
+
+Example, in two terminals:
+  zre chat --name alice
+  zre chat --name bob
+
+Example, from a script (lines wait up to 2 s for somebody in the group):
+  echo 'the build is done' | zre chat --name ci --group builds";
+
+const COMMANDS: &str = "\
+/w NAME TEXT   tell one peer alone
+/who           who is in the group
+/busy, /ready  show the others how you are
+/quit          leave
+//TEXT         say a line that begins with a slash
+";
+
+pub(crate) async fn chat(groups: &[String], builder: Builder) -> Result<ExitCode, Failure> {
+    let face = Chat {
+        groups: groups.to_vec(),
+    };
+    run(builder, Arc::new(face), true).await
+}
+
+#[derive(Debug)]
+struct Chat {
+    /// Those that we are in; lines go to the first.
+    groups: Vec<String>,
+}
+
+impl Chat {
+    fn group(&self) -> &str {
+        self.groups.first().map_or("", String::as_str)
+    }
+
+    /// Whether somebody is in one of our groups.
+    fn concerns(&self, peer: &Peer) -> bool {
+        self.groups.iter().any(|group| peer.is_in(group))
+    }
+
+    async fn say(&self, node: &Node, text: &str, lines: &mut Vec<u8>) -> Result<(), SendError> {
+        let shouted = node.shout(self.group(), text).await?;
+        for peer in &shouted.full {
+            let name = shown(peer.name());
+            let _ = writeln!(lines, "! {name} doesn't keep up, and didn't get it");
+        }
+        if shouted.accepted + shouted.full.len() == 0 {
+            let _ = writeln!(lines, "! nobody else is in {}", shown(self.group()));
+        }
+        Ok(())
+    }
+
+    fn who(&self, node: &Node, lines: &mut Vec<u8>) {
+        for group in &self.groups {
+            let peers = node.peers_in(group);
+            let _ = writeln!(lines, "* in {}: {}", shown(group), count(peers.len()));
+            for peer in peers {
+                let name = shown(peer.name());
+                let uuid = peer.uuid().simple();
+                let _ = writeln!(
+                    lines,
+                    "*   {name}, {}, {} ({uuid})",
+                    peer.state(),
+                    peer.link()
+                );
+            }
+        }
+    }
+}
+
+fn count(others: usize) -> String {
+    match others {
+        0 => "nobody else".into(),
+        1 => "one other".into(),
+        more => format!("{more} others"),
+    }
+}
+
+/// Splits `NAME TEXT`. Names may hold spaces, so the longest name of somebody
+/// here counts, and the first word where there is none.
+fn addressed<'a>(node: &Node, rest: &'a str) -> Option<(&'a str, &'a str)> {
+    let known = node
+        .peers()
+        .iter()
+        .filter(|peer| {
+            rest.strip_prefix(peer.name())
+                .is_some_and(|text| text.starts_with(' '))
+        })
+        .map(|peer| peer.name().len())
+        .max();
+    let (name, text) = match known {
+        Some(length) => rest.split_at_checked(length)?,
+        None => rest.split_once(' ')?,
+    };
+    let text = text.trim_start();
+    (!text.is_empty()).then_some((name, text))
+}
+
+impl Face for Chat {
+    fn started(&self, node: &Node, lines: &mut Vec<u8>) {
+        let name = shown(node.name());
+        let group = shown(self.group());
+        let _ = writeln!(lines, "* you are {name}, in {group}; /help tells more");
+    }
+
+    fn event(&self, event: &Event, lines: &mut Vec<u8>) {
+        let line = match event {
+            Event::Shout {
+                peer,
+                group,
+                message,
+            } => format!(
+                "[{}] {}: {}",
+                shown(group),
+                shown(peer.name()),
+                text::message(message)
+            ),
+            Event::Whisper { peer, message } => {
+                format!(
+                    "{} whispers: {}",
+                    shown(peer.name()),
+                    text::message(message)
+                )
+            }
+            Event::Join { peer, group } if self.groups.iter().any(|ours| **ours == **group) => {
+                format!("* {} joined {}", shown(peer.name()), shown(group))
+            }
+            Event::Leave { peer, group } if self.groups.iter().any(|ours| **ours == **group) => {
+                format!("* {} left {}", shown(peer.name()), shown(group))
+            }
+            Event::Exit { peer, reason, .. } if self.concerns(peer) => {
+                format!("* {} has gone: {reason}", shown(peer.name()))
+            }
+            // Draining comes just before the exit.
+            Event::State { peer, to, .. } if self.concerns(peer) && *to != State::Draining => {
+                format!("* {} is {to}", shown(peer.name()))
+            }
+            Event::Evasive { peer } if self.concerns(peer) => {
+                format!("* {} doesn't answer", shown(peer.name()))
+            }
+            Event::Responsive { peer } if self.concerns(peer) => {
+                format!("* {} answers again", shown(peer.name()))
+            }
+            Event::Conflict { uuid } => {
+                format!(
+                    "! two nodes use the UUID {}: give each its own",
+                    uuid.simple()
+                )
+            }
+            _ => return,
+        };
+        let _ = writeln!(lines, "{line}");
+    }
+
+    fn unreadable(&self, why: &str, lines: &mut Vec<u8>) {
+        let _ = writeln!(lines, "! {why}");
+    }
+
+    async fn prepare(&self, node: &Node) {
+        // A script says what it has to say and ends; a person sees who is here.
+        if !std::io::stdin().is_terminal() {
+            let _ = node.wait_for_peers_in(self.group(), 1, COMPANY).await;
+        }
+    }
+
+    async fn line(&self, node: &Node, line: &str, lines: &mut Vec<u8>) -> ControlFlow<()> {
+        let line = line.trim_end();
+        let (command, rest) = match line.split_once(' ') {
+            Some((command, rest)) => (command, rest.trim_start()),
+            None => (line, ""),
+        };
+        let result = match command {
+            "" if rest.is_empty() => Ok(()),
+            "/quit" => return ControlFlow::Break(()),
+            "/help" => {
+                lines.extend_from_slice(COMMANDS.as_bytes());
+                Ok(())
+            }
+            "/who" => {
+                self.who(node, lines);
+                Ok(())
+            }
+            "/busy" => set_state(node, State::Busy).await,
+            "/ready" => set_state(node, State::Ready).await,
+            "/w" => match addressed(node, rest) {
+                Some((name, text)) => node
+                    .whisper(name, text)
+                    .await
+                    .map_err(|error| error.to_string()),
+                None => Err("say /w NAME TEXT".into()),
+            },
+            _ => match line.strip_prefix('/') {
+                None => self
+                    .say(node, line, lines)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Some(rest) if rest.starts_with('/') => self
+                    .say(node, rest, lines)
+                    .await
+                    .map_err(|error| error.to_string()),
+                Some(_) => Err(format!("no command {}; /help lists them", shown(command))),
+            },
+        };
+        if let Err(error) = result {
+            let _ = writeln!(lines, "! {}", shown(&error));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn stopped(&self, _lines: &mut Vec<u8>) {}
+}
+
+async fn set_state(node: &Node, state: State) -> Result<(), String> {
+    node.set_state(state)
+        .await
+        .map_err(|error| error.to_string())
+}

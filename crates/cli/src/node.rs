@@ -1,0 +1,244 @@
+//! `zre node`: a node for scripts (`--json`) or to look at.
+
+use std::io::Write as _;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Args;
+use zre::{Builder, Event, Node, SendError};
+
+use crate::json::{Command, Known, Report, message};
+use crate::options::Options;
+use crate::program::{Face, Failure, run};
+use crate::text::{self, shown};
+
+/// Runs a node: in view of people, or for a script.
+///
+/// Without --json it prints what happens on the network, and runs until Ctrl-C.
+///
+/// With --json it reads commands from standard input and writes events to
+/// standard output, one JSON object a line. The end of input stops it.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct NodeCommand {
+    /// Speak JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const HELP: &str = r#"Commands, with --json:
+  {"cmd":"join","group":"G"}
+  {"cmd":"leave","group":"G"}
+  {"cmd":"whisper","peer":"<uuid or name>","frames":["one","two"]}
+  {"cmd":"shout","group":"G","frames":["hello",{"base64":"/wD+"}]}
+  {"cmd":"state","state":"busy"}
+  {"cmd":"peers"}
+  {"cmd":"stop"}
+
+  They are carried out in order. One that can't be gets
+  {"event":"error","message":".."}, and the node goes on.
+
+Events, with --json:
+  started (uuid, name, endpoint), stopped
+  enter (peer, name, headers, endpoint, link, via)
+  exit (peer, name, reason, unconfirmed)
+  join, leave (peer, name, group)
+  whisper (peer, name, frames), shout (peer, name, group, frames)
+  state (peer, name, from, to)
+  evasive, silent, responsive (peer, name)
+  conflict (uuid)
+  peers (peers: peer, name, headers, endpoint, link, state, groups, via)
+  error (message)
+
+  UUIDs are 32 lower-case hex digits. A frame is a string, or {"base64":".."}
+  where it isn't UTF-8. A link is tcp, ipc or inproc.
+
+Example, in two terminals:
+  zre node --name camera --group lab --header role=camera
+  echo '{"cmd":"peers"}' | zre node --json --name script
+
+RUST_LOG or ZRE_LOG (as in ZRE_LOG=zre=debug) logs to standard error."#;
+
+pub(crate) async fn node(json: bool, builder: Builder) -> Result<ExitCode, Failure> {
+    if json {
+        run(builder, Arc::new(Json), true).await
+    } else {
+        run(builder, Arc::new(Plain), false).await
+    }
+}
+
+/// JSON lines.
+#[derive(Debug)]
+struct Json;
+
+impl Face for Json {
+    fn started(&self, node: &Node, lines: &mut Vec<u8>) {
+        Report::started(node).write(lines);
+    }
+
+    fn event(&self, event: &Event, lines: &mut Vec<u8>) {
+        if let Some(report) = Report::of(event) {
+            report.write(lines);
+        }
+    }
+
+    fn unreadable(&self, why: &str, lines: &mut Vec<u8>) {
+        Report::error(why).write(lines);
+    }
+
+    async fn line(&self, node: &Node, line: &str, lines: &mut Vec<u8>) -> ControlFlow<()> {
+        if line.trim().is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let result: Result<(), String> = match serde_json::from_str(line) {
+            Err(error) => Err(format!("not a command: {error}")),
+            Ok(Command::Stop {}) => return ControlFlow::Break(()),
+            Ok(command) => carry_out(node, command, lines).await,
+        };
+        if let Err(error) = result {
+            Report::error(error).write(lines);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn stopped(&self, lines: &mut Vec<u8>) {
+        Report::Stopped {}.write(lines);
+    }
+}
+
+async fn carry_out(node: &Node, command: Command, lines: &mut Vec<u8>) -> Result<(), String> {
+    match command {
+        Command::Join { group } => {
+            node.join(group).await.map_err(|error| error.to_string())?;
+        }
+        Command::Leave { group } => {
+            node.leave(group).await.map_err(|error| error.to_string())?;
+        }
+        Command::Whisper { peer, frames } => node
+            .whisper(&peer, message(frames))
+            .await
+            .map_err(|error| error.to_string())?,
+        Command::Shout { group, frames } => {
+            let shouted = node
+                .shout(group, message(frames))
+                .await
+                .map_err(|error| error.to_string())?;
+            for peer in &shouted.full {
+                Report::error(format_args!("to {}: {}", peer.name(), SendError::Full)).write(lines);
+            }
+        }
+        Command::State { state } => {
+            let state = state
+                .parse()
+                .map_err(|error: zre::StateError| error.to_string())?;
+            node.set_state(state)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+        Command::Peers {} => {
+            let peers = node.peers();
+            let peers = peers.iter().map(Known::new).collect();
+            Report::Peers { peers }.write(lines);
+        }
+        Command::Stop {} => {}
+    }
+    Ok(())
+}
+
+/// Lines for people, who have nothing to say here.
+#[derive(Debug)]
+struct Plain;
+
+impl Face for Plain {
+    fn started(&self, node: &Node, lines: &mut Vec<u8>) {
+        let uuid = node.uuid().simple();
+        let _ = writeln!(
+            lines,
+            "{} is up at {} ({uuid}); Ctrl-C leaves",
+            shown(node.name()),
+            node.endpoint()
+        );
+    }
+
+    fn event(&self, event: &Event, lines: &mut Vec<u8>) {
+        let line = match event {
+            Event::Enter { peer } => {
+                let mut line = format!(
+                    "{} is here, at {} by {} ({})",
+                    shown(peer.name()),
+                    shown(&peer.endpoint().to_string()),
+                    peer.link(),
+                    peer.uuid().simple()
+                );
+                for (key, value) in peer.headers() {
+                    line += &format!("\n    {}: {}", shown(key), shown(value));
+                }
+                line
+            }
+            Event::Exit {
+                peer,
+                reason,
+                unconfirmed: 0,
+            } => format!("{} has gone: {reason}", shown(peer.name())),
+            Event::Exit {
+                peer,
+                reason,
+                unconfirmed,
+            } => format!(
+                "{} has gone: {reason}; {unconfirmed} messages to it may be lost",
+                shown(peer.name())
+            ),
+            Event::Join { peer, group } => {
+                format!("{} joined {}", shown(peer.name()), shown(group))
+            }
+            Event::Leave { peer, group } => {
+                format!("{} left {}", shown(peer.name()), shown(group))
+            }
+            Event::Whisper { peer, message } => {
+                format!(
+                    "{} whispers: {}",
+                    shown(peer.name()),
+                    text::message(message)
+                )
+            }
+            Event::Shout {
+                peer,
+                group,
+                message,
+            } => format!(
+                "[{}] {}: {}",
+                shown(group),
+                shown(peer.name()),
+                text::message(message)
+            ),
+            Event::State { peer, from, to } => {
+                format!("{} is {to}, was {from}", shown(peer.name()))
+            }
+            Event::Evasive { peer } => format!("{} doesn't answer", shown(peer.name())),
+            Event::Silent { peer } => {
+                format!("{} still doesn't answer", shown(peer.name()))
+            }
+            Event::Responsive { peer } => format!("{} answers again", shown(peer.name())),
+            Event::Conflict { uuid } => {
+                format!(
+                    "two nodes use the UUID {}: give each its own",
+                    uuid.simple()
+                )
+            }
+            _ => return,
+        };
+        let _ = writeln!(lines, "{line}");
+    }
+
+    fn unreadable(&self, _why: &str, _lines: &mut Vec<u8>) {}
+
+    async fn line(&self, _node: &Node, _line: &str, _lines: &mut Vec<u8>) -> ControlFlow<()> {
+        ControlFlow::Continue(())
+    }
+
+    fn stopped(&self, _lines: &mut Vec<u8>) {}
+}

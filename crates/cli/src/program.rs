@@ -1,0 +1,155 @@
+//! What every subcommand does: run a node, carry lines in and out, and leave
+//! properly.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use zre::{Builder, Event, Events, Node, StartError};
+
+use crate::input::{self, Line};
+use crate::output::{Output, Written};
+use crate::signals::Signals;
+
+/// Events are written together as far as they are there, up to about so many
+/// bytes at a time.
+const BATCH: usize = 64 * 1024;
+
+/// How long whoever reads the output may take none of it after a signal: then
+/// the program ends all the same.
+const UNREAD: Duration = Duration::from_secs(5);
+
+/// Why a subcommand failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("the system refuses a thread, or its signals: {0}")]
+    System(std::io::Error),
+    #[error("standard output can't be written: {0}")]
+    Output(std::io::Error),
+    #[error("ended by a second signal; peers will notice by themselves")]
+    Hurried,
+    #[error("nobody reads standard output: its end was cut off")]
+    Unread,
+}
+
+/// How a subcommand looks from outside. Each method appends whole lines.
+pub(crate) trait Face: Send + Sync + 'static {
+    /// The node runs.
+    fn started(&self, node: &Node, lines: &mut Vec<u8>);
+    /// Something happened.
+    fn event(&self, event: &Event, lines: &mut Vec<u8>);
+    /// A line of input can't be read.
+    fn unreadable(&self, why: &str, lines: &mut Vec<u8>);
+    /// Prepares for the first line of input.
+    async fn prepare(&self, _node: &Node) {}
+    /// Carries out a line of input; `Break` ends the program.
+    async fn line(&self, node: &Node, line: &str, lines: &mut Vec<u8>) -> ControlFlow<()>;
+    /// The node has left.
+    fn stopped(&self, lines: &mut Vec<u8>);
+}
+
+/// Runs a node until its input ends or asks for it, a signal comes, or nobody
+/// reads its output. Without `reads`, input is left alone.
+pub(crate) async fn run<F: Face>(
+    builder: Builder,
+    face: Arc<F>,
+    reads: bool,
+) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::catch().map_err(Failure::System)?;
+    let (node, events) = tokio::select! {
+        started = builder.start() => started?,
+        () = signals.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    let (output, written) = Output::open().map_err(Failure::System)?;
+    let mut lines = Vec::new();
+    face.started(&node, &mut lines);
+    output.write(lines).await;
+    let telling = tokio::spawn(tell(events, face.clone(), output.clone()));
+
+    let signalled = {
+        let input = if reads {
+            Some(input::lines().map_err(Failure::System)?)
+        } else {
+            None
+        };
+        tokio::select! {
+            () = listen(&node, &*face, input, &output) => false,
+            () = output.closed() => false,
+            () = signals.recv() => true,
+        }
+    };
+
+    tokio::select! {
+        () = node.shutdown() => {}
+        () = signals.recv() => return Err(Failure::Hurried),
+    }
+    let ending = async {
+        // Ends with the events, which end with the node.
+        let _ = telling.await;
+        let mut lines = Vec::new();
+        face.stopped(&mut lines);
+        output.write(lines).await;
+        drop(output);
+        finish(written).await
+    };
+    tokio::select! {
+        result = ending => result.map(|()| ExitCode::SUCCESS),
+        () = signals.recv() => Err(Failure::Hurried),
+        () = tokio::time::sleep(UNREAD), if signalled => Err(Failure::Unread),
+    }
+}
+
+async fn finish(written: Written) -> Result<(), Failure> {
+    match written.await {
+        Ok(Err(error)) => Err(Failure::Output(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Writes what happens, until the node has stopped or nobody reads it.
+async fn tell<F: Face>(mut events: Events, face: Arc<F>, output: Output) {
+    while let Some(event) = events.recv().await {
+        let mut lines = Vec::new();
+        face.event(&event, &mut lines);
+        while lines.len() < BATCH {
+            let Some(event) = events.try_recv() else {
+                break;
+            };
+            face.event(&event, &mut lines);
+        }
+        if !output.write(lines).await {
+            return;
+        }
+    }
+}
+
+/// Carries out the lines of input one after the other, until they end or one
+/// of them asks for the end.
+async fn listen<F: Face>(
+    node: &Node,
+    face: &F,
+    input: Option<mpsc::Receiver<Line>>,
+    output: &Output,
+) {
+    let Some(mut input) = input else {
+        return std::future::pending().await;
+    };
+    face.prepare(node).await;
+    while let Some(line) = input.recv().await {
+        let mut lines = Vec::new();
+        let flow = match line {
+            Line::Text(text) => face.line(node, &text, &mut lines).await,
+            Line::Unreadable(why) => {
+                face.unreadable(why, &mut lines);
+                ControlFlow::Continue(())
+            }
+        };
+        if !output.write(lines).await || flow.is_break() {
+            return;
+        }
+    }
+}
