@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use zre_tests::{Node, Options, alone, beacon, beacon_port, together};
+use zre_tests::{Node, Options, alone, beacon, beacon_port, ipc_directory, together};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 71, 2);
 const EXIT: u8 = 2;
@@ -18,10 +18,14 @@ fn meet(options: impl Fn(Options) -> Options) -> (Node, Node, u16) {
     (alice, bob, port)
 }
 
-/// kill -9 of bob, on the link given.
-fn killed(ipc: &str) {
+/// kill -9 of bob, on the link named.
+fn killed(ipc: &str, link: &str) {
     let _turn = alone();
-    let (mut alice, mut bob, _) = meet(|options| options.with("--ipc", ipc));
+    let port = beacon_port();
+    let start = |name| Node::options(name, port).with("--ipc", ipc).start();
+    let (mut alice, mut bob) = (start("alice"), start("bob"));
+    assert_eq!(alice.expect_enter(&bob).text("link"), link);
+    assert_eq!(bob.expect_enter(&alice).text("link"), link);
     let uuid = bob.uuid.clone();
     let killed = Instant::now();
     bob.kill();
@@ -34,13 +38,13 @@ fn killed(ipc: &str) {
 
 #[test]
 fn a_killed_process_exits_within_a_second_over_tcp() {
-    killed("off");
+    killed("off", "tcp");
 }
 
 #[test]
 fn a_killed_process_exits_within_a_second_over_ipc() {
-    let directory = tempfile::TempDir::with_prefix("zre-ipc-").unwrap();
-    killed(directory.path().to_str().unwrap());
+    let (_directory, ipc) = ipc_directory();
+    killed(ipc.to_str().unwrap(), "ipc");
 }
 
 #[test]

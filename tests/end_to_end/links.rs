@@ -1,8 +1,7 @@
 //! Which link carries what two processes on one host say.
 
 use serde_json::json;
-use tempfile::TempDir;
-use zre_tests::{Node, beacon_port, sockets, together};
+use zre_tests::{Node, beacon_port, ipc_directory, sockets, together};
 
 /// `one` sees `other` enter, by the link named.
 fn entered(one: &mut Node, other: &Node, link: &str) {
@@ -59,8 +58,8 @@ fn two_processes_talk_over_tcp() {
 #[test]
 fn two_processes_talk_over_ipc_and_share_no_tcp_connection() {
     let _turn = together();
-    let directory = TempDir::with_prefix("zre-ipc-").unwrap();
-    let (mut alice, mut bob) = pair(directory.path().to_str().unwrap());
+    let (_directory, ipc) = ipc_directory();
+    let (mut alice, mut bob) = pair(ipc.to_str().unwrap());
     converse(&mut alice, &mut bob, "ipc");
     assert_eq!(sockets::tcp_between(alice.pid(), bob.pid()), []);
 }
@@ -69,9 +68,9 @@ fn two_processes_talk_over_ipc_and_share_no_tcp_connection() {
 fn a_peer_that_offers_no_ipc_is_reached_by_tcp() {
     let _turn = together();
     let port = beacon_port();
-    let directory = TempDir::with_prefix("zre-ipc-").unwrap();
+    let (_directory, ipc) = ipc_directory();
     let mut alice = Node::options("alice", port)
-        .with("--ipc", directory.path().display())
+        .with("--ipc", ipc.display())
         .start();
     let mut bob = Node::options("bob", port).with("--ipc", "off").start();
     assert_eq!(alice.expect_enter(&bob).text("link"), "tcp");

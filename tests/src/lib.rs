@@ -33,7 +33,10 @@ pub use turns::{alone, together};
 
 use std::collections::BTreeSet;
 use std::net::UdpSocket;
+use std::path::PathBuf;
 use std::sync::Mutex;
+
+use tempfile::TempDir;
 
 /// Ends a test that can't run here, with a clear word; where `CI` is `true` it
 /// fails instead, so that nothing is skipped unseen.
@@ -67,4 +70,12 @@ pub fn beacon_port() -> u16 {
             return port;
         }
     }
+}
+
+/// A place for ipc sockets that no other test knows; it goes with the
+/// [`TempDir`]. The nodes create it themselves, closed to others.
+pub fn ipc_directory() -> (TempDir, PathBuf) {
+    let directory = TempDir::with_prefix("zre-").expect("a temporary directory");
+    let path = directory.path().join("ipc");
+    (directory, path)
 }
