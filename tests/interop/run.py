@@ -33,9 +33,9 @@ def talk(report, stage, net, start, header, manner):
     """Everything one foreign implementation is asked: three lives of it, two of ours."""
     ours = stage.ours("ours", namespace=net.hosts[0])
     them = start("theirs", net.hosts[1])
-    conversation.meet(report, ours, them, header)
+    met = conversation.meet(report, ours, them, header)
     conversation.converse(report, ours, them, manner)
-    conversation.they_stop(report, ours, them)
+    conversation.they_stop(report, ours, them, manner, met)
 
     def meeting():
         ours.expect("enter", peer=them.uuid)
@@ -53,7 +53,9 @@ def foreign(report, arguments, binary, python, modules):
         with report.suite("pyre"), network.Network(2) as net, Stage(binary, python) as stage:
             talk(report, stage, net, stage.pyre, ("X-SIDE", "pyre"), conversation.Manner())
     if "zyre.js" in arguments.suites and modules:
-        manner = conversation.Manner(frames_sent=1, frames_delivered=1)
+        # zyre.js closes its connections before it says so.
+        reasons = ("goodbye", "disconnected")
+        manner = conversation.Manner(frames_sent=1, frames_delivered=1, reasons=reasons)
         with report.suite("zyre.js"), network.Network(2) as net:
             with Stage(binary, modules=modules) as stage:
                 talk(report, stage, net, stage.zyrejs, ("X-SIDE", "zyre.js"), manner)
