@@ -17,12 +17,51 @@ pub const READ_CHUNK: usize = (64 + 4) << 10;
 
 /// Frames below this are copied out of the read buffer, others are slices of it.
 ///
-/// A slice keeps the whole buffer alive, which is at most two [`READ_CHUNK`]s
-/// unless the frame itself is larger. From 16 KiB up a retained frame so pins
-/// at most nine times its own size (a 16 B frame would pin 8,000 times its
-/// own); below, the copy costs less than the buffer that would have to be
-/// replaced.
+/// A slice keeps the whole buffer alive, which is at most one and a half
+/// [`READ_CHUNK`]s unless the frame itself is larger. From 16 KiB up a retained
+/// frame so pins at most seven times its own size (a 16 B frame would pin 6,000
+/// times its own); below, the copy costs less than the buffer that would have
+/// to be replaced.
 pub const COPY_BELOW: usize = 16 << 10;
+
+/// With less room than this a read isn't worth its system call.
+const LEAST_ROOM: usize = READ_CHUNK / 2;
+
+/// Where a decoder's buffers come from and go to.
+///
+/// A buffer that still shares its memory with messages comes back too: once
+/// the messages are gone, [`BytesMut::try_reclaim`] makes it whole again. That
+/// is worth a pool: memory fresh from the system is paid for page by page.
+pub trait Buffers {
+    /// An empty buffer with room for at least `bytes`, at most about two
+    /// [`READ_CHUNK`]s.
+    fn take(&mut self, bytes: usize) -> BytesMut;
+
+    /// A buffer with room for at least `bytes`, but only one that is there
+    /// already: nothing is to be allocated for bytes that are merely announced.
+    fn recycled(&mut self, bytes: usize) -> Option<BytesMut>;
+
+    /// Takes a buffer back; its contents are to be discarded. One that was made
+    /// for a frame over [`READ_CHUNK`] has the size of its memory in `large`
+    /// (which its capacity doesn't tell while messages share it), others 0.
+    fn put(&mut self, buf: BytesMut, large: usize);
+}
+
+/// No pool: buffers come from the allocator and go back to it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unpooled;
+
+impl Buffers for Unpooled {
+    fn take(&mut self, bytes: usize) -> BytesMut {
+        BytesMut::with_capacity(bytes)
+    }
+
+    fn recycled(&mut self, _: usize) -> Option<BytesMut> {
+        None
+    }
+
+    fn put(&mut self, _: BytesMut, _: usize) {}
+}
 
 /// What a connection carries once the handshake is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +137,8 @@ pub struct Decoder {
     done: usize,
     /// Bytes that the frame at the front still lacks, 0 if unknown.
     missing: usize,
+    /// The size of `buf`, if it was made for one frame over [`READ_CHUNK`].
+    large: usize,
     limits: Limits,
     parts: Frames,
     parts_bytes: usize,
@@ -110,6 +151,7 @@ impl Decoder {
             buf: received,
             done: 0,
             missing: 0,
+            large: 0,
             limits,
             parts: Frames::new(),
             parts_bytes: 0,
@@ -118,20 +160,49 @@ impl Decoder {
 
     /// Where to put what the socket has.
     ///
-    /// Room is [`READ_CHUNK`], or, inside a frame larger than that, as much as
-    /// has come of it so far and never more than it lacks: memory follows bytes
+    /// Inside a frame larger than [`READ_CHUNK`] that is room for as much as has
+    /// come of it so far, and for no byte beyond its end: memory follows bytes
     /// (it is at most twice what has come), a large frame still arrives in few
     /// reads, and no other frame gets into its buffer.
-    pub fn read_buf(&mut self) -> Limit<&mut BytesMut> {
+    pub fn read_buf(&mut self, buffers: &mut impl Buffers) -> Limit<&mut BytesMut> {
         self.settle();
-        let frame = self.buf.len() + self.missing;
-        let room = if self.missing > 0 && frame > READ_CHUNK {
-            self.missing.min(self.buf.len().max(READ_CHUNK))
-        } else {
-            READ_CHUNK
-        };
-        self.buf.reserve(room);
-        (&mut self.buf).limit(room)
+        let have = self.buf.len();
+        let frame = have + self.missing;
+        if self.missing > 0 && frame > READ_CHUNK {
+            if self.buf.capacity() < frame {
+                if let Some(buf) = buffers.recycled(frame) {
+                    self.replace(buf, buffers);
+                } else {
+                    self.buf.reserve(self.missing.min(have.max(READ_CHUNK)));
+                }
+            }
+            self.large = self.buf.capacity();
+            let room = self.missing.min(self.buf.capacity() - have);
+            return (&mut self.buf).limit(room);
+        }
+        if self.large > 0 {
+            // Small frames would keep reusing, and so pin, what was made for a
+            // large one.
+            let buf = buffers.take(have + READ_CHUNK);
+            self.replace(buf, buffers);
+            self.large = 0;
+        }
+        let least = self.missing.max(LEAST_ROOM);
+        if self.buf.capacity() - have < least && !self.buf.try_reclaim(least) {
+            let buf = buffers.take(READ_CHUNK.max(have + least));
+            self.replace(buf, buffers);
+        }
+        let room = self.buf.capacity() - have;
+        (&mut self.buf).limit(room.min(2 * READ_CHUNK))
+    }
+
+    /// Goes on in another buffer, which must have room.
+    fn replace(&mut self, mut buf: BytesMut, buffers: &mut impl Buffers) {
+        buf.extend_from_slice(&self.buf);
+        let old = std::mem::replace(&mut self.buf, buf);
+        if old.capacity() > 0 {
+            buffers.put(old, self.large);
+        }
     }
 
     /// The next whole message or command, if one is there.
@@ -165,13 +236,7 @@ impl Decoder {
             } else {
                 self.buf.advance(self.done + taken);
                 self.done = 0;
-                let body = self.buf.split_to(len).freeze();
-                if self.buf.is_empty() {
-                    // Don't read on behind it: small frames there would keep
-                    // reusing, and large ones pin, this frame's memory.
-                    self.buf = BytesMut::new();
-                }
-                body
+                self.buf.split_to(len).freeze()
             };
             if header.command {
                 return Ok(Some(Item::Command(body)));
@@ -224,33 +289,14 @@ impl Decoder {
     /// Gives up the read buffer for as long as nothing arrives.
     ///
     /// A short remainder is kept in a buffer of its own size, so that a peer
-    /// that stops in the middle of a small frame pins no more than it sent;
-    /// a longer one keeps the buffer, and `None` is returned. Hand a buffer
-    /// back with [`Decoder::lend_with`].
-    pub fn release(&mut self) -> Option<BytesMut> {
+    /// that stops in the middle of a small frame pins no more than it sent; a
+    /// longer one keeps the buffer.
+    pub fn rest(&mut self, buffers: &mut impl Buffers) {
         self.settle();
-        if self.buf.len() >= COPY_BELOW {
-            return None;
-        }
-        let rest = match self.buf.is_empty() {
-            true => BytesMut::new(),
-            false => BytesMut::from(&self.buf[..]),
-        };
-        let mut buf = std::mem::replace(&mut self.buf, rest);
-        buf.clear();
-        Some(buf)
-    }
-
-    /// Takes a buffer to read into, cleared; what had remained goes to its
-    /// front. Asked for only where the decoder has given its own away: see
-    /// [`Decoder::release`].
-    pub fn lend_with(&mut self, buf: impl FnOnce() -> BytesMut) {
-        if self.buf.capacity() < COPY_BELOW {
-            self.settle();
-            let mut buf = buf();
-            buf.clear();
-            buf.extend_from_slice(&self.buf);
-            self.buf = buf;
+        if self.buf.len() < COPY_BELOW && self.buf.capacity() >= COPY_BELOW {
+            let rest = BytesMut::with_capacity(self.buf.len());
+            self.replace(rest, buffers);
+            self.large = 0;
         }
     }
 

@@ -60,19 +60,28 @@ impl Encoder {
     pub fn push_message(&mut self, head: &[u8], body: &[Bytes]) {
         let mut more = body.len();
         self.header(head.len(), more > 0);
-        self.put(head);
+        if head.len() < SHARE_FROM {
+            self.put(head);
+        } else {
+            // One copy of its own, instead of a buffer that grows to its size.
+            self.share(Bytes::copy_from_slice(head));
+        }
         for frame in body {
             more -= 1;
             self.header(frame.len(), more > 0);
             if frame.len() < SHARE_FROM {
                 self.put(frame);
             } else {
-                let at = self.base + self.buf.len() as u64;
-                self.large.push_back((at, frame.clone()));
-                self.total += frame.len() as u64;
+                self.share(frame.clone());
             }
         }
         self.ends.push_back(self.total);
+    }
+
+    fn share(&mut self, frame: Bytes) {
+        let at = self.base + self.buf.len() as u64;
+        self.total += frame.len() as u64;
+        self.large.push_back((at, frame));
     }
 
     /// Appends the body of a command.

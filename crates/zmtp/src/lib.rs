@@ -34,7 +34,7 @@ mod metadata;
 mod socket_type;
 
 pub use command::{Command, CommandError, encode_error, encode_ping, encode_pong};
-pub use decoder::{COPY_BELOW, DecodeError, Decoder, Item, READ_CHUNK};
+pub use decoder::{Buffers, COPY_BELOW, DecodeError, Decoder, Item, READ_CHUNK, Unpooled};
 pub use encoder::{Encoder, SHARE_FROM, message_cost};
 pub use frame::{FrameHeader, HeaderError};
 pub use greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, OldVersion, Version};

@@ -4,7 +4,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use zre_zmtp::{
     COPY_BELOW, DecodeError, Decoder, Encoder, Frames, Handshake, HandshakeError, Item, Limits,
-    Local, Mechanism, READ_CHUNK, SHARE_FROM, SocketType, encode_error, encode_ping,
+    Local, Mechanism, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error, encode_ping,
 };
 
 fn encode(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<u8> {
@@ -38,7 +38,7 @@ fn decode(
     let mut rest = bytes;
     while !rest.is_empty() {
         let n = {
-            let mut buf = decoder.read_buf();
+            let mut buf = decoder.read_buf(&mut Unpooled);
             let n = step.min(rest.len()).min(buf.remaining_mut());
             buf.put_slice(&rest[..n]);
             n
@@ -52,10 +52,8 @@ fn decode(
                 Err(e) => return (items, Err(e), memory),
             }
         }
-        if n % 3 == 0
-            && let Some(buf) = decoder.release()
-        {
-            decoder.lend_with(|| buf);
+        if n % 3 == 0 {
+            decoder.rest(&mut Unpooled);
         }
     }
     (items, Ok(()), memory)
@@ -124,8 +122,8 @@ fn small_frames_are_copies_and_large_ones_slices() {
     let body = Bytes::from(vec![1; COPY_BELOW]);
     let bytes = encode(&[(vec![0; 16], vec![body])]);
     let mut decoder = Decoder::new(Limits::default(), BytesMut::new());
-    decoder.read_buf().put_slice(&bytes);
-    let read = decoder.read_buf().get_ref().as_ptr() as usize;
+    decoder.read_buf(&mut Unpooled).put_slice(&bytes);
+    let read = decoder.read_buf(&mut Unpooled).get_ref().as_ptr() as usize;
     let within = |b: &Bytes| (read..read + READ_CHUNK).contains(&(b.as_ptr() as usize));
     let Ok(Some(Item::Message(frames))) = decoder.decode() else {
         panic!("no message");

@@ -9,7 +9,7 @@ use zre_zmtp::{Command, Decoder, Item, SocketType};
 
 use super::greet::{greet, identity_of, wire_limits};
 use super::outbound::{Next, Outbound};
-use super::pool;
+use super::pool::Pool;
 use super::reader::reason_of;
 use super::stream::Stream;
 use crate::engine::Route;
@@ -173,17 +173,14 @@ async fn step(
 
 /// Reads what the inbox's side says: commands, or that it is gone.
 fn listen(stream: &Stream, outbound: &Outbound, decoder: &mut Decoder) -> Result<(), CloseReason> {
-    decoder.lend_with(pool::take);
-    let read = stream.try_read(&mut decoder.read_buf());
+    let read = stream.try_read(&mut decoder.read_buf(&mut Pool));
     let taken = match read {
         Ok(0) => Err(CloseReason::PeerClosed),
         Ok(_) => take_in(outbound, decoder),
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(()),
         Err(e) => Err(CloseReason::from_io(&e)),
     };
-    if let Some(buf) = decoder.release() {
-        pool::put(buf);
-    }
+    decoder.rest(&mut Pool);
     taken
 }
 

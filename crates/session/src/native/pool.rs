@@ -1,37 +1,96 @@
 //! Buffers that connections share, because only few are busy at a time.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
-use zre_zmtp::READ_CHUNK;
+use zre_zmtp::{Buffers, READ_CHUNK};
 
-/// How many buffers are kept: a little over 1 MiB. More than that many sockets
-/// at once are busy only on machines where an allocation costs nothing.
+/// How many buffers of the usual size are kept: a little over 1 MiB. More
+/// sockets than that are busy at once only where an allocation costs nothing.
 const KEPT: usize = 16;
+
+/// How many buffers of large frames are kept.
+const KEPT_LARGE: usize = 4;
+
+/// The largest of those: with [`KEPT_LARGE`] this bounds what an idle process
+/// keeps of the largest messages that it has seen, to 16 MiB.
+const LARGEST: usize = 4 << 20;
 
 /// All read and write buffers of the process that nobody uses at the moment.
 ///
 /// An idle connection holds none. Giving them back to the allocator instead
-/// would, each time, return memory to the system that is wanted again at once.
-static POOL: Mutex<Vec<BytesMut>> = Mutex::new(Vec::new());
+/// would, each time, return memory to the system that is wanted again at once,
+/// and getting it again costs more than reading into it: with messages of
+/// 64 KiB sixteen page faults each, half of the receiver's time.
+static POOL: Mutex<Kept> = Mutex::new(Kept {
+    usual: VecDeque::new(),
+    large: VecDeque::new(),
+});
+
+/// Oldest first. Some may still be shared with messages; those are whole again
+/// when their messages are gone.
+struct Kept {
+    usual: VecDeque<BytesMut>,
+    large: VecDeque<BytesMut>,
+}
+
+fn lock() -> MutexGuard<'static, Kept> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first of the oldest few that nobody shares any more and that has room.
+fn reclaim(kept: &mut VecDeque<BytesMut>, bytes: usize) -> Option<BytesMut> {
+    let at = kept.iter_mut().position(|buf| buf.try_reclaim(bytes))?;
+    kept.remove(at)
+}
 
 /// An empty buffer with room for [`READ_CHUNK`] bytes.
 pub(super) fn take() -> BytesMut {
-    let kept = POOL.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    kept.unwrap_or_else(|| BytesMut::with_capacity(READ_CHUNK))
+    Pool.take(READ_CHUNK)
 }
 
-/// Keeps a buffer if it has the pool's size, else drops it.
-pub(super) fn put(mut buf: BytesMut) {
-    buf.clear();
-    // A buffer that is shared with messages can't be reclaimed, and one that
-    // grew far beyond what is asked of the pool would only waste memory.
-    if !buf.try_reclaim(READ_CHUNK) || buf.capacity() > 2 * READ_CHUNK {
-        return;
+/// Keeps a buffer that was taken, unless it has grown far beyond what is asked
+/// of the pool.
+pub(super) fn put(buf: BytesMut) {
+    if (READ_CHUNK..=2 * READ_CHUNK).contains(&buf.capacity()) {
+        Pool.put(buf, 0);
     }
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    if pool.len() < KEPT {
-        pool.push(buf);
+}
+
+/// The pool as a decoder knows it.
+pub(super) struct Pool;
+
+impl Buffers for Pool {
+    fn take(&mut self, bytes: usize) -> BytesMut {
+        let kept = reclaim(&mut lock().usual, bytes.max(READ_CHUNK));
+        kept.unwrap_or_else(|| BytesMut::with_capacity(bytes.max(READ_CHUNK)))
+    }
+
+    fn recycled(&mut self, bytes: usize) -> Option<BytesMut> {
+        reclaim(&mut lock().large, bytes)
+    }
+
+    fn put(&mut self, mut buf: BytesMut, large: usize) {
+        if large > LARGEST {
+            return;
+        }
+        buf.clear();
+        let dropped = {
+            let mut kept = lock();
+            let (queue, most) = match large {
+                0 => (&mut kept.usual, KEPT),
+                _ => (&mut kept.large, KEPT_LARGE),
+            };
+            queue.push_back(buf);
+            if queue.len() > most {
+                queue.pop_front()
+            } else {
+                None
+            }
+        };
+        // Freed outside the lock.
+        drop(dropped);
     }
 }
 
@@ -40,18 +99,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shared_and_oversized_buffers_are_not_kept() {
-        let mut shared = take();
-        shared.extend_from_slice(&[7; 100]);
-        let message = shared.split_to(50).freeze();
-        put(shared);
-        put(BytesMut::with_capacity(10 * READ_CHUNK));
-        put(BytesMut::with_capacity(10));
-        let pool = POOL.lock().unwrap();
-        for buf in pool.iter() {
-            assert!(buf.is_empty());
-            assert!((READ_CHUNK..=2 * READ_CHUNK).contains(&buf.capacity()));
+    fn a_shared_buffer_is_whole_again_when_its_messages_are_gone() {
+        let mut kept = VecDeque::new();
+        let mut shared = BytesMut::with_capacity(1000);
+        shared.extend_from_slice(&[7; 900]);
+        let message = shared.split_to(900).freeze();
+        let place = message.as_ptr();
+        kept.push_back(shared);
+        assert!(reclaim(&mut kept, 1000).is_none());
+        assert_eq!(message, [7; 900][..]);
+        drop(message);
+        let again = reclaim(&mut kept, 1000).unwrap();
+        assert_eq!(again.as_ptr(), place);
+        assert!(kept.is_empty());
+    }
+
+    #[test]
+    fn the_number_kept_is_bounded() {
+        for _ in 0..100 {
+            put(BytesMut::with_capacity(READ_CHUNK));
+            Pool.put(BytesMut::with_capacity(LARGEST), LARGEST);
         }
-        assert_eq!(message, [7; 50][..]);
+        let kept = lock();
+        assert!(kept.usual.len() <= KEPT);
+        assert!(kept.large.len() <= KEPT_LARGE);
     }
 }

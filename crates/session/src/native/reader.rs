@@ -14,7 +14,7 @@ use zre_zmtp::{Command, DecodeError, Decoder, Item, SocketType, encode_pong};
 use super::greet::{greet, identity_of, refuse, wire_limits};
 use super::half_open::Place;
 use super::listen::Host;
-use super::pool;
+use super::pool::Pool;
 use super::stream::Stream;
 use crate::intake::{Feeder, Gone};
 use crate::{CloseReason, Frames, Identity, Limits, Source};
@@ -198,12 +198,9 @@ impl Connection {
 /// Cancel safe: what was read is in the decoder.
 async fn read_some(stream: &mut Stream, decoder: &mut Decoder) -> io::Result<usize> {
     poll_fn(|cx| {
-        decoder.lend_with(pool::take);
-        let read = stream.poll_read(cx, &mut decoder.read_buf());
-        if !matches!(read, Poll::Ready(Ok(n)) if n > 0)
-            && let Some(buf) = decoder.release()
-        {
-            pool::put(buf);
+        let read = stream.poll_read(cx, &mut decoder.read_buf(&mut Pool));
+        if !matches!(read, Poll::Ready(Ok(n)) if n > 0) {
+            decoder.rest(&mut Pool);
         }
         read
     })
