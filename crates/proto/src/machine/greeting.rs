@@ -40,7 +40,7 @@ impl Machine {
             return;
         }
         if now < retry_at {
-            if peer.via.iter().any(|source| source.is_lasting()) {
+            if peer.is_lasting() {
                 self.schedule(uuid, retry_at);
             }
             return;
@@ -51,6 +51,15 @@ impl Machine {
         if let Some((mailbox, deadline)) = self.take_seed_dial(now, &address.endpoint, uuid) {
             self.sessions.insert(mailbox.session, Owner::Peer(uuid));
             self.set_unanswered(uuid, mailbox, deadline);
+            return;
+        }
+        if self.is_held_by_another(uuid, &address.endpoint) {
+            // A second link to the same inbox would take the place of the first.
+            // The holder has been asked, and goes if it doesn't answer.
+            let retry_at = now + self.config.hello_timeout;
+            if self.peers.get(&uuid).is_some_and(Peer::is_lasting) {
+                self.schedule(uuid, retry_at);
+            }
             return;
         }
         let mailbox = self.connect(
@@ -303,7 +312,6 @@ impl Machine {
     /// RFC 36: "If the recipient has not already connected to this peer it
     /// SHALL create a ZeroMQ DEALER socket and connect it to the endpoint".
     pub(super) fn answer(&mut self, now: Time, uuid: Uuid, greeted: Box<Greeted>) {
-        let adopted = self.adopt_dial(now, &greeted);
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
@@ -319,9 +327,17 @@ impl Machine {
         if peer.via.is_empty() {
             peer.via.insert(Source::Hello);
         }
+        let adopted = self
+            .adopt_dial(now, &greeted)
+            .or_else(|| self.take_over_dial(now, uuid, &greeted));
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
         if let Some((mailbox, source, greeted_already)) = adopted {
-            peer.via.remove(&Source::Hello);
-            peer.via.insert(source);
+            if let Some(source) = source {
+                peer.via.remove(&Source::Hello);
+                peer.via.insert(source);
+            }
             self.sessions.insert(mailbox.session, Owner::Peer(uuid));
             if greeted_already {
                 self.enter(now, uuid, mailbox, *greeted, Held::default());
@@ -348,10 +364,69 @@ impl Machine {
                 return;
             }
         };
+        let comes_from_there = greeted
+            .from
+            .is_none_or(|from| endpoint.ip() == Some(from.ip()));
+        if !comes_from_there && self.is_held_by_another(uuid, &endpoint) {
+            // Anybody can claim the address of another; a second link to it
+            // would cost us the first. The holder has been asked.
+            tracing::debug!(%uuid, "claims the address of another");
+            self.counters.refused += 1;
+            return;
+        }
         let mailbox = self.connect(Owner::Peer(uuid), Some(uuid), endpoint, over_loopback);
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Entering(mailbox, greeted, Held::default());
         }
+    }
+
+    /// The unanswered dial of somebody else at the address from which this HELLO
+    /// comes: a new node lives there, and our HELLO has reached it already.
+    fn take_over_dial(
+        &mut self,
+        now: Time,
+        uuid: Uuid,
+        greeted: &Greeted,
+    ) -> Option<(Mailbox, Option<Source>, bool)> {
+        let told = greeted.endpoint.as_ref()?;
+        let from = greeted.from.map(|from| from.ip());
+        let former = self.peers.iter().find_map(|(other, peer)| {
+            let (Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _)) = &peer.phase else {
+                return None;
+            };
+            let comes_from_there = from.is_none_or(|from| mailbox.endpoint.ip() == Some(from));
+            let dialled = mailbox.endpoint.port() == told.port() && comes_from_there;
+            (*other != uuid && dialled).then_some(*other)
+        })?;
+        let peer = self.peers.get_mut(&former)?;
+        let (mailbox, greeted_already) = match peer.take_phase(now) {
+            Phase::Dialling(mailbox) => (mailbox, false),
+            Phase::Greeting(mailbox, _) => (mailbox, true),
+            other => {
+                peer.phase = other;
+                return None;
+            }
+        };
+        peer.failures = peer.failures.saturating_add(1);
+        let retry_at = now + self.backoff_of(former);
+        if let Some(peer) = self.peers.get_mut(&former) {
+            peer.phase = Phase::Known { retry_at };
+            if peer.is_lasting() {
+                self.schedule(former, retry_at);
+            }
+        }
+        Some((mailbox, None, greeted_already))
+    }
+
+    /// Whether a session with somebody else leads to that address, or is being
+    /// opened there.
+    fn is_held_by_another(&self, uuid: Uuid, endpoint: &Endpoint) -> bool {
+        self.peers.iter().any(|(other, peer)| {
+            *other != uuid
+                && peer
+                    .mailbox()
+                    .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
+        })
     }
 
     /// Both have greeted.
@@ -453,10 +528,7 @@ impl Machine {
     }
 
     fn dial_lasting(&mut self, now: Time, uuid: Uuid) {
-        let lasting = self
-            .peers
-            .get(&uuid)
-            .is_some_and(|peer| peer.via.iter().any(|source| source.is_lasting()));
+        let lasting = self.peers.get(&uuid).is_some_and(Peer::is_lasting);
         if lasting && let Some(peer) = self.peers.get(&uuid) {
             // Not within this input: whoever caused the exit may go on.
             let Phase::Known { retry_at } = peer.phase else {

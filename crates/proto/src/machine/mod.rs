@@ -427,7 +427,7 @@ impl Machine {
     fn sweep(&mut self, now: Time) {
         self.tombstones.retain(|_, until| now < *until);
         self.peers.retain(|_, peer| {
-            let lasting = peer.via.iter().any(|source| source.is_lasting());
+            let lasting = peer.is_lasting();
             let idle = matches!(peer.phase, Phase::Known { .. });
             !idle || lasting || now - peer.heard < FORGET
         });

@@ -201,6 +201,13 @@ impl Peer {
             .any(|known| known.endpoint == *endpoint)
     }
 
+    /// Whether it is dialled again although nothing more is heard of it: a
+    /// source that keeps its word names it. A seed, which names nobody, is
+    /// dialled on its own account, whoever is met there.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.addresses.iter().any(|known| known.source.is_lasting())
+    }
+
     /// The address to dial now; after a failure, the next one.
     pub(super) fn dial_address(&self) -> Option<&Address> {
         self.addresses
@@ -291,17 +298,17 @@ impl Greeted {
 /// binds to all addresses can't know which of them we reach, and a scope means
 /// something only on the host that uses it.
 fn reachable(told: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
-    let mut endpoint: Endpoint = told.parse().ok()?;
-    if let (Endpoint::Tcp(addr), Some(from)) = (&mut endpoint, from) {
+    let mut endpoint = Endpoint::from_wire(told).ok()?;
+    if let (Endpoint::Tcp(addr), Some(from)) = (&endpoint, from) {
         let elsewhere = addr.ip().is_loopback() && !from.ip().is_loopback();
         if addr.ip().is_unspecified() || elsewhere {
-            let port = addr.port();
-            *addr = from;
-            addr.set_port(port);
-        } else if let (SocketAddr::V6(addr), SocketAddr::V6(from)) = (addr, from) {
-            if addr.ip().is_unicast_link_local() {
+            let mut addr = SocketAddr::new(from.ip(), addr.port());
+            if let (SocketAddr::V6(addr), SocketAddr::V6(from)) = (&mut addr, from) {
                 addr.set_scope_id(from.scope_id());
             }
+            endpoint = Endpoint::from(addr);
+        } else if let SocketAddr::V6(from) = from {
+            endpoint = endpoint.with_scope(from.scope_id());
         }
     }
     match &endpoint {

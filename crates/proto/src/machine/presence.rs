@@ -36,7 +36,7 @@ impl Machine {
         };
         match &mut peer.phase {
             Phase::Known { .. } => {
-                if peer.via.iter().any(|source| source.is_lasting()) {
+                if peer.is_lasting() {
                     self.dial_if_due(now, uuid);
                 }
             }

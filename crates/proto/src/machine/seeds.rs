@@ -255,9 +255,9 @@ impl Machine {
         &mut self,
         now: Time,
         greeted: &Greeted,
-    ) -> Option<(Mailbox, Source, bool)> {
+    ) -> Option<(Mailbox, Option<Source>, bool)> {
         let endpoint = self.matching_seed(greeted)?;
-        let source = self.seeds.get(&endpoint)?.sources.first().copied()?;
+        let source = self.seeds.get(&endpoint)?.sources.first().copied();
         let seed = self.seeds.get_mut(&endpoint)?;
         let dial = seed.dial.take()?;
         seed.failures = 0;
