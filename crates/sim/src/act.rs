@@ -19,6 +19,7 @@ const NOTICE_MS: u64 = 1000;
 impl World {
     pub(crate) fn apply(&mut self, action: &Action) {
         self.report.actions += 1;
+        self.note(|| action.to_string());
         match *action {
             Action::Join(host, group) => self.call(host, |machine, _| {
                 // Whatever the answer is, the events of the others tell.

@@ -152,6 +152,7 @@ impl World {
     }
 
     fn report_end(&mut self, host: usize, identity: Uuid, number: usize) {
+        self.note(|| format!("{host} sees the end of link {number} into its inbox"));
         let connection = u64::try_from(number).unwrap_or(u64::MAX);
         self.call(host, |machine, now| {
             machine.handle_connection_closed(now, identity, connection);
@@ -179,6 +180,7 @@ impl World {
             link.listener = Some(listener);
             link.inbox = true;
         }
+        self.note(|| format!("{target} accepts link {number}"));
         self.put(number, Way::Back, Item::Accepted);
         if let Some(older) = older {
             if let Some(link) = self.links.get_mut(older) {
@@ -231,7 +233,9 @@ impl World {
         };
         let (dialler, session) = (link.dialler, link.session);
         link.mailbox = false;
-        if link.inbox {
+        let inbox = link.inbox;
+        self.note(|| format!("{} sees the end of its link {number}", dialler.host));
+        if inbox {
             self.put(number, Way::There, Item::End);
         }
         if let Some(process) = self

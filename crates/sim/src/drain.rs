@@ -97,6 +97,7 @@ impl World {
         });
         self.open.insert(number);
         self.report.dials += 1;
+        self.note(|| format!("{from} dials {endpoint} as {session:?} on link {number}"));
         self.trace(2, from, u64::from(port));
         self.queue
             .push(self.now + DIAL_TIMEOUT, Happening::GiveUp(number));
@@ -178,6 +179,7 @@ impl World {
             Ok(read) => self.accuse(host, &format!("says {command:?}, which reads {read:?}")),
             Err(what) => self.accuse(host, &what),
         }
+        self.note(|| format!("{host} says {} {sequence} on link {number}", command.name()));
         self.put(number, Way::There, Item::Frames(frames));
     }
 
@@ -201,6 +203,7 @@ impl World {
         {
             process.mailboxes.remove(&session);
         }
+        self.note(|| format!("{host} hangs up link {number}"));
         self.close_mailbox(number, linger);
     }
 
@@ -244,6 +247,7 @@ impl World {
     fn tell(&mut self, host: usize, event: &Event) {
         let name = event_name(event);
         *self.report.events.entry(name).or_insert(0) += 1;
+        self.note(|| format!("{host} is told {event:?}"));
         self.trace(5, host, u64::try_from(name.len()).unwrap_or(0));
         let Some(process) = self
             .hosts

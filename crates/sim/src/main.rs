@@ -56,6 +56,9 @@ struct Arguments {
     /// No beacons: nodes meet only by `found`.
     #[arg(long)]
     no_beacons: bool,
+    /// Prints what is done, said and told.
+    #[arg(long)]
+    log: bool,
     /// What is done, instead of chance: lines like `12.5 whisper 0 3 10`.
     #[arg(long)]
     script: Option<PathBuf>,
@@ -86,6 +89,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     options.stagger = Duration::from_millis(arguments.stagger_ms);
     options.beacons = !arguments.no_beacons;
+    options.log = arguments.log;
     options.script = match &arguments.script {
         Some(path) => std::fs::read_to_string(path)?.parse()?,
         None if arguments.pace_ms == 0 => Script::default(),
@@ -103,6 +107,9 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         outcome = world.settle();
     } else if outcome.is_ok() && arguments.check {
         outcome = world.check_whole().and_then(|()| world.check_ledgers());
+    }
+    for line in world.log() {
+        println!("{line}");
     }
     println!("{}", world.report());
     println!("{:<11} {:.3} s", "took", begun.elapsed().as_secs_f64());

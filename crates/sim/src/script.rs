@@ -37,6 +37,8 @@ impl Script {
         loop {
             now += Duration::from_millis(random.u64(1..=2 * pace));
             if now >= length {
+                // The end of a fault may lie beyond.
+                script.0.retain(|(at, _)| *at < length);
                 return script;
             }
             script.push_random(random, hosts, now);

@@ -35,6 +35,8 @@ pub struct Options {
     pub beacons: bool,
     /// What is done to them.
     pub script: Script,
+    /// Whether [`World::log`] is kept.
+    pub log: bool,
 }
 
 impl Options {
@@ -47,6 +49,7 @@ impl Options {
             stagger: Duration::from_secs(1),
             beacons: true,
             script: Script::default(),
+            log: false,
         }
     }
 }
@@ -127,6 +130,7 @@ pub struct World {
     pub(crate) queue: Queue<Happening>,
     pub(crate) report: Report,
     pub(crate) wrong: Option<String>,
+    pub(crate) log: Vec<String>,
 }
 
 impl World {
@@ -153,6 +157,7 @@ impl World {
             queue,
             report: Report::default(),
             wrong: None,
+            log: Vec::new(),
             options,
         }
     }
@@ -191,6 +196,19 @@ impl World {
         report.length = self.now.since_origin();
         self.settle_ledgers(&mut report);
         report
+    }
+
+    /// What was done, said and told, line by line, where
+    /// [`Options::log`] asks for it.
+    pub fn log(&self) -> &[String] {
+        &self.log
+    }
+
+    pub(crate) fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.options.log {
+            let at = self.now.since_origin().as_secs_f64();
+            self.log.push(format!("{at:.6} {}", line()));
+        }
     }
 
     /// The simulated time.
