@@ -25,6 +25,7 @@ impl IpcHome {
 
 #[cfg(unix)]
 mod unix {
+    use std::ffi::OsString;
     use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -63,7 +64,7 @@ mod unix {
             let dir = match dir {
                 IpcDir::Off => return Err("ipc is turned off".to_owned()),
                 IpcDir::Path(dir) => dir.clone(),
-                IpcDir::Auto => automatic(),
+                IpcDir::Auto => automatic(std::env::var_os("XDG_RUNTIME_DIR")),
             };
             let home = Self { dir };
             match DirBuilder::new().mode(0o700).create(&home.dir) {
@@ -213,9 +214,9 @@ mod unix {
     }
 
     /// Where nodes of this user look when nobody names a directory.
-    fn automatic() -> PathBuf {
+    fn automatic(named: Option<OsString>) -> PathBuf {
         let uid = rustix::process::geteuid().as_raw();
-        let named = std::env::var_os("XDG_RUNTIME_DIR")
+        let named = named
             .map(PathBuf::from)
             // The specification has it absolute, or ignored.
             .filter(|dir| dir.is_absolute());
@@ -228,6 +229,41 @@ mod unix {
                 || std::env::temp_dir().join(format!("zre-{uid}")),
                 |dir| dir.join("zre"),
             )
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn the_environment_names_a_directory_that_has_to_be_there() {
+            let dir = tempfile::tempdir().unwrap();
+            let named = Some(dir.path().as_os_str().to_owned());
+            assert_eq!(automatic(named), dir.path().join("zre"));
+            let missing = dir.path().join("missing");
+            let fallback = automatic(None);
+            assert_eq!(automatic(Some(missing.into())), fallback);
+            assert_eq!(automatic(Some("relative".into())), fallback);
+            let uid = rustix::process::geteuid().as_raw();
+            assert!(
+                fallback.ends_with(format!("zre-{uid}"))
+                    || fallback.ends_with(format!("run/user/{uid}/zre"))
+            );
+        }
+
+        #[test]
+        fn a_name_is_free_again_when_its_holder_is_gone() {
+            let dir = tempfile::tempdir().unwrap();
+            let home = IpcHome::open(&IpcDir::Path(dir.path().join("zre"))).unwrap();
+            let identity = Identity::try_from(&[1, 2, 3][..]).unwrap();
+            for _ in 0..3 {
+                let first = home.listen(&identity).unwrap();
+                assert!(home.find(&identity).is_some());
+                assert!(home.listen(&identity).is_err());
+                drop(first);
+                assert!(home.find(&identity).is_none());
+            }
+        }
     }
 }
 

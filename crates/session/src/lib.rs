@@ -8,6 +8,33 @@
 //! Read in this order: [`Links`], which opens both; [`Mailbox`]; [`Notices`],
 //! which say what becomes of mailboxes; [`Inbox`]; [`Limits`].
 //!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use zre_session::{Arrival, Config, Identity, Links, Target};
+//!
+//! let alice = Config::new(Identity::try_from(&b"alice"[..])?);
+//! let bob = Config::new(Identity::try_from(&b"bob"[..])?);
+//! # let alice = Config { ipc: zre_session::IpcDir::Off, ..alice };
+//! # let bob = Config { ipc: zre_session::IpcDir::Off, ..bob };
+//! let (alice, _inbox, _notices) = Links::open(alice).await?;
+//! let (bob, mut inbox, _notices) = Links::open(bob).await?;
+//!
+//! let to_bob = alice.connect(1, Target {
+//!     peer: Some(bob.identity().clone()),
+//!     ..Target::default()
+//! });
+//! to_bob.try_send(b"head", &["body".into()])?;
+//!
+//! while let Some(arrival) = inbox.recv().await {
+//!     if let Arrival::Batch(batch) = arrival {
+//!         assert_eq!(batch.messages[0][1], "body");
+//!         break;
+//!     }
+//! }
+//! # Ok(()) }
+//! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
+//! ```
+//!
 //! # What is promised
 //! 1. A message is accepted within a bound in bytes, or refused (`Full`,
 //!    `Closed`), never dropped silently.
@@ -28,8 +55,6 @@
 //! - One connection can't be held back alone: when sixteen times
 //!   `inbox_bytes_per_connection` lie in the inbox, it stops reading
 //!   altogether, and doesn't see that connections end until it reads on.
-//! - A handover can't be told from the old connection's end in every case;
-//!   both are reported, in order.
 //! - [`Mailbox::flush`] doesn't cover the library's write buffer (128 KiB and
 //!   one message); closing and shutting down do. What a linger cut off is
 //!   reported as lost and may still go out while the runtime lives.

@@ -201,3 +201,27 @@ pub(crate) fn private_dir() -> tempfile::TempDir {
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
     builder.tempdir().unwrap()
 }
+
+/// Sends numbered messages until the kernel's buffers and the queue are full
+/// and stay so; says how many were accepted.
+pub(crate) async fn fill(mailbox: &Mailbox, body: &Bytes) -> u64 {
+    let mut accepted = 0u64;
+    loop {
+        match mailbox.try_send(&accepted.to_be_bytes(), std::slice::from_ref(body)) {
+            Ok(()) => accepted += 1,
+            Err(zre_session::TrySendError::Full) => {
+                // Full is believed when no room comes for a while.
+                let room = mailbox.writable(body.len() + 8);
+                match tokio::time::timeout(Duration::from_millis(300), room).await {
+                    Ok(room) => room.unwrap(),
+                    Err(_) => return accepted,
+                }
+            }
+            Err(error) => panic!("{error}"),
+        }
+        assert!(
+            accepted * (body.len() as u64) < 512 * 1024 * 1024,
+            "half a gigabyte was accepted and nobody reads"
+        );
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use zre_session::{CloseReason, Engine, Flushed, Link, TrySendError};
 
-use crate::bench::{Node, PATIENCE, body, inproc, ipc, limited, number, send, soon, tcp};
+use crate::bench::{Node, PATIENCE, body, fill, inproc, ipc, limited, number, send, soon, tcp};
 use crate::on_each_engine;
 
 on_each_engine!(
@@ -20,6 +20,7 @@ on_each_engine!(
     control_messages_have_a_reserve,
     flush_then_nothing_is_queued,
     shutdown_delivers_ten_thousand,
+    many_senders_that_come_and_go,
 );
 
 async fn order_and_shape_over_tcp(engine: Engine) {
@@ -121,29 +122,12 @@ async fn a_reader_that_stops_holds_the_sender_back(engine: Engine) {
     .await;
     let (mailbox, _) = alice.reach(1, &bob).await;
 
-    // Kernel buffers take some megabytes first, then the queue fills for good.
-    let body = body(16 * 1024);
-    let mut accepted = 0u64;
-    let mut full_in_a_row = 0;
-    while full_in_a_row < 3 {
-        match mailbox.try_send(&accepted.to_be_bytes(), std::slice::from_ref(&body)) {
-            Ok(()) => {
-                accepted += 1;
-                full_in_a_row = 0;
-                assert!(accepted < 20_000, "300 MB were accepted and nobody reads");
-            }
-            Err(TrySendError::Full) => {
-                assert!(mailbox.queued().bytes <= bound);
-                // Full is believed when no room comes for a while.
-                let room = mailbox.writable(body.len());
-                match tokio::time::timeout(Duration::from_millis(300), room).await {
-                    Ok(room) => room.unwrap(),
-                    Err(_) => full_in_a_row += 1,
-                }
-            }
-            Err(error) => panic!("{error}"),
-        }
-    }
+    let accepted = fill(&mailbox, &body(16 * 1024)).await;
+    assert!(mailbox.queued().bytes <= bound);
+    assert_eq!(
+        mailbox.try_send(b"", &[body(bound)]),
+        Err(TrySendError::Full)
+    );
 
     bob.opened().await;
     let mut expected = 0;
@@ -301,4 +285,73 @@ async fn shutdown_delivers_ten_thousand(engine: Engine) {
     let late = alice.links.connect(2, bob.target());
     assert_eq!(late.try_send(b"late", &[]), Err(TrySendError::Closed));
     assert_eq!(alice.closed(2).await, (CloseReason::Local, 0));
+}
+
+async fn many_senders_that_come_and_go(engine: Engine) {
+    const SENDERS: u8 = 6;
+    const ROUNDS: u64 = 60;
+    let mut bob = Node::open(limited(inproc(engine, 100), |limits| {
+        limits.inbox_bytes_per_connection = 16 * 1024;
+    }))
+    .await;
+    let target = bob.target();
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let target = target.clone();
+            tokio::spawn(async move {
+                let config = limited(inproc(engine, 101 + sender), |limits| {
+                    limits.queue_bytes_per_peer = 4096;
+                });
+                let mut node = Node::open(config).await;
+                let mut accepted = 0;
+                for round in 0..ROUNDS {
+                    let mailbox = node.links.connect(round, target.clone());
+                    for at in 0..50 + round {
+                        send(&mailbox, &at.to_be_bytes(), &[]).await;
+                        accepted += 1;
+                    }
+                    if round % 2 == 0 {
+                        mailbox.close(PATIENCE);
+                    }
+                    drop(mailbox);
+                    // The next one would take this one's place, as it may.
+                    if round % 3 == 0 {
+                        while node.notices.recv().await.is_some_and(|notice| {
+                            !matches!(notice, zre_session::Notice::Closed { id, .. } if id == round)
+                        }) {}
+                    }
+                }
+                accepted
+            })
+        })
+        .collect();
+
+    let mut open = std::collections::HashMap::new();
+    let mut received = 0u64;
+    let mut ended = 0;
+    while ended < u64::from(SENDERS) * ROUNDS {
+        match bob.arrival().await {
+            zre_session::Arrival::Opened { connection, .. } => {
+                assert_eq!(open.insert(connection, 0), None);
+            }
+            zre_session::Arrival::Batch(batch) => {
+                let next = open.get_mut(&batch.connection).unwrap();
+                for message in &batch.messages {
+                    assert_eq!(number(message), *next);
+                    *next += 1;
+                    received += 1;
+                }
+            }
+            zre_session::Arrival::Closed { connection, .. } => {
+                open.remove(&connection).unwrap();
+                ended += 1;
+            }
+        }
+    }
+    assert!(open.is_empty());
+    let mut accepted = 0;
+    for sender in senders {
+        accepted += soon(sender).await.unwrap();
+    }
+    assert_eq!(received, accepted);
 }

@@ -122,8 +122,10 @@ async fn an_explicit_path(engine: Engine) {
         ipc: bob.links.ipc_path().map(Into::into),
         ..Target::default()
     };
-    let _mailbox = alice.links.connect(1, target);
+    let mailbox = alice.links.connect(1, target);
     assert_eq!(alice.up(1).await, Link::Ipc);
+    mailbox.close(PATIENCE);
+    alice.closed(1).await;
 
     // Where nobody is, nor was: without an address that is the end.
     let target = Target {
