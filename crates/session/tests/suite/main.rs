@@ -13,6 +13,7 @@ mod bench;
 mod ends;
 mod flow;
 mod limits;
+#[cfg(unix)]
 mod same_host;
 
 /// Runs stories on each engine, as tests of their own.
