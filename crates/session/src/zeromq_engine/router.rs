@@ -64,7 +64,11 @@ pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
 }
 
 async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>) {
-    let Served { mut stop, stopped } = served;
+    // Dropped last: that says that everything is closed.
+    let Served {
+        mut stop,
+        stopped: _stopped,
+    } = served;
     let mut options = SocketOptions::default();
     if let Ok(own) = PeerIdentity::try_from(seat.own.to_bytes()) {
         // Other implementations say nothing here and ignore what they hear.
@@ -72,7 +76,7 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
     }
     let mut router = RouterSocket::with_options(options);
     let mut events = router.monitor();
-    let place = match bind(&mut router, seat.tcp, seat.ipc).await {
+    let _place = match bind(&mut router, seat.tcp, seat.ipc).await {
         Ok(place) => place,
         Err(error) => {
             let _ = ready.send(Err(error));
@@ -128,10 +132,6 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
     for error in router.unbind_all().await {
         tracing::debug!(%error, "unbinding");
     }
-    drop(router);
-    drop(desk);
-    drop(place);
-    stopped.send_replace(true);
 }
 
 #[cfg(unix)]
