@@ -33,6 +33,9 @@ pub(crate) struct Lane {
     pub(crate) state: Mutex<LaneState>,
     /// Told when something was released, and when the lane has ended.
     changed: Notify,
+    /// Told when the lane has ended, and only then: who waits for the end of a
+    /// busy lane isn't to be woken for each batch.
+    ended: Notify,
     total: Arc<Budget>,
     watcher: Option<Weak<dyn LaneWatcher>>,
 }
@@ -76,6 +79,7 @@ impl Lane {
             from: Arc::new(source),
             state: Mutex::default(),
             changed: Notify::new(),
+            ended: Notify::new(),
             total,
             watcher,
         })
@@ -84,6 +88,7 @@ impl Lane {
     /// Tells those who fill the lane that it has ended.
     pub(crate) fn tell_end(&self, reason: &CloseReason, unread: u64) {
         self.changed.notify_waiters();
+        self.ended.notify_waiters();
         if let Some(watcher) = self.watcher.as_ref().and_then(Weak::upgrade) {
             watcher.lane_ended(reason, unread);
         }
@@ -215,6 +220,24 @@ impl Feeder {
         Ok(())
     }
 
+    /// [`push`](Self::push) of a list, which is left empty. It moves as a whole
+    /// where the lane holds nothing unread.
+    pub(crate) fn push_list(&self, messages: &mut Vec<Frames>, cost: usize) -> Result<(), Gone> {
+        let mut inner = lock(&self.lane.state);
+        if let Some(reason) = &inner.end {
+            return Err(Gone(reason.clone()));
+        }
+        match inner.messages.is_empty() {
+            true => inner.messages = std::mem::take(messages),
+            false => inner.messages.append(messages),
+        }
+        inner.waiting += cost;
+        inner.held += cost;
+        self.lane.total.force(cost);
+        self.intake.schedule(&self.lane, &mut inner);
+        Ok(())
+    }
+
     /// Puts a message into the lane if it keeps within `limit` for the lane
     /// and within the lane's total, each with `reserve` added. One that is
     /// larger than `limit` is taken when the lane holds nothing.
@@ -273,13 +296,13 @@ impl Feeder {
     /// Waits until the lane has ended from the inside.
     pub(crate) async fn gone(&self) -> CloseReason {
         loop {
-            let changed = self.lane.changed.notified();
-            tokio::pin!(changed);
-            changed.as_mut().enable();
+            let ended = self.lane.ended.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
             if let Some(reason) = self.end() {
                 return reason;
             }
-            changed.await;
+            ended.await;
         }
     }
 

@@ -31,9 +31,10 @@ use crate::{CloseReason, Closed, Identity, Limits, Link, TrySendError};
 
 /// How long after a write the next message is queued instead of written.
 ///
-/// Somewhat more than a write of a small message takes on loopback, and less
-/// than a round trip: a flood is batched, a dialogue is not.
-const RECENT: Duration = Duration::from_micros(15);
+/// About what a write of a small message takes: who sends less often than that
+/// loses nothing by a system call for each, who sends more often is batched. A
+/// round trip takes longer, so a dialogue never is.
+const RECENT: Duration = Duration::from_micros(5);
 
 /// How many queued bytes make a caller write.
 const BATCH: usize = 64 << 10;

@@ -78,9 +78,11 @@ async fn open(
         .inspect_err(|reason| refuse(&stream, &reason.to_string()))?;
     Ok(Connection {
         stream,
-        decoder: Decoder::new(wire_limits(&host.limits), received),
         feeder,
-        answers: BytesMut::new(),
+        wire: Wire {
+            decoder: Decoder::new(wire_limits(&host.limits), received),
+            answers: BytesMut::new(),
+        },
     })
 }
 
@@ -96,40 +98,57 @@ fn nameless() -> Option<Identity> {
 /// A connection whose peer has said who it is.
 struct Connection {
     stream: Stream,
-    decoder: Decoder,
     feeder: Feeder,
+    wire: Wire,
+}
+
+/// What its bytes become.
+struct Wire {
+    decoder: Decoder,
     /// PONGs that the socket hasn't taken yet.
     answers: BytesMut,
 }
 
 impl Connection {
-    async fn run(mut self) {
-        // What came right behind the handshake is decoded first.
-        let mut result = self.deliver();
-        let reason = loop {
-            if let Err(reason) = result {
-                break reason;
+    async fn run(self) {
+        let Self {
+            mut stream,
+            feeder,
+            mut wire,
+        } = self;
+        let reason = {
+            let gone = feeder.gone();
+            tokio::pin!(gone);
+            // What came right behind the handshake is delivered first.
+            let mut result = wire.deliver(&stream, &feeder);
+            loop {
+                if let Err(reason) = result {
+                    break reason;
+                }
+                if !feeder.has_room()
+                    && let Err(Gone(reason)) = feeder.room().await
+                {
+                    break reason;
+                }
+                result = tokio::select! {
+                    biased;
+                    reason = &mut gone => Err(reason),
+                    read = read_some(&mut stream, &mut wire.decoder) => match read {
+                        Ok(0) => Err(CloseReason::PeerClosed),
+                        Ok(_) => wire.deliver(&stream, &feeder),
+                        Err(error) => Err(CloseReason::from_io(&error)),
+                    },
+                };
             }
-            if let Err(Gone(reason)) = self.feeder.room().await {
-                break reason;
-            }
-            let read = tokio::select! {
-                biased;
-                reason = self.feeder.gone() => Err(reason),
-                read = read_some(&mut self.stream, &mut self.decoder) => match read {
-                    Ok(0) => Err(CloseReason::PeerClosed),
-                    Ok(_) => Ok(()),
-                    Err(error) => Err(CloseReason::from_io(&error)),
-                },
-            };
-            result = read.and_then(|()| self.deliver());
         };
-        tracing::debug!(connection = self.feeder.connection(), %reason, "a connection ended");
-        self.feeder.close(reason);
+        tracing::debug!(connection = feeder.connection(), %reason, "a connection ended");
+        feeder.close(reason);
     }
+}
 
+impl Wire {
     /// Hands over all whole messages that have come, and answers commands.
-    fn deliver(&mut self) -> Result<(), CloseReason> {
+    fn deliver(&mut self, stream: &Stream, feeder: &Feeder) -> Result<(), CloseReason> {
         let mut messages: Vec<Frames> = Vec::new();
         let mut cost = 0;
         let end = loop {
@@ -151,11 +170,13 @@ impl Connection {
         };
         // What came before an error is still the peer's word.
         if !messages.is_empty() {
-            self.feeder
-                .push(messages, cost)
+            feeder
+                .push_list(&mut messages, cost)
                 .map_err(|Gone(reason)| reason)?;
         }
-        self.answer()?;
+        if !self.answers.is_empty() {
+            self.answer(stream)?;
+        }
         end
     }
 
@@ -178,9 +199,9 @@ impl Connection {
 
     /// Writes what the socket takes of our answers. The rest goes with the next
     /// ones: a peer that wants answers reads them.
-    fn answer(&mut self) -> Result<(), CloseReason> {
+    fn answer(&mut self, stream: &Stream) -> Result<(), CloseReason> {
         while !self.answers.is_empty() {
-            match self.stream.try_write(&self.answers) {
+            match stream.try_write(&self.answers) {
                 Ok(n) => drop(self.answers.split_to(n)),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
