@@ -39,6 +39,22 @@ fn ten_nodes_on_one_host_see_each_other_by_multicast() {
 }
 
 #[test]
+fn two_nodes_on_one_host_meet_by_broadcast_alone() {
+    let _turn = together();
+    let port = beacon_port();
+    let start = |name| {
+        Node::options(name, port)
+            .with("--multicast", "off")
+            .with("--broadcast", "127.255.255.255")
+            .start()
+    };
+    let (mut alice, mut bob) = (start("alice"), start("bob"));
+    alice.expect_enter(&bob);
+    bob.expect_enter(&alice);
+    greet(&mut alice, &mut bob);
+}
+
+#[test]
 fn a_node_that_hears_no_beacon_is_found_by_its_endpoint() {
     let _turn = together();
     let mut bob = Node::options("bob", beacon_port())
@@ -107,4 +123,18 @@ fn two_hosts_meet_over_a_bridge() {
 #[test]
 fn two_hosts_meet_by_multicast_alone() {
     two_hosts(|options| options.with("--broadcast", "off"));
+}
+
+#[test]
+fn two_hosts_meet_by_broadcast_alone() {
+    two_hosts(|options| options.with("--multicast", "off"));
+}
+
+#[test]
+fn two_hosts_meet_by_ipv6_alone() {
+    two_hosts(|options| {
+        options
+            .with("--multicast", "ff02::77")
+            .with("--broadcast", "off")
+    });
 }

@@ -7,20 +7,26 @@ BEACONS = 20
 
 
 def beside_pyre(report, stage, net):
-    """Two of our nodes on pyre's own host and one on another."""
+    """Two of our nodes on pyre's own host and two on another, with the groups that
+    nodes have by themselves and with one that the listener knows."""
     here, there = net.hosts
     them = stage.pyre("theirs", here)
-    options = ("--multicast", GROUP, "--interval", "100ms")
+    options = ("--interval", "100ms")
+    grouped = options + ("--multicast", GROUP)
     nodes = [
         stage.ours("beside", *options, namespace=here),
-        stage.ours("besides", *options, namespace=here),
         stage.ours("elsewhere", *options, namespace=there),
     ]
+    in_group = [
+        stage.ours("besides", *grouped, namespace=here),
+        stage.ours("afar", *grouped, namespace=there),
+    ]
+    nodes += in_group
     broadcast = "10.77.0.255"
     listener = stage.listener(5670, net.address(0), GROUP, broadcast, namespace=here)
     everyone = (them, *nodes)
 
-    with report.check("all four see each other", everyone):
+    with report.check("all five see each other", everyone):
         for one in everyone:
             for other in everyone:
                 if one is not other:
@@ -28,7 +34,8 @@ def beside_pyre(report, stage, net):
     with report.check("state form to the group, classic form to broadcast", (listener,)):
         for node in nodes:
             for _ in range(BEACONS):
-                listener.expect("datagram", to=GROUP, bytes=_of(node, 23))
+                if node in in_group:
+                    listener.expect("datagram", to=GROUP, bytes=_of(node, 23))
                 listener.expect("datagram", to=broadcast, bytes=_of(node, 22))
         strange = [
             event for event in listener.pending if event["to"] == broadcast

@@ -199,8 +199,7 @@ def in_namespace(namespace, command):
 
 def environment(loopback_only):
     """The environment of a child: on loopback unless it runs in a namespace of ours."""
-    env = dict(os.environ)
-    env.pop("ZRE_INTERFACE", None)
+    env = {key: value for key, value in os.environ.items() if not key.startswith("ZRE_")}
     if loopback_only:
         env["ZRE_INTERFACE"] = "lo"
     return env

@@ -4,6 +4,9 @@ from report import require
 
 # pyre and zyre.js both give a silent peer up after 30 s.
 SILENCE = 35.0
+# An answer that a busy machine keeps back for more than a second isn't noise;
+# noise would be one for each of the impatient node's dozen questions.
+HICCUPS = 2
 
 
 def idle(report, stage, net):
@@ -24,11 +27,14 @@ def idle(report, stage, net):
         everyone[0].nothing("exit", SILENCE)
         for child in everyone:
             require(child.alive(), "%s has ended" % child.label)
-            for kind in ("exit", "expired", "evasive", "silent"):
-                require(
-                    not any(event["event"] == kind for event in child.pending),
-                    "%s saw '%s'" % (child.name, kind),
-                )
+            for kind, allowed in (("exit", 0), ("expired", 0), ("silent", 0), ("evasive", HICCUPS)):
+                for peer in everyone:
+                    wanted = (kind, peer.uuid)
+                    seen = [e for e in child.pending if (e["event"], e.get("peer")) == wanted]
+                    require(
+                        len(seen) <= allowed,
+                        "%s saw %s %s, %d times" % (child.name, peer.name, kind, len(seen)),
+                    )
     with report.check("a shout still reaches all", everyone):
         for child in everyone:
             child.tell("join", group="ALL")

@@ -27,7 +27,7 @@ mod turns;
 
 pub use binary::zre;
 pub use event::Event;
-pub use network::{Host, Network};
+pub use network::{Daemon, Host, Network};
 pub use node::{DEADLINE, Node, Options};
 pub use turns::{alone, together};
 

@@ -1,6 +1,6 @@
 //! Hosts on a bridge, each a network namespace.
 
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// One host: a network namespace with the interface `eth0`.
@@ -20,11 +20,44 @@ impl Host {
         &self.address
     }
 
+    /// Runs `ip` with these arguments, separated by spaces, on this host.
+    /// Panics where that fails.
+    pub fn ip(&self, arguments: &str) {
+        let arguments = arguments.split_whitespace();
+        let all: Vec<&str> = ["-n", &self.namespace]
+            .into_iter()
+            .chain(arguments)
+            .collect();
+        ip(&all).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Runs a program on this host, until the answer is dropped.
+    pub fn run(&self, program: &str, arguments: &[&str]) -> std::io::Result<Daemon> {
+        let child = Command::new("ip")
+            .args(["netns", "exec", &self.namespace, program])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        Ok(Daemon(child))
+    }
+
     /// Takes its cable out, or puts it back.
     pub fn set_link(&self, up: bool) {
         let state = if up { "up" } else { "down" };
         ip(&["-n", &self.namespace, "link", "set", "eth0", state])
             .unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// A program that runs on a host. Dropping it kills it.
+pub struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -36,8 +69,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// `count` hosts, 10.78.0.1 and up, broadcast address 10.78.0.255; or why
-    /// there can be none here.
+    /// `count` hosts, 10.78.0.1 and fe80::78:1 and up, broadcast address
+    /// 10.78.0.255; or why there can be none here.
     pub fn of(count: u8) -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if !rustix::process::geteuid().is_root() {
@@ -52,6 +85,22 @@ impl Network {
         ip(&["netns", "add", &network.hub])?;
         network.build(&stem, count)?;
         Ok(network)
+    }
+
+    /// A second cable between two hosts, which bears this name on both: theirs
+    /// are the addresses `subnet`.1 and `subnet`.2.
+    pub fn connect(&self, one: usize, other: usize, name: &str, subnet: &str) {
+        let (one, other) = (self.host(one), self.host(other));
+        let peer = other.namespace();
+        one.ip(&format!(
+            "link add {name} type veth peer name {name} netns {peer}"
+        ));
+        for (number, host) in [(1, one), (2, other)] {
+            host.ip(&format!(
+                "addr add {subnet}.{number}/24 broadcast {subnet}.255 dev {name}"
+            ));
+            host.ip(&format!("link set {name} up"));
+        }
     }
 
     /// Host number `index`, from 0.
@@ -82,7 +131,14 @@ impl Network {
             ip(&["-n", &namespace, "link", "set", "lo", "up"])?;
             let address = ["add", &cidr, "broadcast", "10.78.0.255", "dev", "eth0"];
             ip(&[&["-n", &namespace, "addr"], &address[..]].concat())?;
-            ip(&["-n", &namespace, "link", "set", "eth0", "up"])?;
+            // A link-local address that is in use at once: one that the kernel
+            // makes up has to be probed first, which takes it a second or two.
+            let scoped = format!("fe80::78:{number}/64");
+            let eth0 = ["-n", &namespace, "link", "set", "eth0"];
+            ip(&[&eth0[..], &["addrgenmode", "none"]].concat())?;
+            ip(&[&eth0[..], &["up"]].concat())?;
+            let address = ["add", &scoped, "dev", "eth0", "nodad"];
+            ip(&[&["-n", &namespace, "addr"], &address[..]].concat())?;
         }
         Ok(())
     }

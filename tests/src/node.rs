@@ -55,7 +55,12 @@ impl Options {
             None => Command::new(zre()),
         };
         command.args(["node", "--json", "--name", &self.name]);
-        command.env_remove("ZRE_INTERFACE");
+        // What the user has set for nodes of their own.
+        for (key, _) in std::env::vars_os() {
+            if key.to_string_lossy().starts_with("ZRE_") {
+                command.env_remove(key);
+            }
+        }
         if self.host.is_none() {
             command.args(["--interface", "lo"]);
         }
