@@ -136,5 +136,7 @@ fn two_hosts_meet_by_ipv6_alone() {
         options
             .with("--multicast", "ff02::77")
             .with("--broadcast", "off")
+            // zeromq doesn't say by which interface a link-local peer came.
+            .with("--engine", "native")
     });
 }
