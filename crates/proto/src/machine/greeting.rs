@@ -273,6 +273,16 @@ impl Machine {
             return;
         };
         peer.heard = now;
+        if peer.is_refused(now, greeted.endpoint.as_ref()) {
+            self.counters.refused += 1;
+            return;
+        }
+        if peer.note_move(now, greeted.endpoint.as_ref()) {
+            self.tell_conflict(now, uuid);
+        }
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
         let greeted = Box::new(greeted);
         match peer.take_phase(now) {
             Phase::Known { .. } => self.answer(now, uuid, greeted),
@@ -570,11 +580,19 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let first = peer.contested_until.is_none();
-        peer.contested_until = Some(now + CONTEST_REST);
         if let Some(live) = peer.live_mut() {
             live.contest = None;
         }
+        self.tell_conflict(now, uuid);
+    }
+
+    /// Two live nodes claim that UUID. The application is told once.
+    fn tell_conflict(&mut self, now: Time, uuid: Uuid) {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        let first = peer.contested_until.is_none();
+        peer.contested_until = Some(now + CONTEST_REST);
         if first {
             tracing::debug!(%uuid, "two live nodes claim this UUID");
             self.event(Event::Conflict { peer: uuid });

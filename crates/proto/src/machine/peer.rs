@@ -19,6 +19,10 @@ const OWN_PREFIX: &str = "X-ZRE-";
 /// Addresses remembered for one peer: its interfaces, twice over.
 const ADDRESSES: usize = 8;
 
+/// Moves of one peer from place to place within a time that no traveller makes.
+const MOVES: u32 = 4;
+const MOVES_WINDOW: Duration = Duration::from_secs(120);
+
 /// What a peer may say before our mailbox to it has opened. It takes a round
 /// trip, so this is far more than an honest peer needs.
 const HELD_MESSAGES: usize = 10_000;
@@ -43,6 +47,10 @@ pub(super) struct Peer {
     pub(super) restarts: (Time, u32),
     /// Before then, a contest for this UUID isn't opened again.
     pub(super) contested_until: Option<Time>,
+    /// Where it said it was when it last greeted; since when it has said
+    /// another place each time, and how often.
+    greeted_at: Option<Endpoint>,
+    moves: (Time, u32),
     /// When its timer is set.
     pub(super) timer: Option<Time>,
 }
@@ -161,6 +169,8 @@ impl Peer {
             next_address: 0,
             restarts: (now, 0),
             contested_until: None,
+            greeted_at: None,
+            moves: (now, 0),
             timer: None,
         }
     }
@@ -199,6 +209,28 @@ impl Peer {
         self.addresses
             .iter()
             .any(|known| known.endpoint == *endpoint)
+    }
+
+    /// Takes note of where it says it is. True where it has said another place
+    /// so often that it must be two: an inbox that lets a new connection take the
+    /// place of the old one of the same identity hears them in turns.
+    pub(super) fn note_move(&mut self, now: Time, endpoint: Option<&Endpoint>) -> bool {
+        if endpoint.is_none() || self.greeted_at.as_ref() == endpoint {
+            return false;
+        }
+        if self.greeted_at.is_none() || now - self.moves.0 > MOVES_WINDOW {
+            self.moves = (now, 0);
+        }
+        self.greeted_at = endpoint.cloned();
+        self.moves.1 = self.moves.1.saturating_add(1);
+        self.moves.1 > MOVES
+    }
+
+    /// Whether a HELLO from that place has to wait: two nodes claim this UUID, and
+    /// the other one has its turn.
+    pub(super) fn is_refused(&self, now: Time, endpoint: Option<&Endpoint>) -> bool {
+        let resting = self.contested_until.is_some_and(|until| now < until);
+        resting && self.greeted_at.as_ref() != endpoint
     }
 
     /// Whether it is dialled again although nothing more is heard of it: a
