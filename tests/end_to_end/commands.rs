@@ -1,7 +1,7 @@
 //! The JSON lines themselves.
 
 use serde_json::json;
-use zre_tests::{Node, beacon_port, together};
+use zre_tests::{Node, beacon_port, fresh_uuid, together};
 
 #[test]
 fn a_bad_line_gets_an_error_and_the_node_goes_on() {
@@ -87,15 +87,16 @@ fn a_state_is_told_once_for_each_change() {
 fn headers_groups_and_state_of_the_start_are_seen() {
     let _turn = together();
     let port = beacon_port();
+    let uuid = fresh_uuid();
     let mut alice = Node::options("alice", port)
         .with("--group", "ONE")
         .with("--group", "TWO")
         .with("--header", "role=camera")
         .with("--header", "empty=")
-        .with("--uuid", "0a".repeat(16))
+        .with("--uuid", &uuid)
         .with("--state", "busy")
         .start();
-    assert_eq!(alice.uuid, "0a".repeat(16));
+    assert_eq!(alice.uuid, uuid);
     let mut bob = Node::options("bob", port).start();
     let enter = bob.expect_enter(&alice);
     assert_eq!(enter.json["headers"]["role"], "camera");

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use zre_tests::{Node, Options, alone, beacon, beacon_port, ipc_directory, together};
+use zre_tests::{Node, Options, alone, beacon, beacon_port, fresh_uuid, ipc_directory, together};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 71, 2);
 const EXIT: u8 = 2;
@@ -135,7 +135,7 @@ fn the_end_of_its_input_stops_a_node() {
 fn a_node_that_restarts_under_its_uuid_enters_again() {
     let _turn = together();
     let port = beacon_port();
-    let uuid = "5e".repeat(16);
+    let uuid = fresh_uuid();
     let mut alice = Node::options("alice", port).start();
     let start = || Node::options("bob", port).with("--uuid", &uuid).start();
 

@@ -72,6 +72,12 @@ pub fn beacon_port() -> u16 {
     }
 }
 
+/// A UUID that no other test uses, nor another run of the tests beside this one:
+/// nodes of one UUID find each other's ipc sockets.
+pub fn fresh_uuid() -> String {
+    format!("{:016x}{:016x}", std::process::id(), beacon_port())
+}
+
 /// A place for ipc sockets that no other test knows; it goes with the
 /// [`TempDir`]. The nodes create it themselves, closed to others.
 pub fn ipc_directory() -> (TempDir, PathBuf) {
