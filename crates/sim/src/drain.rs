@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
-use zre_proto::machine::{Event, Output, Session, SharedOutgoing};
+use zre_proto::machine::{Event, ExitReason, Output, Session, SharedOutgoing};
 use zre_proto::{Beacon, Command, Endpoint, Message, Outgoing, State};
 
 use crate::host;
@@ -276,6 +276,10 @@ impl World {
                 ..
             } => {
                 *self.report.exits.entry(reason.to_string()).or_insert(0) += 1;
+                if matches!(reason, ExitReason::Sequence | ExitReason::Protocol) {
+                    // Links lose nothing and all speak well.
+                    self.accuse(host, &format!("parts with a peer for its {reason}"));
+                }
                 if let Some(session) = ended {
                     self.note_told(host, session, *unconfirmed);
                 }

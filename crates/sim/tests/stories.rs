@@ -124,7 +124,11 @@ fn whoever_shuts_down_has_delivered_everything_and_is_gone_at_once() -> Outcome 
         assert!(world.machine(0).is_none(), "it has stopped");
         world.run(seconds(100))?;
         world.check_whole()?;
-        assert_eq!(world.report().seen("Enter"), 6, "its late beacons raise no ghost");
+        assert_eq!(
+            world.report().seen("Enter"),
+            6,
+            "its late beacons raise no ghost"
+        );
     }
     Ok(())
 }
@@ -262,7 +266,11 @@ fn an_application_that_does_not_read_loses_nothing_and_nobody() -> Outcome {
         let report = world.report();
         assert_eq!(report.delivered, 1000);
         // The others have heard its PINGs all the time.
-        assert_eq!(report.seen("Exit") + report.seen("Silent"), 0, "seed {seed}");
+        assert_eq!(
+            report.seen("Exit") + report.seen("Silent"),
+            0,
+            "seed {seed}"
+        );
     }
     Ok(())
 }
@@ -347,7 +355,10 @@ fn nodes_without_beacons_meet_where_they_are_told_to_look() -> Outcome {
         world.check_whole()?;
         let report = world.report();
         assert_eq!(report.seen("Enter"), 6);
-        assert!(report.seen("Exit") <= 2, "both ends dialled at once, {report}");
+        assert!(
+            report.seen("Exit") <= 2,
+            "both ends dialled at once, {report}"
+        );
         world.run(seconds(300))?;
         world.check_whole()?;
         assert_eq!(world.report().seen("Exit"), report.seen("Exit"));
@@ -370,7 +381,11 @@ fn somebody_new_at_an_old_address_is_met_once() -> Outcome {
             world.run(seconds(60))?;
             world.check_whole()?;
             let report = world.report();
-            assert_eq!((report.seen("Enter"), report.seen("Exit")), (4, 1), "{seed}");
+            assert_eq!(
+                (report.seen("Enter"), report.seen("Exit")),
+                (4, 1),
+                "{seed}"
+            );
         }
     }
     Ok(())

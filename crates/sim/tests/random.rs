@@ -1,0 +1,165 @@
+//! Networks to which chance does everything, by two hundred seeds, and by scripts
+//! that proptest makes and shrinks.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use zre_proto::State;
+use zre_sim::{Action, Options, Script, Start, Violation, Weather, World};
+
+/// A network by its seed: three to six hosts, in weather from fair to terrible,
+/// with something done every half second to every other second.
+fn options(seed: u64, length: Duration) -> Options {
+    let mut random = fastrand::Rng::with_seed(seed);
+    let mut options = Options::new(random.usize(3..=6), seed);
+    options.weather = match random.u8(0..3) {
+        0 => Weather::default(),
+        1 => Weather::rough(0.05),
+        _ => Weather::rough(0.3),
+    };
+    options.stagger = Duration::from_millis(random.u64(0..3000));
+    let pace = Duration::from_millis(random.u64(500..2000));
+    options.script = Script::random(&mut random, options.hosts, length, pace);
+    options
+}
+
+/// On a broken promise, tells the shortest script that breaks one.
+fn simulate(seeds: std::ops::Range<u64>) -> Result<(), Violation> {
+    let length = Duration::from_secs(240);
+    for seed in seeds {
+        let options = options(seed, length);
+        if let Err(violation) = World::simulate(options.clone(), length) {
+            return Err(World::shrink(&options, length).unwrap_or(violation));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn seeds_from_0() -> Result<(), Violation> {
+    simulate(0..50)
+}
+
+#[test]
+fn seeds_from_50() -> Result<(), Violation> {
+    simulate(50..100)
+}
+
+#[test]
+fn seeds_from_100() -> Result<(), Violation> {
+    simulate(100..150)
+}
+
+#[test]
+fn seeds_from_150() -> Result<(), Violation> {
+    simulate(150..200)
+}
+
+/// That nothing is ever found wrong proves little if nothing ever happens.
+#[test]
+fn chance_does_all_there_is_to_do() -> Result<(), Violation> {
+    let length = Duration::from_secs(240);
+    let mut seen = std::collections::BTreeSet::new();
+    let mut told = 0;
+    for seed in 0..12 {
+        let report = World::simulate(options(seed, length), length)?.report();
+        let names = report.events.keys().chain(report.messages.keys());
+        seen.extend(names.map(ToString::to_string));
+        seen.extend(report.exits.into_keys());
+        told += report.told;
+    }
+    let all = [
+        "Enter",
+        "Exit",
+        "Evasive",
+        "Silent",
+        "Responsive",
+        "Join",
+        "Leave",
+        "State",
+        "Whisper",
+        "Shout",
+        "HELLO",
+        "WHISPER",
+        "SHOUT",
+        "JOIN",
+        "LEAVE",
+        "PING",
+        "PING-OK",
+        "GOODBYE",
+        "STATE",
+        "goodbye",
+        "disconnected",
+        "expired",
+    ];
+    let missing: Vec<&str> = all.into_iter().filter(|it| !seen.contains(*it)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(told > 0);
+    Ok(())
+}
+
+fn action(hosts: usize) -> impl Strategy<Value = Action> {
+    let node = 0..hosts;
+    let pair = (0..hosts, 0..hosts);
+    let group = (0..hosts, 0u8..3);
+    let start = prop_oneof![Just(Start::Same), Just(Start::Moved), Just(Start::Anew)];
+    let state = prop_oneof![
+        Just(State::Ready),
+        Just(State::Busy),
+        Just(State::Draining),
+        Just(State::Asleep)
+    ];
+    prop_oneof![
+        group
+            .clone()
+            .prop_map(|(node, group)| Action::Join(node, group)),
+        group
+            .clone()
+            .prop_map(|(node, group)| Action::Leave(node, group)),
+        (pair.clone(), 1u16..100).prop_map(|((a, b), n)| Action::Whisper(a, b, n)),
+        (group, 1u16..100).prop_map(|((a, group), n)| Action::Shout(a, group, n)),
+        (node.clone(), state).prop_map(|(node, state)| Action::State(node, state)),
+        proptest::collection::vec(0..hosts, 0..hosts).prop_map(Action::Partition),
+        pair.clone().prop_map(|(a, b)| Action::Block(a, b)),
+        Just(Action::Heal),
+        pair.clone().prop_map(|(a, b)| Action::Reset(a, b)),
+        node.clone().prop_map(Action::Stop),
+        node.clone().prop_map(Action::Continue),
+        node.clone().prop_map(Action::Sleep),
+        node.clone().prop_map(Action::Wake),
+        node.clone().prop_map(Action::Hold),
+        node.clone().prop_map(Action::Read),
+        node.clone().prop_map(Action::Kill),
+        node.clone().prop_map(Action::Cut),
+        (node.clone(), start).prop_map(|(node, start)| Action::Start(node, start)),
+        (node, 0u64..3000).prop_map(|(node, ms)| Action::Shutdown(node, Duration::from_millis(ms))),
+        (0u8..60).prop_map(Action::Loss),
+        pair.prop_map(|(node, at)| Action::Found(node, at)),
+    ]
+}
+
+fn script() -> impl Strategy<Value = Vec<(u64, Action)>> {
+    proptest::collection::vec((0u64..60_000, action(4)), 0..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_script_breaks_a_promise(script in script(), seed: u64, beacons in prop::bool::weighted(0.9)) {
+        let mut options = Options::new(4, seed);
+        options.beacons = beacons;
+        for (at, action) in script {
+            options.script = options.script.at(at, action);
+        }
+        if beacons {
+            let simulated = World::simulate(options, Duration::from_secs(60));
+            prop_assert!(simulated.is_ok(), "{}", simulated.unwrap_err());
+        } else {
+            // Without beacons they may never meet, and yet nothing may go wrong.
+            let mut world = World::new(options);
+            let simulated = world.run(Duration::from_secs(180));
+            prop_assert!(simulated.is_ok(), "{}", simulated.unwrap_err());
+        }
+    }
+}
