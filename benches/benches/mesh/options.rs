@@ -1,0 +1,51 @@
+//! What to measure, and how often.
+
+pub(crate) struct Options {
+    pub(crate) rounds: usize,
+    /// Divides how much is sent.
+    pub(crate) divide: usize,
+    pub(crate) quick: bool,
+    pub(crate) json: bool,
+    pub(crate) svg: Option<String>,
+    what: Option<Vec<String>>,
+    only: Option<Vec<String>>,
+    /// Numbers of nodes for the mesh.
+    pub(crate) nodes: Vec<usize>,
+}
+
+impl Options {
+    pub(crate) fn from_args(args: &[String]) -> Options {
+        let value = |name: &str| {
+            let at = args.iter().position(|a| a == name)?;
+            args.get(at + 1).cloned()
+        };
+        let list = |name: &str| -> Option<Vec<String>> {
+            Some(value(name)?.split(',').map(str::to_owned).collect())
+        };
+        let quick = args.iter().any(|a| a == "--quick");
+        let nodes = list("--nodes").map(|n| n.iter().map(|n| n.parse().unwrap()).collect());
+        Options {
+            rounds: value("--rounds").map_or(if quick { 1 } else { 5 }, |r| r.parse().unwrap()),
+            divide: if quick { 5 } else { 1 },
+            quick,
+            json: args.iter().any(|a| a == "--json"),
+            svg: value("--svg"),
+            what: list("--what"),
+            only: list("--only"),
+            nodes: nodes.unwrap_or(match quick {
+                true => vec![10, 100],
+                false => vec![10, 50, 100, 200, 500, 1000],
+            }),
+        }
+    }
+
+    pub(crate) fn wants(&self, what: &str) -> bool {
+        let chosen = |all: &Vec<String>| all.iter().any(|w| w == what);
+        self.what.as_ref().is_none_or(chosen)
+    }
+
+    pub(crate) fn has(&self, contestant: &str) -> bool {
+        let chosen = |all: &Vec<String>| all.iter().any(|c| c == contestant);
+        self.only.as_ref().is_none_or(chosen)
+    }
+}

@@ -1,0 +1,104 @@
+//! Figures, as a table for people or as JSON for programs.
+
+use std::fmt::Write;
+
+/// One measured number, already the median of its rounds.
+pub(crate) struct Figure {
+    pub(crate) what: &'static str,
+    pub(crate) case: String,
+    pub(crate) name: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+}
+
+pub(crate) struct Report {
+    json: bool,
+    pub(crate) figures: Vec<Figure>,
+}
+
+impl Report {
+    pub(crate) fn new(json: bool) -> Report {
+        Report {
+            json,
+            figures: Vec::new(),
+        }
+    }
+
+    pub(crate) fn section(&self, title: &str) {
+        if !self.json {
+            println!("\n{title}");
+        }
+    }
+
+    /// Something that isn't a figure: what was skipped, and why.
+    pub(crate) fn note(&self, text: &str) {
+        if self.json {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
+    }
+
+    /// One line of the table; `extra` stands at its end.
+    pub(crate) fn row(
+        &mut self,
+        what: &'static str,
+        case: &str,
+        figures: &[(&str, f64, &'static str)],
+        extra: &str,
+    ) {
+        let mut line = format!("{case:<18}");
+        for (name, value, unit) in figures {
+            let _ = write!(line, "  {name} {}", shown(*value, unit));
+            self.figures.push(Figure {
+                what,
+                case: case.to_owned(),
+                name: (*name).to_owned(),
+                value: *value,
+                unit,
+            });
+        }
+        if !self.json {
+            println!("{line}{extra}");
+        }
+    }
+
+    pub(crate) fn finish(&self) {
+        if !self.json {
+            return;
+        }
+        let figures: Vec<_> = self
+            .figures
+            .iter()
+            .map(|f| {
+                serde_json::json!({
+                    "what": f.what, "case": f.case, "name": f.name,
+                    "value": f.value, "unit": f.unit,
+                })
+            })
+            .collect();
+        println!("{}", serde_json::json!({ "figures": figures }));
+    }
+}
+
+fn shown(value: f64, unit: &str) -> String {
+    match value {
+        v if v >= 10_000.0 => format!("{v:.0} {unit}"),
+        v if v >= 100.0 => format!("{v:.1} {unit}"),
+        v => format!("{v:.2} {unit}"),
+    }
+}
+
+pub(crate) fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+pub(crate) fn size_name(size: usize) -> String {
+    match size {
+        n if n >= 1 << 20 => format!("{} MiB", n >> 20),
+        n if n >= 1 << 10 => format!("{} KiB", n >> 10),
+        n => format!("{n} B"),
+    }
+}
