@@ -31,6 +31,18 @@ pub(crate) enum Command {
     Stop {},
 }
 
+impl Command {
+    /// # Errors
+    /// What is wrong with the line, in words for whoever wrote it.
+    pub(crate) fn parse(line: &str) -> Result<Self, String> {
+        // The derived reader would take an array for an object as well.
+        if !line.trim_start().starts_with('{') {
+            return Err("not a command: an object like {\"cmd\":\"peers\"} is expected".into());
+        }
+        serde_json::from_str(line).map_err(|error| format!("not a command: {error}"))
+    }
+}
+
 /// A frame: a string, or `{"base64": ".."}` where it isn't UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame(Bytes);
@@ -161,6 +173,12 @@ pub(crate) enum Report<'a> {
     },
     Conflict {
         uuid: String,
+    },
+    Discovery {
+        up: bool,
+        interface: &'a str,
+        address: String,
+        reason: &'a str,
     },
     Peers {
         peers: Vec<Known<'a>>,
@@ -293,6 +311,16 @@ impl<'a> Report<'a> {
                 Self::Responsive { peer, name }
             }
             Event::Conflict { uuid } => Self::Conflict { uuid: hex(*uuid) },
+            Event::Discovery {
+                up,
+                interface,
+                reason,
+            } => Self::Discovery {
+                up: *up,
+                interface: &interface.name,
+                address: interface.addr.to_string(),
+                reason,
+            },
             _ => return None,
         })
     }
@@ -314,9 +342,7 @@ mod tests {
     use super::*;
 
     fn error(line: &str) -> String {
-        serde_json::from_str::<Command>(line)
-            .expect_err(line)
-            .to_string()
+        Command::parse(line).expect_err(line)
     }
 
     #[test]
@@ -341,7 +367,8 @@ mod tests {
     #[test]
     fn a_bad_line_is_told_what_is_wrong_with_it() {
         assert!(error("{").contains("EOF"));
-        assert!(error("[]").contains("expected"));
+        assert!(error(r#"["peers"]"#).contains("an object"));
+        assert!(error("nonsense").contains("an object"));
         assert!(error("{}").contains("missing field `cmd`"));
         assert!(error(r#"{"cmd":"dance"}"#).contains("unknown variant `dance`"));
         assert!(error(r#"{"cmd":"join"}"#).contains("missing field `group`"));

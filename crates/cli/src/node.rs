@@ -94,8 +94,8 @@ impl Face for Json {
         if line.trim().is_empty() {
             return ControlFlow::Continue(());
         }
-        let result: Result<(), String> = match serde_json::from_str(line) {
-            Err(error) => Err(format!("not a command: {error}")),
+        let result: Result<(), String> = match Command::parse(line) {
+            Err(error) => Err(error),
             Ok(Command::Stop {}) => return ControlFlow::Break(()),
             Ok(command) => carry_out(node, command, lines).await,
         };
@@ -228,6 +228,14 @@ impl Face for Plain {
                     "two nodes use the UUID {}: give each its own",
                     uuid.simple()
                 )
+            }
+            Event::Discovery {
+                up,
+                interface,
+                reason,
+            } => {
+                let state = if *up { "in use" } else { "out of use" };
+                format!("{interface} is {state}: {reason}")
             }
             _ => return,
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use zre::{Broadcast, Builder, Endpoint, Engine, Interfaces, IpcDir, Node, State, Uuid};
+use zre::{Broadcast, Builder, Endpoint, Engine, Interfaces, IpcDir, Listen, Node, State, Uuid};
 
 /// Shorter intervals would flood the network with beacons.
 const SHORTEST: Duration = Duration::from_millis(10);
@@ -150,9 +150,26 @@ pub(crate) struct Options {
     )]
     expired: Option<Duration>,
 
-    /// The TCP port to listen on [default: any that is free]
-    #[arg(long, env = "ZRE_LISTEN", value_name = "PORT", help_heading = "Links")]
-    listen: Option<u16>,
+    /// Where to listen: a port, a range of ports for a firewall (the first free
+    /// one is taken), or these at one address, as tcp://0.0.0.0:49152-49200
+    /// [default: any free port of the chosen interfaces]
+    #[arg(
+        long,
+        env = "ZRE_LISTEN",
+        value_name = "[tcp://ADDR:]PORT[-PORT]",
+        help_heading = "Links"
+    )]
+    listen: Option<Listen>,
+
+    /// The endpoint to tell peers, where they can't use the one that they see:
+    /// behind NAT, or in a container whose port is published
+    #[arg(
+        long,
+        env = "ZRE_ADVERTISE",
+        value_name = "ENDPOINT",
+        help_heading = "Links"
+    )]
+    advertise: Option<Endpoint>,
 
     /// Where the unix sockets for peers on this host are: a directory, off, or
     /// auto for the user's own [default: auto]
@@ -252,8 +269,11 @@ impl Options {
         if let Some(expired) = self.expired {
             builder = builder.expired(expired);
         }
-        if let Some(port) = self.listen {
-            builder = builder.listen_port(port);
+        if let Some(listen) = &self.listen {
+            builder = builder.listen(listen.clone());
+        }
+        if let Some(endpoint) = &self.advertise {
+            builder = builder.advertise(endpoint.clone());
         }
         if let Some(ipc) = &self.ipc {
             builder = builder.ipc(ipc.clone());

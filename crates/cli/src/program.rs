@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use zre::{Builder, Event, Events, Node, StartError};
 
 use crate::input::{self, Line};
-use crate::output::{Output, Written};
+use crate::output::Output;
 use crate::signals::Signals;
 
 /// Events are written together as far as they are there, up to about so many
@@ -28,6 +28,8 @@ pub(crate) enum Failure {
     Start(#[from] StartError),
     #[error("the system refuses a thread, or its signals: {0}")]
     System(std::io::Error),
+    #[error("the node has failed: please report it, with a log of ZRE_LOG=debug")]
+    Died,
     #[error("standard output can't be written: {0}")]
     Output(std::io::Error),
     #[error("ended by a second signal; peers will notice by themselves")]
@@ -68,19 +70,16 @@ pub(crate) async fn run<F: Face>(
     let mut lines = Vec::new();
     face.started(&node, &mut lines);
     output.write(lines).await;
-    let telling = tokio::spawn(tell(events, face.clone(), output.clone()));
+    let mut telling = tokio::spawn(tell(events, face.clone(), output.clone()));
 
-    let signalled = {
-        let input = if reads {
-            Some(input::lines().map_err(Failure::System)?)
-        } else {
-            None
-        };
-        tokio::select! {
-            () = listen(&node, &*face, input, &output) => false,
-            () = output.closed() => false,
-            () = signals.recv() => true,
-        }
+    let input = match reads {
+        true => Some(input::lines().map_err(Failure::System)?),
+        false => None,
+    };
+    let end = tokio::select! {
+        () = listen(&node, &*face, input, &output) => End::Asked,
+        () = signals.recv() => End::Signal,
+        told = &mut telling => End::Told(told.unwrap_or(Told::All)),
     };
 
     tokio::select! {
@@ -88,31 +87,58 @@ pub(crate) async fn run<F: Face>(
         () = signals.recv() => return Err(Failure::Hurried),
     }
     let ending = async {
-        // Ends with the events, which end with the node.
-        let _ = telling.await;
+        match end {
+            End::Told(Told::All) => return Err(Failure::Died),
+            End::Told(Told::Unread) => {}
+            // Ends with the events, which end with the node.
+            End::Asked | End::Signal => drop(telling.await),
+        }
         let mut lines = Vec::new();
         face.stopped(&mut lines);
         output.write(lines).await;
         drop(output);
-        finish(written).await
+        match written.await {
+            Ok(Err(error)) => Err(Failure::Output(error)),
+            _ => Ok(ExitCode::SUCCESS),
+        }
     };
     tokio::select! {
-        result = ending => result.map(|()| ExitCode::SUCCESS),
+        result = ending => result,
         () = signals.recv() => Err(Failure::Hurried),
-        () = tokio::time::sleep(UNREAD), if signalled => Err(Failure::Unread),
+        () = tokio::time::sleep(UNREAD), if end == End::Signal => Err(Failure::Unread),
     }
 }
 
-async fn finish(written: Written) -> Result<(), Failure> {
-    match written.await {
-        Ok(Err(error)) => Err(Failure::Output(error)),
-        _ => Ok(()),
-    }
+/// Why a program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Its input ended, or asked for it.
+    Asked,
+    /// The system asked for it.
+    Signal,
+    /// There is nothing more to tell.
+    Told(Told),
 }
 
-/// Writes what happens, until the node has stopped or nobody reads it.
-async fn tell<F: Face>(mut events: Events, face: Arc<F>, output: Output) {
-    while let Some(event) = events.recv().await {
+/// Why there is nothing more to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// The node has stopped.
+    All,
+    /// Nobody reads it.
+    Unread,
+}
+
+/// Writes what happens.
+async fn tell<F: Face>(mut events: Events, face: Arc<F>, output: Output) -> Told {
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = output.closed() => return Told::Unread,
+        };
+        let Some(event) = event else {
+            return Told::All;
+        };
         let mut lines = Vec::new();
         face.event(&event, &mut lines);
         while lines.len() < BATCH {
@@ -122,7 +148,7 @@ async fn tell<F: Face>(mut events: Events, face: Arc<F>, output: Output) {
             face.event(&event, &mut lines);
         }
         if !output.write(lines).await {
-            return;
+            return Told::Unread;
         }
     }
 }

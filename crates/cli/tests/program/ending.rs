@@ -1,0 +1,84 @@
+//! Every way in which a program ends.
+
+#[cfg(unix)]
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::child::{Program, parsed, port};
+
+#[test]
+fn the_end_of_input_stops_the_node_after_the_commands_before_it() {
+    let port = port();
+    let (mut alice, _) = Program::json("alice", &port, &[]);
+    let (mut bob, _) = Program::json("bob", &port, &[]);
+    alice.event("enter");
+    bob.event("enter");
+    alice.say(r#"{"cmd":"whisper","peer":"bob","frames":["last words"]}"#);
+    alice.end_input();
+    assert_eq!(bob.event("whisper")["frames"], json!(["last words"]));
+    assert_eq!(bob.event("exit")["reason"], "goodbye");
+    let (status, lines) = alice.rest();
+    assert!(status.success());
+    assert_eq!(parsed(lines.last().unwrap())["event"], "stopped");
+    assert_eq!(alice.complaints(), "");
+}
+
+#[cfg(unix)]
+#[test]
+fn signals_let_it_leave_properly_while_its_input_is_open() {
+    let port = port();
+    let (mut watcher, _) = Program::json("watcher", &port, &[]);
+    for signal in [Signal::TERM, Signal::INT] {
+        let (mut node, started) = Program::json("node", &port, &[]);
+        watcher.event("enter");
+        node.event("enter");
+        node.signal(signal);
+        let (status, lines) = node.rest();
+        assert_eq!(status.code(), Some(0), "{signal:?}: {lines:?}");
+        assert_eq!(parsed(lines.last().unwrap())["event"], "stopped");
+        let exit = watcher.event("exit");
+        assert_eq!(exit["peer"], started["uuid"]);
+        assert_eq!(exit["reason"], "goodbye");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_it_quietly_and_properly() {
+    use std::io::{BufRead as _, BufReader};
+
+    let port = port();
+    let (mut watcher, _) = Program::json("watcher", &port, &[]);
+    let command = Program::command(&["node", "--json", "--name", "node"], &port);
+    let (mut node, output) = Program::unread(command);
+    let mut output = BufReader::new(output);
+    let mut line = String::new();
+    output.read_line(&mut line).unwrap();
+    assert_eq!(parsed(&line)["event"], "started");
+    watcher.event("enter");
+    drop(output);
+    node.say(r#"{"cmd":"peers"}"#);
+    assert_eq!(node.ended().code(), Some(0));
+    assert_eq!(node.complaints(), "");
+    assert_eq!(watcher.event("exit")["reason"], "goodbye");
+}
+
+/// Whoever started it reads nothing, and writes more than the pipe holds.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_although_nobody_reads_its_output() {
+    let port = port();
+    let (mut watcher, _) = Program::json("watcher", &port, &[]);
+    let command = Program::command(&["node", "--json", "--name", "node"], &port);
+    let (mut node, _output) = Program::unread(command);
+    watcher.event("enter");
+    let line = "x".repeat(100_000);
+    for _ in 0..20 {
+        // The answer repeats the word.
+        node.say(&format!(r#"{{"cmd":"{line}"}}"#));
+    }
+    node.signal(Signal::TERM);
+    assert_eq!(watcher.event("exit")["reason"], "goodbye");
+    assert_eq!(node.ended().code(), Some(1));
+    assert!(node.complaints().contains("nobody reads"));
+}

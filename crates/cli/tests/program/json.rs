@@ -1,0 +1,185 @@
+//! `zre node --json`, as a script speaks with it.
+
+use serde_json::{Value, json};
+
+use crate::child::{Program, parsed, port};
+
+/// The fields of an event, sorted.
+fn fields(event: &Value) -> Vec<&str> {
+    let object = event.as_object().expect("an object");
+    let mut fields: Vec<&str> = object.keys().map(String::as_str).collect();
+    fields.sort_unstable();
+    fields
+}
+
+#[test]
+fn two_processes_meet_talk_and_part() {
+    let port = port();
+    let (mut alice, started) = Program::json("alice", &port, &["--header", "role=camera"]);
+    assert_eq!(fields(&started), ["endpoint", "event", "name", "uuid"]);
+    let uuid = started["uuid"].as_str().unwrap();
+    assert!(
+        uuid.len() == 32 && uuid.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')),
+        "{uuid}"
+    );
+    let (mut bob, other) = Program::json("bob", &port, &[]);
+
+    let enter = bob.event("enter");
+    assert_eq!(
+        fields(&enter),
+        [
+            "endpoint", "event", "headers", "link", "name", "peer", "via"
+        ]
+    );
+    assert_eq!(enter["peer"], started["uuid"]);
+    assert_eq!(enter["name"], "alice");
+    assert_eq!(enter["headers"], json!({ "role": "camera" }));
+    assert!(enter["via"].as_array().is_some_and(|via| !via.is_empty()));
+    assert_eq!(alice.event("enter")["peer"], other["uuid"]);
+
+    bob.say(r#"{"cmd":"join","group":"G"}"#);
+    let join = alice.event("join");
+    assert_eq!(fields(&join), ["event", "group", "name", "peer"]);
+    assert_eq!(join["group"], "G");
+
+    let frames = json!(["text", { "base64": "/wD+" }, "", "ä\n\u{1f600}"]);
+    alice.say(&json!({ "cmd": "whisper", "peer": "bob", "frames": frames }).to_string());
+    let whisper = bob.event("whisper");
+    assert_eq!(fields(&whisper), ["event", "frames", "name", "peer"]);
+    assert_eq!(whisper["frames"], frames);
+    alice.say(&json!({ "cmd": "whisper", "peer": other["uuid"], "frames": [] }).to_string());
+    assert_eq!(bob.event("whisper")["frames"], json!([]));
+
+    alice.say(&json!({ "cmd": "shout", "group": "G", "frames": frames }).to_string());
+    let shout = bob.event("shout");
+    assert_eq!(
+        (&shout["name"], &shout["group"], &shout["frames"]),
+        (&json!("alice"), &json!("G"), &frames)
+    );
+
+    bob.say(r#"{"cmd":"state","state":"Busy"}"#);
+    let state = alice.event("state");
+    assert_eq!(
+        (&state["peer"], &state["from"], &state["to"]),
+        (&other["uuid"], &json!("ready"), &json!("busy"))
+    );
+    alice.say(r#"{"cmd":"peers"}"#);
+    let peers = alice.event("peers");
+    let peer = &peers["peers"][0];
+    assert_eq!(
+        fields(peer),
+        [
+            "endpoint", "groups", "headers", "link", "name", "peer", "state", "via"
+        ]
+    );
+    assert_eq!(peer["groups"], json!(["G"]));
+    assert_eq!(peer["state"], "busy");
+    assert_eq!(peer["endpoint"], other["endpoint"]);
+
+    bob.say(r#"{"cmd":"leave","group":"G"}"#);
+    assert_eq!(alice.event("leave")["group"], "G");
+    bob.say(r#"{"cmd":"stop"}"#);
+    let (status, lines) = bob.rest();
+    assert!(status.success());
+    assert_eq!(parsed(lines.last().unwrap()), json!({ "event": "stopped" }));
+    let exit = alice.event("exit");
+    assert_eq!(
+        fields(&exit),
+        ["event", "name", "peer", "reason", "unconfirmed"]
+    );
+    assert_eq!(exit["peer"], other["uuid"]);
+    assert_eq!(exit["reason"], "goodbye");
+    assert!(exit["unconfirmed"].is_u64());
+}
+
+#[test]
+fn a_line_that_cannot_be_carried_out_gets_one_error_and_the_node_goes_on() {
+    let (mut node, _) = Program::json("alice", &port(), &[]);
+    let long = format!(r#"{{"cmd":"join","group":"{}"}}"#, "x".repeat(300));
+    let cases = [
+        ("nonsense", "not a command"),
+        ("{", "not a command"),
+        ("[]", "not a command"),
+        (r#"{"cmd":"dance"}"#, "unknown variant `dance`"),
+        (r#"{"cmd":"join"}"#, "missing field `group`"),
+        (
+            r#"{"cmd":"join","group":"G","why":1}"#,
+            "unknown field `why`",
+        ),
+        (
+            r#"{"cmd":"whisper","peer":"nobody","frames":["x"]}"#,
+            "no peer nobody",
+        ),
+        (
+            r#"{"cmd":"whisper","peer":7,"frames":["x"]}"#,
+            "invalid type",
+        ),
+        (
+            r#"{"cmd":"shout","group":"G","frames":[{"base64":"?"}]}"#,
+            "base64",
+        ),
+        (r#"{"cmd":"shout","group":"","frames":["x"]}"#, "group"),
+        (r#"{"cmd":"state","state":"sideways"}"#, "sideways"),
+        (r#"{"cmd":"state","state":"exit"}"#, "exit can't be set"),
+        (long.as_str(), "255"),
+    ];
+    for (line, word) in cases {
+        node.say(line);
+        let error = node.event("error");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(word), "{line}: {message}");
+    }
+    // An empty line is nothing to complain about, and commands follow in order.
+    node.say("");
+    node.say(r#"{"cmd":"peers"}"#);
+    node.say(r#"{"cmd":"stop"}"#);
+    node.say("never read");
+    let (status, lines) = node.rest();
+    assert!(status.success());
+    let lines: Vec<Value> = lines.iter().map(|line| parsed(line)).collect();
+    assert_eq!(
+        lines,
+        [
+            json!({ "event": "peers", "peers": [] }),
+            json!({ "event": "stopped" })
+        ]
+    );
+}
+
+#[test]
+fn a_name_that_two_share_names_neither() {
+    let port = port();
+    let (mut alice, _) = Program::json("alice", &port, &[]);
+    let (mut one, uuid) = Program::json("twin", &port, &[]);
+    let (_two, _) = Program::json("twin", &port, &[]);
+    alice.event("enter");
+    alice.event("enter");
+    alice.say(r#"{"cmd":"whisper","peer":"twin","frames":["which?"]}"#);
+    let error = alice.event("error");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("2 peers"), "{message}");
+    alice.say(&json!({ "cmd": "whisper", "peer": uuid["uuid"], "frames": ["you"] }).to_string());
+    assert_eq!(one.event("whisper")["frames"], json!(["you"]));
+}
+
+#[test]
+fn many_messages_arrive_in_order_through_pipes() {
+    const COUNT: usize = 3000;
+    let port = port();
+    let (mut alice, _) = Program::json("alice", &port, &[]);
+    let (mut bob, _) = Program::json("bob", &port, &[]);
+    alice.event("enter");
+    bob.event("enter");
+    let padding = "x".repeat(1000);
+    for number in 0..COUNT {
+        let frames = [number.to_string(), padding.clone()];
+        alice.say(&json!({ "cmd": "whisper", "peer": "bob", "frames": frames }).to_string());
+    }
+    alice.end_input();
+    for number in 0..COUNT {
+        let whisper = bob.event("whisper");
+        assert_eq!(whisper["frames"][0], number.to_string());
+    }
+    assert_eq!(bob.event("exit")["reason"], "goodbye");
+    assert!(alice.rest().0.success());
+}

@@ -1,0 +1,199 @@
+//! Help, wrong options, and settings from the environment.
+
+use std::net::TcpListener;
+
+use crate::child::{Program, output, port, zre};
+
+const OPTIONS: &[&str] = &[
+    "--name",
+    "--uuid",
+    "--group",
+    "--header",
+    "--interface",
+    "--multicast",
+    "--ttl",
+    "--broadcast",
+    "--port",
+    "--interval",
+    "--evasive",
+    "--expired",
+    "--no-beacon",
+    "--peer",
+    "--state",
+    "--ipc",
+    "--inproc",
+    "--engine",
+    "--listen",
+];
+
+#[test]
+fn help_teaches_with_an_example() {
+    let top = output(&["--help"]);
+    assert!(top.status.success());
+    let text = String::from_utf8(top.stdout).unwrap();
+    for word in ["chat", "node", "Example", "zre chat --name alice"] {
+        assert!(text.contains(word), "{word} isn't in\n{text}");
+    }
+    for subcommand in ["node", "chat"] {
+        let help = output(&[subcommand, "--help"]);
+        assert!(help.status.success());
+        let text = String::from_utf8(help.stdout).unwrap();
+        for option in OPTIONS {
+            assert!(
+                text.contains(&format!("{option} ")) || text.contains(&format!("{option}\n")),
+                "{subcommand}: {option} isn't in\n{text}"
+            );
+        }
+        assert!(text.contains("Example"), "{text}");
+    }
+    let help = String::from_utf8(output(&["node", "--help"]).stdout).unwrap();
+    for command in [
+        "join", "leave", "whisper", "shout", "state", "peers", "stop",
+    ] {
+        assert!(
+            help.contains(&format!("{{\"cmd\":\"{command}\"")),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn wrong_options_are_told_and_exit_with_2() {
+    let cases: &[(&[&str], &str)] = &[
+        (&[], "Usage"),
+        (&["dance"], "dance"),
+        (&["node", "--wrong"], "--wrong"),
+        (&["node", "--uuid", "12"], "32 hex digits"),
+        (&["node", "--header", "novalue"], "KEY=VALUE"),
+        (&["node", "--header", "=x"], "KEY=VALUE"),
+        (&["node", "--port", "0"], "1..=65535"),
+        (&["node", "--port", "65536"], "1..=65535"),
+        (&["node", "--multicast", "10.1.2.3"], "--broadcast"),
+        (&["node", "--multicast", "nowhere"], "[ff02::1]:5670"),
+        (
+            &["node", "--multicast", "off", "--multicast", "239.1.2.3"],
+            "one of them",
+        ),
+        (&["node", "--broadcast", "239.1.2.3"], "--multicast"),
+        (&["node", "--broadcast", "[::1]:5670"], "IPv6"),
+        (&["node", "--ttl", "256"], "0..=255"),
+        (&["node", "--interval", "5"], "250ms"),
+        (&["node", "--interval", "0s"], "10ms"),
+        (&["node", "--evasive", "1000y"], "1day"),
+        (&["node", "--state", "exit"], "busy"),
+        (&["node", "--state", "sideways"], "busy"),
+        (&["node", "--peer", "192.168.1.2:5670"], "tcp://"),
+        (&["node", "--ipc", ""], "directory"),
+        (&["node", "--inproc", "maybe"], "on or off"),
+        (&["node", "--engine", "steam"], "native"),
+        (&["chat", "--json"], "--json"),
+    ];
+    for (arguments, word) in cases {
+        let output = output(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert!(errors.contains(word), "{arguments:?}: {errors}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_node_that_cannot_start_says_why_and_exits_with_1() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let in_use = holder.local_addr().unwrap().port().to_string();
+    let long = "x".repeat(300);
+    let cases: &[(&[&str], &str)] = &[
+        (&["--interface", "there-is-none"], "there-is-none"),
+        (&["--interface", "lo", "--name", &long], "255"),
+        (&["--interface", "lo", "--group", ""], "group"),
+        (
+            &["--interface", "lo", "--evasive", "9s", "--expired", "3s"],
+            "longer than evasive",
+        ),
+        (
+            &["--interface", "lo", "--no-beacon", "--listen", &in_use],
+            &in_use,
+        ),
+    ];
+    for (options, word) in cases {
+        let mut arguments = vec!["node", "--json"];
+        arguments.extend_from_slice(options);
+        let output = output(&arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{options:?}: {errors}");
+        assert!(errors.starts_with("zre: "), "{options:?}: {errors}");
+        assert!(errors.contains(word), "{options:?}: {errors}");
+        assert!(output.stdout.is_empty(), "{options:?}");
+    }
+}
+
+#[test]
+fn options_come_from_the_environment_too() {
+    let mut command = zre(&["node", "--json"]);
+    command.env("ZRE_INTERFACE", "lo");
+    command.env("ZRE_PORT", port());
+    command.env("ZRE_NAME", "environ");
+    command.env("ZRE_UUID", "0A".repeat(16));
+    command.env("ZRE_NO_BEACON", "1");
+    let mut program = Program::spawn(command);
+    let started = program.event("started");
+    assert_eq!(started["name"], "environ");
+    assert_eq!(started["uuid"], "0a".repeat(16));
+    let endpoint = started["endpoint"].as_str().unwrap();
+    assert!(endpoint.starts_with("tcp://127.0.0.1:"), "{endpoint}");
+}
+
+#[test]
+fn every_option_is_taken_and_peers_meet_by_address_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let ipc = directory.path().join("ipc");
+    let (mut alice, started) = Program::json("alice", &port(), &["--no-beacon"]);
+    let endpoint = started["endpoint"].as_str().unwrap().to_owned();
+    let (mut bob, _) = Program::json(
+        "bob",
+        &port(),
+        &[
+            "--group",
+            "ONE",
+            "--group",
+            "TWO",
+            "--header",
+            "a=b=c",
+            "--multicast",
+            "239.1.2.3",
+            "--multicast",
+            "ff02::1",
+            "--ttl",
+            "0",
+            "--broadcast",
+            "127.255.255.255",
+            "--interval",
+            "250ms",
+            "--evasive",
+            "5s",
+            "--expired",
+            "1m",
+            "--peer",
+            &endpoint,
+            "--state",
+            "200",
+            "--ipc",
+            ipc.to_str().unwrap(),
+            "--inproc",
+            "off",
+            "--engine",
+            "native",
+        ],
+    );
+    let enter = bob.event("enter");
+    assert_eq!(enter["peer"], started["uuid"]);
+    assert_eq!(enter["via"][0], "static");
+    assert_eq!(enter["link"], "tcp", "the directories differ");
+    let enter = alice.event("enter");
+    assert_eq!(enter["headers"]["a"], "b=c");
+    assert_eq!(enter["link"], "tcp");
+    assert_eq!(alice.event("join")["group"], "ONE");
+    assert_eq!(alice.event("join")["group"], "TWO");
+    alice.say("{\"cmd\":\"peers\"}");
+    assert_eq!(alice.event("peers")["peers"][0]["state"], "200");
+}

@@ -1,0 +1,111 @@
+//! Three nodes of one process meet, talk and part, and say what they see.
+//!
+//!     cargo run --release --example quickstart
+//!
+//! Nothing leaves this host, and it ends by itself.
+#![allow(clippy::print_stdout, reason = "the story is told here")]
+
+use std::error::Error;
+use std::time::Duration;
+
+use zre::{Event, Events, Node, State};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    println!("-- three nodes start, and find each other by beacons");
+    let (alice, mut alice_sees) = start("alice").await?;
+    let (bob, mut bob_sees) = start("bob").await?;
+    let (carol, mut carol_sees) = start("carol").await?;
+    for sees in [&mut alice_sees, &mut bob_sees, &mut carol_sees] {
+        sees.until(2, |event| matches!(event, Event::Enter { .. }))
+            .await?;
+    }
+
+    println!("-- a whisper is for one");
+    alice.whisper("bob", "lunch at noon?").await?;
+    bob_sees
+        .until(1, |event| matches!(event, Event::Whisper { .. }))
+        .await?;
+
+    println!("-- a shout is for everybody in a group");
+    bob.join("lunch").await?;
+    carol.join("lunch").await?;
+    alice_sees
+        .until(2, |event| matches!(event, Event::Join { .. }))
+        .await?;
+    let shouted = alice.shout("lunch", ["noon", "at the corner"]).await?;
+    println!("alice: {} peers will hear it", shouted.accepted);
+    for sees in [&mut bob_sees, &mut carol_sees] {
+        sees.until(1, |event| matches!(event, Event::Shout { .. }))
+            .await?;
+    }
+
+    println!("-- a node says how it is");
+    carol.set_state(State::Busy).await?;
+    alice_sees
+        .until(1, |event| matches!(event, Event::State { .. }))
+        .await?;
+    for peer in alice.available("lunch") {
+        println!("alice: ready for lunch is {peer}");
+    }
+
+    println!("-- who leaves is gone at once");
+    bob.shutdown().await;
+    for sees in [&mut alice_sees, &mut carol_sees] {
+        sees.until(1, |event| matches!(event, Event::Exit { .. }))
+            .await?;
+    }
+    tokio::join!(alice.shutdown(), carol.shutdown());
+    println!("-- the end");
+    Ok(())
+}
+
+/// A node on this host alone, apart from those of other programs.
+async fn start(name: &'static str) -> Result<(Node, Sees), Box<dyn Error>> {
+    let builder = Node::builder().name(name).loopback().beacon_port(15_670);
+    let (node, events) = builder.start().await?;
+    Ok((node, Sees { name, events }))
+}
+
+/// What one of them sees.
+struct Sees {
+    name: &'static str,
+    events: Events,
+}
+
+impl Sees {
+    /// Tells every event, until `count` of those that are waited for were seen.
+    async fn until(
+        &mut self,
+        count: usize,
+        awaited: impl Fn(&Event) -> bool,
+    ) -> Result<(), Box<dyn Error>> {
+        let mut seen = 0;
+        while seen < count {
+            let event = tokio::time::timeout(Duration::from_secs(10), self.events.recv())
+                .await?
+                .ok_or("the node has stopped")?;
+            self.tell(&event);
+            seen += usize::from(awaited(&event));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, event: &Event) {
+        let name = self.name;
+        match event {
+            Event::Enter { peer } => println!("{name}: {peer} is here, by {}", peer.link()),
+            Event::Exit { peer, reason, .. } => println!("{name}: {peer} has gone: {reason}"),
+            Event::Join { peer, group } => println!("{name}: {peer} is in {group}"),
+            Event::Leave { peer, group } => println!("{name}: {peer} left {group}"),
+            Event::Whisper { peer, message } => println!("{name}: {peer} whispers {message:?}"),
+            Event::Shout {
+                peer,
+                group,
+                message,
+            } => println!("{name}: {peer} shouts to {group} {message:?}"),
+            Event::State { peer, from, to } => println!("{name}: {peer} is {to}, was {from}"),
+            other => println!("{name}: {other:?}"),
+        }
+    }
+}
