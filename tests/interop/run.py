@@ -27,6 +27,7 @@ from stage import Stage
 
 SUITES = ["pyre", "zyre.js", "beacons", "idle", "soak", "libzmq", "sessions"]
 ON_LOOPBACK = ["libzmq", "sessions"]
+ENGINES = ["native", "zeromq"]
 
 
 def talk(report, stage, net, start, header, manner):
@@ -49,15 +50,17 @@ def talk(report, stage, net, start, header, manner):
 
 def foreign(report, arguments, binary, python, modules):
     """The suites that need namespaces."""
-    if "pyre" in arguments.suites:
-        with report.suite("pyre"), network.Network(2) as net, Stage(binary, python) as stage:
-            talk(report, stage, net, stage.pyre, ("X-SIDE", "pyre"), conversation.Manner())
-    if "zyre.js" in arguments.suites and modules:
-        # zyre.js closes its connections before it says so.
-        reasons = ("goodbye", "disconnected")
-        manner = conversation.Manner(frames_sent=1, frames_delivered=1, reasons=reasons)
-        with report.suite("zyre.js"), network.Network(2) as net:
-            with Stage(binary, modules=modules) as stage:
+    for engine in ENGINES:
+        if "pyre" in arguments.suites:
+            stage = Stage(binary, python, engine=engine)
+            with report.suite("pyre, %s engine" % engine), network.Network(2) as net, stage:
+                talk(report, stage, net, stage.pyre, ("X-SIDE", "pyre"), conversation.Manner())
+        if "zyre.js" in arguments.suites and modules:
+            # zyre.js closes its connections before it says so.
+            reasons = ("goodbye", "disconnected")
+            manner = conversation.Manner(frames_sent=1, frames_delivered=1, reasons=reasons)
+            stage = Stage(binary, modules=modules, engine=engine)
+            with report.suite("zyre.js, %s engine" % engine), network.Network(2) as net, stage:
                 talk(report, stage, net, stage.zyrejs, ("X-SIDE", "zyre.js"), manner)
     if "beacons" in arguments.suites:
         with report.suite("beacons"), network.Network(2) as net, Stage(binary, python) as stage:

@@ -11,9 +11,10 @@ PEERS = pathlib.Path(__file__).resolve().parent / "peers"
 class Stage(contextlib.ExitStack):
     """`with Stage(tools) as stage:`; every child started on it ends with it."""
 
-    def __init__(self, zre=None, python=None, modules=None, echo=None):
+    def __init__(self, zre=None, python=None, modules=None, echo=None, engine=None):
         super().__init__()
         self.zre = zre
+        self.engine = engine
         self.echo = echo
         self.python = python
         self.modules = modules
@@ -31,6 +32,8 @@ class Stage(contextlib.ExitStack):
         """Our node; a header X-SIDE=ours, and a member of OURS."""
         command = [self.zre, "node", "--json", "--name", name]
         command += ["--header", "X-SIDE=ours", "--group", "OURS", *options]
+        if self.engine:
+            command += ["--engine", self.engine]
         return self._start("zre", command, namespace)
 
     def pyre(self, name, namespace):

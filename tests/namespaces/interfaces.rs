@@ -122,10 +122,10 @@ fn a_node_that_starts_without_a_network_is_met_when_it_has_one() {
 fn a_peer_whose_address_changes_is_followed() {
     let _turn = together();
     let network = hosts!(2);
+    // IPv4 alone: a link-local IPv6 address would stay as it is.
     let start = |name, index| {
         hasty(Node::options(name, 5670))
-            .with("--interface", "eth0,lo")
-            .with("--listen", "tcp://0.0.0.0:49152-49200")
+            .with("--multicast", "off")
             .on(network.host(index))
             .start()
     };
@@ -134,10 +134,10 @@ fn a_peer_whose_address_changes_is_followed() {
     alice.expect_enter(&bob);
     bob.expect_enter(&alice);
     let host = network.host(1);
-    host.ip("addr add 10.78.0.22/24 broadcast 10.78.0.255 dev eth0");
-    expect_discovery(&mut bob, true, "10.78.0.22");
     host.ip("addr del 10.78.0.2/24 dev eth0");
     expect_discovery(&mut bob, false, "10.78.0.2");
+    host.ip("addr add 10.78.0.22/24 broadcast 10.78.0.255 dev eth0");
+    expect_discovery(&mut bob, true, "10.78.0.22");
     let moved = alice.expect("enter", |event| {
         event.text("endpoint").contains("10.78.0.22:")
     });
