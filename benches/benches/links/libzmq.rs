@@ -19,7 +19,9 @@ pub(crate) fn work(job: &Job) {
 /// A queue of 16 MiB, the same that the native engine has, and at least the
 /// library's default of 1,000 messages.
 fn hwm(job: &Job) -> i32 {
-    i32::try_from((16 << 20) / job.case.size.max(1)).unwrap().max(1000)
+    i32::try_from((16 << 20) / job.case.size.max(1))
+        .unwrap()
+        .max(1000)
 }
 
 fn bind(context: &zmq::Context, job: &Job) -> (zmq::Socket, String) {

@@ -22,7 +22,9 @@ pub(crate) fn work(job: &Job) {
     match std::env::var_os("LINKS_ONE_THREAD") {
         Some(_) => runtime.block_on(dispatch(job.clone())),
         // On a worker, as a program's tasks are.
-        None => runtime.block_on(runtime.spawn(dispatch(job.clone()))).unwrap(),
+        None => runtime
+            .block_on(runtime.spawn(dispatch(job.clone())))
+            .unwrap(),
     }
 }
 
@@ -121,7 +123,11 @@ async fn send(job: &Job) {
     }
     let _ = mailbox.flush(Duration::from_secs(60)).await;
     // Stay until the receiver has everything.
-    while notices.recv().await.is_some_and(|n| matches!(n, Notice::Up { .. })) {}
+    while notices
+        .recv()
+        .await
+        .is_some_and(|n| matches!(n, Notice::Up { .. }))
+    {}
 }
 
 async fn next(inbox: &mut Inbox) -> Option<Vec<zre_session::Frames>> {
@@ -169,9 +175,7 @@ async fn ping(job: &Job) {
 async fn many(job: &Job) {
     let other = job.case.size as u32;
     let us = std::process::id();
-    let mut notices_of = Vec::new();
-    let before = (memory::resident(us), memory::resident(other));
-    let mut mailboxes = Vec::new();
+    let mut nodes = Vec::new();
     for i in 0..job.case.count {
         // Each with an identity of its own, or they would replace each other.
         let mut identity = vec![1u8; 17];
@@ -183,9 +187,12 @@ async fn many(job: &Job) {
         };
         config.inproc = false;
         config.ipc = IpcDir::Off;
-        let (links, inbox, mut notices) = Links::open(config).await.unwrap();
-        mailboxes.push(connect(&links, &mut notices, 1, target(job, &job.to)).await);
-        notices_of.push((links, inbox, notices));
+        nodes.push(Links::open(config).await.unwrap());
+    }
+    let before = (memory::resident(us), memory::resident(other));
+    let mut mailboxes = Vec::new();
+    for (links, _, notices) in &mut nodes {
+        mailboxes.push(connect(links, notices, 1, target(job, &job.to)).await);
     }
     let body = [Bytes::from_static(b"hello")];
     let shout = |n: u8| {

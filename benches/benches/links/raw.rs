@@ -1,4 +1,8 @@
 //! Bare streams: the limit of the sockets.
+//!
+//! Round trips go over one stream, the cheapest there is: the answer carries
+//! the acknowledgement. Everyone else here uses two, one for each direction, as
+//! a mesh of one-way sessions does.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -86,7 +86,12 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn job(role: Role, case: Case, to: String, dir: &str) -> Job {
     let dir = dir.to_owned();
-    Job { role, case, to, dir }
+    Job {
+        role,
+        case,
+        to,
+        dir,
+    }
 }
 
 fn throughput(case: Case, dir: &str) -> f64 {

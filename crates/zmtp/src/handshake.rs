@@ -121,7 +121,7 @@ enum State {
 ///
 /// Send what [`Handshake::start`] writes, then feed received bytes to
 /// [`Handshake::advance`] and send what it writes, until it returns a [`Peer`]
-/// or an error. Bytes behind the handshake stay in the input: they are the
+/// (what it wrote then is still to be sent) or an error. Bytes behind the handshake stay in the input: they are the
 /// first of [`crate::Decoder`]'s.
 #[derive(Debug)]
 pub struct Handshake {
