@@ -20,8 +20,10 @@ use zre::{Builder, Event, Events, Node, State, Uuid};
 const WORKERS: &str = "workers";
 const JOBS: u32 = 6;
 
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<()> {
     let mut workers = Vec::new();
     let mut tasks = Vec::new();
     for (name, time) in [("anna", 150), ("ben", 250)] {
@@ -53,7 +55,7 @@ fn on_this_host(name: &str) -> Builder {
 }
 
 /// Gives each job to a worker that is ready, and waits for the results.
-async fn hand_out(node: &Node, mut events: Events) -> Result<(), Box<dyn Error>> {
+async fn hand_out(node: &Node, mut events: Events) -> Result<()> {
     let mut jobs: VecDeque<u32> = (1..=JOBS).collect();
     // Who has which job.
     let mut given: HashMap<Uuid, u32> = HashMap::new();
@@ -88,11 +90,7 @@ async fn hand_out(node: &Node, mut events: Events) -> Result<(), Box<dyn Error>>
 }
 
 /// Does one job after the other, until the node is shut down.
-async fn work(
-    node: Node,
-    mut events: Events,
-    time: Duration,
-) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn work(node: Node, mut events: Events, time: Duration) -> Result<()> {
     while let Some(event) = events.recv().await {
         let Event::Whisper { peer, message } = event else {
             continue;
