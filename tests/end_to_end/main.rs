@@ -6,3 +6,4 @@ mod commands;
 mod discovery;
 mod leaving;
 mod links;
+mod stopped;

@@ -7,6 +7,7 @@
 //! sessions are tested without a node.)
 //!
 //! - [`Node`] is one process; commands go in and events come out as JSON lines.
+//! - [`books`] has nodes that number their messages, and settles who got which.
 //! - [`Network`] is some hosts on a bridge, without a link to anything outside.
 //! - [`sockets`] reads from `/proc` which connections two processes share.
 //! - [`together`] and [`alone`] keep what is timed apart from what is busy.
@@ -19,6 +20,7 @@
 
 pub mod beacon;
 mod binary;
+pub mod books;
 mod event;
 mod network;
 mod node;
