@@ -7,12 +7,18 @@ use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Limits, Machine, State};
-use zre_session::{Engine, IpcDir, Links};
+use zre_session::{Engine, Inbox, IpcDir, Links, Notices};
 
 use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
-use crate::driver::{Clock, Driver, identity_of};
+#[cfg(feature = "dns")]
+use crate::discovery::NewsSender;
+#[cfg(feature = "dns")]
+use crate::discovery::dns::{Dns, Resolver};
+use crate::discovery::{self, Eye, Names, Poke};
+use crate::driver::{AutoBusy, Clock, Driver, identity_of};
 use crate::node::{Node, View};
-use crate::{Events, SendPolicy, Source, StartError, event};
+use crate::pressure::Pressure;
+use crate::{Events, Listen, SendPolicy, Source, StartError, event};
 
 /// How a node is to be. Every setting has a default that suits a local network.
 #[derive(Clone, Debug)]
@@ -30,9 +36,15 @@ pub struct Builder {
     ttl: u32,
     broadcast: Broadcast,
     interval: Duration,
-    listen_port: u16,
+    listen: Listen,
     advertise: Option<Endpoint>,
     peers: Vec<Endpoint>,
+    #[cfg(feature = "dns")]
+    dns: Option<String>,
+    #[cfg(feature = "dns")]
+    dns_service: String,
+    #[cfg(feature = "dns")]
+    dns_server: Option<SocketAddr>,
     evasive: Duration,
     expired: Duration,
     engine: Engine,
@@ -40,6 +52,7 @@ pub struct Builder {
     inproc: bool,
     policy: SendPolicy,
     event_queue_bytes: usize,
+    auto_busy: bool,
     limits: Limits,
     link_limits: zre_session::Limits,
 }
@@ -60,9 +73,15 @@ impl Default for Builder {
             ttl: 1,
             broadcast: Broadcast::Auto,
             interval: defaults.interval.unwrap_or(Duration::from_secs(1)),
-            listen_port: 0,
+            listen: Listen::default(),
             advertise: None,
             peers: Vec::new(),
+            #[cfg(feature = "dns")]
+            dns: None,
+            #[cfg(feature = "dns")]
+            dns_service: "_zre._tcp".into(),
+            #[cfg(feature = "dns")]
+            dns_server: None,
             evasive: defaults.evasive,
             expired: defaults.expired,
             engine: Engine::default(),
@@ -70,6 +89,7 @@ impl Default for Builder {
             inproc: true,
             policy: SendPolicy::default(),
             event_queue_bytes: 16 << 20,
+            auto_busy: false,
             limits: Limits::default(),
             link_limits: zre_session::Limits::default(),
         }
@@ -167,10 +187,21 @@ impl Builder {
         self
     }
 
-    /// The TCP port of the inbox. Default: 0, any free one.
-    pub fn listen_port(mut self, port: u16) -> Self {
-        self.listen_port = port;
+    /// Where the inbox listens: for a firewall a fixed port or a range of them,
+    /// of which the first free one is taken, or an address. Default: any free
+    /// port of the chosen interfaces.
+    ///
+    /// Peers are told the address named here; where all addresses are listened
+    /// at, each is told the one that it sees.
+    pub fn listen(mut self, listen: impl Into<Listen>) -> Self {
+        self.listen = listen.into();
         self
+    }
+
+    /// The TCP port of the inbox; 0 for any that is free. The same as
+    /// [`listen`](Self::listen) with a port.
+    pub fn listen_port(self, port: u16) -> Self {
+        self.listen(port)
     }
 
     /// The endpoint to tell peers, where it isn't the one that they see: behind
@@ -185,6 +216,35 @@ impl Builder {
     /// that grows to 30 s.
     pub fn peer(mut self, endpoint: Endpoint) -> Self {
         self.peers.push(endpoint);
+        self
+    }
+
+    /// Finds nodes by DNS too: those that the SRV records (RFC 2782) of
+    /// `_zre._tcp.DOMAIN` list, or the instances (RFC 6763) that its PTR records
+    /// list, whose TXT record may say `uuid=`. All of them are dialled. The
+    /// records are asked for again when they run out, after 5 s to 5 min; a
+    /// record that vanishes ends no session.
+    ///
+    /// A domain without a dot at its end is looked for in the system's search
+    /// list too.
+    #[cfg(feature = "dns")]
+    pub fn dns(mut self, domain: impl Into<String>) -> Self {
+        self.dns = Some(domain.into());
+        self
+    }
+
+    /// What stands before the domain, instead of `_zre._tcp`.
+    #[cfg(feature = "dns")]
+    pub fn dns_service(mut self, service: impl Into<String>) -> Self {
+        self.dns_service = service.into();
+        self
+    }
+
+    /// The name server to ask, instead of those of the system. Names of
+    /// [`peer`](Self::peer)s are looked up there first, too.
+    #[cfg(feature = "dns")]
+    pub fn dns_server(mut self, server: SocketAddr) -> Self {
+        self.dns_server = Some(server);
         self
     }
 
@@ -231,6 +291,17 @@ impl Builder {
     /// back. Default: 16 MiB.
     pub fn event_queue_bytes(mut self, bytes: usize) -> Self {
         self.event_queue_bytes = bytes;
+        self
+    }
+
+    /// Whether the node shows [`State::Busy`] while as many bytes of events wait
+    /// as [`event_queue_bytes`](Self::event_queue_bytes) says, and
+    /// [`State::Ready`] again once half of them are read. Default: no.
+    ///
+    /// Only a node that is ready becomes busy so. A state that you set
+    /// meanwhile stays.
+    pub fn auto_busy(mut self, on: bool) -> Self {
+        self.auto_busy = on;
         self
     }
 
@@ -288,20 +359,16 @@ impl Builder {
             Some(beacon) => beacon.interfaces(),
             None => interfaces.resolve()?,
         };
-        let listen = self.listen_addrs(&interfaces, &chosen)?;
-        let (links, inbox, notices) = Links::open(zre_session::Config {
-            engine: self.engine,
-            listen,
-            ipc: self.ipc.clone(),
-            inproc: self.inproc,
-            limits: self.link_limits.clone(),
-            ..zre_session::Config::new(identity_of(self.uuid))
-        })
-        .await?;
+        let (links, inbox, notices) = self.open_links(&interfaces, &chosen).await?;
 
         let port = links.listening().first().map_or(0, SocketAddr::port);
         config.port = port;
-        let endpoint = self.advertise.clone().unwrap_or_else(|| {
+        if config.advertise.is_none()
+            && let Some(addr) = self.listen.addr().filter(|addr| !addr.is_unspecified())
+        {
+            config.advertise = Some(Endpoint::Tcp((addr, port).into()));
+        }
+        let endpoint = config.advertise.clone().unwrap_or_else(|| {
             let addr = chosen
                 .iter()
                 .filter(|interface| interface.problem.is_none())
@@ -309,6 +376,13 @@ impl Builder {
                 .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |interface| interface.addr);
             Endpoint::Tcp((addr, port).into())
         });
+        let (news, heard) = discovery::channel();
+        let poke = Poke::default();
+        let names = self.names()?;
+        discovery::watch(Eye::new(beacon.clone(), interfaces), news.clone());
+        #[cfg(feature = "dns")]
+        self.watch_dns(&names, &news, &poke)?;
+        drop(news);
         let announcer = beacon.map(|beacon| Announcer {
             beacon,
             uuid: self.uuid,
@@ -347,11 +421,15 @@ impl Builder {
             clock,
             links.clone(),
             announcer,
+            names,
+            poke,
             events,
             view.clone(),
+            Pressure::new(self.link_limits.queue_bytes_per_peer),
+            AutoBusy::new(self.auto_busy),
         );
         driver.carry_out();
-        runtime.spawn(driver.run(inbox, notices, datagrams, queue));
+        runtime.spawn(driver.run(inbox, notices, datagrams, heard, queue));
         tracing::debug!(uuid = %self.uuid, %name, %endpoint, "started");
         let node = Node::new(
             self.uuid,
@@ -363,6 +441,39 @@ impl Builder {
             commands,
         );
         Ok((node, receiver))
+    }
+
+    #[cfg(not(feature = "dns"))]
+    #[allow(clippy::unnecessary_wraps, reason = "as with DNS")]
+    fn names(&self) -> Result<Names, StartError> {
+        Ok(Names::default())
+    }
+
+    /// How names are looked up: by the name server that the user named, if any.
+    #[cfg(feature = "dns")]
+    fn names(&self) -> Result<Names, StartError> {
+        let resolver = self
+            .dns_server
+            .map(|server| Resolver::new(Some(server)))
+            .transpose()
+            .map_err(StartError::Dns)?;
+        Ok(Names { resolver })
+    }
+
+    #[cfg(feature = "dns")]
+    fn watch_dns(&self, names: &Names, news: &NewsSender, poke: &Poke) -> Result<(), StartError> {
+        if let Some(domain) = &self.dns {
+            let resolver = match &names.resolver {
+                Some(resolver) => resolver.clone(),
+                None => Resolver::new(None).map_err(StartError::Dns)?,
+            };
+            let dns = Dns {
+                domain: domain.clone(),
+                service: self.dns_service.clone(),
+            };
+            discovery::dns::watch(dns, resolver, news.clone(), poke.clone());
+        }
+        Ok(())
     }
 
     /// What can be judged without touching the host.
@@ -420,26 +531,58 @@ impl Builder {
         }
     }
 
-    /// All addresses where all interfaces are used, so that those that come
+    /// Opens the links on the first port that is free.
+    async fn open_links(
+        &self,
+        interfaces: &Interfaces,
+        chosen: &[zre_beacon::Interface],
+    ) -> Result<(Links, Inbox, Notices), StartError> {
+        let ports = self.listen.ports();
+        let single = ports.start() == ports.end();
+        for port in ports {
+            let opened = Links::open(zre_session::Config {
+                engine: self.engine,
+                listen: self.listen_addrs(interfaces, chosen, port)?,
+                ipc: self.ipc.clone(),
+                inproc: self.inproc,
+                limits: self.link_limits.clone(),
+                ..zre_session::Config::new(identity_of(self.uuid))
+            })
+            .await;
+            match opened {
+                Err(zre_session::OpenError::InUse(addr)) if !single => {
+                    tracing::debug!(%addr, "in use");
+                }
+                other => return Ok(other?),
+            }
+        }
+        Err(StartError::NoPort(self.listen.clone()))
+    }
+
+    /// What was asked for, else all addresses where all interfaces are used, so that those that come
     /// later are listened on too; else just those of the chosen ones.
     fn listen_addrs(
         &self,
         interfaces: &Interfaces,
         chosen: &[zre_beacon::Interface],
+        port: u16,
     ) -> Result<Vec<SocketAddr>, StartError> {
+        if let Some(addr) = self.listen.addr() {
+            return Ok(vec![(addr, port).into()]);
+        }
         let usable = chosen
             .iter()
             .filter(|interface| interface.problem.is_none());
         let addrs: Vec<SocketAddr> = if *interfaces == Interfaces::All {
             let v6 = chosen.iter().any(|interface| interface.addr.is_ipv6());
-            let mut any: Vec<SocketAddr> = vec![(Ipv4Addr::UNSPECIFIED, self.listen_port).into()];
+            let mut any: Vec<SocketAddr> = vec![(Ipv4Addr::UNSPECIFIED, port).into()];
             if v6 {
-                any.push((Ipv6Addr::UNSPECIFIED, self.listen_port).into());
+                any.push((Ipv6Addr::UNSPECIFIED, port).into());
             }
             any
         } else {
             usable
-                .map(|interface| interface.socket_addr(self.listen_port))
+                .map(|interface| interface.socket_addr(port))
                 .collect()
         };
         if addrs.is_empty() {

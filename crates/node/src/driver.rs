@@ -20,10 +20,12 @@ use zre_session::{
 };
 
 use crate::announcer::Announcer;
+use crate::discovery::{Names, News, Poke};
 use crate::event::EventSender;
 use crate::node::View;
 use crate::outlet::Outlet;
-use crate::{Event, Peer, Source};
+use crate::pressure::Pressure;
+use crate::{Event, Peer, Source, Stats};
 
 /// What a sleep of the host must exceed to count as one.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -37,6 +39,7 @@ pub(crate) enum Request {
     Join(String, oneshot::Sender<Result<bool, LimitError>>),
     Leave(String, oneshot::Sender<bool>),
     SetState(State, oneshot::Sender<()>),
+    Stats(oneshot::Sender<Stats>),
     Shutdown(Duration, oneshot::Sender<()>),
 }
 
@@ -81,10 +84,12 @@ fn uuid_of(identity: &Identity) -> Option<Uuid> {
 struct Way {
     outlet: Outlet,
     link: Option<Link>,
+    /// Further addresses of the same name, for when this one fails.
+    spare: Option<(Dial, Vec<SocketAddr>)>,
 }
 
 /// A name that was looked up.
-type Resolved = (Session, Option<SocketAddr>);
+type Resolved = (Session, Vec<SocketAddr>);
 
 #[derive(Debug)]
 pub(crate) struct Driver {
@@ -99,17 +104,52 @@ pub(crate) struct Driver {
     connections: HashMap<u64, Inbound>,
     /// Dials that wait for a name to be looked up.
     pending: HashMap<Session, Dial>,
+    names: Names,
+    poke: Poke,
     resolver: mpsc::UnboundedSender<Resolved>,
     resolved: mpsc::UnboundedReceiver<Resolved>,
     said_exit: bool,
     stopped: bool,
     paused: bool,
+    pressure: Pressure,
+    busy: AutoBusy,
     /// Who waits for the shutdown, and until when it may take.
     stopping: Option<(Instant, Vec<oneshot::Sender<()>>)>,
     slept: Option<Duration>,
 }
 
+/// Whether, and when, a full queue of events shows as a state.
 #[derive(Debug)]
+pub(crate) struct AutoBusy {
+    on: bool,
+    /// It was us who set Busy, and nobody has set a state since.
+    ours: bool,
+}
+
+impl AutoBusy {
+    pub(crate) fn new(on: bool) -> Self {
+        Self { on, ours: false }
+    }
+
+    /// The state to show from now on, if it is to change: the queue is full, or
+    /// has room again, while we show `shown`. What the user set stays, but for
+    /// Ready.
+    fn turn(&mut self, full: bool, shown: State) -> Option<State> {
+        if full {
+            self.ours = self.on && shown == State::Ready;
+            return self.ours.then_some(State::Busy);
+        }
+        let ours = std::mem::take(&mut self.ours);
+        (ours && shown == State::Busy).then_some(State::Ready)
+    }
+
+    /// The user has set a state.
+    fn forget(&mut self) {
+        self.ours = false;
+    }
+}
+
+#[derive(Clone, Debug)]
 struct Dial {
     peer: Option<Uuid>,
     over_loopback: bool,
@@ -122,8 +162,12 @@ impl Driver {
         clock: Clock,
         links: Links,
         announcer: Option<Announcer>,
+        names: Names,
+        poke: Poke,
         events: EventSender,
         view: Arc<View>,
+        pressure: Pressure,
+        busy: AutoBusy,
     ) -> Self {
         let (resolver, resolved) = mpsc::unbounded_channel();
         Self {
@@ -137,11 +181,15 @@ impl Driver {
             peers: HashMap::new(),
             connections: HashMap::new(),
             pending: HashMap::new(),
+            names,
+            poke,
             resolver,
             resolved,
             said_exit: false,
             stopped: false,
             paused: false,
+            pressure,
+            busy,
             stopping: None,
             slept: time_asleep(),
         }
@@ -152,6 +200,7 @@ impl Driver {
         mut inbox: Inbox,
         mut notices: Notices,
         mut datagrams: Option<Datagrams>,
+        mut news: mpsc::Receiver<News>,
         mut requests: mpsc::Receiver<Request>,
     ) {
         let timer = tokio::time::sleep(Duration::ZERO);
@@ -177,7 +226,11 @@ impl Driver {
                 },
                 Some(notice) = notices.recv() => self.handle_notice(notice),
                 Some(datagram) = next(&mut datagrams) => self.handle_datagram(&datagram),
-                Some((session, addr)) = self.resolved.recv() => self.handle_resolved(session, addr),
+                Some((session, addrs)) = self.resolved.recv() => {
+                    self.handle_resolved(session, addrs);
+                }
+                Some(news) = news.recv() => self.handle_news(news),
+                (peer, on) = self.pressure.next() => self.handle_pressure(peer, on),
                 () = &mut timer, if timing => {}
                 () = self.events.room(), if self.paused => self.pause(false),
                 Some(arrival) = inbox.recv(), if !self.paused => self.handle_arrival(arrival),
@@ -220,7 +273,45 @@ impl Driver {
     fn pause(&mut self, paused: bool) {
         tracing::debug!(paused, "the application's queue of events");
         self.paused = paused;
-        self.machine.handle_paused(self.clock.now(), paused);
+        let now = self.clock.now();
+        self.machine.handle_paused(now, paused);
+        let shown = self.machine.state();
+        if let Some(state) = self.busy.turn(paused, shown) {
+            self.machine.set_state(now, state);
+        }
+    }
+
+    fn handle_pressure(&self, peer: Peer, on: bool) {
+        // Nothing of a peer follows its exit.
+        if self
+            .peers
+            .get(&peer.uuid())
+            .is_some_and(|now| now.is(&peer))
+        {
+            tracing::debug!(%peer, on, "the queue to a peer");
+            self.events.send(Event::Backpressure { peer, on });
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
+        Stats {
+            peers: self.peers.len(),
+            known: peers,
+            sessions,
+            seeds,
+            tombstones,
+            timers,
+            connections: self.connections.len(),
+            queued_bytes: self.links.queued_bytes(),
+            event_bytes: self.events.bytes(),
+            protocol: self.machine.counters(),
+            links: self.links.counters(),
+            beacons: self
+                .announcer
+                .as_ref()
+                .map(|announcer| announcer.beacon.stats()),
+        }
     }
 
     fn handle_request(&mut self, request: Request) {
@@ -242,7 +333,11 @@ impl Driver {
                 self.carry_out();
                 let _ = reply.send(left);
             }
+            Request::Stats(reply) => {
+                let _ = reply.send(self.stats());
+            }
             Request::SetState(state, reply) => {
+                self.busy.forget();
                 self.machine.set_state(now, state);
                 self.carry_out();
                 let _ = reply.send(());
@@ -273,6 +368,7 @@ impl Driver {
                     return;
                 };
                 way.link = Some(link);
+                way.spare = None;
                 let local = match (local, remote) {
                     (Some(local), _) => Some(local.ip()),
                     (None, Some(remote)) if link == Link::Tcp => source_towards(remote),
@@ -281,13 +377,19 @@ impl Driver {
                 let up = Up {
                     local,
                     peer: identity.as_ref().and_then(uuid_of),
+                    remote,
                     in_memory: link == Link::Inproc,
                 };
                 self.machine.handle_session_up(now, session, up);
             }
             Notice::Closed { id, reason, lost } => {
                 tracing::debug!(session = id, %reason, lost, "session ended");
-                self.ways.remove(&Session(id));
+                if let Some(way) = self.ways.remove(&Session(id))
+                    && let Some((dial, addrs)) = way.spare
+                {
+                    self.dial_any(Session(id), addrs, dial);
+                    return;
+                }
                 self.machine.handle_session_closed(now, Session(id));
             }
         }
@@ -407,30 +509,65 @@ impl Driver {
             Endpoint::Host { host, port } => {
                 self.pending.insert(session, dial);
                 let resolver = self.resolver.clone();
+                let names = self.names.clone();
                 tokio::spawn(async move {
-                    let found = tokio::net::lookup_host((host.as_str(), port)).await;
-                    let addr = match found {
-                        Ok(mut addrs) => addrs.next(),
-                        Err(error) => {
-                            tracing::debug!(%host, %error, "the name can't be looked up");
-                            None
-                        }
-                    };
-                    let _ = resolver.send((session, addr));
+                    let addrs = names.lookup(&host, port).await;
+                    // Nobody is there to hear it: the node has stopped.
+                    let _ = resolver.send((session, addrs));
                 });
             }
         }
     }
 
-    fn handle_resolved(&mut self, session: Session, addr: Option<SocketAddr>) {
+    fn handle_resolved(&mut self, session: Session, addrs: Vec<SocketAddr>) {
         let Some(dial) = self.pending.remove(&session) else {
             return;
         };
-        match addr {
-            Some(addr) => self.dial(session, Some(addr), None, dial),
-            None => self
-                .machine
-                .handle_session_closed(self.clock.now(), session),
+        let now = self.clock.now();
+        if addrs.is_empty() {
+            self.machine.handle_session_closed(now, session);
+        } else if self.machine.handle_resolved(now, session, &addrs) {
+            self.dial_any(session, addrs, dial);
+        }
+    }
+
+    /// Dials the first of the addresses; the others when that fails.
+    fn dial_any(&mut self, session: Session, mut addrs: Vec<SocketAddr>, dial: Dial) {
+        if addrs.is_empty() {
+            return;
+        }
+        let addr = addrs.remove(0);
+        let spare = (!addrs.is_empty()).then(|| (dial.clone(), addrs));
+        self.dial(session, Some(addr), None, dial);
+        if let Some(way) = self.ways.get_mut(&session) {
+            way.spare = spare;
+        }
+    }
+
+    fn handle_news(&mut self, news: News) {
+        match news {
+            News::Found(found) => self.machine.handle_found(self.clock.now(), found),
+            News::Lost { endpoint, source } => self.machine.handle_lost(&endpoint, source),
+            News::Interfaces(changes) => {
+                // Whoever is out there hears of us at once, and whoever was
+                // reached over what is gone is asked whether it still is.
+                self.machine.handle_resume(self.clock.now());
+                self.poke.notify_waiters();
+                let up = changes.up.into_iter().map(|interface| (true, interface));
+                let down = changes.down.into_iter().map(|interface| (false, interface));
+                for (up, interface) in down.chain(up) {
+                    let reason = match &interface.problem {
+                        Some(problem) => problem.clone(),
+                        None => "it is up and has the address".into(),
+                    };
+                    tracing::debug!(%interface, up, %reason, "an interface has changed");
+                    self.events.send(Event::Discovery {
+                        up,
+                        interface,
+                        reason,
+                    });
+                }
+            }
         }
     }
 
@@ -456,8 +593,13 @@ impl Driver {
                 },
             },
         );
-        let outlet = Outlet::new(dial.outgoing, mailbox);
-        self.ways.insert(session, Way { outlet, link: None });
+        let outlet = Outlet::new(dial.outgoing, mailbox, self.pressure.gauge());
+        let way = Way {
+            outlet,
+            link: None,
+            spare: None,
+        };
+        self.ways.insert(session, way);
     }
 
     /// Brings the directory up to date, then tells the application.

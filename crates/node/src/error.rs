@@ -20,6 +20,13 @@ pub enum StartError {
         "none of the chosen interfaces has an address to listen on: choose others, or bring one up"
     )]
     NoAddress,
+    /// Every port of the range is in use.
+    #[error("no port of {0} is free: name more ports, or end what listens there")]
+    NoPort(crate::Listen),
+    /// No name server can be asked.
+    #[cfg(feature = "dns")]
+    #[error("no name server: {0}; name one, or leave DNS out")]
+    Dns(String),
     /// A state that only the protocol sets.
     #[error("{0} can't be set: use init, ready, busy, draining, asleep, or 128 to 255")]
     State(crate::State),

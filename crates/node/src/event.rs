@@ -8,7 +8,7 @@ use tokio::sync::{Notify, mpsc};
 use uuid::Uuid;
 use zre_proto::State;
 
-use crate::{ExitReason, Message, Peer};
+use crate::{ExitReason, Interface, Message, Peer};
 
 /// What happens on the network.
 ///
@@ -91,6 +91,29 @@ pub enum Event {
         /// The UUID; it may be this node's.
         uuid: Uuid,
     },
+    /// The queue to a peer is full (`on`), or has room again: half of it is
+    /// free, and what was refused fits.
+    ///
+    /// Each follows the other, from the first message that found no room; a
+    /// peer that exits while its queue is full has no second one. On the
+    /// zeromq engine the bound is held in front of the library's own queue,
+    /// and what that holds isn't seen here.
+    Backpressure {
+        /// Who reads more slowly than we send.
+        peer: Peer,
+        /// Whether the queue is full from now on, or no longer.
+        on: bool,
+    },
+    /// An address of a network interface came into use while the node runs, or
+    /// went out of it.
+    Discovery {
+        /// Whether it is used from now on, or no longer.
+        up: bool,
+        /// Which one.
+        interface: Interface,
+        /// Why, in words.
+        reason: Arc<str>,
+    },
 }
 
 impl Event {
@@ -159,6 +182,11 @@ impl EventSender {
         if self.queue.send(event).is_err() {
             self.gauge.bytes.fetch_sub(cost, Ordering::Relaxed);
         }
+    }
+
+    /// What waits to be read, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.gauge.bytes.load(Ordering::Relaxed)
     }
 
     /// Whether the application should read before more is read for it.

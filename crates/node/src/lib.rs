@@ -54,22 +54,28 @@
 mod announcer;
 mod builder;
 mod directory;
+mod discovery;
 mod driver;
 mod error;
 mod event;
+mod listen;
 mod node;
 mod outlet;
 mod peer;
+mod pressure;
+mod stats;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;
 pub use error::{CommandError, SendError, StartError, WaitError};
 pub use event::{Event, Events};
+pub use listen::{Listen, ListenError};
 pub use node::{Node, SendPolicy, Shouted};
 pub use peer::{Peer, PeerRef};
+pub use stats::Stats;
 
 pub use uuid::Uuid;
-pub use zre_beacon::{Broadcast, Interface, Interfaces, interfaces};
-pub use zre_proto::machine::{ExitReason, Source};
+pub use zre_beacon::{Broadcast, Interface, Interfaces, Stats as BeaconStats, interfaces};
+pub use zre_proto::machine::{Counters as ProtocolCounters, ExitReason, Source};
 pub use zre_proto::{Endpoint, EndpointError, LimitError, Limits, Message, State, StateError};
-pub use zre_session::{Engine, IpcDir, Limits as LinkLimits, Link};
+pub use zre_session::{Counters as LinkCounters, Engine, IpcDir, Limits as LinkLimits, Link};

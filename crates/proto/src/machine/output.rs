@@ -270,6 +270,8 @@ pub struct Up {
     pub local: Option<IpAddr>,
     /// Who answered, where the handshake says so.
     pub peer: Option<Uuid>,
+    /// The address that was reached, where it has one: what a name stood for.
+    pub remote: Option<SocketAddr>,
     /// Whether both ends are in one process: then silence means nothing.
     pub in_memory: bool,
 }

@@ -6,6 +6,7 @@
 //! session leads there.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use uuid::Uuid;
 
@@ -33,6 +34,8 @@ pub(super) struct Seed {
 struct Dial {
     mailbox: Mailbox,
     deadline: Option<Time>,
+    /// Where it leads, once that is known.
+    remote: Option<SocketAddr>,
 }
 
 impl Seed {
@@ -139,17 +142,8 @@ impl Machine {
             // Its end retries the seed.
             return;
         }
-        let there = self.peers.iter().find_map(|(uuid, peer)| {
-            let leads_there = peer
-                .mailbox()
-                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
-                || peer
-                    .live()
-                    .is_some_and(|live| live.greeted.endpoint.as_ref() == Some(endpoint));
-            leads_there.then_some(*uuid)
-        });
         let retry_at = seed.retry_at;
-        if let Some(uuid) = there {
+        if let Some(uuid) = self.peer_at(endpoint) {
             self.bind_seed(endpoint, uuid);
             // A dial that fails tells nobody; look again.
             self.timers.set(timer, now + self.config.backoff_max);
@@ -162,6 +156,7 @@ impl Machine {
                 seed.dial = Some(Dial {
                     mailbox,
                     deadline: None,
+                    remote: endpoint.socket_addr(),
                 });
             }
         }
@@ -175,6 +170,46 @@ impl Machine {
                 peer.via.extend(seed.sources.iter().copied());
             }
         }
+    }
+
+    /// The name that a session's endpoint bears stands for these addresses.
+    /// False where that session is over: a peer that we know is at one of them,
+    /// and a second HELLO would look to it as if we had started anew.
+    #[must_use]
+    pub fn handle_resolved(&mut self, now: Time, session: Session, addrs: &[SocketAddr]) -> bool {
+        let endpoint = match self.sessions.get(&session) {
+            Some(Owner::Seed(endpoint)) => endpoint.clone(),
+            Some(Owner::Peer(_)) => return true,
+            None => return false,
+        };
+        let there = addrs
+            .iter()
+            .find_map(|addr| self.peer_at(&Endpoint::from(*addr)));
+        let Some(uuid) = there else {
+            return true;
+        };
+        self.disconnect(session);
+        if let Some(seed) = self.seeds.get_mut(&endpoint) {
+            seed.dial = None;
+        }
+        self.bind_seed(&endpoint, uuid);
+        // A dial that fails tells nobody; look again.
+        self.timers
+            .set(Timer::Seed(endpoint), now + self.config.backoff_max);
+        false
+    }
+
+    /// Whose session leads there, or who says that it is there.
+    fn peer_at(&self, endpoint: &Endpoint) -> Option<Uuid> {
+        self.peers.iter().find_map(|(uuid, peer)| {
+            let leads_there = peer
+                .mailbox()
+                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
+                || peer
+                    .live()
+                    .is_some_and(|live| live.greeted.endpoint.as_ref() == Some(endpoint));
+            leads_there.then_some(*uuid)
+        })
     }
 
     pub(super) fn handle_seed_up(
@@ -212,6 +247,7 @@ impl Machine {
         };
         self.greet(&mut dial.mailbox, up);
         dial.deadline = Some(deadline);
+        dial.remote = up.remote.or(dial.remote);
         if let Some(seed) = self.seeds.get_mut(endpoint) {
             seed.dial = Some(dial);
         }
@@ -267,15 +303,26 @@ impl Machine {
     }
 
     fn matching_seed(&self, greeted: &Greeted) -> Option<Endpoint> {
-        if let Some(told) = &greeted.endpoint
-            && self.seeds.get(told).is_some_and(|seed| seed.dial.is_some())
-        {
-            return Some(told.clone());
+        let leads_to = |seed: &Seed| seed.dial.as_ref().and_then(|dial| dial.remote);
+        if let Some(told) = &greeted.endpoint {
+            if self.seeds.get(told).is_some_and(|seed| seed.dial.is_some()) {
+                return Some(told.clone());
+            }
+            // A name was dialled, and HELLO tells an address.
+            if let Some(addr) = told.socket_addr()
+                && let Some((name, _)) = self
+                    .seeds
+                    .iter()
+                    .find(|(_, seed)| leads_to(seed) == Some(addr))
+            {
+                return Some(name.clone());
+            }
         }
         let from = greeted.from?.ip();
-        let mut there = self.seeds.iter().filter(|(endpoint, seed)| {
-            seed.dial.is_some() && matches!(endpoint, Endpoint::Tcp(addr) if addr.ip() == from)
-        });
+        let mut there = self
+            .seeds
+            .iter()
+            .filter(|(_, seed)| leads_to(seed).is_some_and(|addr| addr.ip() == from));
         match (there.next(), there.next()) {
             (Some((endpoint, _)), None) => Some(endpoint.clone()),
             _ => None,

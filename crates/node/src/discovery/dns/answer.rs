@@ -1,0 +1,234 @@
+use std::time::Duration;
+
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::rr::rdata::{SRV, TXT};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use uuid::Uuid;
+use zre_proto::Endpoint;
+
+use super::settings::{Dns, Resolver};
+
+/// How many records are taken. More nodes than that need something better than
+/// a list in DNS, whose answers would no longer fit into one message.
+const RECORDS: usize = 512;
+
+/// How many instances are asked for, two questions each.
+const INSTANCES: usize = 128;
+
+/// What the name server has said.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    /// Where nodes should be, by priority, and who, where a TXT record says so.
+    pub(super) found: Vec<(Endpoint, Option<Uuid>)>,
+    /// For how long the first of the records to run out may be kept; none where
+    /// there was no record.
+    pub(super) ttl: Option<Duration>,
+    /// Whether every question was answered, with records or with "there are
+    /// none". Otherwise what was known stays.
+    pub(super) complete: bool,
+    /// Records that were passed over.
+    pub(super) refused: usize,
+}
+
+/// Asks for the service's records.
+///
+/// RFC 2782: "If a SRV-cognizant LDAP client wants to discover a LDAP server
+/// [...] it does a lookup of _ldap._tcp.example.com". RFC 6763, section 4.1: the
+/// PTR records of the same name list instances, each with an SRV record and a
+/// TXT record of its own. Either way is taken, and both together.
+pub(super) async fn ask(dns: &Dns, resolver: &Resolver) -> Answer {
+    let mut answer = Answer {
+        complete: true,
+        ..Answer::default()
+    };
+    let name = dns.name();
+    let mut targets: Vec<(u16, u16, Endpoint, Option<Uuid>)> = Vec::new();
+    let (direct, instances) = tokio::join!(
+        lookup(resolver, &name, RecordType::SRV),
+        lookup(resolver, &name, RecordType::PTR),
+    );
+    answer.take_srv(direct, None, &mut targets);
+    for instance in answer.take_instances(instances) {
+        let (srv, txt) = tokio::join!(
+            lookup_name(resolver, instance.clone(), RecordType::SRV),
+            lookup_name(resolver, instance, RecordType::TXT),
+        );
+        let uuid = answer.take_txt(txt);
+        answer.take_srv(srv, uuid, &mut targets);
+    }
+    // RFC 2782: "A client MUST attempt to contact the target host with the
+    // lowest-numbered priority it can reach". Every node of the network is to be
+    // reached, so that is only an order; of one priority, the heavier first.
+    targets.sort_by_key(|(priority, weight, ..)| (*priority, u16::MAX - weight));
+    for (_, _, endpoint, uuid) in targets {
+        // A record may be listed both ways; the one that names the node wins.
+        match answer
+            .found
+            .iter_mut()
+            .find(|(known, _)| *known == endpoint)
+        {
+            Some((_, who)) => *who = who.or(uuid),
+            None => answer.found.push((endpoint, uuid)),
+        }
+    }
+    answer
+}
+
+/// Records, none, or no answer.
+type Records = Result<Vec<Record>, NetError>;
+
+async fn lookup(resolver: &Resolver, name: &str, kind: RecordType) -> Records {
+    judge(resolver.inner().lookup(name, kind).await)
+}
+
+async fn lookup_name(resolver: &Resolver, name: Name, kind: RecordType) -> Records {
+    judge(resolver.inner().lookup(name, kind).await)
+}
+
+fn judge(found: Result<hickory_resolver::lookup::Lookup, NetError>) -> Records {
+    match found {
+        Ok(found) => Ok(found.answers().to_vec()),
+        // An empty answer or NXDOMAIN says that there is nothing; SERVFAIL and
+        // the like say nothing.
+        Err(error) if error.is_no_records_found() => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+impl Answer {
+    fn open(&mut self, records: Records) -> Vec<Record> {
+        records.unwrap_or_else(|error| {
+            tracing::debug!(%error, "no answer to a question");
+            self.complete = false;
+            Vec::new()
+        })
+    }
+
+    fn keep_for(&mut self, record: &Record) {
+        let ttl = Duration::from_secs(record.ttl.into());
+        self.ttl = Some(self.ttl.map_or(ttl, |least| least.min(ttl)));
+    }
+
+    fn take_srv(
+        &mut self,
+        records: Records,
+        uuid: Option<Uuid>,
+        targets: &mut Vec<(u16, u16, Endpoint, Option<Uuid>)>,
+    ) {
+        for record in self.open(records) {
+            let RData::SRV(srv) = &record.data else {
+                continue;
+            };
+            self.keep_for(&record);
+            match endpoint_of(srv) {
+                Some(endpoint) if targets.len() < RECORDS => {
+                    targets.push((srv.priority, srv.weight, endpoint, uuid));
+                }
+                refused => {
+                    tracing::debug!(target = %srv.target, port = srv.port,
+                        full = refused.is_some(), "an SRV record is passed over");
+                    self.refused += 1;
+                }
+            }
+        }
+    }
+
+    fn take_instances(&mut self, records: Records) -> Vec<Name> {
+        let mut instances = Vec::new();
+        for record in self.open(records) {
+            let RData::PTR(instance) = &record.data else {
+                continue;
+            };
+            self.keep_for(&record);
+            if instances.len() < INSTANCES && !instances.contains(&instance.0) {
+                instances.push(instance.0.clone());
+            } else {
+                self.refused += 1;
+            }
+        }
+        instances
+    }
+
+    /// Who the instance is, where it says so. A name server that doesn't answer
+    /// this one question isn't held against the instance.
+    fn take_txt(&mut self, records: Records) -> Option<Uuid> {
+        records
+            .unwrap_or_default()
+            .iter()
+            .find_map(|record| match &record.data {
+                RData::TXT(txt) => uuid_of(txt),
+                _ => None,
+            })
+    }
+}
+
+/// Where to dial, if that can be dialled at all.
+///
+/// RFC 2782: "A Target of "." means that the service is decidedly not available
+/// at this domain."
+fn endpoint_of(srv: &SRV) -> Option<Endpoint> {
+    let target = srv.target.to_ascii();
+    let host = target.strip_suffix('.').unwrap_or(&target);
+    match format!("tcp://{host}:{}", srv.port).parse() {
+        Ok(endpoint @ Endpoint::Host { .. }) => Some(endpoint),
+        // RFC 2782: the target is a domain name. One that looks like an address
+        // is a mistake, or somebody who sends us where nobody could see.
+        _ => None,
+    }
+}
+
+/// The value of `uuid=` in one of the strings. RFC 6763, section 6.4: keys are
+/// compared without regard to case.
+fn uuid_of(txt: &TXT) -> Option<Uuid> {
+    txt.txt_data.iter().find_map(|pair| {
+        let (key, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+        key.eq_ignore_ascii_case("uuid")
+            .then(|| Uuid::try_parse(value).ok())
+            .flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+
+    fn srv(target: &str, port: u16) -> SRV {
+        SRV::new(0, 0, port, Name::from_str(target).unwrap())
+    }
+
+    #[test]
+    fn only_targets_that_can_be_dialled() {
+        let good = endpoint_of(&srv("Alpha.Example.org.", 5670)).unwrap();
+        assert_eq!(good.to_string(), "tcp://alpha.example.org:5670");
+        assert_eq!(endpoint_of(&srv(".", 5670)), None);
+        assert_eq!(endpoint_of(&srv("alpha.example.org.", 0)), None);
+        assert_eq!(endpoint_of(&srv("10.0.0.1.", 5670)), None);
+        assert_eq!(endpoint_of(&srv("-x.example.org.", 5670)), None);
+    }
+
+    #[test]
+    fn who_it_is() {
+        let uuid = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
+        let txt = |strings: &[&str]| TXT::new(strings.iter().map(ToString::to_string).collect());
+        let found = uuid_of(&txt(&["pk=abc", &format!("UUID={uuid}")]));
+        assert_eq!(found, Uuid::try_parse(uuid).ok());
+        assert_eq!(uuid_of(&txt(&["uuid=nonsense", "uuid", ""])), None);
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_counted() {
+        let records: Vec<Record> = (0..RECORDS + 10)
+            .map(|number| {
+                let target = srv(&format!("n{number}.example.org."), 5670);
+                Record::from_rdata(Name::root(), 60, RData::SRV(target))
+            })
+            .collect();
+        let mut answer = Answer::default();
+        let mut targets = Vec::new();
+        answer.take_srv(Ok(records), None, &mut targets);
+        assert_eq!(targets.len(), RECORDS);
+        assert_eq!(answer.refused, 10);
+    }
+}

@@ -1,0 +1,180 @@
+//! DNS: nodes listed as SRV records.
+//!
+//! `settings` says what is asked and whom, `answer` asks and judges what comes
+//! back, and this file decides when to ask again and what that changes.
+//!
+//! A name server is believed as little as any stranger: what it says is bounded,
+//! a target that can't be dialled is passed over, and that it says nothing or
+//! nonsense takes no address away from us.
+
+mod answer;
+mod settings;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use zre_proto::Endpoint;
+use zre_proto::machine::{Found, Source};
+
+use answer::{Answer, ask};
+
+use super::{News, NewsSender, Poke};
+
+pub(crate) use settings::{Dns, Resolver};
+
+/// Answers are asked for again when the first of their records has run out, but
+/// no more often than this: some servers say 0.
+const REFRESH_MIN: Duration = Duration::from_secs(5);
+
+/// And at least that often, whatever the records say: a node that has just come
+/// is to be met.
+const REFRESH_MAX: Duration = Duration::from_secs(300);
+
+/// After no answer, or one without records: a service that is being started
+/// shows within seconds, and one that isn't there costs two questions a minute.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// Asks for as long as the driver listens.
+pub(crate) fn watch(dns: Dns, resolver: Resolver, news: NewsSender, poke: Poke) {
+    tokio::spawn(async move {
+        tokio::select! {
+            () = run(&dns, &resolver, &news, &poke) => {}
+            () = news.closed() => {}
+        }
+    });
+}
+
+async fn run(dns: &Dns, resolver: &Resolver, news: &NewsSender, poke: &Poke) {
+    let mut listed = BTreeSet::new();
+    let mut waits = 0;
+    loop {
+        let answer = ask(dns, resolver).await;
+        let wait = when_next(&answer, &mut waits);
+        tracing::debug!(
+            domain = %dns.domain,
+            records = answer.found.len(),
+            refused = answer.refused,
+            complete = answer.complete,
+            ?wait,
+            "asked for the service's records"
+        );
+        if tell(answer, &mut listed, news).await.is_none() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            // Another network may well have another name server.
+            () = poke.notified() => waits = 0,
+        }
+    }
+}
+
+/// Tells the driver what is new and what is gone; `None` when it listens no more.
+async fn tell(answer: Answer, listed: &mut BTreeSet<Endpoint>, news: &NewsSender) -> Option<()> {
+    let now: BTreeSet<Endpoint> = answer.found.iter().map(|(e, _)| e.clone()).collect();
+    if answer.complete {
+        let gone: Vec<Endpoint> = listed.difference(&now).cloned().collect();
+        for endpoint in gone {
+            listed.remove(&endpoint);
+            let source = Source::Dns;
+            news.send(News::Lost { endpoint, source }).await.ok()?;
+        }
+    }
+    for (endpoint, peer) in answer.found {
+        listed.insert(endpoint.clone());
+        // Those that are known already too: a full table may have room by now.
+        let found = Found {
+            endpoint,
+            peer,
+            source: Source::Dns,
+        };
+        news.send(News::Found(found)).await.ok()?;
+    }
+    Some(())
+}
+
+fn when_next(answer: &Answer, waits: &mut u32) -> Duration {
+    let base = match answer.ttl {
+        Some(ttl) if answer.complete => {
+            *waits = 0;
+            ttl.clamp(REFRESH_MIN, REFRESH_MAX)
+        }
+        _ => {
+            let wait = RETRY.0.saturating_mul(1 << (*waits).min(5)).min(RETRY.1);
+            *waits = waits.saturating_add(1);
+            wait
+        }
+    };
+    // A tenth of jitter: a hundred nodes that started together don't ask together.
+    base.mul_f64(1.0 + 0.1 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(ttl: Option<u64>, complete: bool) -> Answer {
+        Answer {
+            found: Vec::new(),
+            ttl: ttl.map(Duration::from_secs),
+            complete,
+            refused: 0,
+        }
+    }
+
+    fn about(wait: Duration, seconds: u64) -> bool {
+        let wanted = Duration::from_secs(seconds);
+        wait >= wanted && wait <= wanted.mul_f64(1.1)
+    }
+
+    #[test]
+    fn a_good_answer_is_refreshed_when_it_runs_out_within_bounds() {
+        let mut waits = 3;
+        assert!(about(when_next(&answer(Some(0), true), &mut waits), 5));
+        assert!(about(when_next(&answer(Some(60), true), &mut waits), 60));
+        assert!(about(
+            when_next(&answer(Some(86_400), true), &mut waits),
+            300
+        ));
+        assert_eq!(waits, 0);
+    }
+
+    #[test]
+    fn no_answer_is_asked_for_again_ever_more_slowly() {
+        let mut waits = 0;
+        for seconds in [1, 2, 4, 8, 16, 30, 30, 30] {
+            assert!(about(when_next(&answer(None, true), &mut waits), seconds));
+        }
+        // What is incomplete isn't good for as long as its records say.
+        waits = 0;
+        assert!(about(when_next(&answer(Some(60), false), &mut waits), 1));
+    }
+
+    #[tokio::test]
+    async fn only_a_complete_answer_takes_addresses_away() {
+        let (news, mut heard) = crate::discovery::channel();
+        let endpoint = |port: u16| {
+            format!("tcp://a.example:{port}")
+                .parse::<Endpoint>()
+                .unwrap()
+        };
+        let mut listed = BTreeSet::new();
+        let mut first = answer(Some(60), true);
+        first.found = vec![(endpoint(1), None), (endpoint(2), None)];
+        tell(first, &mut listed, &news).await.unwrap();
+        tell(answer(None, false), &mut listed, &news).await.unwrap();
+        assert_eq!(listed.len(), 2);
+        let mut second = answer(Some(60), true);
+        second.found = vec![(endpoint(2), None)];
+        tell(second, &mut listed, &news).await.unwrap();
+        assert_eq!(listed.len(), 1);
+        drop(news);
+        let mut lost = Vec::new();
+        while let Some(news) = heard.recv().await {
+            if let News::Lost { endpoint, .. } = news {
+                lost.push(endpoint);
+            }
+        }
+        assert_eq!(lost, [endpoint(1)]);
+    }
+}

@@ -1,0 +1,114 @@
+//! Hints that the host's interfaces may have changed.
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::Hints;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use other::Hints;
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+    use std::os::fd::OwnedFd;
+
+    use rustix::io::Errno;
+    use rustix::net::netlink::SocketAddrNetlink;
+    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    /// RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of rtnetlink(7):
+    /// interfaces that appear, vanish, go up or down, and their addresses. An
+    /// interface that goes down keeps its IPv4 addresses, so addresses alone
+    /// don't tell.
+    const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+
+    /// The kernel's own word, by a netlink socket in the network namespace of
+    /// the thread that opened it. What exactly has changed isn't read out of it:
+    /// messages can be lost, and a look at the interfaces is cheap.
+    #[derive(Debug)]
+    pub(crate) struct Hints {
+        socket: AsyncFd<OwnedFd>,
+    }
+
+    impl Hints {
+        /// # Errors
+        /// The system refuses such sockets, as some sandboxes do.
+        pub(crate) fn open() -> io::Result<Self> {
+            let socket = rustix::net::socket_with(
+                AddressFamily::NETLINK,
+                SocketType::RAW,
+                SocketFlags::CLOEXEC | SocketFlags::NONBLOCK,
+                // Protocol 0 of that family is NETLINK_ROUTE.
+                None,
+            )?;
+            rustix::net::bind(&socket, &SocketAddrNetlink::new(0, GROUPS))?;
+            #[allow(
+                deprecated,
+                reason = "safe with an OwnedFd, which is that descriptor as long as it lives"
+            )]
+            let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
+            Ok(Self { socket })
+        }
+
+        /// Completes when something may have changed, having taken all that the
+        /// kernel has said so far.
+        ///
+        /// # Errors
+        /// The socket is broken; no hint will come any more.
+        ///
+        /// # Cancel safety
+        /// A hint that was taken is told: there is no await behind the reading.
+        pub(crate) async fn next(&mut self) -> io::Result<()> {
+            loop {
+                let mut ready = self.socket.readable().await?;
+                let mut heard = false;
+                // Bounded, so that a host in turmoil can't keep us here.
+                for _ in 0..1024 {
+                    // Longer messages are cut: nobody reads them.
+                    let mut buffer = [0u8; 64];
+                    let socket = self.socket.get_ref();
+                    match rustix::net::recv(socket, &mut buffer, RecvFlags::DONTWAIT) {
+                        // The queue overflowed: something was said, that's all we need.
+                        Ok(_) | Err(Errno::NOBUFS) => heard = true,
+                        Err(Errno::INTR) => {}
+                        Err(Errno::AGAIN) => {
+                            ready.clear_ready();
+                            break;
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                if heard {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::io;
+    use std::time::Duration;
+
+    /// How often we look where the system's word isn't listened to: rarely
+    /// enough to cost nothing, often enough for somebody who changes networks.
+    const PERIOD: Duration = Duration::from_secs(10);
+
+    /// A hint every ten seconds.
+    #[derive(Debug)]
+    pub(crate) struct Hints;
+
+    impl Hints {
+        #[allow(clippy::unnecessary_wraps, reason = "as on Linux")]
+        pub(crate) fn open() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        #[allow(clippy::unnecessary_wraps, reason = "as on Linux")]
+        pub(crate) async fn next(&mut self) -> io::Result<()> {
+            tokio::time::sleep(PERIOD).await;
+            Ok(())
+        }
+    }
+}

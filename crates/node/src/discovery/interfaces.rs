@@ -1,0 +1,150 @@
+//! Interfaces that come and go while the node runs.
+
+use std::time::Duration;
+
+use zre_beacon::{Beacon, Changes, Interface, Interfaces};
+
+use super::hints::Hints;
+use super::{News, NewsSender};
+
+/// How long hints are gathered before we look. A cable that is put in brings a
+/// handful within a few milliseconds; ten looks a second cost next to nothing.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// Whom to ask what has changed.
+#[derive(Debug)]
+pub(crate) enum Eye {
+    /// A beacon takes into use what has come up, too.
+    Beacon(Beacon),
+    /// Without a beacon we compare for ourselves.
+    Own {
+        wanted: Interfaces,
+        known: Vec<Interface>,
+    },
+}
+
+impl Eye {
+    pub(crate) fn new(beacon: Option<Beacon>, wanted: Interfaces) -> Self {
+        match beacon {
+            Some(beacon) => Self::Beacon(beacon),
+            None => Self::Own {
+                known: usable(&wanted),
+                wanted,
+            },
+        }
+    }
+
+    fn look(&mut self) -> Changes {
+        match self {
+            Self::Beacon(beacon) => beacon.refresh().unwrap_or_else(|error| {
+                tracing::debug!(%error, "can't look at the interfaces");
+                Changes::default()
+            }),
+            Self::Own { wanted, known } => {
+                let now = usable(wanted);
+                let before = std::mem::replace(known, now);
+                between(&before, known)
+            }
+        }
+    }
+}
+
+/// Watches the interfaces, in the calling thread's network namespace, for as
+/// long as the driver listens.
+pub(crate) fn watch(eye: Eye, news: NewsSender) {
+    match Hints::open() {
+        Ok(hints) => {
+            tokio::spawn(run(hints, eye, news));
+        }
+        Err(error) => {
+            tracing::warn!(%error, "interfaces that change while the node runs aren't noticed");
+        }
+    }
+}
+
+async fn run(mut hints: Hints, mut eye: Eye, news: NewsSender) {
+    loop {
+        tokio::select! {
+            hint = hints.next() => if let Err(error) = hint {
+                tracing::warn!(%error, "interfaces aren't watched any more");
+                return;
+            },
+            () = news.closed() => return,
+        }
+        tokio::time::sleep(SETTLE).await;
+        // Opening sockets may take a while; nobody's messages wait for it.
+        let looked = tokio::task::spawn_blocking(move || {
+            let changes = eye.look();
+            (eye, changes)
+        });
+        let Ok((back, changes)) = looked.await else {
+            // The runtime is going.
+            return;
+        };
+        eye = back;
+        if !changes.is_empty() && news.send(News::Interfaces(changes)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The chosen interfaces that can be used now. A name that nothing bears now may
+/// come back, so it hides none of the others.
+fn usable(wanted: &Interfaces) -> Vec<Interface> {
+    let each = match wanted {
+        Interfaces::Named(names) => names
+            .iter()
+            .map(|name| Interfaces::Named(vec![name.clone()]))
+            .collect(),
+        other => vec![other.clone()],
+    };
+    let mut found: Vec<Interface> = Vec::new();
+    for interface in each.iter().filter_map(|one| one.resolve().ok()).flatten() {
+        if interface.problem.is_none() && !found.contains(&interface) {
+            found.push(interface);
+        }
+    }
+    found
+}
+
+fn is_same(one: &Interface, other: &Interface) -> bool {
+    one.index == other.index && one.addr == other.addr
+}
+
+fn between(before: &[Interface], now: &[Interface]) -> Changes {
+    let lacks = |list: &[Interface], one: &Interface| !list.iter().any(|i| is_same(i, one));
+    let mut changes = Changes::default();
+    changes.up = now.iter().filter(|i| lacks(before, i)).cloned().collect();
+    for interface in before.iter().filter(|i| lacks(now, i)) {
+        let mut interface = interface.clone();
+        interface.problem = Some("it is gone, is down, or has lost the address".into());
+        changes.down.push(interface);
+    }
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_beacon_the_lists_are_compared() {
+        let host = usable(&Interfaces::Loopback);
+        assert!(!host.is_empty());
+        let (first, rest) = host.split_first().unwrap();
+        assert!(between(&host, &host).is_empty());
+        let came = between(rest, &host);
+        assert_eq!(came.up, std::slice::from_ref(first));
+        assert!(came.down.is_empty());
+        let went = between(&host, rest);
+        assert!(went.up.is_empty());
+        assert_eq!(went.down.len(), 1);
+        assert!(went.down[0].problem.is_some());
+    }
+
+    #[test]
+    fn a_name_that_nothing_bears_hides_no_other() {
+        let wanted = Interfaces::Named(vec!["no-such-0".into(), "127.0.0.1".into()]);
+        assert_eq!(usable(&wanted).len(), 1);
+    }
+}

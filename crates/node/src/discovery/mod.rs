@@ -1,0 +1,49 @@
+//! Where peers may be: everything that tells the state machine of addresses,
+//! other than beacons.
+//!
+//! Each source is a task that sends [`News`] to the driver. All of them run side
+//! by side, and none of them decides anything: that an address is dialled once,
+//! that a peer which two sources name is one peer, and that a source which falls
+//! silent ends no session, are the machine's rules.
+
+#[cfg(feature = "dns")]
+pub(crate) mod dns;
+mod hints;
+mod interfaces;
+mod names;
+
+pub(crate) use interfaces::{Eye, watch};
+pub(crate) use names::Names;
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+use zre_proto::Endpoint;
+use zre_proto::machine::{Found, Source};
+
+/// What a source has to tell.
+#[derive(Debug)]
+pub(crate) enum News {
+    /// Network interfaces came or went.
+    Interfaces(zre_beacon::Changes),
+    /// A node should be there.
+    Found(Found),
+    /// The source no longer says so.
+    Lost {
+        /// Where.
+        endpoint: Endpoint,
+        /// Which source.
+        source: Source,
+    },
+}
+
+/// Where sources put their news. They wait while the driver is busy.
+pub(crate) type NewsSender = mpsc::Sender<News>;
+
+/// Wakes sources when the network has changed: what failed may work now.
+pub(crate) type Poke = Arc<Notify>;
+
+/// The queue to the driver. It is short: a source that floods waits.
+pub(crate) fn channel() -> (NewsSender, mpsc::Receiver<News>) {
+    mpsc::channel(64)
+}
