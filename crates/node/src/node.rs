@@ -13,7 +13,7 @@ use zre_session::{Links, TrySendError};
 
 use crate::directory::Directory;
 use crate::driver::Request;
-use crate::{Builder, CommandError, Message, Peer, PeerRef, SendError, WaitError};
+use crate::{Builder, CommandError, Message, Peer, PeerRef, SendError, Stats, WaitError};
 
 /// What happens when the queue to a peer is full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,11 +243,29 @@ impl Node {
         to: impl Into<PeerRef>,
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
+        self.whisper_with(to, message, self.shared.policy).await
+    }
+
+    /// As [`whisper`](Self::whisper), with a policy for this message alone.
+    ///
+    /// # Errors
+    /// As [`whisper`](Self::whisper).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the message wasn't sent.
+    pub async fn whisper_with(
+        &self,
+        to: impl Into<PeerRef>,
+        message: impl Into<Message>,
+        policy: SendPolicy,
+    ) -> Result<(), SendError> {
         let peer = self.find(to)?;
         let message = message.into();
         let mut header = whisper_header(0);
         match send(&peer, &mut header, &message) {
-            Err(SendError::Full) => self.insist(&peer, &mut header, &message).await,
+            Err(SendError::Full) => {
+                insist_until(&peer, &mut header, &message, policy, deadline(policy)).await
+            }
             other => other,
         }
     }
@@ -283,18 +301,30 @@ impl Node {
         group: impl AsRef<str>,
         message: impl Into<Message>,
     ) -> Result<Shouted, SendError> {
+        self.shout_with(group, message, self.shared.policy).await
+    }
+
+    /// As [`shout`](Self::shout), with a policy for this message alone.
+    ///
+    /// # Errors
+    /// As [`shout`](Self::shout).
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, those members who had no
+    /// room don't get the message.
+    pub async fn shout_with(
+        &self,
+        group: impl AsRef<str>,
+        message: impl Into<Message>,
+        policy: SendPolicy,
+    ) -> Result<Shouted, SendError> {
         let message = message.into();
         let (mut header, mut shouted) = self.shout_to_ready(group.as_ref(), &message)?;
-        if !shouted.full.is_empty() && self.shared.policy != SendPolicy::Reject {
-            let deadline = match self.shared.policy {
-                SendPolicy::Wait(patience) => Instant::now() + patience,
-                _ => Instant::now(),
-            };
+        if !shouted.full.is_empty() && policy != SendPolicy::Reject {
+            // One patience for all of them.
+            let deadline = deadline(policy);
             for peer in std::mem::take(&mut shouted.full) {
-                match self
-                    .insist_until(&peer, &mut header, &message, deadline)
-                    .await
-                {
+                match insist_until(&peer, &mut header, &message, policy, deadline).await {
                     Ok(()) => shouted.accepted += 1,
                     Err(SendError::Full) => shouted.full.push(peer),
                     Err(_) => shouted.gone.push(peer),
@@ -347,47 +377,6 @@ impl Node {
         Ok((header, shouted))
     }
 
-    /// What the policy makes of a full queue.
-    async fn insist(
-        &self,
-        peer: &Peer,
-        header: &mut [u8],
-        message: &Message,
-    ) -> Result<(), SendError> {
-        let patience = match self.shared.policy {
-            SendPolicy::Wait(patience) => patience,
-            SendPolicy::Reject => return Err(SendError::Full),
-            SendPolicy::Disconnect => Duration::ZERO,
-        };
-        let deadline = Instant::now() + patience;
-        self.insist_until(peer, header, message, deadline).await
-    }
-
-    async fn insist_until(
-        &self,
-        peer: &Peer,
-        header: &mut [u8],
-        message: &Message,
-        deadline: Instant,
-    ) -> Result<(), SendError> {
-        if self.shared.policy == SendPolicy::Disconnect {
-            peer.outlet().close(Duration::ZERO);
-            return Err(SendError::Gone);
-        }
-        let bytes = header.len() + message.len();
-        loop {
-            match tokio::time::timeout_at(deadline, peer.outlet().writable(bytes)).await {
-                Err(_) => return Err(SendError::Full),
-                Ok(Err(_)) => return Err(SendError::Gone),
-                Ok(Ok(())) => match send(peer, header, message) {
-                    // Another sender was faster.
-                    Err(SendError::Full) => {}
-                    other => return other,
-                },
-            }
-        }
-    }
-
     fn find(&self, whom: impl Into<PeerRef>) -> Result<Peer, SendError> {
         self.shared.view.read().find(&whom.into())
     }
@@ -435,6 +424,17 @@ impl Node {
     #[must_use]
     pub fn peer_groups(&self) -> BTreeSet<Arc<str>> {
         self.shared.view.read().groups.keys().cloned().collect()
+    }
+
+    /// What the node holds and has counted so far.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn stats(&self) -> Result<Stats, CommandError> {
+        self.ask(Request::Stats).await
     }
 
     /// Waits until at least that many peers are here, and returns them.
@@ -531,13 +531,71 @@ impl fmt::Debug for Node {
 }
 
 fn send(peer: &Peer, header: &mut [u8], message: &Message) -> Result<(), SendError> {
-    peer.outlet()
+    let outlet = peer.outlet();
+    outlet
         .send_data(header, message.frames())
         .map_err(|error| match error {
-            TrySendError::Full => SendError::Full,
+            TrySendError::Full => {
+                outlet.gauge().press(peer, bytes(header, message));
+                SendError::Full
+            }
             TrySendError::Closed => SendError::Gone,
             TrySendError::TooLarge { what, size, limit } => {
                 SendError::TooLarge { what, size, limit }
             }
         })
+}
+
+/// What a message takes of a queue, as [`Mailbox::writable`] counts it.
+///
+/// [`Mailbox::writable`]: zre_session::Mailbox::writable
+fn bytes(header: &[u8], message: &Message) -> usize {
+    let further = message.frames().len().saturating_sub(1);
+    header
+        .len()
+        .saturating_add(message.len())
+        .saturating_add(further.saturating_mul(64))
+}
+
+/// Until when a full queue is waited for.
+fn deadline(policy: SendPolicy) -> Instant {
+    let now = Instant::now();
+    match policy {
+        // Longer than a clock can tell is for ever.
+        SendPolicy::Wait(patience) => now.checked_add(patience).unwrap_or(now + FOR_EVER),
+        SendPolicy::Reject | SendPolicy::Disconnect => now,
+    }
+}
+
+/// A hundred years.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// What the policy makes of a full queue.
+async fn insist_until(
+    peer: &Peer,
+    header: &mut [u8],
+    message: &Message,
+    policy: SendPolicy,
+    deadline: Instant,
+) -> Result<(), SendError> {
+    match policy {
+        SendPolicy::Wait(_) => {}
+        SendPolicy::Reject => return Err(SendError::Full),
+        SendPolicy::Disconnect => {
+            peer.outlet().close(Duration::ZERO);
+            return Err(SendError::Gone);
+        }
+    }
+    let bytes = bytes(header, message);
+    loop {
+        match tokio::time::timeout_at(deadline, peer.outlet().writable(bytes)).await {
+            Err(_) => return Err(SendError::Full),
+            Ok(Err(_)) => return Err(SendError::Gone),
+            Ok(Ok(())) => match send(peer, header, message) {
+                // Another sender was faster.
+                Err(SendError::Full) => {}
+                other => return other,
+            },
+        }
+    }
 }

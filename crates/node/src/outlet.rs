@@ -6,6 +6,8 @@ use zre_proto::machine::SharedOutgoing;
 use zre_proto::{Command, Outgoing, patch_sequence};
 use zre_session::{Closed, Mailbox, TrySendError};
 
+use crate::pressure::Gauge;
+
 /// The way out to one peer: its mailbox, and the numbers of what goes in.
 ///
 /// Whoever sends numbers its message and queues it under one lock, so that the
@@ -16,11 +18,21 @@ use zre_session::{Closed, Mailbox, TrySendError};
 pub(crate) struct Outlet {
     outgoing: SharedOutgoing,
     mailbox: Mailbox,
+    gauge: Gauge,
 }
 
 impl Outlet {
-    pub(crate) fn new(outgoing: SharedOutgoing, mailbox: Mailbox) -> Self {
-        Self { outgoing, mailbox }
+    pub(crate) fn new(outgoing: SharedOutgoing, mailbox: Mailbox, gauge: Gauge) -> Self {
+        Self {
+            outgoing,
+            mailbox,
+            gauge,
+        }
+    }
+
+    /// Where it is said that there is no room.
+    pub(crate) fn gauge(&self) -> &Gauge {
+        &self.gauge
     }
 
     /// Queues a WHISPER or SHOUT; the header's number is set here.

@@ -4,8 +4,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{PATIENCE, enter, free_port, settings, until};
-use zre::{Event, IpcDir, Link, LinkLimits, SendError, SendPolicy};
+use common::{PATIENCE, enter, free_port, next, settings, until};
+use zre::{Event, IpcDir, Link, LinkLimits, SendError, SendPolicy, State};
 
 fn narrow() -> LinkLimits {
     let mut limits = LinkLimits::default();
@@ -105,4 +105,146 @@ async fn waiting_for_room_has_an_end() {
     assert_eq!(error, SendError::Full);
     let group = sender.shout("nobody", payload).await.unwrap();
     assert_eq!(group.accepted, 0);
+}
+
+/// Sends until the queue stays full; returns how many were accepted.
+async fn fill(sender: &zre::Node, peer: &zre::Peer) -> usize {
+    let mut accepted = 0;
+    loop {
+        let patience = SendPolicy::Wait(Duration::from_secs(1));
+        match sender
+            .whisper_with(peer, vec![1u8; 16 << 10], patience)
+            .await
+        {
+            Ok(()) => accepted += 1,
+            Err(SendError::Full) => return accepted,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(accepted < 100_000, "nothing holds the sender back");
+    }
+}
+
+async fn drain(unread: &mut zre::Events, mut count: usize) {
+    while count > 0 {
+        count -= until(unread, |event| {
+            matches!(event, Event::Whisper { .. }).then_some(1)
+        })
+        .await;
+    }
+}
+
+/// Both edges of a full queue are events, each once; a policy counts for one
+/// call alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_is_told_on_both_edges() {
+    for inproc in [true, false] {
+        let port = free_port();
+        let with = |name| {
+            settings(name, port)
+                .ipc(IpcDir::Off)
+                .inproc(inproc)
+                .link_limits(narrow())
+                .event_queue_bytes(64 << 10)
+        };
+        let (sender, mut events) = with("sender").start().await.unwrap();
+        let (_reader, mut unread) = with("reader").start().await.unwrap();
+        let peer = enter(&mut events).await;
+        let accepted = fill(&sender, &peer).await;
+        let payload = vec![1u8; 16 << 10];
+        let at_once = sender
+            .whisper_with(&peer, payload.clone(), SendPolicy::Reject)
+            .await;
+        assert_eq!(at_once, Err(SendError::Full));
+        assert!(sender.stats().await.unwrap().queued_bytes > 0);
+
+        let edge = |event| match event {
+            Event::Backpressure { peer, on } => Some((peer, on)),
+            _ => None,
+        };
+        // The queue may have been full for a moment before it stayed so: each
+        // edge follows the other, and the last one says full.
+        let mut full = false;
+        while !full {
+            let (who, on) = until(&mut events, edge).await;
+            assert_eq!(who, peer);
+            assert!(on, "no second edge without a first");
+            full = true;
+            while let Some(event) = events.try_recv() {
+                if let Some((_, on)) = edge(event) {
+                    assert_ne!(on, full);
+                    full = on;
+                }
+            }
+        }
+        drain(&mut unread, accepted).await;
+        assert_eq!(until(&mut events, edge).await, (peer.clone(), false));
+        full = false;
+        sender
+            .whisper_with(&peer, payload, SendPolicy::Reject)
+            .await
+            .unwrap();
+
+        // Giving the peer up ends the session while its queue is full: there is
+        // no second edge.
+        fill(&sender, &peer).await;
+        let gone = sender
+            .whisper_with(&peer, vec![1u8; 16 << 10], SendPolicy::Disconnect)
+            .await;
+        assert_eq!(gone, Err(SendError::Gone));
+        loop {
+            match next(&mut events).await {
+                Event::Exit { peer: who, .. } => {
+                    assert_eq!(who, peer);
+                    break;
+                }
+                event => {
+                    if let Some((_, on)) = edge(event) {
+                        assert_ne!(on, full, "each edge follows the other");
+                        full = on;
+                    }
+                }
+            }
+        }
+        assert!(full);
+    }
+}
+
+/// Who doesn't read shows Busy where that was asked for, and Ready again; a
+/// state that the user set stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_application_shows_itself_busy() {
+    let port = free_port();
+    let with = |name| {
+        settings(name, port)
+            .link_limits(narrow())
+            .event_queue_bytes(64 << 10)
+    };
+    let (sender, mut events) = with("sender").start().await.unwrap();
+    let (reader, mut unread) = with("reader").auto_busy(true).start().await.unwrap();
+    let peer = enter(&mut events).await;
+    let turn = |event| match event {
+        Event::State { from, to, .. } => Some((from, to)),
+        _ => None,
+    };
+
+    let accepted = fill(&sender, &peer).await;
+    let busy = (State::Ready, State::Busy);
+    assert_eq!(until(&mut events, turn).await, busy);
+    drain(&mut unread, accepted).await;
+    let ready = (State::Busy, State::Ready);
+    assert_eq!(until(&mut events, turn).await, ready);
+
+    let accepted = fill(&sender, &peer).await;
+    assert_eq!(until(&mut events, turn).await, busy);
+    // What the user says counts: it stays when the queue is empty again.
+    reader.set_state(State::Busy).await.unwrap();
+    drain(&mut unread, accepted).await;
+    reader.set_state(State::Asleep).await.unwrap();
+    let asleep = (State::Busy, State::Asleep);
+    assert_eq!(until(&mut events, turn).await, asleep);
+    let accepted = fill(&sender, &peer).await;
+    drain(&mut unread, accepted).await;
+    reader.set_state(State::Ready).await.unwrap();
+    let awake = (State::Asleep, State::Ready);
+    assert_eq!(until(&mut events, turn).await, awake);
 }
