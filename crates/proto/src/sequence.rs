@@ -150,6 +150,11 @@ impl Outgoing {
         self.data
     }
 
+    /// Whether 65534 is followed by 0.
+    pub fn skips_65535(&self) -> bool {
+        self.skip_65535
+    }
+
     /// The number that the next message will have.
     pub fn peek(&self) -> u16 {
         self.next

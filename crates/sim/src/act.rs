@@ -7,9 +7,11 @@ use zre_proto::machine::{Config, Found, Source};
 use zre_proto::{Endpoint, Machine, State};
 
 use crate::action::{Action, Start};
+use crate::brain::Brain;
 use crate::checker::Checker;
 use crate::drain::group_name;
 use crate::host::{self, Host, Power, Process};
+use crate::legacy::Legacy;
 use crate::link::{Item, ProcessId, Way};
 use crate::world::{Happening, World};
 
@@ -21,17 +23,14 @@ impl World {
         self.report.actions += 1;
         self.note(|| action.to_string());
         match *action {
-            Action::Join(host, group) => self.call(host, |machine, _| {
-                // Whatever the answer is, the events of the others tell.
-                let _ = machine.join(&group_name(group));
-            }),
-            Action::Leave(host, group) => self.call(host, |machine, _| {
-                let _ = machine.leave(&group_name(group));
-            }),
+            Action::Join(host, group) => self.call(host, |brain, _| brain.join(&group_name(group))),
+            Action::Leave(host, group) => {
+                self.call(host, |brain, _| brain.leave(&group_name(group)))
+            }
             Action::Whisper(from, to, count) => self.whisper(from, to, count),
             Action::Shout(from, group, count) => self.shout(from, group, count),
             Action::State(host, state) => {
-                self.call(host, |machine, now| machine.set_state(now, state));
+                self.call(host, |brain, now| brain.set_state(now, state));
             }
             Action::Partition(ref island) => self.network.partition(island),
             Action::Block(from, to) => self.network.block(from, to),
@@ -64,7 +63,7 @@ impl World {
                 if let Some(process) = self.process(host) {
                     process.leaving = true;
                 }
-                self.call(host, |machine, now| machine.shutdown(now, patience));
+                self.call(host, |brain, now| brain.shutdown(now, patience));
             }
             Action::Loss(percent) => {
                 self.network.weather.loss = f64::from(percent.min(100)) / 100.0;
@@ -87,7 +86,8 @@ impl World {
             Start::Moved => true,
             Start::Anew => self.random.bool(),
         };
-        let beacons = self.options.beacons;
+        let (beacons, short_wrap) = (self.options.beacons, self.options.short_wrap);
+        let ours = self.options.hosts - self.options.legacy.min(self.options.hosts);
         let Some(place) = self.hosts.get_mut(host) else {
             return;
         };
@@ -99,16 +99,22 @@ impl World {
             place.port = place.port.checked_add(1).unwrap_or(49_152);
         }
         place.lives += 1;
-        let mut config = Config::new(place.uuid, place.port);
-        if !beacons {
-            config.interval = None;
-        }
+        let brain = if host < ours {
+            let mut config = Config::new(place.uuid, place.port);
+            if !beacons {
+                config.interval = None;
+            }
+            Brain::Ours(Box::new(Machine::new(config, seed, now)))
+        } else {
+            let address = (host::ip(host), place.port).into();
+            Brain::Legacy(Box::new(Legacy::new(place.uuid, address, short_wrap, now)))
+        };
         place.process = Some(Process {
             id: ProcessId {
                 host,
                 life: place.lives,
             },
-            machine: Machine::new(config, seed, now),
+            brain,
             checker: Checker::default(),
             mailboxes: Default::default(),
             dialled: Default::default(),
@@ -123,7 +129,7 @@ impl World {
         });
         self.report.started += 1;
         self.trace(7, host, 0);
-        self.call(host, |machine, now| machine.set_state(now, State::Ready));
+        self.call(host, |brain, now| brain.set_state(now, State::Ready));
         self.pump_all();
     }
 
@@ -205,7 +211,7 @@ impl World {
         process.stopped = false;
         let waiting = std::mem::take(&mut process.waiting);
         if self.random.bool() {
-            self.call(host, |machine, now| machine.handle_timeout(now));
+            self.call(host, |brain, now| brain.handle_timeout(now));
         }
         for datagram in waiting {
             self.deliver_datagram(datagram);
@@ -238,7 +244,7 @@ impl World {
             return;
         };
         process.held = held;
-        self.call(host, |machine, now| machine.handle_paused(now, held));
+        self.call(host, |brain, now| brain.handle_paused(now, held));
         self.pump_all();
     }
 
@@ -308,7 +314,7 @@ impl World {
             peer: None,
             source: Source::Static,
         };
-        self.call(host, |machine, now| machine.handle_found(now, found));
+        self.call(host, |brain, now| brain.handle_found(now, found));
     }
 
     fn mend(&mut self) {
@@ -321,7 +327,7 @@ impl World {
             if !runs {
                 self.start(host, Start::Same);
             }
-            self.call(host, |machine, now| machine.set_state(now, State::Ready));
+            self.call(host, |brain, now| brain.set_state(now, State::Ready));
         }
         self.pump_all();
     }

@@ -30,7 +30,7 @@ impl World {
             .hosts
             .get_mut(host)
             .and_then(|host| host.process.as_mut())
-            .and_then(|process| process.machine.poll_output())
+            .and_then(|process| process.brain.poll_output())
         {
             match output {
                 Output::Connect {
@@ -57,7 +57,7 @@ impl World {
         let Some(process) = self.hosts.get(host).and_then(|host| host.process.as_ref()) else {
             return;
         };
-        let sizes = process.machine.table_sizes();
+        let sizes = process.brain.table_sizes();
         for (largest, size) in self.report.largest.iter_mut().zip(sizes) {
             *largest = size.max(*largest);
         }
@@ -174,7 +174,15 @@ impl World {
         let Some(link) = self.links.get_mut(number) else {
             return;
         };
-        match link.wire.see(&frames, false, true) {
+        let short = numbering(&link.outgoing, |outgoing| outgoing.skips_65535());
+        let first_legacy = self.options.hosts - self.options.legacy.min(self.options.hosts);
+        let knows_state = link.target < first_legacy;
+        let seen = if host < first_legacy {
+            link.wire.see(&frames, short, knows_state)
+        } else {
+            Ok(command.clone())
+        };
+        match seen {
             Ok(read) if read == *command => {}
             Ok(read) => self.accuse(host, &format!("says {command:?}, which reads {read:?}")),
             Err(what) => self.accuse(host, &what),
@@ -232,11 +240,13 @@ impl World {
             uuid,
             port: if leaving { 0 } else { port },
         };
+        let first_legacy = self.options.hosts - self.options.legacy.min(self.options.hosts);
         let forms: SmallVec<[(bool, Bytes); 2]> = [(true, shown), (false, classic)]
             .into_iter()
+            .filter(|(multicast, _)| host < first_legacy || !multicast)
             .map(|(multicast, beacon)| (multicast, Bytes::copy_from_slice(&beacon.encode())))
             .collect();
-        self.report.beacons += 2;
+        self.report.beacons += if host < first_legacy { 2 } else { 1 };
         self.trace(4, host, u64::from(u8::from(state)));
         let delay = self.network.delay(&mut self.random);
         self.queue
@@ -276,7 +286,8 @@ impl World {
                 ..
             } => {
                 *self.report.exits.entry(reason.to_string()).or_insert(0) += 1;
-                if matches!(reason, ExitReason::Sequence | ExitReason::Protocol) {
+                let bad = matches!(reason, ExitReason::Sequence | ExitReason::Protocol);
+                if bad && self.options.legacy == 0 {
                     // Links lose nothing and all speak well.
                     self.accuse(host, &format!("parts with a peer for its {reason}"));
                 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::machine::Session;
-use zre_proto::{Endpoint, Machine, Time};
+use zre_proto::{Endpoint, Time};
 
+use crate::brain::Brain;
 use crate::checker::Checker;
 use crate::link::ProcessId;
 
@@ -39,7 +40,7 @@ pub(crate) struct Host {
 #[derive(Debug)]
 pub(crate) struct Process {
     pub(crate) id: ProcessId,
-    pub(crate) machine: Machine,
+    pub(crate) brain: Brain,
     pub(crate) checker: Checker,
     /// Its mailboxes, by the number of the link.
     pub(crate) mailboxes: BTreeMap<Session, usize>,

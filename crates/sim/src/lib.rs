@@ -17,10 +17,12 @@
 
 mod act;
 mod action;
+mod brain;
 mod carry;
 mod checker;
 mod drain;
 mod host;
+mod legacy;
 mod link;
 mod network;
 mod queue;

@@ -53,6 +53,12 @@ struct Arguments {
     /// Milliseconds between two actions of chance, on average; 0 for none.
     #[arg(long, default_value_t = 1000)]
     pace_ms: u64,
+    /// How many of the hosts, the last ones, run another implementation.
+    #[arg(long, default_value_t = 0)]
+    legacy: usize,
+    /// Those wrap 65534 to 0, as pyre does.
+    #[arg(long)]
+    short_wrap: bool,
     /// No beacons: nodes meet only by `found`.
     #[arg(long)]
     no_beacons: bool,
@@ -89,6 +95,8 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     options.stagger = Duration::from_millis(arguments.stagger_ms);
     options.beacons = !arguments.no_beacons;
+    options.legacy = arguments.legacy;
+    options.short_wrap = arguments.short_wrap;
     options.log = arguments.log;
     options.script = match &arguments.script {
         Some(path) => std::fs::read_to_string(path)?.parse()?,

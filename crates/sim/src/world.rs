@@ -11,6 +11,7 @@ use zre_proto::machine::{Heard, Source};
 use zre_proto::{Beacon, Machine, Time};
 
 use crate::action::Action;
+use crate::brain::Brain;
 use crate::host::{self, Datagram, Host, Power, SOCKET_BUFFER};
 use crate::link::{Link, ProcessId, Way};
 use crate::network::{Network, Weather};
@@ -33,6 +34,10 @@ pub struct Options {
     pub stagger: Duration,
     /// Whether nodes send beacons; without them, they need `found`.
     pub beacons: bool,
+    /// How many of them, the last ones, are of another implementation.
+    pub legacy: usize,
+    /// Whether those wrap 65534 to 0, as pyre does.
+    pub short_wrap: bool,
     /// What is done to them.
     pub script: Script,
     /// Whether [`World::log`] is kept.
@@ -48,6 +53,8 @@ impl Options {
             weather: Weather::default(),
             stagger: Duration::from_secs(1),
             beacons: true,
+            legacy: 0,
+            short_wrap: false,
             script: Script::default(),
             log: false,
         }
@@ -75,13 +82,19 @@ impl fmt::Display for Violation {
         writeln!(
             f,
             "again with: zre-sim --nodes {} --seed {} --loss {} --duplicate {} --late {} \
-             --stagger-ms {}{} --length-ms {}{} --script FILE, where FILE has",
+             --stagger-ms {} --legacy {}{}{} --length-ms {}{} --script FILE, where FILE has",
             options.hosts,
             options.seed,
             weather.loss,
             weather.duplicate,
             weather.late,
             options.stagger.as_millis(),
+            options.legacy,
+            if options.short_wrap {
+                " --short-wrap"
+            } else {
+                ""
+            },
             if options.beacons { "" } else { " --no-beacons" },
             self.at.as_millis(),
             if self.settled { " --check" } else { "" },
@@ -216,9 +229,9 @@ impl World {
         self.now.since_origin()
     }
 
-    /// The state machine of a host's process.
+    /// The state machine of a host's process, if it is ours.
     pub fn machine(&self, host: usize) -> Option<&Machine> {
-        Some(&self.hosts.get(host)?.process.as_ref()?.machine)
+        self.hosts.get(host)?.process.as_ref()?.brain.ours()
     }
 
     /// Whether the first host's application knows the second's process.
@@ -298,13 +311,16 @@ impl World {
     }
 
     /// Runs an input of a process that can take one, and does what it asks for.
-    pub(crate) fn call(&mut self, host: usize, input: impl FnOnce(&mut Machine, Time)) {
+    pub(crate) fn call(&mut self, host: usize, input: impl FnOnce(&mut Brain, Time)) {
         let now = self.now;
         let Some(process) = self.hosts.get_mut(host).and_then(Host::active) else {
             return;
         };
         let local = process.clock(now);
-        input(&mut process.machine, local);
+        input(&mut process.brain, local);
+        if let Some(what) = process.brain.aborted() {
+            self.accuse(host, &format!("a legacy node, would abort: {what}"));
+        }
         self.drain(host);
     }
 
@@ -327,7 +343,7 @@ impl World {
         let Some(process) = self.hosts.get_mut(host).and_then(Host::active) else {
             return;
         };
-        let Some(due) = process.machine.poll_timeout() else {
+        let Some(due) = process.brain.poll_timeout() else {
             return;
         };
         let due = (due + process.slept).max(now);

@@ -18,6 +18,11 @@ fn options(seed: u64, length: Duration) -> Options {
         _ => Weather::rough(0.3),
     };
     options.stagger = Duration::from_millis(random.u64(0..3000));
+    // In every third network some are of another implementation.
+    if seed % 3 == 2 {
+        options.legacy = random.usize(1..options.hosts);
+        options.short_wrap = random.bool();
+    }
     let pace = Duration::from_millis(random.u64(500..2000));
     options.script = Script::random(&mut random, options.hosts, length, pace);
     options

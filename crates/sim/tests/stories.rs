@@ -429,6 +429,114 @@ fn two_with_one_uuid_are_told_of_once_and_storm_nobody() -> Outcome {
     Ok(())
 }
 
+/// A network of ours and, at the end, others.
+fn mixed(ours: usize, others: usize, seed: u64) -> Options {
+    let mut options = Options::new(ours + others, seed);
+    options.legacy = others;
+    options
+}
+
+#[test]
+fn another_implementation_is_greeted_once_whoever_comes_first() -> Outcome {
+    for stagger in [0, 1, 3, 1000] {
+        for seed in 0..50 {
+            let mut options = mixed(1, 1, seed);
+            options.stagger = millis(stagger);
+            let mut world = World::new(options);
+            world.run(seconds(60))?;
+            world.check_whole()?;
+            let report = world.report();
+            assert_eq!(report.sent("HELLO"), 2, "seed {seed}, stagger {stagger}");
+            assert_eq!((report.seen("Enter"), report.seen("Exit")), (2, 0));
+            assert_eq!(report.seen("Evasive"), 0);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn another_implementation_hears_of_every_group_and_never_asserts() -> Outcome {
+    for seed in SEEDS {
+        let mut options = mixed(3, 2, seed);
+        options.stagger = millis(50);
+        for step in 0..600 {
+            let node = usize::try_from(step % 5).unwrap_or(0);
+            let group = u8::try_from(step % 3).unwrap_or(0);
+            let action = if step % 2 == 0 {
+                Action::Join(node, group)
+            } else {
+                Action::Leave(node, group)
+            };
+            options.script = options.script.at(step * 3, action);
+        }
+        let mut world = World::new(options);
+        world.run(seconds(5))?;
+        world.check_whole()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn another_implementation_sees_us_leave_and_we_see_it() -> Outcome {
+    for seed in SEEDS {
+        for leaver in [0, 2] {
+            let mut world = World::new(mixed(2, 2, seed));
+            world.run(seconds(3))?;
+            world.act(Action::Shutdown(leaver, seconds(1)))?;
+            world.run(millis(150))?;
+            let report = world.report();
+            assert_eq!(
+                report.exited(ExitReason::Goodbye),
+                3,
+                "seed {seed}: {report}"
+            );
+            world.run(seconds(60))?;
+            world.check_whole()?;
+            assert_eq!(world.report().seen("Enter"), 12, "seed {seed}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn whoever_comes_back_to_another_implementation_is_met_again() -> Outcome {
+    for start in [Start::Same, Start::Moved, Start::Anew] {
+        for seed in SEEDS {
+            for comer in [0, 3] {
+                let mut world = World::new(mixed(2, 2, seed));
+                world.run(seconds(3))?;
+                world.act(Action::Start(comer, start))?;
+                world.run(seconds(60))?;
+                world.check_whole()?;
+                let report = world.report();
+                assert!(report.most_enters <= 2, "{start:?}, {comer}, seed {seed}");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// pyre goes from 65534 to 0. From us to it the first session breaks there, once;
+/// from it to us none does.
+#[test]
+fn numbers_go_round_with_one_that_goes_round_early() -> Outcome {
+    let mut options = mixed(1, 1, 1);
+    options.short_wrap = true;
+    let mut world = World::new(options);
+    world.run(seconds(3))?;
+    for (from, to, exits) in [(1, 0, 0), (0, 1, 2)] {
+        for _ in 0..160 {
+            world.act(Action::Whisper(from, to, 1800))?;
+            world.run(seconds(1))?;
+        }
+        let report = world.report();
+        assert_eq!(report.seen("Exit"), exits, "{report}");
+        world.check_whole()?;
+    }
+    assert!(world.report().delivered > 2 * 150 * 1800);
+    Ok(())
+}
+
 #[test]
 fn one_seed_gives_one_course_of_things() -> Outcome {
     let trace = |seed| {
