@@ -4,6 +4,8 @@
 
 mod commands;
 mod discovery;
+mod hostile;
 mod leaving;
 mod links;
 mod stopped;
+mod stranger;

@@ -28,7 +28,11 @@ fn between(books: &[Value], from: &str, to: &str) -> (u64, Option<u64>, u64) {
     let told = told.reduce(|a, b| a + b);
     let heard = book(to)["whispers"].as_array().unwrap();
     let heard = heard.iter().filter(|s| s["from"] == from);
-    (accepted, told, heard.filter_map(|s| s["delivered"].as_u64()).sum())
+    (
+        accepted,
+        told,
+        heard.filter_map(|s| s["delivered"].as_u64()).sum(),
+    )
 }
 
 /// 1 MiB messages to a stopped process: the queue takes what its bound allows,

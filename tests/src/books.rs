@@ -17,6 +17,8 @@ use crate::{DEADLINE, Host};
 pub struct Bookkeeper {
     /// Its nodes.
     pub uuids: Vec<String>,
+    /// The ports of their inboxes.
+    pub ports: Vec<u16>,
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<Value>,
@@ -72,6 +74,7 @@ impl Bookkeeper {
         });
         let mut keeper = Self {
             uuids: Vec::new(),
+            ports: Vec::new(),
             input: child.stdin.take(),
             child,
             lines,
@@ -80,6 +83,10 @@ impl Bookkeeper {
         let started = keeper.answer();
         assert_eq!(started["event"], "started");
         keeper.uuids = texts(&started["uuids"]);
+        keeper.ports = list(&started["ports"])
+            .iter()
+            .filter_map(|port| u16::try_from(number(port)).ok())
+            .collect();
         keeper
     }
 
@@ -93,6 +100,12 @@ impl Bookkeeper {
     pub fn books(&mut self) -> Vec<Value> {
         self.tell("book");
         list(&self.answer()["nodes"]).to_vec()
+    }
+
+    /// What its first node holds and has counted.
+    pub fn stats(&mut self) -> Value {
+        self.tell("stats");
+        list(&self.answer()["nodes"])[0].clone()
     }
 
     /// Lets its nodes leave; the last books.
@@ -189,7 +202,11 @@ pub fn settle(books: &[Value], dead: &BTreeSet<String>) -> Tally {
             // A gap in the middle of a session can't be told by its end.
             all.silent += number(&series["missing"]);
             all.disorder += number(&series["disorder"]);
-            let key = (text(&series["from"]), to.clone(), number(&series["session"]));
+            let key = (
+                text(&series["from"]),
+                to.clone(),
+                number(&series["session"]),
+            );
             heard.insert(key, series);
         }
         for series in list(&book["heard_shouts"]) {
@@ -207,7 +224,9 @@ pub fn settle(books: &[Value], dead: &BTreeSet<String>) -> Tally {
             let to = text(&session["peer"]);
             let accepted = number(&session["accepted"]);
             let key = (from.clone(), to.clone(), number(&session["session"]));
-            let delivered = heard.get(&key).map_or(0, |series| number(&series["delivered"]));
+            let delivered = heard
+                .get(&key)
+                .map_or(0, |series| number(&series["delivered"]));
             let told = session["unconfirmed"].as_u64();
             tally.sent += accepted;
             tally.delivered += delivered;

@@ -55,6 +55,7 @@ pub(crate) struct Book {
     /// was told.
     shouts: BTreeMap<Uuid, Series>,
     edges: u64,
+    conflicts: u64,
 }
 
 impl Book {
@@ -71,7 +72,11 @@ impl Book {
     }
 
     pub(crate) fn exit(&mut self, peer: &Peer, reason: &str, unconfirmed: u64) {
-        if let Some(session) = self.sessions.iter_mut().find(|session| session.peer == *peer) {
+        if let Some(session) = self
+            .sessions
+            .iter_mut()
+            .find(|session| session.peer == *peer)
+        {
             session.unconfirmed = Some(unconfirmed);
             session.reason = Some(reason.to_owned());
         }
@@ -80,6 +85,11 @@ impl Book {
     /// A queue became full, or has room again.
     pub(crate) fn edge(&mut self) {
         self.edges += 1;
+    }
+
+    /// Two nodes have one UUID.
+    pub(crate) fn conflict(&mut self) {
+        self.conflicts += 1;
     }
 
     /// A whisper was accepted.
@@ -109,7 +119,10 @@ impl Book {
 
     pub(crate) fn heard_whisper(&mut self, from: Uuid, message: &Message) {
         if let Some((session, number)) = numbers(message) {
-            self.whispers.entry((from, session)).or_default().add(number);
+            self.whispers
+                .entry((from, session))
+                .or_default()
+                .add(number);
         }
     }
 
@@ -156,6 +169,7 @@ impl Book {
                 "gone": self.shouts_gone,
             },
             "edges": self.edges,
+            "conflicts": self.conflicts,
             "whispers": whispers
                 .map(|((from, session), heard)| series(from, *session, heard))
                 .collect::<Vec<_>>(),

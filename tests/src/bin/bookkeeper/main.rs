@@ -3,10 +3,11 @@
 //! and the tests of stopped processes account with.
 //!
 //! The first line of the input says how they are to be, as [`Settings`] reads
-//! it. The answer is `{"event":"started","uuids":[..]}`. Then the input may
-//! say `go` (send), `hold` (send no more), `book` (write the books, as
-//! `{"event":"book","nodes":[..]}`) and `stop` (leave, then write the books).
-//! The program ends with its input.
+//! it. The answer is `{"event":"started","uuids":[..],"ports":[..]}`, the ports
+//! being those of the inboxes. Then the input may say `go` (send), `hold` (send
+//! no more), `book` (write the books, as `{"event":"book","nodes":[..]}`),
+//! `stats` (write what the nodes have counted, as `{"event":"stats",..}`) and
+//! `stop` (leave, then write the books). The program ends with its input.
 
 mod book;
 
@@ -103,6 +104,7 @@ impl Keeper {
                     self.book().heard_shout(peer.uuid(), &message);
                 }
                 Event::Backpressure { .. } => self.book().edge(),
+                Event::Conflict { .. } => self.book().conflict(),
                 _ => {}
             }
         }
@@ -198,7 +200,11 @@ async fn main() -> Result<(), Failure> {
         .iter()
         .map(|keeper| keeper.node.uuid().simple().to_string())
         .collect();
-    say(&json!({ "event": "started", "uuids": uuids }))?;
+    let ports: Vec<Option<u16>> = keepers
+        .iter()
+        .map(|keeper| keeper.node.listening().first().map(|addr| addr.port()))
+        .collect();
+    say(&json!({ "event": "started", "uuids": uuids, "ports": ports }))?;
 
     while let Some(line) = lines.recv().await {
         match line.as_str() {
@@ -206,6 +212,14 @@ async fn main() -> Result<(), Failure> {
             "hold" => go.send_replace(false),
             "book" => {
                 tell_books(&keepers)?;
+                continue;
+            }
+            "stats" => {
+                let mut nodes = Vec::new();
+                for keeper in &keepers {
+                    nodes.push(stats(&keeper.node.stats().await?));
+                }
+                say(&json!({ "event": "stats", "nodes": nodes }))?;
                 continue;
             }
             "stop" => {
@@ -228,6 +242,35 @@ fn tell_books(keepers: &[Arc<Keeper>]) -> Result<(), Failure> {
         .map(|keeper| keeper.book().to_json(keeper.node.uuid()))
         .collect();
     say(&json!({ "event": "book", "nodes": books }))
+}
+
+fn stats(stats: &zre::Stats) -> Value {
+    let (protocol, links) = (&stats.protocol, &stats.links);
+    json!({
+        "peers": stats.peers,
+        "known": stats.known,
+        "sessions": stats.sessions,
+        "tombstones": stats.tombstones,
+        "timers": stats.timers,
+        "connections": stats.connections,
+        "queued_bytes": stats.queued_bytes,
+        "event_bytes": stats.event_bytes,
+        "foreign": protocol.foreign,
+        "malformed": protocol.malformed,
+        "limited": protocol.limited,
+        "ungreeted": protocol.ungreeted,
+        "gaps": protocol.gaps,
+        "status": protocol.status,
+        "refused": protocol.refused,
+        "own": protocol.own,
+        "buried": protocol.buried,
+        "overflow": protocol.overflow,
+        "links_opened": links.opened,
+        "links_broken": links.broken + links.closed_by_peer,
+        "links_timed_out": links.timed_out,
+        "links_limited": links.limited,
+        "links_replaced": links.replaced,
+    })
 }
 
 fn say(line: &Value) -> Result<(), Failure> {
