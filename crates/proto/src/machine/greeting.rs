@@ -49,7 +49,8 @@ impl Machine {
             return;
         };
         if let Some((mailbox, deadline)) = self.take_seed_dial(now, &address.endpoint, uuid) {
-            self.sessions.insert(mailbox.session, Owner::Peer(uuid));
+            self.sessions
+                .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
             self.set_unanswered(uuid, mailbox, deadline);
             return;
         }
@@ -96,7 +97,7 @@ impl Machine {
         let session = Session(self.last_session);
         let short = peer.is_some_and(|peer| self.short_wraps.contains(peer));
         let outgoing = Arc::new(Mutex::new(Outgoing::new(short)));
-        self.sessions.insert(session, owner);
+        self.sessions.insert(session, owner, &endpoint);
         self.outputs.push_back(Output::Connect {
             session,
             peer,
@@ -348,7 +349,8 @@ impl Machine {
                 peer.via.remove(&Source::Hello);
                 peer.via.insert(source);
             }
-            self.sessions.insert(mailbox.session, Owner::Peer(uuid));
+            self.sessions
+                .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
             if greeted_already {
                 self.enter(now, uuid, mailbox, *greeted, Held::default());
             } else if let Some(peer) = self.peers.get_mut(&uuid) {
@@ -399,6 +401,9 @@ impl Machine {
         greeted: &Greeted,
     ) -> Option<(Mailbox, Option<Source>, bool)> {
         let told = greeted.endpoint.as_ref()?;
+        if !self.sessions.lead_to_port_of(told) {
+            return None;
+        }
         let from = greeted.from.map(|from| from.ip());
         let former = self.peers.iter().find_map(|(other, peer)| {
             let (Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _)) = &peer.phase else {
@@ -431,12 +436,13 @@ impl Machine {
     /// Whether a session with somebody else leads to that address, or is being
     /// opened there.
     fn is_held_by_another(&self, uuid: Uuid, endpoint: &Endpoint) -> bool {
-        self.peers.iter().any(|(other, peer)| {
+        let held = |(other, peer): (&Uuid, &Peer)| {
             *other != uuid
                 && peer
                     .mailbox()
                     .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
-        })
+        };
+        self.sessions.lead_to_port_of(endpoint) && self.peers.iter().any(held)
     }
 
     /// Both have greeted.
@@ -621,6 +627,9 @@ impl Machine {
     /// addresses collide, and a HELLO can say anything: the older one goes only
     /// if it doesn't answer.
     pub(super) fn doubt_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
+        if !self.sessions.lead_to_port_of(endpoint) {
+            return;
+        }
         let holder = self.peers.iter_mut().find_map(|(uuid, peer)| {
             let Phase::Ready(live) = &mut peer.phase else {
                 return None;

@@ -12,6 +12,7 @@ mod output;
 mod peer;
 mod presence;
 mod seeds;
+mod sessions;
 mod timers;
 mod traffic;
 
@@ -33,6 +34,7 @@ pub use peer::STATE_HEADER;
 use leaving::Departure;
 use peer::{Address, Peer, Phase, ShortWraps};
 use seeds::Seed;
+use sessions::{Owner, Sessions};
 use timers::{Timer, Timers};
 
 /// One ZRE node, without its sockets and its clock.
@@ -52,7 +54,7 @@ pub struct Machine {
     own_groups: BTreeSet<Arc<str>>,
     peers: BTreeMap<Uuid, Peer>,
     seeds: BTreeMap<Endpoint, Seed>,
-    sessions: BTreeMap<Session, Owner>,
+    sessions: Sessions,
     last_session: u64,
     /// (UUID, port) that said EXIT, and until when their beacons are ignored.
     tombstones: BTreeMap<(Uuid, u16), Time>,
@@ -69,13 +71,6 @@ pub struct Machine {
     random: Random,
 }
 
-/// Whose mailbox a session is.
-#[derive(Clone, Debug)]
-enum Owner {
-    Peer(Uuid),
-    Seed(Endpoint),
-}
-
 impl Machine {
     /// A node that starts now: its first beacon is the first output. The seed
     /// feeds the jitter of its waits.
@@ -88,7 +83,7 @@ impl Machine {
             own_groups: BTreeSet::new(),
             peers: BTreeMap::new(),
             seeds: BTreeMap::new(),
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             last_session: 0,
             tombstones: BTreeMap::new(),
             short_wraps: ShortWraps::default(),
