@@ -74,6 +74,9 @@ struct Node {
     engine: Engine,
     limits: Limits,
     inproc: bool,
+    /// The network namespace in which the node was opened: it lives there,
+    /// whichever thread it dials from.
+    namespace: u64,
     listening: Vec<SocketAddr>,
     ipc_home: Option<IpcHome>,
     ipc_path: Option<PathBuf>,
@@ -103,6 +106,7 @@ impl Links {
     pub async fn open(config: Config) -> Result<(Self, Inbox, Notices), OpenError> {
         check(&config.limits)?;
         let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
+        let namespace = memory::namespace();
         let Config {
             identity,
             engine,
@@ -158,7 +162,7 @@ impl Links {
         };
 
         let registration = inproc
-            .then(|| Registration::new(&identity, &intake, &limits))
+            .then(|| Registration::new(namespace, &identity, &intake, &limits))
             .flatten();
         let (notice_sender, notices) = Notices::new();
         let budget = Arc::new(Budget::new(limits.queue_bytes_total));
@@ -168,6 +172,7 @@ impl Links {
             engine,
             limits,
             inproc,
+            namespace,
             listening,
             ipc_home,
             ipc_path,
@@ -297,7 +302,7 @@ impl Node {
     fn connect(&self, target: &Target, mut report: Reporter) -> Arc<dyn Outlet> {
         let detect = target.same_host == SameHost::Detect;
         if let Some(peer) = target.peer.as_ref().filter(|_| detect && self.inproc)
-            && let Some(neighbour) = memory::find(peer)
+            && let Some(neighbour) = memory::find(self.namespace, peer)
         {
             match Memory::connect(
                 &neighbour,

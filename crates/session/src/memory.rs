@@ -40,8 +40,13 @@ pub(crate) struct Registration {
 impl Registration {
     /// Enters a node. `None`: another one lives under this identity, and keeps
     /// its place (this one can be reached over tcp).
-    pub(crate) fn new(identity: &Identity, intake: &Arc<Intake>, limits: &Limits) -> Option<Self> {
-        let key = (namespace(), identity.clone());
+    pub(crate) fn new(
+        namespace: u64,
+        identity: &Identity,
+        intake: &Arc<Intake>,
+        limits: &Limits,
+    ) -> Option<Self> {
+        let key = (namespace, identity.clone());
         let mut nodes = nodes();
         if nodes
             .get(&key)
@@ -73,19 +78,15 @@ impl Drop for Registration {
     }
 }
 
-/// The node of this identity, if it lives in this process and in the network
-/// namespace of this thread.
-pub(crate) fn find(identity: &Identity) -> Option<Neighbour> {
-    let nodes = nodes();
-    // Asking for the namespace is a system call.
-    if nodes.is_empty() {
-        return None;
-    }
-    nodes.get(&(namespace(), identity.clone())).cloned()
+/// The node of this identity, if it lives in this process and in that network
+/// namespace.
+pub(crate) fn find(namespace: u64, identity: &Identity) -> Option<Neighbour> {
+    nodes().get(&(namespace, identity.clone())).cloned()
 }
 
-/// The number of this thread's network namespace; 0 where there are none.
-fn namespace() -> u64 {
+/// The number of this thread's network namespace; 0 where there are none. It
+/// takes a system call to know.
+pub(crate) fn namespace() -> u64 {
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::fs::MetadataExt;
