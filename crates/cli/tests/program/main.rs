@@ -1,4 +1,9 @@
 //! The `zre` command as its users run it: real processes, on loopback only.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers report failure to the test that runs them, by panicking"
+)]
 
 mod chat;
 mod child;
