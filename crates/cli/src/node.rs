@@ -13,7 +13,7 @@ use crate::options::Options;
 use crate::program::{Face, Failure, run};
 use crate::text::{self, shown};
 
-/// Runs a node: in view of people, or for a script.
+/// Run a node: in view of people, or for a script.
 ///
 /// Without --json it prints what happens on the network, and runs until Ctrl-C.
 ///
