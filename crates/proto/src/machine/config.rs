@@ -6,6 +6,10 @@ use uuid::Uuid;
 use crate::{Endpoint, Limits, State};
 
 /// What a node is and how patient it is.
+///
+/// Durations below a millisecond are taken for one, except
+/// [`silent`](Self::silent), [`expired`](Self::expired) and
+/// [`tombstone`](Self::tombstone).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
@@ -81,6 +85,24 @@ impl Config {
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
             limits: Limits::default(),
+        }
+    }
+
+    /// Waits of no length would be waited for without end.
+    pub(super) fn mend(&mut self) {
+        const LEAST: Duration = Duration::from_millis(1);
+        if let Some(interval) = &mut self.interval {
+            *interval = LEAST.max(*interval);
+        }
+        for wait in [
+            &mut self.evasive,
+            &mut self.ping_timeout,
+            &mut self.hello_timeout,
+            &mut self.farewell,
+            &mut self.backoff_min,
+            &mut self.backoff_max,
+        ] {
+            *wait = LEAST.max(*wait);
         }
     }
 }

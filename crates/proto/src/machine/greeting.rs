@@ -1,14 +1,19 @@
 //! From a beacon or a HELLO to a session in both directions.
 
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::peer::{Contest, Greeted, Held, Live, Mailbox, Peer, Phase, STATE_HEADER};
-use super::timers::Timer;
-use super::{Event, ExitReason, Inbound, Machine, Output, Owner, PeerInfo, Session, Source, Up};
-use crate::{Command, Endpoint, Hello, Outgoing, State, Time};
+use super::peer::{Greeted, Held, Live, Mailbox, Peer, Phase, STATE_HEADER};
+use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
+use crate::{Command, Endpoint, Hello, Incoming, State, Time};
+
+/// A HELLO that comes so soon after a session began, from the same place over
+/// a new connection, is the echo of ours: the peer took ours for a restart (as
+/// C Zyre takes every second one), began anew and greeted back.
+const ECHO: Duration = Duration::from_secs(1);
 
 /// Re-greetings of one UUID that are followed within [`RESTART_WINDOW`]; what
 /// comes beyond is a loop or an attack.
@@ -19,137 +24,7 @@ const RESTART_WINDOW: Duration = Duration::from_secs(10);
 /// starts the backoff anew.
 const STEADY: Duration = Duration::from_secs(10);
 
-/// How long a UUID that two nodes claim isn't contested again.
-const CONTEST_REST: Duration = Duration::from_secs(10);
-
 impl Machine {
-    /// Dials a peer that has no session, where nothing speaks against it.
-    pub(super) fn dial_if_due(&mut self, now: Time, uuid: Uuid) {
-        let Some(peer) = self.peers.get(&uuid) else {
-            return;
-        };
-        let Phase::Known { retry_at } = peer.phase else {
-            return;
-        };
-        // Who drains or sleeps is left alone until it says otherwise.
-        let away = matches!(
-            peer.announced,
-            State::Exit | State::Draining | State::Asleep
-        );
-        if away || self.departure.is_some() {
-            return;
-        }
-        if now < retry_at {
-            if peer.is_lasting() {
-                self.schedule(uuid, retry_at);
-            }
-            return;
-        }
-        let Some(address) = peer.dial_address().cloned() else {
-            return;
-        };
-        if let Some((mailbox, deadline)) = self.take_seed_dial(now, &address.endpoint, uuid) {
-            self.sessions
-                .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
-            self.set_unanswered(uuid, mailbox, deadline);
-            return;
-        }
-        if self.is_held_by_another(uuid, &address.endpoint) {
-            // A second link to the same inbox would take the place of the first.
-            // The holder has been asked, and goes if it doesn't answer.
-            let retry_at = now + self.config.hello_timeout;
-            if self.peers.get(&uuid).is_some_and(Peer::is_lasting) {
-                self.schedule(uuid, retry_at);
-            }
-            return;
-        }
-        let mailbox = self.connect(
-            Owner::Peer(uuid),
-            Some(uuid),
-            address.endpoint,
-            address.over_loopback,
-        );
-        if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = Phase::Dialling(mailbox);
-        }
-    }
-
-    fn set_unanswered(&mut self, uuid: Uuid, mailbox: Mailbox, deadline: Option<Time>) {
-        if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = match deadline {
-                Some(deadline) => Phase::Greeting(mailbox, deadline),
-                None => Phase::Dialling(mailbox),
-            };
-            if let Some(deadline) = deadline {
-                self.schedule(uuid, deadline);
-            }
-        }
-    }
-
-    pub(super) fn connect(
-        &mut self,
-        owner: Owner,
-        peer: Option<Uuid>,
-        endpoint: Endpoint,
-        over_loopback: bool,
-    ) -> Mailbox {
-        self.last_session += 1;
-        let session = Session(self.last_session);
-        let short = peer.is_some_and(|peer| self.short_wraps.contains(peer));
-        let outgoing = Arc::new(Mutex::new(Outgoing::new(short)));
-        self.sessions.insert(session, owner, &endpoint);
-        self.outputs.push_back(Output::Connect {
-            session,
-            peer,
-            endpoint: endpoint.clone(),
-            over_loopback,
-            outgoing: outgoing.clone(),
-        });
-        Mailbox {
-            session,
-            endpoint,
-            outgoing,
-            told: self.state,
-            in_memory: false,
-        }
-    }
-
-    /// A mailbox has opened: our HELLO goes out as its first message.
-    ///
-    /// RFC 36: "Each node SHALL start a dialog by sending HELLO as the first
-    /// command on an connection to a peer."
-    pub fn handle_session_up(&mut self, now: Time, session: Session, up: Up) {
-        match self.sessions.get(&session).cloned() {
-            None => {}
-            Some(Owner::Seed(endpoint)) => self.handle_seed_up(now, session, &endpoint, up),
-            Some(Owner::Peer(uuid)) => self.handle_peer_up(now, session, uuid, up),
-        }
-    }
-
-    fn handle_peer_up(&mut self, now: Time, session: Session, uuid: Uuid, up: Up) {
-        if up.peer.is_some_and(|found| found != uuid) {
-            // Somebody else lives at that address now.
-            self.disconnect(session);
-            self.session_failed(now, uuid);
-            return;
-        }
-        let Some(peer) = self.peers.get_mut(&uuid) else {
-            return;
-        };
-        match peer.take_phase(now) {
-            Phase::Dialling(mut mailbox) => {
-                self.greet(&mut mailbox, up);
-                let deadline = now + self.config.hello_timeout;
-                self.set_unanswered(uuid, mailbox, Some(deadline));
-            }
-            Phase::Entering(mut mailbox, greeted, held) => {
-                self.greet(&mut mailbox, up);
-                self.enter(now, uuid, mailbox, *greeted, held);
-            }
-            other => peer.phase = other,
-        }
-    }
-
     /// Sends our HELLO.
     pub(super) fn greet(&mut self, mailbox: &mut Mailbox, up: Up) {
         mailbox.in_memory = up.in_memory;
@@ -181,71 +56,6 @@ impl Machine {
         self.send(mailbox.session, Command::Hello(hello));
     }
 
-    /// A mailbox has ended, or never opened.
-    pub fn handle_session_closed(&mut self, now: Time, session: Session) {
-        match self.sessions.remove(&session) {
-            None => {}
-            Some(Owner::Seed(endpoint)) => self.seed_failed(now, &endpoint),
-            Some(Owner::Peer(uuid)) => match self.peers.get(&uuid).map(|peer| &peer.phase) {
-                Some(Phase::Ready(live)) => {
-                    // Deliver what it sent before its end: its own connection
-                    // ends after that.
-                    if live.contest.is_some() {
-                        self.newcomer_wins(now, uuid);
-                    } else {
-                        self.begin_leaving(now, uuid, ExitReason::Disconnected);
-                    }
-                }
-                Some(Phase::Leaving(..)) | None => {}
-                Some(_) => self.session_failed(now, uuid),
-            },
-        }
-    }
-
-    /// A session that never became one: the next address, or a rest.
-    pub(super) fn session_failed(&mut self, now: Time, uuid: Uuid) {
-        let Some(peer) = self.peers.get_mut(&uuid) else {
-            return;
-        };
-        peer.next_address = peer.next_address.wrapping_add(1);
-        peer.failures = peer.failures.saturating_add(1);
-        let untried = peer.next_address < peer.addresses.len();
-        let retry_at = if untried {
-            now
-        } else {
-            now + self.backoff_of(uuid)
-        };
-        if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = Phase::Known { retry_at };
-            if !untried {
-                peer.next_address = 0;
-            }
-        }
-        self.dial_if_due(now, uuid);
-    }
-
-    pub(super) fn backoff_of(&mut self, uuid: Uuid) -> Duration {
-        let failures = self.peers.get(&uuid).map_or(1, |peer| peer.failures);
-        self.backoff(failures)
-    }
-
-    /// The wait after that many failures in a row.
-    pub(super) fn backoff(&mut self, failures: u32) -> Duration {
-        let doubled = 2u32.saturating_pow(failures.saturating_sub(1).min(16));
-        let wait = self.config.backoff_min.saturating_mul(doubled);
-        self.random.jitter(wait.min(self.config.backoff_max))
-    }
-
-    /// Closes a mailbox that isn't wanted any more.
-    pub(super) fn disconnect(&mut self, session: Session) {
-        if self.sessions.remove(&session).is_some() {
-            self.outputs.push_back(Output::Disconnect {
-                session,
-                linger: false,
-            });
-        }
-    }
-
     /// A HELLO came, with sequence 1.
     ///
     /// One that comes while ours is unanswered is the answer. Only a peer that
@@ -266,10 +76,19 @@ impl Machine {
             self.counters.limited += 1;
             return;
         }
-        self.tombstones.retain(|(buried, _), _| *buried != uuid);
-        if let Some(endpoint) = &greeted.endpoint {
-            self.doubt_holder(now, uuid, &endpoint.clone());
+        let lives: Vec<(Uuid, u16)> = self
+            .tombstones
+            .range((uuid, 0)..=(uuid, u16::MAX))
+            .map(|(life, _)| *life)
+            .collect();
+        for life in lives {
+            self.tombstones.remove(&life);
         }
+        if let Some(endpoint) = &greeted.endpoint {
+            self.doubt_holder(now, uuid, endpoint);
+        }
+        self.suspect_seeds(uuid);
+        let held = Held::new(&self.held);
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
@@ -285,44 +104,48 @@ impl Machine {
             return;
         };
         let greeted = Box::new(greeted);
+        if !peer.is_engaged() {
+            self.answer(now, uuid, greeted, held);
+            return;
+        }
         match peer.take_phase(now) {
-            Phase::Known { .. } => self.answer(now, uuid, greeted),
+            Phase::Known { .. } | Phase::Waiting(..) => self.answer(now, uuid, greeted, held),
             Phase::Dialling(mailbox) | Phase::Entering(mailbox, ..) => {
-                peer.phase = Phase::Entering(mailbox, greeted, Held::default());
+                peer.phase = Phase::Entering(mailbox, greeted, held);
             }
-            Phase::Greeting(mailbox, _) => {
-                self.enter(now, uuid, mailbox, *greeted, Held::default());
-            }
-            Phase::Ready(live) => {
-                let elsewhere = live.greeted.connection != greeted.connection
-                    && port(&live.greeted) != port(&greeted);
-                peer.phase = Phase::Ready(live);
-                if elsewhere {
+            Phase::Greeting(mailbox, _) => self.enter(now, uuid, mailbox, *greeted, held),
+            Phase::Ready(mut live) => {
+                let before = &live.greeted;
+                let anew = before.connection != greeted.connection;
+                let elsewhere = before.endpoint != greeted.endpoint || before.is_far(&greeted);
+                if anew && !elsewhere && live.age(now) < ECHO {
+                    peer.phase = Phase::Ready(live);
+                    self.greeted_again(now, uuid, *greeted);
+                } else if anew && elsewhere {
+                    peer.phase = Phase::Ready(live);
                     self.contest(now, uuid, greeted);
                 } else {
-                    self.replace(now, uuid, greeted);
+                    live.contest = None;
+                    peer.phase = Phase::Ready(live);
+                    self.judge_wrap(uuid);
+                    self.exit(now, uuid, ExitReason::Replaced);
+                    self.answer(now, uuid, greeted, held);
                 }
             }
-            Phase::Leaving(live, reason, until) => {
+            Phase::Leaving(mut live, reason, until) => {
+                live.contest = None;
                 peer.phase = Phase::Leaving(live, reason, until);
                 self.exit(now, uuid, reason);
-                self.answer(now, uuid, greeted);
+                self.answer(now, uuid, greeted, held);
             }
         }
-    }
-
-    /// It started anew.
-    pub(super) fn replace(&mut self, now: Time, uuid: Uuid, greeted: Box<Greeted>) {
-        self.judge_wrap(uuid);
-        self.exit(now, uuid, ExitReason::Replaced);
-        self.answer(now, uuid, greeted);
     }
 
     /// Opens a mailbox to somebody who greeted us first.
     ///
     /// RFC 36: "If the recipient has not already connected to this peer it
     /// SHALL create a ZeroMQ DEALER socket and connect it to the endpoint".
-    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, greeted: Box<Greeted>) {
+    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, greeted: Box<Greeted>, held: Held) {
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
@@ -339,7 +162,7 @@ impl Machine {
             peer.via.insert(Source::Hello);
         }
         let adopted = self
-            .adopt_dial(now, &greeted)
+            .adopt_dial(now, uuid, &greeted)
             .or_else(|| self.take_over_dial(now, uuid, &greeted));
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
@@ -352,29 +175,18 @@ impl Machine {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
             if greeted_already {
-                self.enter(now, uuid, mailbox, *greeted, Held::default());
-            } else if let Some(peer) = self.peers.get_mut(&uuid) {
-                peer.phase = Phase::Entering(mailbox, greeted, Held::default());
+                self.enter(now, uuid, mailbox, *greeted, held);
+            } else {
+                peer.phase = Phase::Entering(mailbox, greeted, held);
             }
             return;
         }
-        // Where its beacon was heard is where it can be reached; but a node
-        // that started anew has another port.
-        let heard = peer
-            .addresses
-            .iter()
-            .find(|known| known.endpoint.port() == port(&greeted));
-        let (endpoint, over_loopback) = match (heard, &greeted.endpoint) {
-            (Some(known), _) => (known.endpoint.clone(), known.over_loopback),
-            (None, Some(told)) => {
-                let local = greeted.from.is_none_or(|from| from.ip().is_loopback());
-                (told.clone(), local)
-            }
-            (None, None) => {
-                tracing::debug!(%uuid, "its endpoint can't be dialled");
-                self.counters.refused += 1;
-                return;
-            }
+        peer.tried.clear();
+        let way = Self::next_way(peer, &greeted);
+        let Some((endpoint, over_loopback)) = way else {
+            tracing::debug!(%uuid, "its endpoint can't be dialled");
+            self.counters.refused += 1;
+            return;
         };
         let comes_from_there = greeted
             .from
@@ -386,63 +198,34 @@ impl Machine {
             self.counters.refused += 1;
             return;
         }
-        let mailbox = self.connect(Owner::Peer(uuid), Some(uuid), endpoint, over_loopback);
-        if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = Phase::Entering(mailbox, greeted, Held::default());
-        }
+        self.open(uuid, greeted, held, endpoint, over_loopback);
     }
 
-    /// The unanswered dial of somebody else at the address from which this HELLO
-    /// comes: a new node lives there, and our HELLO has reached it already.
-    fn take_over_dial(
-        &mut self,
-        now: Time,
-        uuid: Uuid,
-        greeted: &Greeted,
-    ) -> Option<(Mailbox, Option<Source>, bool)> {
-        let told = greeted.endpoint.as_ref()?;
-        if !self.sessions.lead_to_port_of(told) {
-            return None;
-        }
-        let from = greeted.from.map(|from| from.ip());
-        let former = self.peers.iter().find_map(|(other, peer)| {
-            let (Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _)) = &peer.phase else {
-                return None;
-            };
-            let comes_from_there = from.is_none_or(|from| mailbox.endpoint.ip() == Some(from));
-            let dialled = mailbox.endpoint.port() == told.port() && comes_from_there;
-            (*other != uuid && dialled).then_some(*other)
-        })?;
-        let peer = self.peers.get_mut(&former)?;
-        let (mailbox, greeted_already) = match peer.take_phase(now) {
-            Phase::Dialling(mailbox) => (mailbox, false),
-            Phase::Greeting(mailbox, _) => (mailbox, true),
-            other => {
-                peer.phase = other;
-                return None;
-            }
+    /// A HELLO that is the echo of ours, on a new connection of the same peer:
+    /// it has the session that it had, with another beginning.
+    fn greeted_again(&mut self, now: Time, uuid: Uuid, mut greeted: Greeted) {
+        let clock = self.clock(now);
+        let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut) else {
+            return;
         };
-        peer.failures = peer.failures.saturating_add(1);
-        let retry_at = now + self.backoff_of(former);
-        if let Some(peer) = self.peers.get_mut(&former) {
-            peer.phase = Phase::Known { retry_at };
-            if peer.is_lasting() {
-                self.schedule(former, retry_at);
-            }
+        tracing::debug!(%uuid, "greeted us back once more");
+        let groups: BTreeSet<Arc<str>> = std::mem::take(&mut greeted.groups).into_iter().collect();
+        let before = std::mem::replace(&mut live.groups, groups.clone());
+        live.status = greeted.status;
+        live.incoming = Incoming::greeted();
+        live.last_heard = clock;
+        let state = greeted.shows_state.then_some(greeted.state);
+        live.greeted = greeted;
+        self.heard_again(uuid);
+        for group in before.difference(&groups).cloned() {
+            self.event(Event::Leave { peer: uuid, group });
         }
-        Some((mailbox, None, greeted_already))
-    }
-
-    /// Whether a session with somebody else leads to that address, or is being
-    /// opened there.
-    fn is_held_by_another(&self, uuid: Uuid, endpoint: &Endpoint) -> bool {
-        let held = |(other, peer): (&Uuid, &Peer)| {
-            *other != uuid
-                && peer
-                    .mailbox()
-                    .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
-        };
-        self.sessions.lead_to_port_of(endpoint) && self.peers.iter().any(held)
+        for group in groups.difference(&before).cloned() {
+            self.event(Event::Join { peer: uuid, group });
+        }
+        if let Some(state) = state {
+            self.set_peer_state(uuid, state);
+        }
     }
 
     /// Both have greeted.
@@ -451,12 +234,17 @@ impl Machine {
         now: Time,
         uuid: Uuid,
         mailbox: Mailbox,
-        greeted: Greeted,
-        held: Held,
+        mut greeted: Greeted,
+        mut held: Held,
     ) {
         let clock = self.clock(now);
         let session = mailbox.session;
         let mut stale = None;
+        if !greeted.shows_state
+            && let Some(peer) = self.peers.get(&uuid)
+        {
+            greeted.state = peer.announced;
+        }
         let live = Live::new(now, clock, mailbox, greeted);
         if live.greeted.shows_state && live.mailbox.told != self.state {
             stale = Some(self.state);
@@ -481,7 +269,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        peer.next_address = 0;
+        peer.tried.clear();
         peer.phase = Phase::Ready(Box::new(live));
         tracing::debug!(%uuid, name = %info.name, endpoint = %info.endpoint, "enter");
         self.event(Event::Enter {
@@ -499,7 +287,7 @@ impl Machine {
             }
         }
         self.tend(now, uuid);
-        for frames in held.into_frames() {
+        for frames in held.take() {
             self.handle_message(now, &inbound, frames);
         }
     }
@@ -509,7 +297,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let live = match peer.take_phase(now) {
+        let mut live = match peer.take_phase(now) {
             Phase::Ready(live) | Phase::Leaving(live, ..) => live,
             other => {
                 peer.phase = other;
@@ -522,9 +310,11 @@ impl Machine {
             _ => peer.failures.saturating_add(1),
         };
         let unconfirmed = live.mailbox.numbering(|outgoing| outgoing.unconfirmed());
+        if live.incoming.wraps_early() {
+            self.short_wraps.insert(uuid);
+        }
         if reason == ExitReason::Goodbye {
-            self.peers.remove(&uuid);
-            self.timers.clear(&Timer::Peer(uuid));
+            self.forget(now, uuid);
         } else if peer.failures > 0 {
             let retry_at = now + self.backoff_of(uuid);
             if let Some(peer) = self.peers.get_mut(&uuid) {
@@ -541,6 +331,12 @@ impl Machine {
         self.no_longer_awaited(now, uuid);
         self.retry_seeds_of(now, uuid);
         self.dial_lasting(now, uuid);
+        // Who greeted us under its UUID and waited for that.
+        if let Some(contest) = live.contest.take()
+            && self.departure.is_none()
+        {
+            self.answer(now, uuid, contest.newcomer, contest.held);
+        }
     }
 
     fn dial_lasting(&mut self, now: Time, uuid: Uuid) {
@@ -551,97 +347,6 @@ impl Machine {
                 return;
             };
             self.schedule(uuid, retry_at.max(now + self.config.farewell));
-        }
-    }
-
-    /// A HELLO under the UUID of a live peer, from elsewhere: whether that one
-    /// still answers a PING decides.
-    fn contest(&mut self, now: Time, uuid: Uuid, newcomer: Box<Greeted>) {
-        let timeout = self.config.ping_timeout;
-        let Some(peer) = self.peers.get_mut(&uuid) else {
-            return;
-        };
-        let contested_until = peer.contested_until;
-        let Phase::Ready(live) = &mut peer.phase else {
-            return;
-        };
-        if contested_until.is_some_and(|until| now < until) {
-            self.counters.refused += 1;
-            return;
-        }
-        live.pings = live.pings.saturating_add(1);
-        live.contest = Some(Contest {
-            newcomer,
-            held: Held::default(),
-            pings: live.pings,
-            until: now + timeout,
-        });
-        let session = live.mailbox.session;
-        self.send(session, Command::Ping);
-        self.schedule(uuid, now + timeout);
-    }
-
-    /// The older one answered: two live nodes share a UUID.
-    pub(super) fn newcomer_loses(&mut self, now: Time, uuid: Uuid) {
-        let Some(peer) = self.peers.get_mut(&uuid) else {
-            return;
-        };
-        if let Some(live) = peer.live_mut() {
-            live.contest = None;
-        }
-        self.tell_conflict(now, uuid);
-    }
-
-    /// Two live nodes claim that UUID. The application is told once.
-    fn tell_conflict(&mut self, now: Time, uuid: Uuid) {
-        let Some(peer) = self.peers.get_mut(&uuid) else {
-            return;
-        };
-        let first = peer.contested_until.is_none();
-        peer.contested_until = Some(now + CONTEST_REST);
-        if first {
-            tracing::debug!(%uuid, "two live nodes claim this UUID");
-            self.event(Event::Conflict { peer: uuid });
-        }
-    }
-
-    /// The older one is gone: it started anew elsewhere.
-    pub(super) fn newcomer_wins(&mut self, now: Time, uuid: Uuid) {
-        let contest = self
-            .peers
-            .get_mut(&uuid)
-            .and_then(Peer::live_mut)
-            .and_then(|live| live.contest.take());
-        let Some(contest) = contest else {
-            return;
-        };
-        self.replace(now, uuid, contest.newcomer);
-        if let Some(Phase::Entering(_, _, held)) =
-            self.peers.get_mut(&uuid).map(|peer| &mut peer.phase)
-        {
-            *held = contest.held;
-        }
-    }
-
-    /// Another UUID claims the address of a peer. Container and link-local
-    /// addresses collide, and a HELLO can say anything: the older one goes only
-    /// if it doesn't answer.
-    pub(super) fn doubt_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
-        if !self.sessions.lead_to_port_of(endpoint) {
-            return;
-        }
-        let holder = self.peers.iter_mut().find_map(|(uuid, peer)| {
-            let Phase::Ready(live) = &mut peer.phase else {
-                return None;
-            };
-            let held = *uuid != claimant && live.mailbox.endpoint == *endpoint && !live.doubted;
-            held.then(|| {
-                live.doubted = true;
-                *uuid
-            })
-        });
-        if let Some(holder) = holder {
-            self.ask(now, holder);
         }
     }
 
@@ -660,8 +365,4 @@ impl Machine {
             self.short_wraps.toggle(uuid);
         }
     }
-}
-
-fn port(greeted: &Greeted) -> Option<u16> {
-    greeted.endpoint.as_ref().and_then(Endpoint::port)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::Heard;
-use super::peer::{Phase, Presence};
+use super::peer::{Peer, Phase};
 use super::timers::Timer;
 use super::{ExitReason, Machine, Output};
 use crate::{Beacon, Command, State, Time};
@@ -19,6 +19,9 @@ const EXIT_SPACING: Duration = Duration::from_millis(20);
 /// just started anew: a session that young is asked first.
 const YOUNG: Duration = Duration::from_secs(1);
 
+/// Who said goodbye is looked for as if it had failed that often.
+const FAILURES_OF_GONE: u32 = 2;
+
 /// Our own way out.
 #[derive(Debug)]
 pub(super) struct Departure {
@@ -26,6 +29,13 @@ pub(super) struct Departure {
     awaited: BTreeSet<Uuid>,
     /// EXIT beacons sent; 0 while we wait for the peers.
     announced: u8,
+}
+
+impl Departure {
+    /// Whether EXIT has been announced: nothing but that follows.
+    pub(super) fn is_said(&self) -> bool {
+        self.announced > 0
+    }
 }
 
 impl Machine {
@@ -59,7 +69,6 @@ impl Machine {
         let known_there = peer.was_heard_at(heard.from.ip());
         let in_doubt = match &peer.phase {
             Phase::Ready(live) => !known_there || (port.is_none() && live.age(now) < YOUNG),
-            Phase::Leaving(..) => return,
             _ => !known_there,
         };
         if in_doubt {
@@ -71,25 +80,74 @@ impl Machine {
         }
         match self.peers.get(&uuid).map(|peer| &peer.phase) {
             Some(Phase::Ready(_)) => self.begin_leaving(now, uuid, ExitReason::Goodbye),
-            Some(_) => self.forget(uuid),
+            Some(Phase::Leaving(..)) => {
+                // Its session ended first, and this is why.
+                if let Some(Phase::Leaving(_, reason, _)) =
+                    self.peers.get_mut(&uuid).map(|peer| &mut peer.phase)
+                {
+                    *reason = ExitReason::Goodbye;
+                }
+            }
+            Some(_) => self.forget(now, uuid),
             None => {}
         }
     }
 
-    /// Drops somebody whom the application never knew.
-    pub(super) fn forget(&mut self, uuid: Uuid) {
+    /// Drops somebody whom the application doesn't know, or no longer. Who is
+    /// named by a source that keeps its word is looked for again after a rest.
+    pub(super) fn forget(&mut self, now: Time, uuid: Uuid) {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        let session = peer.mailbox().map(|mailbox| mailbox.session);
+        if peer.is_lasting() && self.departure.is_none() {
+            peer.announced = State::Ready;
+            peer.tried.clear();
+            peer.failures = peer.failures.max(FAILURES_OF_GONE);
+            let retry_at = now + self.backoff_of(uuid);
+            if let Some(peer) = self.peers.get_mut(&uuid) {
+                peer.phase = Phase::Known { retry_at };
+            }
+            self.schedule(uuid, retry_at);
+        } else {
+            self.drop_peer(uuid);
+            return;
+        }
+        if let Some(session) = session {
+            self.disconnect(session);
+        }
+    }
+
+    /// Drops the entry of a peer, with its mailbox.
+    pub(super) fn drop_peer(&mut self, uuid: Uuid) {
         self.timers.clear(&Timer::Peer(uuid));
-        if let Some(peer) = self.peers.remove(&uuid)
-            && let Some(mailbox) = peer.mailbox()
-        {
+        if let Some(mailbox) = self.peers.remove(&uuid).as_ref().and_then(Peer::mailbox) {
             self.disconnect(mailbox.session);
         }
+    }
+
+    /// Somebody greeted us and is gone, or too loud, before we could answer.
+    pub(super) fn give_up_greeted(&mut self, now: Time, uuid: Uuid) {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        let session = peer.mailbox().map(|mailbox| mailbox.session);
+        peer.failures = peer.failures.saturating_add(1);
+        peer.tried.clear();
+        let retry_at = now + self.backoff_of(uuid);
+        if let Some(peer) = self.peers.get_mut(&uuid) {
+            peer.phase = Phase::Known { retry_at };
+        }
+        if let Some(session) = session {
+            self.disconnect(session);
+        }
+        self.dial_if_due(now, uuid);
     }
 
     /// Stops sending to a peer at once; what it sent before is delivered until
     /// its GOODBYE, the end of its connection, or a short while.
     pub(super) fn begin_leaving(&mut self, now: Time, uuid: Uuid, reason: ExitReason) {
-        let until = now + self.config.farewell;
+        let until = self.clock(now) + self.config.farewell;
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
@@ -102,7 +160,8 @@ impl Machine {
                 if gone {
                     self.exit(now, uuid, reason);
                 } else {
-                    self.schedule(uuid, until);
+                    let due = self.due(now, until);
+                    self.schedule(uuid, due);
                 }
             }
             other => peer.phase = other,
@@ -149,12 +208,11 @@ impl Machine {
                     .is_some_and(|contest| contest.newcomer.connection == connection) =>
             {
                 live.contest = None;
-                live.presence = Presence::Healthy;
             }
-            Phase::Entering(mailbox, greeted, _) if greeted.connection == connection => {
-                let session = mailbox.session;
-                self.disconnect(session);
-                self.session_failed(now, uuid);
+            Phase::Entering(_, greeted, _) | Phase::Waiting(greeted, ..)
+                if greeted.connection == connection =>
+            {
+                self.give_up_greeted(now, uuid);
             }
             _ => {}
         }
@@ -193,13 +251,13 @@ impl Machine {
         for uuid in uuids {
             match self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
                 Some(Phase::Ready(live)) => {
-                    live.pings = live.pings.saturating_add(1);
+                    live.note_ping(now);
                     let session = live.mailbox.session;
                     self.send(session, Command::Ping);
                     awaited.insert(uuid);
                 }
                 Some(Phase::Leaving(..)) | None => {}
-                Some(_) => self.forget(uuid),
+                Some(_) => self.drop_peer(uuid),
             }
         }
         self.drop_seeds();

@@ -1,11 +1,14 @@
 //! The node's state machine.
 //!
 //! Read in this order: `output` (what goes in and comes out), `peer` (where
-//! a peer can stand), `greeting` (how it gets there), `traffic` (what it
-//! says then), `presence` (what its silence means), `leaving` (how it and
-//! we go), `seeds` (addresses without a UUID).
+//! a peer can stand), `greeting` and `dialling` (how it gets there), `traffic`
+//! (what it says then), `presence` (what its silence means), `leaving` (how it
+//! and we go), `conflict` (two that claim the same), `seeds` (addresses without
+//! a UUID).
 
 mod config;
+mod conflict;
+mod dialling;
 mod greeting;
 mod leaving;
 mod output;
@@ -18,6 +21,7 @@ mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -59,13 +63,18 @@ pub struct Machine {
     /// (UUID, port) that said EXIT, and until when their beacons are ignored.
     tombstones: BTreeMap<(Uuid, u16), Time>,
     short_wraps: ShortWraps,
-    own_conflict: bool,
+    /// Since when another live node claims our UUID, and whether that was told.
+    twin: Option<(Time, bool)>,
     departure: Option<Departure>,
     timers: Timers,
     /// Since when nobody reads what peers send.
     paused_at: Option<Time>,
+    /// When the peers were last looked through because of that.
+    paused_round: Time,
     /// Time that doesn't count as a peer's silence.
     skipped: Duration,
+    /// Bytes that wait for mailboxes to open, of all peers together.
+    held: Arc<AtomicUsize>,
     outputs: VecDeque<Output>,
     counters: Counters,
     random: Random,
@@ -75,7 +84,8 @@ impl Machine {
     /// A node that starts now: its first beacon is the first output. The seed
     /// feeds the jitter of its waits.
     #[must_use]
-    pub fn new(config: Config, seed: u64, now: Time) -> Self {
+    pub fn new(mut config: Config, seed: u64, now: Time) -> Self {
+        config.mend();
         let mut machine = Self {
             state: config.state,
             config,
@@ -87,11 +97,13 @@ impl Machine {
             last_session: 0,
             tombstones: BTreeMap::new(),
             short_wraps: ShortWraps::default(),
-            own_conflict: false,
+            twin: None,
             departure: None,
             timers: Timers::default(),
             paused_at: None,
+            paused_round: Time::ZERO,
             skipped: Duration::ZERO,
+            held: Arc::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             random: Random(seed),
@@ -115,9 +127,15 @@ impl Machine {
     /// Does what is due by now.
     pub fn handle_timeout(&mut self, now: Time) {
         if let Some(due) = self.timers.next()
-            && now - due >= STALL
+            && self.paused_at.is_none()
         {
-            self.resume(now, now - due);
+            let late = now - due;
+            if late >= LATE {
+                self.skip(now, late);
+            }
+            if late >= STALL {
+                self.ask_all(now);
+            }
         }
         while let Some(timer) = self.timers.pop(now) {
             match timer {
@@ -144,7 +162,7 @@ impl Machine {
         let uuid = beacon.uuid();
         // RFC 36: "A node SHALL discard beacons that it receives from itself."
         if uuid == self.config.uuid {
-            self.handle_own_beacon(beacon);
+            self.handle_own_beacon(now, beacon);
             return;
         }
         if self.departure.is_some() {
@@ -165,7 +183,7 @@ impl Machine {
         }
         let mut addr = heard.from;
         addr.set_port(beacon.port());
-        let endpoint = Endpoint::Tcp(addr);
+        let endpoint = Endpoint::from(addr);
         let news = self
             .peers
             .get(&uuid)
@@ -177,12 +195,12 @@ impl Machine {
             return;
         };
         peer.via.insert(heard.source);
-        peer.note_address(Address {
+        peer.note_address(Address::new(
             endpoint,
-            over_loopback: heard.over_loopback,
-            source: heard.source,
-            heard: now,
-        });
+            heard.source,
+            heard.over_loopback,
+            now,
+        ));
         if let Some(state) = beacon.state() {
             peer.announced = state;
             if let Phase::Ready(live) = &peer.phase
@@ -194,40 +212,32 @@ impl Machine {
         self.dial_if_due(now, uuid);
     }
 
-    fn handle_own_beacon(&mut self, beacon: &Beacon) {
+    fn handle_own_beacon(&mut self, now: Time, beacon: &Beacon) {
         self.counters.own += 1;
         let other_port = beacon.port() != self.config.port && beacon.port() != 0;
-        if other_port && !beacon.is_leaving() && !self.own_conflict {
-            self.own_conflict = true;
-            let peer = self.config.uuid;
-            self.event(Event::Conflict { peer });
+        if !other_port || beacon.is_leaving() || self.departure.is_some() {
+            return;
         }
-    }
-
-    /// Nobody reads the inbox from now on (`true`), or somebody does again.
-    ///
-    /// Meanwhile nobody's silence counts, and everybody is pinged, so that
-    /// peers whose messages wait don't give us up.
-    pub fn handle_paused(&mut self, now: Time, paused: bool) {
-        match (paused, self.paused_at) {
-            (true, None) => {
-                self.paused_at = Some(now);
-                // Timers were set for the silence that ends here.
-                self.tend_all(now);
+        match self.twin {
+            // It may be the last that we said in a life before.
+            None => self.twin = Some((now, false)),
+            Some((since, false)) if now - since >= TWIN => {
+                self.twin = Some((since, true));
+                let peer = self.config.uuid;
+                self.event(Event::Conflict { peer });
             }
-            (false, Some(since)) => {
-                self.paused_at = None;
-                self.resume(now, now - since);
-            }
-            _ => {}
+            Some(_) => {}
         }
     }
 
     /// The host has slept, for which the monotonic clock doesn't account:
     /// everybody is told that we are here and asked whether they are.
     pub fn handle_resume(&mut self, now: Time) {
-        self.resume(now, Duration::ZERO);
+        if self.departure.as_ref().is_some_and(Departure::is_said) {
+            return;
+        }
         self.announce(now);
+        self.ask_all(now);
         let waiting: Vec<Uuid> = self.peers.keys().copied().collect();
         for uuid in waiting {
             if let Some(peer) = self.peers.get_mut(&uuid)
@@ -281,9 +291,10 @@ impl Machine {
     }
 
     /// Shows another state, at once: in a beacon, and to the peers that showed
-    /// theirs.
+    /// theirs. A state that isn't [settable](State::is_settable) is ignored, and
+    /// so is any while the node leaves.
     pub fn set_state(&mut self, now: Time, state: State) {
-        if self.state == state || self.departure.is_some() {
+        if self.state == state || self.departure.is_some() || !state.is_settable() {
             return;
         }
         self.show_state(now, state);
@@ -432,9 +443,17 @@ impl Machine {
     }
 }
 
-/// A timeout that comes that late means that the process or the host stood
-/// still; shorter delays are a busy machine, for which PINGs allow.
+/// A timeout that comes that late means that we stood still, and that an answer
+/// may wait to be read. Shorter delays are a busy machine, for which the
+/// patience with a PING allows.
+const LATE: Duration = Duration::from_millis(500);
+
+/// After that long, whoever we know is asked whether it is still there.
 const STALL: Duration = Duration::from_secs(2);
+
+/// Beacons under our UUID and another port that are heard for that long are of
+/// another node.
+const TWIN: Duration = Duration::from_millis(500);
 
 /// How often forgotten peers and old tombstones are looked for.
 const SWEEP: Duration = Duration::from_secs(10);

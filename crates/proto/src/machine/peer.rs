@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -16,7 +17,12 @@ pub const STATE_HEADER: &str = "X-ZRE-STATE";
 /// Headers of this prefix are between nodes, not for applications.
 const OWN_PREFIX: &str = "X-ZRE-";
 
-/// Addresses remembered for one peer: its interfaces, twice over.
+/// An address that wasn't heard for that long and is heard again is as good as
+/// a new one.
+const LAPSE: Duration = Duration::from_secs(5);
+
+/// Addresses remembered for one peer: its interfaces, twice over. Those that a
+/// source keeps naming stay longest.
 const ADDRESSES: usize = 8;
 
 /// Moves of one peer from place to place within a time that no traveller makes.
@@ -25,8 +31,13 @@ const MOVES_WINDOW: Duration = Duration::from_secs(120);
 
 /// What a peer may say before our mailbox to it has opened. It takes a round
 /// trip, so this is far more than an honest peer needs.
-const HELD_MESSAGES: usize = 10_000;
 const HELD_BYTES: usize = 4 << 20;
+
+/// What all peers together may say so: strangers can be many.
+const HELD_TOTAL: usize = 64 << 20;
+
+/// What each frame costs beside its bytes.
+const HELD_FRAME: usize = 64;
 
 /// Somebody who is known, by a beacon or by a session.
 #[derive(Debug)]
@@ -41,15 +52,15 @@ pub(super) struct Peer {
     pub(super) heard: Time,
     /// Dials that failed and sessions that broke early, in a row.
     pub(super) failures: u32,
-    /// Which of the addresses is dialled next.
-    pub(super) next_address: usize,
+    /// Where a dial failed since the last rest.
+    pub(super) tried: BTreeSet<Endpoint>,
     /// Re-greetings and when their count began, so that they can be bounded.
     pub(super) restarts: (Time, u32),
     /// Before then, a contest for this UUID isn't opened again.
     pub(super) contested_until: Option<Time>,
     /// Where it said it was when it last greeted; since when it has said
     /// another place each time, and how often.
-    greeted_at: Option<Endpoint>,
+    pub(super) greeted_at: Option<Endpoint>,
     moves: (Time, u32),
     /// When its timer is set.
     pub(super) timer: Option<Time>,
@@ -62,13 +73,17 @@ pub(super) enum Phase {
     Known { retry_at: Time },
     /// A mailbox is being opened.
     Dialling(Mailbox),
-    /// Our HELLO is out; theirs is due by the given time.
+    /// Our HELLO is out; theirs is due by the given time on the silence clock.
     Greeting(Mailbox, Time),
     /// Their HELLO came; the mailbox is being opened.
     Entering(Mailbox, Box<Greeted>, Held),
+    /// Their HELLO came and no mailbox could be opened; it is tried again at the
+    /// given time. They won't greet twice.
+    Waiting(Box<Greeted>, Held, Time),
     /// Both have greeted: the application knows it.
     Ready(Box<Live>),
-    /// It is going. What it sent before is delivered until the given time.
+    /// It is going. What it sent before is delivered until the given time on
+    /// the silence clock.
     Leaving(Box<Live>, super::ExitReason, Time),
 }
 
@@ -99,10 +114,12 @@ pub(super) struct Greeted {
 }
 
 /// Messages that wait for the mailbox to open.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Held {
     frames: Vec<Frames>,
     bytes: usize,
+    /// What waits in the whole node.
+    total: Arc<AtomicUsize>,
 }
 
 /// A peer that the application knows.
@@ -115,8 +132,13 @@ pub(super) struct Live {
     pub(super) state: State,
     pub(super) incoming: Incoming,
     pub(super) entered: Time,
-    /// When a message came last, on the clock that stands while we don't read.
+    /// When a message came last, on the silence clock.
     pub(super) last_heard: Time,
+    /// When it was last sent a PING.
+    pub(super) pinged: Time,
+    /// When it was last seen to how much we have said, and how much it was.
+    pub(super) looked_at: Time,
+    pub(super) said: u64,
     pub(super) presence: Presence,
     /// PINGs that are out.
     pub(super) pings: u32,
@@ -127,7 +149,7 @@ pub(super) struct Live {
     pub(super) connection_ended: bool,
 }
 
-/// What a peer's silence means so far.
+/// What a peer's silence means so far. Times are on the silence clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
     Healthy,
@@ -145,6 +167,7 @@ pub(super) struct Contest {
     pub(super) held: Held,
     /// PINGs that the older one has still to answer.
     pub(super) pings: u32,
+    /// On the silence clock.
     pub(super) until: Time,
 }
 
@@ -153,8 +176,29 @@ pub(super) struct Contest {
 pub(super) struct Address {
     pub(super) endpoint: Endpoint,
     pub(super) over_loopback: bool,
-    pub(super) source: Source,
+    /// Which sources name it; the first decides when it is dialled.
+    pub(super) sources: BTreeSet<Source>,
     pub(super) heard: Time,
+}
+
+impl Address {
+    pub(super) fn new(endpoint: Endpoint, source: Source, over_loopback: bool, now: Time) -> Self {
+        Self {
+            endpoint,
+            over_loopback,
+            sources: BTreeSet::from([source]),
+            heard: now,
+        }
+    }
+
+    fn rank(&self) -> Option<Source> {
+        self.sources.first().copied()
+    }
+
+    /// Whether a source names it that keeps its word by itself.
+    fn is_lasting(&self) -> bool {
+        self.sources.iter().any(|source| source.is_lasting())
+    }
 }
 
 impl Peer {
@@ -166,7 +210,7 @@ impl Peer {
             announced: State::Ready,
             heard: now,
             failures: 0,
-            next_address: 0,
+            tried: BTreeSet::new(),
             restarts: (now, 0),
             contested_until: None,
             greeted_at: None,
@@ -177,31 +221,54 @@ impl Peer {
 
     /// Remembers an address. The order of the sources decides which is dialled
     /// first; within one source, the newest.
-    pub(super) fn note_address(&mut self, address: Address) {
+    pub(super) fn note_address(&mut self, mut address: Address) {
         self.heard = address.heard;
-        if let Some(known) = self
+        let known = self
             .addresses
-            .iter_mut()
-            .find(|known| known.endpoint == address.endpoint)
+            .iter()
+            .position(|known| known.endpoint == address.endpoint);
+        if let Some(index) = known
+            && let Some(known) = self.addresses.get_mut(index)
         {
-            known.heard = address.heard;
             known.over_loopback |= address.over_loopback;
-            known.source = known.source.min(address.source);
-            return;
+            let rank = known.rank();
+            known.sources.append(&mut address.sources);
+            let last = std::mem::replace(&mut known.heard, address.heard);
+            // Heard all the time, or as good as before: it keeps its place.
+            if address.heard - last < LAPSE && known.rank() == rank {
+                return;
+            }
+            address = self.addresses.remove(index);
         }
         let at = self
             .addresses
-            .partition_point(|known| known.source < address.source);
+            .partition_point(|known| known.rank() < address.rank());
         self.addresses.insert(at, address);
-        self.next_address = 0;
         if self.addresses.len() > ADDRESSES
             && let Some((stalest, _)) = self
                 .addresses
                 .iter()
                 .enumerate()
-                .min_by_key(|(_, known)| known.heard)
+                .min_by_key(|(_, known)| (known.is_lasting(), known.heard))
         {
             self.addresses.remove(stalest);
+        }
+    }
+
+    /// A source no longer names an address.
+    pub(super) fn drop_source(&mut self, endpoint: &Endpoint, source: Source) {
+        let mut dropped = false;
+        self.addresses.retain_mut(|known| {
+            dropped |= known.endpoint == *endpoint && known.sources.remove(&source);
+            !known.sources.is_empty()
+        });
+        if dropped
+            && !self
+                .addresses
+                .iter()
+                .any(|known| known.sources.contains(&source))
+        {
+            self.via.remove(&source);
         }
     }
 
@@ -237,13 +304,14 @@ impl Peer {
     /// source that keeps its word names it. A seed, which names nobody, is
     /// dialled on its own account, whoever is met there.
     pub(super) fn is_lasting(&self) -> bool {
-        self.addresses.iter().any(|known| known.source.is_lasting())
+        self.addresses.iter().any(Address::is_lasting)
     }
 
-    /// The address to dial now; after a failure, the next one.
+    /// The address to dial now: the best that hasn't just failed.
     pub(super) fn dial_address(&self) -> Option<&Address> {
         self.addresses
-            .get(self.next_address % self.addresses.len().max(1))
+            .iter()
+            .find(|known| !self.tried.contains(&known.endpoint))
     }
 
     /// Whether the application knows it.
@@ -264,7 +332,7 @@ impl Peer {
     /// The open or opening mailbox.
     pub(super) fn mailbox(&self) -> Option<&Mailbox> {
         match &self.phase {
-            Phase::Known { .. } | Phase::Leaving(..) => None,
+            Phase::Known { .. } | Phase::Waiting(..) | Phase::Leaving(..) => None,
             Phase::Dialling(mailbox)
             | Phase::Greeting(mailbox, _)
             | Phase::Entering(mailbox, ..) => Some(mailbox),
@@ -281,6 +349,11 @@ impl Peer {
         }
     }
 
+    /// Whether there is anything with it beyond its being known.
+    pub(super) fn is_engaged(&self) -> bool {
+        !matches!(self.phase, Phase::Known { .. })
+    }
+
     /// Takes the phase out, to be replaced by the next one.
     pub(super) fn take_phase(&mut self, now: Time) -> Phase {
         mem::replace(&mut self.phase, Phase::Known { retry_at: now })
@@ -295,6 +368,16 @@ impl Peer {
                 heard_at(&live.mailbox.endpoint)
                     || live.greeted.from.is_some_and(|from| from.ip() == ip)
             })
+    }
+}
+
+impl Greeted {
+    /// Whether another HELLO came from another host, as far as one can see.
+    pub(super) fn is_far(&self, other: &Self) -> bool {
+        match (self.from, other.from) {
+            (Some(this), Some(other)) => this.ip() != other.ip(),
+            _ => false,
+        }
     }
 }
 
@@ -353,19 +436,39 @@ fn reachable(told: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
 }
 
 impl Held {
+    pub(super) fn new(total: &Arc<AtomicUsize>) -> Self {
+        Self {
+            frames: Vec::new(),
+            bytes: 0,
+            total: total.clone(),
+        }
+    }
+
     /// False where it would hold too much.
     pub(super) fn push(&mut self, frames: Frames) -> bool {
-        let bytes: usize = frames.iter().map(bytes::Bytes::len).sum();
-        if self.frames.len() >= HELD_MESSAGES || self.bytes.saturating_add(bytes) > HELD_BYTES {
+        let bytes = frames
+            .iter()
+            .map(|frame| frame.len().saturating_add(HELD_FRAME))
+            .fold(0, usize::saturating_add);
+        let own = self.bytes.saturating_add(bytes);
+        let total = self.total.load(Ordering::Relaxed).saturating_add(bytes);
+        if own > HELD_BYTES || total > HELD_TOTAL {
             return false;
         }
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes = own;
+        self.total.store(total, Ordering::Relaxed);
         self.frames.push(frames);
         true
     }
 
-    pub(super) fn into_frames(self) -> Vec<Frames> {
-        self.frames
+    pub(super) fn take(&mut self) -> Vec<Frames> {
+        mem::take(&mut self.frames)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -379,6 +482,9 @@ impl Live {
             connection_ended: false,
             entered: now,
             last_heard: clock,
+            pinged: now,
+            looked_at: now,
+            said: 0,
             presence: Presence::Healthy,
             pings: 0,
             doubted: false,
@@ -403,6 +509,13 @@ impl ShortWraps {
 
     pub(super) fn contains(&self, peer: Uuid) -> bool {
         self.0.contains(&peer)
+    }
+
+    /// A peer was seen to do so.
+    pub(super) fn insert(&mut self, peer: Uuid) {
+        if self.0.len() < Self::MAX {
+            self.0.insert(peer);
+        }
     }
 
     /// A peer dropped us where the two wraps part: it uses the other one.

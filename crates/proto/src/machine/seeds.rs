@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use uuid::Uuid;
 
 use super::output::{Found, Source, Up};
-use super::peer::{Address, Greeted, Mailbox, Phase};
+use super::peer::{Address, Greeted, Mailbox, Peer, Phase};
 use super::timers::Timer;
 use super::{Machine, Output, Owner, Session};
 use crate::{Endpoint, Time};
@@ -29,13 +29,16 @@ pub(super) struct Seed {
     retry_at: Time,
 }
 
-/// A provisional session. With a deadline, our HELLO is out.
+/// A provisional session. With a deadline, on the silence clock, our HELLO is
+/// out.
 #[derive(Debug)]
 struct Dial {
     mailbox: Mailbox,
     deadline: Option<Time>,
     /// Where it leads, once that is known.
     remote: Option<SocketAddr>,
+    /// Who greeted us since our HELLO went out, without being met here.
+    suspect: Option<Uuid>,
 }
 
 impl Seed {
@@ -62,12 +65,7 @@ impl Machine {
                 return;
             };
             peer.via.insert(found.source);
-            peer.note_address(Address {
-                endpoint: found.endpoint,
-                over_loopback: true,
-                source: found.source,
-                heard: now,
-            });
+            peer.note_address(Address::new(found.endpoint, found.source, true, now));
             self.dial_if_due(now, uuid);
             return;
         }
@@ -102,44 +100,46 @@ impl Machine {
             }
         }
         for peer in self.peers.values_mut() {
-            let known = peer.addresses.len();
-            peer.addresses
-                .retain(|known| known.source != source || known.endpoint != *endpoint);
-            if peer.addresses.len() < known
-                && !peer.addresses.iter().any(|known| known.source == source)
-            {
-                peer.via.remove(&source);
-            }
+            peer.drop_source(endpoint, source);
         }
     }
 
     pub(super) fn tend_seed(&mut self, now: Time, endpoint: &Endpoint) {
         let timer = Timer::Seed(endpoint.clone());
-        let Some(seed) = self.seeds.get_mut(endpoint) else {
+        let clock = self.clock(now);
+        let Some(seed) = self.seeds.get(endpoint) else {
             return;
         };
         if seed.own || self.departure.is_some() {
             return;
         }
         if let Some(dial) = &seed.dial {
-            match dial.deadline {
-                Some(deadline) if now >= deadline => {
-                    let session = dial.mailbox.session;
-                    self.disconnect(session);
-                    self.seed_failed(now, endpoint);
-                }
-                Some(deadline) => self.timers.set(timer, deadline),
-                None => {}
+            let Some(deadline) = dial.deadline else {
+                return;
+            };
+            if clock < deadline {
+                let due = self.due(now, deadline);
+                self.timers.set(timer, due);
+                return;
+            }
+            let (session, suspect) = (dial.mailbox.session, dial.suspect);
+            self.disconnect(session);
+            self.seed_failed(now, endpoint);
+            // Whoever greeted us meanwhile probably meant this dial: an address
+            // of a peer that we know by another one.
+            if let Some(uuid) = suspect
+                && self.peers.get(&uuid).is_some_and(Peer::is_engaged)
+            {
+                self.bind_seed(endpoint, uuid);
             }
             return;
         }
-        let met = seed.peer.filter(|uuid| {
-            self.peers
-                .get(uuid)
-                .is_some_and(|peer| peer.mailbox().is_some() || peer.live().is_some())
-        });
+        let met = seed
+            .peer
+            .filter(|uuid| self.peers.get(uuid).is_some_and(Peer::is_engaged));
         if met.is_some() {
-            // Its end retries the seed.
+            // A dial that fails tells nobody; look again.
+            self.timers.set(timer, now + self.config.backoff_max);
             return;
         }
         let retry_at = seed.retry_at;
@@ -157,6 +157,7 @@ impl Machine {
                     mailbox,
                     deadline: None,
                     remote: endpoint.socket_addr(),
+                    suspect: None,
                 });
             }
         }
@@ -224,20 +225,16 @@ impl Machine {
             self.mark_own(endpoint);
             return;
         }
-        if let Some(uuid) = up.peer
-            && self
-                .peers
-                .get(&uuid)
-                .is_some_and(|peer| peer.mailbox().is_some() || peer.live().is_some())
-        {
-            self.disconnect(session);
-            if let Some(seed) = self.seeds.get_mut(endpoint) {
-                seed.dial = None;
-            }
-            self.bind_seed(endpoint, uuid);
+        let greeted = |seed: &Seed| seed.greeted_session().is_some();
+        if self.seeds.get(endpoint).is_some_and(greeted) {
             return;
         }
-        let deadline = now + self.config.hello_timeout;
+        if let Some(uuid) = up.peer {
+            self.seed_is(now, session, endpoint, uuid, up);
+            return;
+        }
+        let deadline = self.clock(now) + self.config.hello_timeout;
+        let due = self.due(now, deadline);
         let Some(mut dial) = self
             .seeds
             .get_mut(endpoint)
@@ -251,7 +248,61 @@ impl Machine {
         if let Some(seed) = self.seeds.get_mut(endpoint) {
             seed.dial = Some(dial);
         }
-        self.timers.set(Timer::Seed(endpoint.clone()), deadline);
+        self.timers.set(Timer::Seed(endpoint.clone()), due);
+    }
+
+    /// The handshake says whose mailbox a dial is. Who is known already gets no
+    /// second HELLO.
+    fn seed_is(&mut self, now: Time, session: Session, endpoint: &Endpoint, uuid: Uuid, up: Up) {
+        let engaged = self.peers.get(&uuid).is_some_and(Peer::is_engaged);
+        if !engaged && self.require_peer(now, uuid).is_none() {
+            self.disconnect(session);
+            self.seed_failed(now, endpoint);
+            return;
+        }
+        self.bind_seed(endpoint, uuid);
+        self.timers
+            .set(Timer::Seed(endpoint.clone()), now + self.config.backoff_max);
+        let dial = self
+            .seeds
+            .get_mut(endpoint)
+            .and_then(|seed| seed.dial.take());
+        let Some(dial) = dial else {
+            return;
+        };
+        if engaged {
+            self.disconnect(session);
+            return;
+        }
+        self.sessions
+            .insert(session, Owner::Peer(uuid), &dial.mailbox.endpoint);
+        if let Some(peer) = self.peers.get_mut(&uuid) {
+            peer.phase = Phase::Dialling(dial.mailbox);
+        }
+        self.handle_session_up(now, session, up);
+    }
+
+    /// Somebody greets us while dials wait for a HELLO.
+    pub(super) fn suspect_seeds(&mut self, uuid: Uuid) {
+        for seed in self.seeds.values_mut() {
+            if let Some(dial) = &mut seed.dial
+                && dial.deadline.is_some()
+            {
+                dial.suspect = Some(uuid);
+            }
+        }
+    }
+
+    /// No dial is given up before then, on the silence clock: its HELLO may wait
+    /// to be read.
+    pub(super) fn spare_seeds(&mut self, until: Time) {
+        for seed in self.seeds.values_mut() {
+            if let Some(dial) = &mut seed.dial
+                && let Some(deadline) = &mut dial.deadline
+            {
+                *deadline = until.max(*deadline);
+            }
+        }
     }
 
     pub(super) fn seed_failed(&mut self, now: Time, endpoint: &Endpoint) {
@@ -290,13 +341,14 @@ impl Machine {
     pub(super) fn adopt_dial(
         &mut self,
         now: Time,
+        uuid: Uuid,
         greeted: &Greeted,
     ) -> Option<(Mailbox, Option<Source>, bool)> {
         let endpoint = self.matching_seed(greeted)?;
         let source = self.seeds.get(&endpoint)?.sources.first().copied();
         let seed = self.seeds.get_mut(&endpoint)?;
         let dial = seed.dial.take()?;
-        seed.failures = 0;
+        self.bind_seed(&endpoint, uuid);
         self.timers
             .set(Timer::Seed(endpoint), now + self.config.backoff_max);
         Some((dial.mailbox, source, dial.deadline.is_some()))
@@ -319,10 +371,13 @@ impl Machine {
             }
         }
         let from = greeted.from?.ip();
+        // Who says that it is at that very address, with another port, is
+        // another node of that host.
+        let neighbour = greeted.endpoint.as_ref().and_then(Endpoint::ip) == Some(from);
         let mut there = self
             .seeds
             .iter()
-            .filter(|(_, seed)| leads_to(seed).is_some_and(|addr| addr.ip() == from));
+            .filter(|(_, seed)| !neighbour && leads_to(seed).is_some_and(|addr| addr.ip() == from));
         match (there.next(), there.next()) {
             (Some((endpoint, _)), None) => Some(endpoint.clone()),
             _ => None,
@@ -355,7 +410,7 @@ impl Machine {
             .map(|(uuid, _)| *uuid)
             .collect();
         for uuid in claimed {
-            self.forget(uuid);
+            self.drop_peer(uuid);
         }
     }
 

@@ -30,16 +30,12 @@ impl Machine {
                     live.contest = None;
                 }
             }
-            Some(Phase::Entering(_, greeted, held)) if greeted.connection == from.connection => {
+            Some(Phase::Entering(_, greeted, held) | Phase::Waiting(greeted, held, _))
+                if greeted.connection == from.connection =>
+            {
                 if !held.push(frames) {
                     self.counters.limited += 1;
-                    if let Some(peer) = self.peers.get(&from.peer)
-                        && let Some(mailbox) = peer.mailbox()
-                    {
-                        let session = mailbox.session;
-                        self.disconnect(session);
-                        self.session_failed(now, from.peer);
-                    }
+                    self.give_up_greeted(now, from.peer);
                 }
             }
             _ => self.handle_stranger(now, from, frames),

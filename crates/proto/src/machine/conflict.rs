@@ -1,0 +1,153 @@
+//! Two nodes that claim the same: a UUID, or an address.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::output::Source;
+use super::peer::{Contest, Greeted, Held, Mailbox, Peer, Phase};
+use super::{Event, ExitReason, Machine};
+use crate::{Command, Endpoint, Time};
+
+/// How long a UUID that two nodes claim isn't contested again.
+const CONTEST_REST: Duration = Duration::from_secs(10);
+
+impl Machine {
+    /// A HELLO under the UUID of a live peer, from elsewhere: whether that one
+    /// still answers a PING decides.
+    pub(super) fn contest(&mut self, now: Time, uuid: Uuid, newcomer: Box<Greeted>) {
+        let timeout = self.config.ping_timeout;
+        let clock = self.clock(now);
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        let contested_until = peer.contested_until;
+        let Phase::Ready(live) = &mut peer.phase else {
+            return;
+        };
+        if contested_until.is_some_and(|until| now < until) {
+            self.counters.refused += 1;
+            return;
+        }
+        live.note_ping(now);
+        live.contest = Some(Contest {
+            newcomer,
+            held: Held::new(&self.held),
+            pings: live.pings,
+            until: clock + timeout,
+        });
+        let session = live.mailbox.session;
+        self.send(session, Command::Ping);
+        let due = self.due(now, clock + timeout);
+        self.schedule(uuid, due);
+    }
+
+    /// The older one answered: two live nodes share a UUID.
+    pub(super) fn newcomer_loses(&mut self, now: Time, uuid: Uuid) {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        if let Some(live) = peer.live_mut() {
+            live.contest = None;
+            // It is its turn, not that of whoever said last where it is.
+            let endpoint = live.greeted.endpoint.clone();
+            peer.greeted_at = endpoint;
+        }
+        self.tell_conflict(now, uuid);
+    }
+
+    /// Two live nodes claim that UUID. The application is told once.
+    pub(super) fn tell_conflict(&mut self, now: Time, uuid: Uuid) {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        let first = peer.contested_until.is_none();
+        peer.contested_until = Some(now + CONTEST_REST);
+        if first {
+            tracing::debug!(%uuid, "two live nodes claim this UUID");
+            self.event(Event::Conflict { peer: uuid });
+        }
+    }
+
+    /// The older one is gone: it started anew elsewhere.
+    pub(super) fn newcomer_wins(&mut self, now: Time, uuid: Uuid) {
+        self.judge_wrap(uuid);
+        // Which answers who waits for that.
+        self.exit(now, uuid, ExitReason::Replaced);
+    }
+
+    /// Another UUID claims the address of a peer. Container and link-local
+    /// addresses collide, and a HELLO can say anything: the older one goes only
+    /// if it doesn't answer.
+    pub(super) fn doubt_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
+        if !self.sessions.lead_to_port_of(endpoint) {
+            return;
+        }
+        let holder = self.peers.iter_mut().find_map(|(uuid, peer)| {
+            let Phase::Ready(live) = &mut peer.phase else {
+                return None;
+            };
+            let held = *uuid != claimant && live.mailbox.endpoint == *endpoint && !live.doubted;
+            held.then(|| {
+                live.doubted = true;
+                *uuid
+            })
+        });
+        if let Some(holder) = holder {
+            self.ask(now, holder);
+        }
+    }
+
+    /// The unanswered dial of somebody else at the address from which this HELLO
+    /// comes: a new node lives there, and our HELLO has reached it already.
+    pub(super) fn take_over_dial(
+        &mut self,
+        now: Time,
+        uuid: Uuid,
+        greeted: &Greeted,
+    ) -> Option<(Mailbox, Option<Source>, bool)> {
+        let told = greeted.endpoint.as_ref()?;
+        if !self.sessions.lead_to_port_of(told) {
+            return None;
+        }
+        let from = greeted.from.map(|from| from.ip());
+        let former = self.peers.iter().find_map(|(other, peer)| {
+            let (Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _)) = &peer.phase else {
+                return None;
+            };
+            let comes_from_there = from.is_none_or(|from| mailbox.endpoint.ip() == Some(from));
+            let dialled = mailbox.endpoint.port() == told.port() && comes_from_there;
+            (*other != uuid && dialled).then_some(*other)
+        })?;
+        let peer = self.peers.get_mut(&former)?;
+        let (mailbox, greeted_already) = match peer.take_phase(now) {
+            Phase::Dialling(mailbox) => (mailbox, false),
+            Phase::Greeting(mailbox, _) => (mailbox, true),
+            other => {
+                peer.phase = other;
+                return None;
+            }
+        };
+        peer.failures = peer.failures.saturating_add(1);
+        let retry_at = now + self.backoff_of(former);
+        if let Some(peer) = self.peers.get_mut(&former) {
+            peer.phase = Phase::Known { retry_at };
+            if peer.is_lasting() {
+                self.schedule(former, retry_at);
+            }
+        }
+        Some((mailbox, None, greeted_already))
+    }
+
+    /// Whether a session with somebody else leads to that address, or is being
+    /// opened there.
+    pub(super) fn is_held_by_another(&self, uuid: Uuid, endpoint: &Endpoint) -> bool {
+        let held = |(other, peer): (&Uuid, &Peer)| {
+            *other != uuid
+                && peer
+                    .mailbox()
+                    .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
+        };
+        self.sessions.lead_to_port_of(endpoint) && self.peers.iter().any(held)
+    }
+}

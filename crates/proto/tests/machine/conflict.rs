@@ -1,0 +1,193 @@
+//! Two nodes that claim the same thing.
+
+use zre_proto::machine::Source;
+use zre_proto::{Beacon, Command};
+
+use crate::bench::{Bench, OUR_PORT, Peer, ms, our_uuid, secs, whisper};
+
+#[test]
+fn of_two_live_nodes_with_one_uuid_the_one_that_answers_stays() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.pass(secs(2));
+    // A cloned image: the same UUID, on another host, even the same port.
+    let mut clone = Peer {
+        ip: "10.0.1.1".parse().unwrap(),
+        connection: 2000,
+        ..peer.clone()
+    };
+    bench.greet(&mut clone);
+    assert_eq!(bench.pings(session), 1);
+    bench.say(&mut clone, whisper("I am the real one"));
+    bench.say(&mut peer, Command::PingOk);
+    assert_eq!(bench.events(), ["conflict 01"]);
+    bench.say(&mut peer, whisper("I am"));
+    bench.say(&mut clone, whisper("still here"));
+    assert_eq!(bench.events(), ["whisper 01 I am"]);
+    // It goes on trying.
+    for _ in 0..60 {
+        bench.pass(secs(5));
+        bench.greet(&mut clone);
+        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk);
+    }
+    assert!(bench.events().is_empty(), "once");
+    assert!(bench.is_open(session));
+    assert_eq!(bench.connects.len(), 1);
+}
+
+#[test]
+fn a_contest_whose_newcomer_hangs_up_is_over() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    let mut clone = Peer {
+        port: 50_000,
+        connection: 2000,
+        ..peer.clone()
+    };
+    bench.greet(&mut clone);
+    bench.connection_closes(&clone);
+    bench.pass(ms(3000));
+    assert!(bench.events().is_empty());
+    assert!(bench.is_open(session));
+}
+
+#[test]
+fn a_contest_does_not_repeat_what_was_told_of_the_older_ones_silence() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    bench.pass(ms(7000));
+    assert_eq!(bench.events(), ["evasive 01"]);
+    let mut clone = Peer {
+        port: 50_000,
+        connection: 2000,
+        ..peer.clone()
+    };
+    bench.greet(&mut clone);
+    bench.connection_closes(&clone);
+    bench.pass(ms(2000));
+    assert!(bench.events().is_empty(), "evasive it was already");
+}
+
+#[test]
+fn somebody_else_with_our_uuid_is_a_conflict_told_once() {
+    let mut bench = Bench::new();
+    let ours = Beacon::Classic {
+        uuid: our_uuid(),
+        port: OUR_PORT,
+    };
+    let twin = Beacon::Classic {
+        uuid: our_uuid(),
+        port: OUR_PORT + 1,
+    };
+    let ip = "10.0.0.5".parse().unwrap();
+    bench.hear_beacon(&ours, ip);
+    assert!(bench.events().is_empty(), "our own, heard again");
+    bench.hear_beacon(&twin, ip);
+    bench.hear_beacon(&twin, ip);
+    assert!(bench.events().is_empty(), "it may be of our life before");
+    for _ in 0..3 {
+        bench.pass(secs(1));
+        bench.hear_beacon(&twin, ip);
+    }
+    assert_eq!(bench.events(), ["conflict 99"]);
+    assert!(bench.connects.is_empty());
+    assert_eq!(bench.machine.counters().own, 6);
+}
+
+#[test]
+fn a_new_uuid_on_an_address_that_another_holds_evicts_nobody_who_answers() {
+    let mut bench = Bench::new();
+    let mut holder = Peer::new(1);
+    let session = bench.meet(&mut holder);
+    bench.pass(secs(2));
+    let mut claimant = Peer {
+        uuid: Peer::new(2).uuid,
+        connection: 2000,
+        ..holder.clone()
+    };
+    for round in 0..2 {
+        if round == 0 {
+            bench.hear(&claimant);
+        } else {
+            bench.greet(&mut claimant);
+        }
+        assert_eq!(bench.pings(session), 1 + round, "it is asked");
+        bench.say(&mut holder, Command::PingOk);
+        bench.pass(ms(1500));
+        assert!(bench.is_open(session));
+    }
+    assert_eq!(bench.events(), ["enter 02"], "there is room for both");
+}
+
+#[test]
+fn a_holder_that_does_not_answer_makes_room_for_the_new_node_of_its_address() {
+    let mut bench = Bench::new();
+    let mut holder = Peer::new(1);
+    bench.meet(&mut holder);
+    bench.pass(secs(2));
+    let mut claimant = Peer {
+        uuid: Peer::new(2).uuid,
+        connection: 2000,
+        ..holder.clone()
+    };
+    bench.hear(&claimant);
+    bench.greet(&mut claimant);
+    bench.pass(ms(8000));
+    let events = bench.events();
+    assert_eq!(events.first().map(String::as_str), Some("enter 02"));
+    assert!(
+        events.contains(&"exit 01 replaced".to_owned()),
+        "long before it expires: {events:?}"
+    );
+}
+
+#[test]
+fn a_claim_on_the_address_of_a_peer_that_is_slow_does_not_evict_it() {
+    // A peer that reads nothing for a while (its application is busy) still
+    // sends PINGs, and answers ours late.
+    let mut bench = Bench::new();
+    let mut holder = Peer::new(1);
+    bench.meet(&mut holder);
+    bench.pass(secs(2));
+    let claimant = Peer {
+        uuid: Peer::new(2).uuid,
+        connection: 2000,
+        ..holder.clone()
+    };
+    bench.hear(&claimant);
+    bench.pass(ms(4000));
+    bench.say(&mut holder, Command::Ping);
+    bench.pass(ms(100));
+    let events = bench.events();
+    assert!(
+        !events.iter().any(|event| event.starts_with("exit 01")),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_claim_keeps_the_way_by_which_the_older_is_known() {
+    let mut bench = Bench::new();
+    let mut holder = Peer::new(1);
+    bench.hear_beacon_by(&holder.beacon(), holder.ip, Source::Multicast);
+    bench.greet(&mut holder);
+    assert_eq!(bench.events(), ["enter 01"]);
+    for id in 2..200u8 {
+        let liar = Peer {
+            uuid: Peer::new(id).uuid,
+            ..holder.clone()
+        };
+        bench.hear(&liar);
+    }
+    assert_eq!(
+        bench.pings(bench.connects[0].0),
+        1,
+        "asked once, not 198 times"
+    );
+    bench.say(&mut holder, Command::PingOk);
+    assert!(bench.events().is_empty());
+}

@@ -1,0 +1,119 @@
+//! What strangers can fill, and how far.
+
+use uuid::Uuid;
+use zre_proto::State;
+
+use crate::bench::{Bench, Peer, ms, secs, whisper};
+
+fn stranger(n: u32) -> Peer {
+    let [_, a, b, c] = n.to_be_bytes();
+    Peer {
+        uuid: Uuid::from_u128(u128::from(n) + 1000),
+        ip: [10, a, b, c].into(),
+        connection: u64::from(n) + 100_000,
+        ..Peer::new(1)
+    }
+}
+
+#[test]
+fn hellos_of_ever_new_uuids_fill_a_bounded_table() {
+    let mut bench = Bench::with(|config| config.limits.peers = 200);
+    bench.open = false;
+    for n in 0..20_000 {
+        bench.greet(&mut stranger(n));
+        if n % 100 == 0 {
+            bench.pass(ms(10));
+        }
+        let sizes = bench.machine.table_sizes();
+        assert!(sizes[..3].iter().all(|size| *size <= 200), "{sizes:?}");
+        assert!(sizes[4] <= 1000, "{sizes:?}");
+    }
+    assert_eq!(bench.machine.counters().overflow, 20_000 - 200);
+    assert!(bench.events().is_empty());
+}
+
+#[test]
+fn beacons_of_ever_new_uuids_fill_a_bounded_table_that_empties_again() {
+    let mut bench = Bench::with(|config| config.limits.peers = 200);
+    bench.open = false;
+    for n in 0..20_000 {
+        bench.hear(&stranger(n));
+        if bench.connects.len() > n as usize {
+            bench.mailbox_closes(bench.last_session());
+        }
+        if n % 10 == 0 {
+            bench.pass(ms(10));
+        }
+        let sizes = bench.machine.table_sizes();
+        assert!(sizes[..3].iter().all(|size| *size <= 200), "{sizes:?}");
+    }
+    bench.pass(secs(80));
+    bench.open = true;
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    assert_eq!(bench.machine.table_sizes()[0], 1);
+}
+
+#[test]
+fn goodbyes_of_ever_new_uuids_fill_a_bounded_table_that_empties_again() {
+    let mut bench = Bench::with(|config| config.limits.peers = 200);
+    for n in 0..20_000 {
+        bench.hear_state(&stranger(n), State::Exit);
+        assert!(bench.machine.table_sizes()[3] <= 200);
+    }
+    bench.pass(secs(20));
+    assert_eq!(bench.machine.table_sizes()[..4], [0; 4]);
+}
+
+#[test]
+fn peers_that_come_and_go_leave_nothing_behind() {
+    let mut bench = Bench::new();
+    for n in 0..3000 {
+        let mut peer = stranger(n);
+        bench.greet(&mut peer);
+        match n % 4 {
+            0 => bench.connection_closes(&peer),
+            1 => bench.say(&mut peer, zre_proto::Command::Goodbye),
+            2 => bench.mailbox_closes(bench.last_session()),
+            _ => bench.receive(&peer, whisper("gap").encode(99)),
+        }
+        bench.pass(ms(100));
+        assert_eq!(bench.events().len(), 2);
+    }
+    bench.pass(secs(90));
+    let [peers, sessions, seeds, tombstones, timers] = bench.machine.table_sizes();
+    assert_eq!([peers, sessions, seeds, tombstones], [0; 4]);
+    assert!(timers <= 2, "{timers}");
+    assert_eq!(bench.open_mailboxes(), 0);
+}
+
+#[test]
+fn what_all_strangers_together_say_before_they_entered_is_bounded() {
+    let mut bench = Bench::new();
+    bench.open = false;
+    let chunk = "x".repeat(1 << 20);
+    let mut cut = 0u32;
+    for n in 0..100 {
+        let mut peer = stranger(n);
+        bench.greet(&mut peer);
+        let session = bench.last_session();
+        for _ in 0..3 {
+            bench.say(&mut peer, whisper(&chunk));
+        }
+        cut += u32::from(!bench.is_open(session));
+    }
+    assert!(cut >= 50, "300 MiB wait, only {cut} were cut off");
+}
+
+#[test]
+fn addresses_without_a_uuid_are_bounded() {
+    let mut bench = Bench::with(|config| config.limits.seeds = 10);
+    for n in 1..100 {
+        bench.find(
+            &format!("tcp://10.0.0.1:{n}"),
+            zre_proto::machine::Source::Dns,
+        );
+    }
+    assert_eq!(bench.machine.table_sizes()[2], 10);
+    assert_eq!(bench.machine.counters().overflow, 89);
+}

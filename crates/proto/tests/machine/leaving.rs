@@ -1,0 +1,403 @@
+//! How peers go, and how we go.
+
+use zre_proto::machine::STATE_HEADER;
+use zre_proto::{Beacon, Command, State};
+
+use crate::bench::{Bench, OUR_PORT, Peer, ms, our_uuid, secs, whisper};
+use crate::net::Net;
+
+#[test]
+fn an_exit_beacon_stops_us_at_once_and_the_peer_leaves_within_its_farewell() {
+    for state_form in [true, false] {
+        let mut bench = Bench::new();
+        let mut peer = Peer::new(1);
+        let session = bench.meet(&mut peer);
+        bench.pass(secs(2));
+        let goodbye = if state_form {
+            peer.state_beacon(State::Exit)
+        } else {
+            peer.goodbye_beacon()
+        };
+        bench.hear_beacon(&goodbye, peer.ip);
+        assert!(!bench.is_open(session), "nothing more is sent");
+        assert!(bench.events().is_empty());
+        bench.say(&mut peer, whisper("said before"));
+        assert_eq!(bench.events(), ["whisper 01 said before"]);
+        bench.pass(ms(49));
+        assert!(bench.events().is_empty());
+        bench.pass(ms(1));
+        assert_eq!(bench.events(), ["exit 01 goodbye"]);
+        bench.say(&mut peer, whisper("too late"));
+        assert!(bench.events().is_empty());
+        let dialled = bench.connects.len();
+        bench.hear(&peer);
+        assert_eq!(bench.connects.len(), dialled, "a late copy of a beacon");
+    }
+}
+
+#[test]
+fn the_end_of_its_connection_or_goodbye_ends_the_farewell() {
+    for ends in [true, false] {
+        let mut bench = Bench::new();
+        let mut peer = Peer::new(1);
+        bench.meet(&mut peer);
+        bench.pass(secs(2));
+        bench.hear_state(&peer, State::Exit);
+        bench.say(&mut peer, whisper("last"));
+        if ends {
+            bench.connection_closes(&peer);
+        } else {
+            bench.say(&mut peer, Command::Goodbye);
+        }
+        assert_eq!(bench.events(), ["whisper 01 last", "exit 01 goodbye"]);
+        bench.pass(secs(1));
+        assert!(bench.events().is_empty());
+    }
+}
+
+#[test]
+fn the_farewell_waits_while_we_do_not_read() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    bench.pass(secs(2));
+    bench.pause(true);
+    bench.hear_state(&peer, State::Exit);
+    bench.pass(secs(10));
+    assert!(bench.events().is_empty());
+    bench.pause(false);
+    bench.pass(ms(40));
+    bench.say(&mut peer, whisper("waited"));
+    assert_eq!(bench.events(), ["whisper 01 waited"]);
+    bench.pass(ms(10));
+    assert_eq!(bench.events(), ["exit 01 goodbye"]);
+}
+
+#[test]
+fn exit_of_another_port_is_of_another_life() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.pass(secs(2));
+    let old = Peer {
+        port: 40_000,
+        ..peer.clone()
+    };
+    bench.hear_state(&old, State::Exit);
+    bench.pass(secs(1));
+    assert!(bench.is_open(session));
+    assert!(bench.events().is_empty());
+}
+
+#[test]
+fn exit_from_where_the_peer_was_never_heard_only_asks_it() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.pass(secs(2));
+    let forger = "10.6.6.6".parse().unwrap();
+    bench.hear_beacon(&peer.state_beacon(State::Exit), forger);
+    bench.hear_beacon(&peer.goodbye_beacon(), forger);
+    assert_eq!(bench.pings(session), 1, "one question for both");
+    bench.say(&mut peer, Command::PingOk);
+    bench.pass(secs(2));
+    assert!(bench.is_open(session));
+    assert!(bench.events().is_empty());
+}
+
+#[test]
+fn a_classic_goodbye_right_after_entering_only_asks() {
+    // It names no port: it may be a late copy of the life before.
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.pass(ms(500));
+    bench.hear_beacon(&peer.goodbye_beacon(), peer.ip);
+    assert_eq!(bench.pings(session), 1);
+    assert!(bench.is_open(session));
+}
+
+#[test]
+fn a_tombstone_holds_late_beacons_off_and_init_or_hello_lifts_it() {
+    for by_hello in [false, true] {
+        let mut bench = Bench::new();
+        let mut peer = Peer::ours(1);
+        bench.meet(&mut peer);
+        bench.pass(secs(2));
+        bench.say(&mut peer, Command::Goodbye);
+        assert_eq!(bench.events(), ["exit 01 goodbye"]);
+        bench.hear_state(&peer, State::Ready);
+        bench.hear(&peer);
+        assert_eq!(bench.connects.len(), 1);
+        assert_eq!(bench.machine.counters().buried, 2);
+        // It starts again under the same UUID and port.
+        if by_hello {
+            peer.connection += 1;
+            bench.greet(&mut peer);
+            assert_eq!(bench.events(), ["enter 01"]);
+            bench.hear_state(&peer, State::Ready);
+        } else {
+            bench.hear_state(&peer, State::Init);
+        }
+        assert_eq!(bench.connects.len(), 2);
+        assert_eq!(bench.machine.counters().buried, 2);
+    }
+}
+
+#[test]
+fn a_tombstone_is_of_one_port_and_of_two_seconds() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    bench.say(&mut peer, Command::Goodbye);
+    let elsewhere = Peer {
+        port: 50_000,
+        ..peer.clone()
+    };
+    bench.hear(&elsewhere);
+    assert_eq!(bench.connects.len(), 2, "another port is another life");
+    let mut bench = Bench::new();
+    bench.meet(&mut peer);
+    bench.say(&mut peer, Command::Goodbye);
+    bench.pass(ms(1900));
+    bench.hear(&peer);
+    assert_eq!(bench.connects.len(), 1);
+    bench.pass(ms(200));
+    bench.hear(&peer);
+    assert_eq!(bench.connects.len(), 2);
+    bench.pass(secs(60));
+    assert_eq!(
+        bench.machine.table_sizes()[3],
+        0,
+        "tombstones go by themselves"
+    );
+}
+
+#[test]
+fn an_exit_beacon_of_a_peer_that_is_only_known_forgets_it() {
+    let mut bench = Bench::new();
+    let peer = Peer::new(1);
+    bench.hear(&peer);
+    let session = bench.last_session();
+    bench.hear_state(&peer, State::Exit);
+    assert!(!bench.is_open(session));
+    assert_eq!(bench.machine.table_sizes()[0], 0);
+    assert!(bench.events().is_empty());
+}
+
+#[test]
+fn a_goodbye_beacon_that_overtakes_the_sessions_end_tells_why() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.pass(secs(2));
+    bench.mailbox_closes(session);
+    bench.hear_beacon(&peer.goodbye_beacon(), peer.ip);
+    bench.connection_closes(&peer);
+    assert_eq!(bench.events(), ["exit 01 goodbye"]);
+    bench.hear(&peer);
+    assert_eq!(bench.connects.len(), 1, "a late copy of a beacon");
+}
+
+#[test]
+fn the_end_of_the_connection_is_an_exit_at_once() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.connection_closes(&peer);
+    assert_eq!(bench.events(), ["exit 01 disconnected"]);
+    assert!(!bench.is_open(session));
+    bench.connection_closes(&peer);
+    bench.mailbox_closes(session);
+    bench.pass(secs(60));
+    assert!(bench.events().is_empty(), "once");
+}
+
+#[test]
+fn a_mailbox_that_ends_waits_for_the_peers_last_words() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.mailbox_closes(session);
+    bench.say(&mut peer, whisper("last words"));
+    assert_eq!(bench.events(), ["whisper 01 last words"]);
+    bench.pass(ms(50));
+    assert_eq!(bench.events(), ["exit 01 disconnected"]);
+    // Where its connection ends first, there is nothing to wait for.
+    let mut peer = Peer::new(2);
+    let session = bench.meet(&mut peer);
+    bench.mailbox_closes(session);
+    bench.connection_closes(&peer);
+    assert_eq!(bench.events(), ["exit 02 disconnected"]);
+}
+
+#[test]
+fn a_state_exit_in_the_session_is_a_goodbye() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    bench.meet(&mut peer);
+    bench.say(&mut peer, Command::State(State::Exit));
+    bench.say(&mut peer, Command::Goodbye);
+    assert_eq!(bench.events(), ["exit 01 goodbye"]);
+    // A node that is on its way out doesn't enter.
+    let mut late = Peer::ours(2);
+    late.state = Some(State::Exit);
+    bench.greet(&mut late);
+    assert!(bench.events().is_empty());
+    assert_eq!(bench.machine.counters().refused, 1);
+}
+
+#[test]
+fn we_leave_draining_confirmed_goodbye_and_three_exits() {
+    let mut bench = Bench::new();
+    let mut peers = [Peer::ours(1), Peer::new(2)];
+    let sessions: Vec<_> = peers.iter_mut().map(|peer| bench.meet(peer)).collect();
+    bench.hear(&Peer::new(3));
+    let half_open = bench.last_session();
+    bench.pass(ms(300));
+    bench.announced.clear();
+    bench.shut_down(secs(10));
+    assert_eq!(bench.announced.len(), 1);
+    assert_eq!(bench.announced[0].1, State::Draining);
+    assert_eq!(
+        bench.said(sessions[0]),
+        [&Command::State(State::Draining), &Command::Ping]
+    );
+    assert_eq!(
+        bench.said(sessions[1]),
+        [&Command::Ping],
+        "C Zyre isn't told"
+    );
+    assert!(!bench.is_open(half_open));
+    // What they say meanwhile still arrives, and the PING-OK of one isn't
+    // enough.
+    bench.pass(secs(2));
+    bench.say(&mut peers[0], whisper("meanwhile"));
+    bench.say(&mut peers[0], Command::PingOk);
+    assert_eq!(bench.events(), ["whisper 01 meanwhile"]);
+    assert!(bench.announced.iter().all(|(_, s)| *s == State::Draining));
+    let mut newcomer = Peer::new(4);
+    bench.hear(&newcomer);
+    bench.greet(&mut newcomer);
+    bench.announced.clear();
+    bench.say(&mut peers[1], Command::PingOk);
+    for session in &sessions {
+        assert_eq!(bench.said(*session).last(), Some(&&Command::Goodbye));
+        assert!(bench.disconnected.contains(&(*session, true)), "it lingers");
+    }
+    let left = bench.now;
+    bench.pass(ms(50));
+    let times: Vec<_> = bench.announced.iter().map(|(at, _)| *at - left).collect();
+    assert_eq!(times, [ms(0), ms(20), ms(40)]);
+    assert!(bench.announced.iter().all(|(_, s)| *s == State::Exit));
+    assert_eq!(bench.stopped, Some(left + ms(40)));
+    assert_eq!(bench.open_mailboxes(), 0);
+    assert!(bench.machine.poll_timeout().is_none());
+}
+
+#[test]
+fn a_peer_that_never_answers_holds_us_up_to_the_deadline_only() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.shut_down(secs(3));
+    bench.pass(ms(2990));
+    assert!(bench.is_open(session));
+    bench.pass(ms(10));
+    assert_eq!(bench.said(session).last(), Some(&&Command::Goodbye));
+    bench.pass(ms(40));
+    assert!(bench.stopped.is_some());
+}
+
+#[test]
+fn a_peer_that_goes_while_we_leave_is_not_waited_for() {
+    for how in 0..4 {
+        let mut bench = Bench::new();
+        let mut peer = Peer::new(1);
+        let session = bench.meet(&mut peer);
+        bench.shut_down(secs(30));
+        match how {
+            0 => bench.connection_closes(&peer),
+            1 => bench.mailbox_closes(session),
+            2 => bench.say(&mut peer, Command::Goodbye),
+            _ => bench.receive(&peer, whisper("gap").encode(99)),
+        }
+        bench.pass(ms(100));
+        assert!(bench.stopped.is_some(), "{how}");
+        assert_eq!(bench.events().len(), 1, "its exit");
+    }
+}
+
+#[test]
+fn nothing_at_all_comes_after_stopped() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    bench.meet(&mut peer);
+    bench.find("tcp://10.0.0.7:7", zre_proto::machine::Source::Static);
+    bench.shut_down(ms(0));
+    bench.pass(secs(1));
+    assert!(bench.stopped.is_some());
+    // The harness panics at the first output.
+    bench.hear(&peer);
+    bench.hear_state(&peer, State::Exit);
+    bench.greet(&mut peer);
+    bench.say(&mut peer, Command::Ping);
+    bench.connection_closes(&peer);
+    bench.find("tcp://10.0.0.8:8", zre_proto::machine::Source::Static);
+    let twin = Beacon::Classic {
+        uuid: our_uuid(),
+        port: OUR_PORT + 1,
+    };
+    bench.hear_beacon(&twin, peer.ip);
+    bench.machine.set_state(bench.now, State::Busy);
+    bench.machine.handle_resume(bench.now);
+    let _ = bench.machine.join("G");
+    bench.pause(true);
+    bench.pause(false);
+    bench.shut_down(secs(1));
+    bench.pass(secs(60));
+}
+
+#[test]
+fn alone_or_without_beacons_we_leave_at_once() {
+    let mut bench = Bench::new();
+    bench.shut_down(secs(10));
+    bench.pass(ms(40));
+    assert!(bench.stopped.is_some());
+    let mut bench = Bench::with(|config| config.interval = None);
+    bench.shut_down(secs(10));
+    assert!(bench.stopped.is_some());
+    assert!(bench.announced.is_empty());
+}
+
+#[test]
+fn everything_sent_before_a_shutdown_arrives_before_the_exit() {
+    let mut net = Net::of(2);
+    net.pass(secs(1));
+    net.events(1);
+    for n in 0..10_000 {
+        net.whisper(0, 1, &n.to_string());
+    }
+    net.act(0, |machine, now| machine.shutdown(now, secs(10)));
+    net.pass(secs(1));
+    let events = net.events(1);
+    assert_eq!(events.len(), 10_002, "{:?}", events.last());
+    assert_eq!(events[0], "whisper 01 0");
+    assert_eq!(events[9_999], "whisper 01 9999");
+    assert_eq!(events[10_000], "state 01 ready draining");
+    assert_eq!(events[10_001], "exit 01 goodbye");
+    assert!(net.nodes[0].stopped.is_some());
+}
+
+#[test]
+fn the_header_of_our_state_is_ours_alone() {
+    let mut bench = Bench::with(|config| {
+        config.headers.insert(STATE_HEADER.into(), "77".into());
+    });
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    let Command::Hello(hello) = &bench.sent[0].2 else {
+        panic!("{:?}", bench.sent[0]);
+    };
+    assert_eq!(hello.headers[STATE_HEADER], "1");
+}
