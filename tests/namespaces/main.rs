@@ -2,3 +2,4 @@
 //! datagrams don't get through. Each test makes hosts of its own.
 
 mod interfaces;
+mod segments;

@@ -129,6 +129,59 @@ pub(crate) struct Options {
     )]
     peers: Vec<Endpoint>,
 
+    /// Find nodes by the SRV records of _zre._tcp.DOMAIN too
+    ///
+    /// Instances by PTR, SRV and TXT records (RFC 6763) are found as well.
+    #[arg(
+        long,
+        env = "ZRE_DNS",
+        value_name = "DOMAIN",
+        help_heading = "Finding peers"
+    )]
+    dns: Option<String>,
+
+    /// What stands before the domain [default: _zre._tcp]
+    #[arg(
+        long,
+        env = "ZRE_DNS_SERVICE",
+        value_name = "LABELS",
+        requires = "dns",
+        help_heading = "Finding peers"
+    )]
+    dns_service: Option<String>,
+
+    /// The name server to ask, as 192.168.1.1:53 [default: those of the system]
+    #[arg(
+        long,
+        env = "ZRE_DNS_SERVER",
+        value_name = "ADDR[:PORT]",
+        value_parser = name_server,
+        help_heading = "Finding peers"
+    )]
+    dns_server: Option<SocketAddr>,
+
+    /// Where to listen for nodes that gossip, as C Zyre does, as
+    /// tcp://0.0.0.0:5680; may be repeated
+    #[arg(
+        long,
+        env = "ZRE_GOSSIP_BIND",
+        value_name = "tcp://ADDR:PORT",
+        value_delimiter = ',',
+        value_parser = gossip_bind,
+        help_heading = "Finding peers"
+    )]
+    gossip_bind: Vec<SocketAddr>,
+
+    /// A node to gossip with, as tcp://192.168.1.2:5680; may be repeated
+    #[arg(
+        long,
+        env = "ZRE_GOSSIP_CONNECT",
+        value_name = "ENDPOINT",
+        value_delimiter = ',',
+        help_heading = "Finding peers"
+    )]
+    gossip_connect: Vec<Endpoint>,
+
     /// Silence of a peer until it is pinged [default: 5s]
     #[arg(
         long,
@@ -263,6 +316,21 @@ impl Options {
         for peer in &self.peers {
             builder = builder.peer(peer.clone());
         }
+        if let Some(domain) = &self.dns {
+            builder = builder.dns(domain);
+        }
+        if let Some(service) = &self.dns_service {
+            builder = builder.dns_service(service);
+        }
+        if let Some(server) = self.dns_server {
+            builder = builder.dns_server(server);
+        }
+        for addr in &self.gossip_bind {
+            builder = builder.gossip_bind(*addr);
+        }
+        for endpoint in &self.gossip_connect {
+            builder = builder.gossip_connect(endpoint.clone());
+        }
         if let Some(evasive) = self.evasive {
             builder = builder.evasive(evasive);
         }
@@ -387,6 +455,28 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "write an address, or one with a port: 239.1.2.3, 239.1.2.3:5670, [ff02::1]:5670".into()
     })
+}
+
+/// An address whose port is DNS's own where none is said.
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let mut addr = address(text)?;
+    if addr.port() == 0 {
+        addr.set_port(53);
+    }
+    Ok(addr)
+}
+
+fn gossip_bind(text: &str) -> Result<SocketAddr, String> {
+    let listen: Listen = text
+        .parse()
+        .map_err(|error: zre::ListenError| error.to_string())?;
+    let (ports, addr) = (listen.ports(), listen.addr());
+    match addr {
+        Some(addr) if ports.start() == ports.end() && *ports.start() != 0 => {
+            Ok((addr, *ports.start()).into())
+        }
+        _ => Err("write an address and one port, as tcp://0.0.0.0:5680".into()),
+    }
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -14,6 +14,7 @@ use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
 use crate::discovery::NewsSender;
 #[cfg(feature = "dns")]
 use crate::discovery::dns::{Dns, Resolver};
+use crate::discovery::gossip::{self, Gossip};
 use crate::discovery::{self, Eye, Names, Poke};
 use crate::driver::{AutoBusy, Clock, Driver, identity_of};
 use crate::node::{Node, View};
@@ -39,6 +40,8 @@ pub struct Builder {
     listen: Listen,
     advertise: Option<Endpoint>,
     peers: Vec<Endpoint>,
+    gossip_bind: Vec<SocketAddr>,
+    gossip_connect: Vec<Endpoint>,
     #[cfg(feature = "dns")]
     dns: Option<String>,
     #[cfg(feature = "dns")]
@@ -76,6 +79,8 @@ impl Default for Builder {
             listen: Listen::default(),
             advertise: None,
             peers: Vec::new(),
+            gossip_bind: Vec::new(),
+            gossip_connect: Vec::new(),
             #[cfg(feature = "dns")]
             dns: None,
             #[cfg(feature = "dns")]
@@ -248,6 +253,25 @@ impl Builder {
         self
     }
 
+    /// Listens there for nodes that gossip, as C Zyre's `gossip_bind`: whoever
+    /// connects learns of all nodes that the others told of. Beacons go on
+    /// beside it, unless [`no_beacon`](Self::no_beacon) is said.
+    pub fn gossip_bind(mut self, addr: SocketAddr) -> Self {
+        self.gossip_bind.push(addr);
+        self
+    }
+
+    /// Gossips with the node that listens there: tells it our endpoint and
+    /// whatever we learn, and hears the same. It is dialled again for as long as
+    /// we run. A tcp endpoint; names are looked up each time.
+    ///
+    /// What is told is [`advertise`](Self::advertise), else
+    /// [`Node::endpoint`](crate::Node::endpoint): a single address.
+    pub fn gossip_connect(mut self, endpoint: Endpoint) -> Self {
+        self.gossip_connect.push(endpoint);
+        self
+    }
+
     /// Silence of a peer after which it is pinged. Default: 5 s.
     pub fn evasive(mut self, evasive: Duration) -> Self {
         self.evasive = evasive;
@@ -368,6 +392,7 @@ impl Builder {
         {
             config.advertise = Some(Endpoint::Tcp((addr, port).into()));
         }
+        let listeners = self.gossip_listeners().await?;
         let endpoint = config.advertise.clone().unwrap_or_else(|| {
             let addr = chosen
                 .iter()
@@ -382,7 +407,15 @@ impl Builder {
         discovery::watch(Eye::new(beacon.clone(), interfaces), news.clone());
         #[cfg(feature = "dns")]
         self.watch_dns(&names, &news, &poke)?;
-        drop(news);
+        let gossiper = (!listeners.is_empty() || !self.gossip_connect.is_empty()).then(|| {
+            let gossip = Gossip {
+                uuid: self.uuid,
+                endpoint: endpoint.clone(),
+                listeners,
+                connect: self.gossip_connect.clone(),
+            };
+            gossip::start(gossip, names.clone(), news, poke.clone())
+        });
         let announcer = beacon.map(|beacon| Announcer {
             beacon,
             uuid: self.uuid,
@@ -423,6 +456,7 @@ impl Builder {
             announcer,
             names,
             poke,
+            gossiper,
             events,
             view.clone(),
             Pressure::new(self.link_limits.queue_bytes_per_peer),
@@ -441,6 +475,15 @@ impl Builder {
             commands,
         );
         Ok((node, receiver))
+    }
+
+    async fn gossip_listeners(&self) -> Result<Vec<tokio::net::TcpListener>, StartError> {
+        let mut listeners = Vec::new();
+        for addr in self.gossip_bind.iter().copied() {
+            let listener = tokio::net::TcpListener::bind(addr).await;
+            listeners.push(listener.map_err(|source| StartError::Gossip { addr, source })?);
+        }
+        Ok(listeners)
     }
 
     #[cfg(not(feature = "dns"))]
@@ -496,6 +539,10 @@ impl Builder {
                 evasive: self.evasive,
                 expired: self.expired,
             });
+        }
+        let ipc = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::Ipc(_));
+        if let Some(endpoint) = self.gossip_connect.iter().find(ipc) {
+            return Err(StartError::GossipEndpoint(endpoint.clone()));
         }
         config.headers = self.headers.clone();
         config.advertise = self.advertise.clone();

@@ -20,12 +20,13 @@ use zre_session::{
 };
 
 use crate::announcer::Announcer;
+use crate::discovery::gossip::Gossiper;
 use crate::discovery::{Names, News, Poke};
 use crate::event::EventSender;
 use crate::node::View;
 use crate::outlet::Outlet;
 use crate::pressure::Pressure;
-use crate::{Event, Peer, Source, Stats};
+use crate::{Event, ExitReason, Peer, Source, Stats};
 
 /// What a sleep of the host must exceed to count as one.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -106,6 +107,7 @@ pub(crate) struct Driver {
     pending: HashMap<Session, Dial>,
     names: Names,
     poke: Poke,
+    gossiper: Option<Gossiper>,
     resolver: mpsc::UnboundedSender<Resolved>,
     resolved: mpsc::UnboundedReceiver<Resolved>,
     said_exit: bool,
@@ -164,6 +166,7 @@ impl Driver {
         announcer: Option<Announcer>,
         names: Names,
         poke: Poke,
+        gossiper: Option<Gossiper>,
         events: EventSender,
         view: Arc<View>,
         pressure: Pressure,
@@ -183,6 +186,7 @@ impl Driver {
             pending: HashMap::new(),
             names,
             poke,
+            gossiper,
             resolver,
             resolved,
             said_exit: false,
@@ -635,6 +639,11 @@ impl Driver {
                 reason,
                 unconfirmed,
             } => {
+                if let Some(gossiper) = &self.gossiper
+                    && reason == ExitReason::Goodbye
+                {
+                    gossiper.forget(peer);
+                }
                 let known = self.peers.remove(&peer);
                 self.view.write().exit(peer);
                 self.view.changed();

@@ -27,6 +27,17 @@ pub enum StartError {
     #[cfg(feature = "dns")]
     #[error("no name server: {0}; name one, or leave DNS out")]
     Dns(String),
+    /// Gossip can't be listened for there.
+    #[error("can't listen for gossip at {addr}: {source}")]
+    Gossip {
+        /// The address that was named.
+        addr: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Gossip goes over tcp.
+    #[error("{0} is no place for gossip: name one as tcp://host:port")]
+    GossipEndpoint(crate::Endpoint),
     /// A state that only the protocol sets.
     #[error("{0} can't be set: use init, ready, busy, draining, asleep, or 128 to 255")]
     State(crate::State),

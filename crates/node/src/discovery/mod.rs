@@ -8,6 +8,7 @@
 
 #[cfg(feature = "dns")]
 pub(crate) mod dns;
+pub(crate) mod gossip;
 mod hints;
 mod interfaces;
 mod names;

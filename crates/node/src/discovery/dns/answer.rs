@@ -205,7 +205,10 @@ mod tests {
         assert_eq!(endpoint_of(&srv(".", 5670)), None);
         assert_eq!(endpoint_of(&srv("alpha.example.org.", 0)), None);
         assert_eq!(endpoint_of(&srv("10.0.0.1.", 5670)), None);
-        assert_eq!(endpoint_of(&srv("-x.example.org.", 5670)), None);
+        let odd = Name::from_labels([&b"-x"[..], b"org"]).unwrap();
+        assert_eq!(endpoint_of(&SRV::new(0, 0, 5670, odd)), None);
+        let odd = Name::from_labels([&b"a b\xff"[..], b"org"]).unwrap();
+        assert_eq!(endpoint_of(&SRV::new(0, 0, 5670, odd)), None);
     }
 
     #[test]

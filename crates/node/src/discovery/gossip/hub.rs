@@ -1,0 +1,331 @@
+//! What all connections have in common: the table, and who is told what.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use uuid::Uuid;
+use zre_proto::Endpoint;
+use zre_proto::machine::{Found, Source};
+
+use super::link::framed;
+use super::message::Message;
+use super::table::{Heard, Table};
+use crate::discovery::{News, NewsSender};
+
+/// The clock of what is done now and then. Tuples run out to this precision.
+const TICK: Duration = Duration::from_secs(5);
+
+/// czmq gives clients up that are silent for 60 s: a PING every 20 s may get lost
+/// twice.
+const PING_TICKS: u64 = 4;
+
+/// Our tuple is told anew every 30 s and holds for three times as long, so that
+/// a node that died is forgotten by nodes like us. (czmq never forgets.)
+const RENEW_TICKS: u64 = 6;
+const TTL: Duration = Duration::from_secs(90);
+
+/// The number of a connection, never used twice.
+pub(super) type Id = u64;
+
+/// What connections, and the driver, tell the hub.
+#[derive(Debug)]
+pub(super) enum Report {
+    Up(Neighbour),
+    Heard(Id, Message),
+    Down(Id),
+    Forget(Uuid),
+}
+
+/// Somebody at the other end of a connection.
+#[derive(Debug)]
+pub(super) struct Neighbour {
+    id: Id,
+    queue: mpsc::Sender<Bytes>,
+    /// We are the client.
+    dialled: bool,
+    /// It is on this host, so that what it says of loopback holds for us.
+    nearby: bool,
+    /// It has said HELLO, or heard ours.
+    greeted: bool,
+    /// When it last asked for everything.
+    told: Option<Instant>,
+}
+
+impl Neighbour {
+    pub(super) fn new(queue: mpsc::Sender<Bytes>, dialled: bool, nearby: bool) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self {
+            id: LAST.fetch_add(1, Ordering::Relaxed),
+            queue,
+            dialled,
+            nearby,
+            greeted: false,
+            told: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> Id {
+        self.id
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Hub {
+    uuid: Uuid,
+    table: Table,
+    neighbours: BTreeMap<Id, Neighbour>,
+    news: NewsSender,
+}
+
+impl Hub {
+    pub(super) fn new(uuid: Uuid, endpoint: &Endpoint, news: NewsSender) -> Self {
+        let mut table = Table::default();
+        // As C Zyre writes it.
+        let key = uuid.simple().to_string().to_uppercase();
+        table.publish(Instant::now(), key, endpoint.to_wire());
+        Self {
+            uuid,
+            table,
+            neighbours: BTreeMap::new(),
+            news,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
+        let mut clock = tokio::time::interval(TICK);
+        clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticks = 0;
+        loop {
+            tokio::select! {
+                report = reports.recv() => match report {
+                    Some(report) => self.handle(report).await,
+                    None => return,
+                },
+                _ = clock.tick() => {
+                    ticks += 1;
+                    self.tick(ticks).await;
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, report: Report) {
+        match report {
+            Report::Up(neighbour) => {
+                let id = neighbour.id;
+                let dialled = neighbour.dialled;
+                self.neighbours.insert(id, neighbour);
+                if dialled {
+                    self.greet(id);
+                }
+            }
+            Report::Down(id) => {
+                self.neighbours.remove(&id);
+            }
+            Report::Forget(uuid) => {
+                for key in [
+                    uuid.simple().to_string().to_uppercase(),
+                    uuid.simple().to_string(),
+                ] {
+                    if uuid != self.uuid
+                        && let Some(value) = self.table.unpublish(&key)
+                    {
+                        self.lose(&value).await;
+                    }
+                }
+            }
+            Report::Heard(id, message) => self.hear(id, message).await,
+        }
+    }
+
+    async fn hear(&mut self, id: Id, message: Message) {
+        let Some(neighbour) = self.neighbours.get_mut(&id) else {
+            return;
+        };
+        match message {
+            Message::Hello if !neighbour.dialled => {
+                neighbour.greeted = true;
+                self.tell_everything(id, None);
+            }
+            Message::Ping if !neighbour.dialled => {
+                let answer = match neighbour.greeted {
+                    true => Message::Pong,
+                    false => Message::Invalid,
+                };
+                self.say(id, &[answer]);
+            }
+            Message::Invalid if neighbour.dialled => self.greet(id),
+            Message::Publish { key, value, ttl } => {
+                if !neighbour.dialled && !neighbour.greeted {
+                    self.say(id, &[Message::Invalid]);
+                    return;
+                }
+                let nearby = neighbour.nearby;
+                let heard = self.table.hear(Instant::now(), &key, &value, ttl);
+                if heard == Heard::Nothing {
+                    return;
+                }
+                self.pass_on(&key, Some(id));
+                if let Heard::Changed(before) = heard {
+                    if let Some(before) = before {
+                        self.lose(&before).await;
+                    }
+                    self.find(&key, &value, nearby).await;
+                }
+            }
+            Message::Hello | Message::Ping | Message::Pong | Message::Invalid => {}
+        }
+    }
+
+    async fn tick(&mut self, ticks: u64) {
+        let over = self.table.expire(Instant::now());
+        for (key, value) in over {
+            tracing::debug!(%key, "a tuple has run out");
+            self.lose(&value).await;
+        }
+        if ticks.is_multiple_of(PING_TICKS) {
+            let dialled = |neighbour: &&Neighbour| neighbour.dialled;
+            let ids = self.neighbours.values().filter(dialled);
+            for id in ids.map(Neighbour::id).collect::<Vec<_>>() {
+                self.say(id, &[Message::Ping]);
+            }
+        }
+        if ticks.is_multiple_of(RENEW_TICKS) {
+            for key in self.table.keys(true) {
+                self.pass_on(&key, None);
+            }
+        }
+    }
+
+    /// HELLO first, or czmq takes us for nobody.
+    fn greet(&mut self, id: Id) {
+        self.tell_everything(id, Some(Message::Hello));
+        if let Some(neighbour) = self.neighbours.get_mut(&id) {
+            neighbour.greeted = true;
+        }
+    }
+
+    /// All that is known, once a second at the most: a neighbour that asks more
+    /// often than it can listen is given up.
+    fn tell_everything(&mut self, id: Id, first: Option<Message>) {
+        let now = Instant::now();
+        let Some(neighbour) = self.neighbours.get_mut(&id) else {
+            return;
+        };
+        let told = neighbour.told.replace(now);
+        if told.is_some_and(|told| now < told + Duration::from_secs(1)) {
+            tracing::debug!("a neighbour asks for everything again and again");
+            self.neighbours.remove(&id);
+            return;
+        }
+        let keys = self.table.keys(false);
+        let tuples = keys
+            .iter()
+            .filter_map(|key| self.table.message(now, TTL, key));
+        let all: Vec<Message> = first.into_iter().chain(tuples).collect();
+        self.say(id, &all);
+    }
+
+    fn pass_on(&mut self, key: &str, except: Option<Id>) {
+        let Some(message) = self.table.message(Instant::now(), TTL, key) else {
+            return;
+        };
+        let to = |neighbour: &&Neighbour| neighbour.greeted && Some(neighbour.id) != except;
+        let ids = self.neighbours.values().filter(to);
+        for id in ids.map(Neighbour::id).collect::<Vec<_>>() {
+            self.say(id, std::slice::from_ref(&message));
+        }
+    }
+
+    /// Never waits.
+    fn say(&mut self, id: Id, messages: &[Message]) {
+        let mut bytes = BytesMut::new();
+        for message in messages {
+            framed(message, &mut bytes);
+        }
+        if let Some(neighbour) = self.neighbours.get(&id)
+            && !bytes.is_empty()
+            && neighbour.queue.try_send(bytes.freeze()).is_err()
+        {
+            tracing::debug!("a neighbour doesn't take what it is sent");
+            // Its connection ends with its queue.
+            self.neighbours.remove(&id);
+        }
+    }
+
+    async fn find(&self, key: &str, value: &str, nearby: bool) {
+        let Ok(uuid) = Uuid::try_parse(key) else {
+            return;
+        };
+        if uuid == self.uuid {
+            return;
+        }
+        let Some(endpoint) = endpoint_of(value) else {
+            tracing::debug!(%key, "a tuple whose endpoint can't be dialled");
+            return;
+        };
+        if !nearby && endpoint.ip().is_some_and(|ip| ip.is_loopback()) {
+            tracing::debug!(%key, "a tuple of another host that names loopback");
+            return;
+        }
+        let found = Found {
+            endpoint,
+            peer: Some(uuid),
+            source: Source::Gossip,
+        };
+        // An error: the driver has stopped, and so do we.
+        let _ = self.news.send(News::Found(found)).await;
+    }
+
+    async fn lose(&self, value: &str) {
+        if let Some(endpoint) = endpoint_of(value) {
+            let source = Source::Gossip;
+            let _ = self.news.send(News::Lost { endpoint, source }).await;
+        }
+    }
+}
+
+/// `endpoint`, or `endpoint|public key`. Neither ipc, which means nothing on
+/// another host, nor an address that stands for all.
+fn endpoint_of(value: &str) -> Option<Endpoint> {
+    let text = value.split('|').next()?;
+    let endpoint = Endpoint::from_wire(text).ok()?;
+    let dialled = match &endpoint {
+        Endpoint::Ipc(_) => false,
+        other => other
+            .ip()
+            .is_none_or(|ip| !ip.is_unspecified() && !ip.is_multicast()),
+    };
+    dialled.then_some(endpoint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_dialled() {
+        let read = |value: &str| endpoint_of(value).map(|endpoint| endpoint.to_string());
+        let plain = Some("tcp://10.0.0.1:5".to_owned());
+        assert_eq!(read("tcp://10.0.0.1:5"), plain);
+        assert_eq!(
+            read("tcp://10.0.0.1:5|rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"),
+            plain
+        );
+        for value in [
+            "",
+            "|",
+            "tcp://0.0.0.0:5",
+            "tcp://*:5",
+            "ipc:///tmp/x",
+            "inproc://x",
+            "tcp://239.1.1.1:5",
+        ] {
+            assert_eq!(read(value), None, "{value}");
+        }
+    }
+}

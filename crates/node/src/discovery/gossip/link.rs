@@ -1,0 +1,187 @@
+//! One connection to a neighbour: ZMTP both ways, one frame a message.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use zre_zmtp::{
+    Command, DecodeError, Decoder, FrameHeader, Handshake, HandshakeError, Item, Limits, Local,
+    Mechanism, SocketType, Unpooled, encode_pong,
+};
+
+use super::hub::{Id, Report};
+use super::message::{Message, MessageError, VALUE};
+
+/// How long a handshake may take, and a neighbour may leave us waiting before it
+/// takes what we send: one that stands still is no neighbour.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a connection has ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LinkError {
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    #[error("the neighbour closed the connection")]
+    Closed,
+    #[error("the neighbour doesn't read, or doesn't answer")]
+    Slow,
+    #[error("the handshake failed: {0}")]
+    Handshake(#[from] HandshakeError),
+    #[error("what came isn't ZMTP: {0}")]
+    Zmtp(#[from] DecodeError),
+    #[error("what came isn't gossip: {0}")]
+    Gossip(#[from] MessageError),
+    #[error("no address is known for the name")]
+    NoAddress,
+}
+
+/// What a neighbour may send: a message is one frame.
+fn limits() -> Limits {
+    Limits {
+        frame_bytes: VALUE + 512,
+        message_bytes: VALUE + 512,
+        parts: 1,
+        ..Limits::default()
+    }
+}
+
+/// A message in its ZMTP frame.
+pub(super) fn framed(message: &Message, out: &mut BytesMut) {
+    let body = message.encode();
+    let header = FrameHeader {
+        more: false,
+        command: false,
+        len: body.len() as u64,
+    };
+    header.encode(out);
+    out.extend_from_slice(&body);
+}
+
+/// A connection that has shaken hands.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: TcpStream,
+    decoder: Decoder,
+}
+
+impl Link {
+    /// Dials the first of these addresses that answers, as a DEALER.
+    pub(super) async fn dial(addrs: &[SocketAddr]) -> Result<Self, LinkError> {
+        let mut failed = LinkError::NoAddress;
+        for addr in addrs {
+            let tried = tokio::time::timeout(PATIENCE, TcpStream::connect(addr)).await;
+            match tried {
+                Err(_) => failed = LinkError::Slow,
+                Ok(Err(error)) => failed = error.into(),
+                Ok(Ok(stream)) => return Self::open(stream, SocketType::Dealer).await,
+            }
+        }
+        Err(failed)
+    }
+
+    /// Shakes hands.
+    pub(super) async fn open(
+        mut stream: TcpStream,
+        socket_type: SocketType,
+    ) -> Result<Self, LinkError> {
+        let local = Local {
+            socket_type,
+            identity: Bytes::new(),
+            mechanism: Mechanism::Null,
+        };
+        let shaken = tokio::time::timeout(PATIENCE, async {
+            stream.set_nodelay(true)?;
+            let mut handshake = Handshake::new(local, limits());
+            let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
+            handshake.start(&mut out);
+            loop {
+                stream.write_all_buf(&mut out).await?;
+                if stream.read_buf(&mut input).await? == 0 {
+                    return Err(LinkError::Closed);
+                }
+                let done = handshake.advance(&mut input, &mut out)?;
+                stream.write_all_buf(&mut out).await?;
+                if done.is_some() {
+                    return Ok(Decoder::new(limits(), input));
+                }
+            }
+        });
+        let decoder = shaken.await.unwrap_or(Err(LinkError::Slow))?;
+        Ok(Self { stream, decoder })
+    }
+
+    /// Carries messages until something fails: those of the neighbour to the hub,
+    /// bytes from `queue` to the neighbour. A queue whose other end is gone ends
+    /// it too.
+    pub(super) async fn run(
+        self,
+        id: Id,
+        mut queue: mpsc::Receiver<Bytes>,
+        reports: &mpsc::Sender<Report>,
+    ) -> Result<(), LinkError> {
+        let Self {
+            stream,
+            mut decoder,
+        } = self;
+        let (reader, mut writer) = stream.into_split();
+        let (pongs, mut answers) = mpsc::channel::<Bytes>(4);
+        let write = async move {
+            loop {
+                let bytes = tokio::select! {
+                    Some(bytes) = answers.recv() => bytes,
+                    bytes = queue.recv() => bytes.ok_or(LinkError::Closed)?,
+                };
+                let written = tokio::time::timeout(PATIENCE, writer.write_all(&bytes)).await;
+                written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+            }
+        };
+        let read = async move {
+            loop {
+                while let Some(item) = decoder.decode()? {
+                    match item {
+                        Item::Message(frames) => {
+                            let frame = frames.into_iter().next().unwrap_or_default();
+                            match Message::decode(&frame) {
+                                Ok(message) => {
+                                    let sent = reports.send(Report::Heard(id, message)).await;
+                                    sent.map_err(|_| LinkError::Closed)?;
+                                }
+                                // Something newer, perhaps; the next may be older.
+                                Err(error @ MessageError::Unknown(_)) => {
+                                    tracing::debug!(%error, "passed over");
+                                }
+                                Err(error) => return Err(error.into()),
+                            }
+                        }
+                        Item::Command(body) => match Command::parse(body) {
+                            Ok(Command::Ping { context, .. }) => {
+                                let mut out = BytesMut::new();
+                                encode_pong(&context, &mut out);
+                                // One that pings without reading gets no more.
+                                let _ = pongs.try_send(out.freeze());
+                            }
+                            Ok(_) => {}
+                            Err(error) => return Err(DecodeError::from(error).into()),
+                        },
+                    }
+                }
+                decoder.rest(&mut Unpooled);
+                reader.readable().await?;
+                match reader.try_read_buf(&mut decoder.read_buf(&mut Unpooled)) {
+                    Ok(0) => return Err(LinkError::Closed),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        };
+        tokio::select! {
+            ended = write => ended,
+            ended = read => ended,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Gossip: nodes tell each other who is where, over TCP, as czmq's zgossip does.
+//!
+//! `message` is the wire, `table` what is known and what of it is passed on,
+//! `link` one connection, `hub` all of them. A tuple is a node's UUID and its
+//! endpoint; other tuples are passed on and mean nothing to us.
+//!
+//! A connection carries both directions, ROUTER on the side that listens, DEALER
+//! on the one that dials, so the one-way sessions of ZRE don't fit it.
+
+mod hub;
+mod link;
+mod message;
+mod table;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+use zre_proto::Endpoint;
+use zre_zmtp::SocketType;
+
+use hub::{Hub, Neighbour, Report};
+use link::{Link, LinkError};
+
+use super::{Names, NewsSender, Poke};
+
+/// The wait before a neighbour is dialled again: the first, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// How many may have dialled us. A hub for more nodes than that is a chain of
+/// hubs.
+const CLIENTS: usize = 1024;
+
+/// What may wait to be taken by one neighbour, in batches; who lets more wait is
+/// given up, and hears all anew when it comes back.
+const QUEUE: usize = 256;
+
+/// What the node gossips with.
+#[derive(Debug)]
+pub(crate) struct Gossip {
+    pub(crate) uuid: Uuid,
+    /// Where others are to dial us.
+    pub(crate) endpoint: Endpoint,
+    pub(crate) listeners: Vec<TcpListener>,
+    pub(crate) connect: Vec<Endpoint>,
+}
+
+/// The driver's word to the gossip.
+#[derive(Clone, Debug)]
+pub(crate) struct Gossiper {
+    reports: mpsc::Sender<Report>,
+}
+
+impl Gossiper {
+    /// A node said goodbye: its tuple is void. A word that finds no room is
+    /// forgone; the tuple then stays until it runs out.
+    pub(crate) fn forget(&self, uuid: Uuid) {
+        let _ = self.reports.try_send(Report::Forget(uuid));
+    }
+}
+
+/// Gossips for as long as the driver listens.
+pub(crate) fn start(gossip: Gossip, names: Names, news: NewsSender, poke: Poke) -> Gossiper {
+    let (reports, inbox) = mpsc::channel(256);
+    let gossiper = Gossiper {
+        reports: reports.clone(),
+    };
+    // Dropping it ends them all.
+    let mut tasks = JoinSet::new();
+    for listener in gossip.listeners {
+        tasks.spawn(accept(listener, reports.clone()));
+    }
+    for endpoint in gossip.connect {
+        tasks.spawn(keep_dialling(
+            endpoint,
+            names.clone(),
+            reports.clone(),
+            poke.clone(),
+        ));
+    }
+    let hub = Hub::new(gossip.uuid, &gossip.endpoint, news.clone());
+    tokio::spawn(async move {
+        tokio::select! {
+            () = hub.run(inbox) => {}
+            () = news.closed() => {}
+        }
+        drop(tasks);
+    });
+    gossiper
+}
+
+async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {
+    let mut clients = JoinSet::new();
+    loop {
+        match listener.accept().await {
+            Ok((stream, addr)) => {
+                while clients.try_join_next().is_some() {}
+                if clients.len() >= CLIENTS {
+                    tracing::debug!(%addr, "too many gossip clients");
+                    continue;
+                }
+                let reports = reports.clone();
+                clients.spawn(async move {
+                    let ended = serve(stream, reports).await;
+                    tracing::debug!(%addr, reason = %reason(&ended), "a gossip client has gone");
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "can't accept a gossip client");
+                tokio::time::sleep(RETRY.0).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, reports: mpsc::Sender<Report>) -> Result<(), LinkError> {
+    let nearby = stream.peer_addr()?.ip().is_loopback();
+    let link = Link::open(stream, SocketType::Router).await?;
+    carry(link, false, nearby, reports).await
+}
+
+async fn keep_dialling(
+    endpoint: Endpoint,
+    names: Names,
+    reports: mpsc::Sender<Report>,
+    poke: Poke,
+) {
+    let mut wait = RETRY.0;
+    loop {
+        let addrs = match &endpoint {
+            Endpoint::Tcp(addr) => vec![*addr],
+            Endpoint::Host { host, port } => names.lookup(host, *port).await,
+            // The builder refuses those.
+            Endpoint::Ipc(_) => return,
+        };
+        let nearby = addrs.iter().all(|addr| addr.ip().is_loopback());
+        let ended = match Link::dial(&addrs).await {
+            Ok(link) => {
+                wait = RETRY.0;
+                tracing::debug!(%endpoint, "gossiping");
+                carry(link, true, nearby, reports.clone()).await
+            }
+            Err(error) => Err(error),
+        };
+        tracing::debug!(%endpoint, reason = %reason(&ended), ?wait, "no gossip");
+        tokio::select! {
+            // Half of it is jitter: a hub that restarts isn't dialled by all at once.
+            () = tokio::time::sleep(wait.mul_f64(0.5 + 0.5 * fastrand::f64())) => {}
+            () = poke.notified() => wait = RETRY.0,
+        }
+        wait = (wait * 2).min(RETRY.1);
+    }
+}
+
+/// Joins the link to the hub until it ends.
+async fn carry(
+    link: Link,
+    dialled: bool,
+    nearby: bool,
+    reports: mpsc::Sender<Report>,
+) -> Result<(), LinkError> {
+    let (queue, waiting) = mpsc::channel::<Bytes>(QUEUE);
+    let neighbour = Neighbour::new(queue, dialled, nearby);
+    let id = neighbour.id();
+    let gone = |_| LinkError::Closed;
+    reports.send(Report::Up(neighbour)).await.map_err(gone)?;
+    let ended = link.run(id, waiting, &reports).await;
+    reports.send(Report::Down(id)).await.map_err(gone)?;
+    ended
+}
+
+fn reason(ended: &Result<(), LinkError>) -> String {
+    match ended {
+        Ok(()) => "the end".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}

@@ -1,0 +1,220 @@
+//! What is gossiped, and what of it is passed on. Pure: time comes in.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::message::Message;
+
+/// How many tuples are held. Who sends more is a flood; refused ones are counted.
+const TUPLES: usize = 4096;
+
+/// How often the value of one key may change. Two neighbours that disagree about
+/// a key would otherwise send it around as fast as the network carries it.
+const CHANGE: Duration = Duration::from_secs(1);
+
+/// The longest time to live that is believed.
+const TTL_MAX: Duration = Duration::from_secs(3600);
+
+#[derive(Debug)]
+struct Tuple {
+    value: String,
+    /// None: as long as there is room.
+    expires: Option<Instant>,
+    changed: Instant,
+    /// Ours: nobody else changes it.
+    own: bool,
+}
+
+/// What became of a tuple that was heard.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// It says what we know, or it was refused.
+    Nothing,
+    /// It holds for longer than we knew: to be passed on.
+    Renewed,
+    /// It is new, or has this value no longer: to be passed on.
+    Changed(Option<String>),
+}
+
+/// The tuples that are known.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    tuples: BTreeMap<String, Tuple>,
+    refused: u64,
+}
+
+impl Table {
+    /// Ours, from now on and until we say otherwise.
+    pub(super) fn publish(&mut self, now: Instant, key: String, value: String) {
+        let tuple = Tuple {
+            value,
+            expires: None,
+            changed: now,
+            own: true,
+        };
+        self.tuples.insert(key, tuple);
+    }
+
+    /// Forgets a tuple. Nobody is told: the wire has no word for it.
+    pub(super) fn unpublish(&mut self, key: &str) -> Option<String> {
+        self.tuples.remove(key).map(|tuple| tuple.value)
+    }
+
+    /// A neighbour said it.
+    pub(super) fn hear(&mut self, now: Instant, key: &str, value: &str, ttl: u32) -> Heard {
+        let ttl = Duration::from_millis(ttl.into()).min(TTL_MAX);
+        let expires = (!ttl.is_zero()).then(|| now + ttl);
+        let Some(known) = self.tuples.get_mut(key) else {
+            if self.tuples.len() >= TUPLES {
+                self.refused += 1;
+                tracing::debug!(refused = self.refused, "no room for another tuple");
+                return Heard::Nothing;
+            }
+            let tuple = Tuple {
+                value: value.to_owned(),
+                expires,
+                changed: now,
+                own: false,
+            };
+            self.tuples.insert(key.to_owned(), tuple);
+            return Heard::Changed(None);
+        };
+        if known.own {
+            return Heard::Nothing;
+        }
+        if known.value == value {
+            // Only what was published anew goes round again: a tuple that comes
+            // back by another way holds no longer than the one we have.
+            let renewed = match (known.expires, expires) {
+                (Some(before), Some(after)) => after > before + ttl / 8,
+                _ => false,
+            };
+            if renewed {
+                known.expires = expires;
+                return Heard::Renewed;
+            }
+            return Heard::Nothing;
+        }
+        if now < known.changed + CHANGE {
+            self.refused += 1;
+            tracing::debug!(%key, refused = self.refused, "a tuple changes too often");
+            return Heard::Nothing;
+        }
+        known.changed = now;
+        known.expires = expires;
+        Heard::Changed(Some(std::mem::replace(&mut known.value, value.to_owned())))
+    }
+
+    /// Takes out what no longer holds.
+    pub(super) fn expire(&mut self, now: Instant) -> Vec<(String, String)> {
+        let over = |tuple: &mut Tuple| tuple.expires.is_some_and(|until| until <= now);
+        self.tuples
+            .extract_if(.., |_, tuple| over(tuple))
+            .map(|(key, tuple)| (key, tuple.value))
+            .collect()
+    }
+
+    /// As it is told to a neighbour now.
+    pub(super) fn message(&self, now: Instant, own_ttl: Duration, key: &str) -> Option<Message> {
+        let tuple = self.tuples.get(key)?;
+        let left = match (tuple.own, tuple.expires) {
+            (true, _) => own_ttl,
+            (false, None) => Duration::ZERO,
+            // 0 would mean for ever.
+            (false, Some(until)) => (until - now).max(Duration::from_millis(1)),
+        };
+        Some(Message::Publish {
+            key: key.to_owned(),
+            value: tuple.value.clone(),
+            ttl: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
+        })
+    }
+
+    /// All keys, those of our own alone where asked for.
+    pub(super) fn keys(&self, own: bool) -> Vec<String> {
+        self.tuples
+            .iter()
+            .filter(|(_, tuple)| tuple.own || !own)
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn news_is_passed_on_once() {
+        let mut table = Table::default();
+        let now = Instant::now();
+        assert_eq!(table.hear(now, "a", "1", 0), Heard::Changed(None));
+        assert_eq!(table.hear(now, "a", "1", 0), Heard::Nothing);
+        let later = now + SECOND;
+        let changed = Heard::Changed(Some("1".into()));
+        assert_eq!(table.hear(later, "a", "2", 0), changed);
+        assert_eq!(table.unpublish("a").as_deref(), Some("2"));
+        assert!(table.keys(false).is_empty());
+    }
+
+    #[test]
+    fn neighbours_that_disagree_make_no_storm() {
+        let mut table = Table::default();
+        let mut now = Instant::now();
+        table.hear(now, "a", "1", 0);
+        let mut passed_on = 0;
+        for round in 0..10_000 {
+            now += Duration::from_millis(1);
+            let value = if round % 2 == 0 { "2" } else { "1" };
+            passed_on += u32::from(table.hear(now, "a", value, 0) != Heard::Nothing);
+        }
+        assert!((5..=10).contains(&passed_on), "{passed_on}");
+    }
+
+    #[test]
+    fn what_isnt_renewed_runs_out() {
+        let mut table = Table::default();
+        let now = Instant::now();
+        table.hear(now, "a", "1", 9000);
+        table.hear(now, "forever", "1", 0);
+        // It comes back by a longer way.
+        assert_eq!(table.hear(now + SECOND, "a", "1", 8000), Heard::Nothing);
+        assert_eq!(table.hear(now + 3 * SECOND, "a", "1", 9000), Heard::Renewed);
+        assert!(table.expire(now + 10 * SECOND).is_empty());
+        let over = table.expire(now + 12 * SECOND);
+        assert_eq!(over, [("a".to_owned(), "1".to_owned())]);
+        assert_eq!(table.keys(false), ["forever"]);
+    }
+
+    #[test]
+    fn ours_is_ours() {
+        let mut table = Table::default();
+        let now = Instant::now();
+        table.publish(now, "me".into(), "here".into());
+        let later = now + 5 * SECOND;
+        assert_eq!(table.hear(later, "me", "elsewhere", 1), Heard::Nothing);
+        assert!(table.expire(later + SECOND).is_empty());
+        let message = table.message(later, 9 * SECOND, "me").unwrap();
+        let told = Message::Publish {
+            key: "me".into(),
+            value: "here".into(),
+            ttl: 9000,
+        };
+        assert_eq!(message, told);
+    }
+
+    #[test]
+    fn a_flood_is_bounded() {
+        let mut table = Table::default();
+        let now = Instant::now();
+        for number in 0..TUPLES + 100 {
+            table.hear(now, &number.to_string(), "x", 0);
+        }
+        assert_eq!(table.keys(false).len(), TUPLES);
+        assert_eq!(table.refused, 100);
+    }
+}

@@ -1,0 +1,145 @@
+//! Nodes that find each other by DNS, with a name server of the test's own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "dns/server.rs"]
+mod server;
+
+use std::time::Duration;
+
+use server::{Record, Server};
+use zre::{Builder, Event, Events, IpcDir, Node, Source, Uuid};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn quiet(name: &str) -> Builder {
+    Node::builder()
+        .name(name)
+        .loopback()
+        .no_beacon()
+        .ipc(IpcDir::Off)
+        .inproc(false)
+}
+
+fn port(node: &Node) -> u16 {
+    node.listening()[0].port()
+}
+
+async fn expect<T>(events: &mut Events, mut judge: impl FnMut(Event) -> Option<T>) -> T {
+    tokio::time::timeout(DEADLINE, async {
+        loop {
+            let event = events.recv().await.expect("the node runs");
+            if let Some(found) = judge(event) {
+                return found;
+            }
+        }
+    })
+    .await
+    .expect("it happens in time")
+}
+
+async fn enter(events: &mut Events, name: &str) -> zre::Peer {
+    expect(events, |event| match event {
+        Event::Enter { peer } if peer.name() == name => Some(peer),
+        _ => None,
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_node_in_an_srv_record_is_met() {
+    let server = Server::start();
+    let (bob, mut at_bob) = quiet("bob").start().await.unwrap();
+    server.set(
+        "_zre._tcp.house.test",
+        vec![
+            // What can't be dialled is passed over, and hides nothing.
+            Record::srv(60, ".", 1),
+            Record::srv(60, "bob.house.test", 0),
+            Record::srv(60, "127.0.0.1", port(&bob)),
+            Record::srv(60, "nobody.house.test", 9),
+            Record::srv(60, "bob.house.test", port(&bob)),
+        ],
+    );
+    server.set("bob.house.test", vec![Record::a(60, [127, 0, 0, 1])]);
+    let (_alice, mut at_alice) = quiet("alice")
+        .dns("house.test")
+        .dns_server(server.addr())
+        .start()
+        .await
+        .unwrap();
+    let peer = enter(&mut at_alice, "bob").await;
+    assert!(peer.via().contains(&Source::Dns), "{:?}", peer.via());
+    enter(&mut at_bob, "alice").await;
+}
+
+#[tokio::test]
+async fn an_instance_says_who_it_is_and_oneself_is_passed_over() {
+    let server = Server::start();
+    let (bob, mut at_bob) = quiet("bob").start().await.unwrap();
+    let uuid = Uuid::new_v4();
+    let (alice, mut at_alice) = quiet("alice")
+        .uuid(uuid)
+        .dns("house.test")
+        .dns_service("_nodes._tcp")
+        .dns_server(server.addr())
+        .start()
+        .await
+        .unwrap();
+    // The first answers were "no such name": it asks again within seconds.
+    let service = "_nodes._tcp.house.test";
+    for (name, who, port) in [
+        ("bob", bob.uuid(), port(&bob)),
+        ("alice", uuid, port(&alice)),
+    ] {
+        let instance = format!("{name}.{service}");
+        let txt = format!("uuid={}", who.simple());
+        let records = vec![
+            Record::srv(60, "here.house.test", port),
+            Record::txt(60, &["pk=none", &txt]),
+        ];
+        server.set(&instance, records);
+    }
+    // Listed without a UUID too: then the handshake tells who it is.
+    server.set(
+        service,
+        vec![
+            Record::ptr(60, &format!("alice.{service}")),
+            Record::ptr(60, &format!("bob.{service}")),
+            Record::srv(60, "here.house.test", port(&alice)),
+        ],
+    );
+    server.set("here.house.test", vec![Record::a(60, [127, 0, 0, 1])]);
+    let peer = enter(&mut at_alice, "bob").await;
+    assert!(peer.via().contains(&Source::Dns), "{:?}", peer.via());
+    let back = enter(&mut at_bob, "alice").await;
+    assert_eq!(back.uuid(), uuid);
+    assert_eq!(alice.peers().len(), 1);
+}
+
+#[tokio::test]
+async fn no_answer_takes_nobody_away_and_a_record_that_vanishes_ends_no_session() {
+    let server = Server::start();
+    let (bob, _at_bob) = quiet("bob").start().await.unwrap();
+    let service = "_zre._tcp.house.test";
+    server.set("bob.house.test", vec![Record::a(0, [127, 0, 0, 1])]);
+    server.set(service, vec![Record::srv(0, "bob.house.test", port(&bob))]);
+    let (alice, mut at_alice) = quiet("alice")
+        .dns("house.test.")
+        .dns_server(server.addr())
+        .start()
+        .await
+        .unwrap();
+    enter(&mut at_alice, "bob").await;
+    for trouble in [server::Mood::ServFail, server::Mood::Garbage] {
+        server.set_mood(trouble);
+        // Two questions a round, and again where the answer is none.
+        server.asked(service, 3, 2 * DEADLINE).await;
+    }
+    // And the list is empty now.
+    server.set_mood(server::Mood::Good);
+    server.set(service, Vec::new());
+    server.asked(service, 5, 2 * DEADLINE).await;
+    let bob_at_alice = alice.peer(bob.uuid()).expect("still here");
+    alice.whisper(&bob_at_alice, "still here?").await.unwrap();
+    assert!(at_alice.try_recv().is_none(), "nothing has happened to bob");
+}
