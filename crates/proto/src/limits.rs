@@ -72,6 +72,9 @@ impl Default for Limits {
 /// Longest `string` of the wire.
 const WIRE_STRING: usize = crate::wire::STRING_MAX;
 
+/// Headers of this prefix are between nodes, not for applications.
+pub(crate) const RESERVED_HEADERS: &str = "X-ZRE-";
+
 impl Limits {
     /// Checks a group name that the user passes.
     ///
@@ -109,9 +112,14 @@ impl Limits {
     /// Checks one header that the user passes. An empty value is fine.
     ///
     /// # Errors
-    /// [`LimitError`] when the key is empty, key or value is too long, or either
-    /// holds a NUL.
+    /// [`LimitError`] when the key is empty or begins with `X-ZRE-`, key or value
+    /// is too long, or either holds a NUL.
     pub fn validate_header(&self, key: &str, value: &str) -> Result<(), LimitError> {
+        if key.starts_with(RESERVED_HEADERS) {
+            return Err(LimitError::Reserved {
+                prefix: RESERVED_HEADERS,
+            });
+        }
         validate("header name", key, self.header_key_bytes.min(WIRE_STRING))?;
         if value.is_empty() {
             return Ok(());
@@ -193,6 +201,12 @@ fn validate(what: &'static str, text: &str, limit: usize) -> Result<(), LimitErr
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
+    /// A header that nodes use among themselves.
+    #[error("headers that begin with {prefix} are kept for the protocol: choose another name")]
+    Reserved {
+        /// How those begin.
+        prefix: &'static str,
+    },
     /// There must be at least one character.
     #[error("an empty {what} can't be told to peers: give it at least one character")]
     Empty {
@@ -269,6 +283,10 @@ mod tests {
         let limits = Limits::default();
         assert_eq!(limits.validate_headers([("a", ""), ("b", "1")]), Ok(()));
         assert!(limits.validate_header("", "x").is_err());
+        assert!(matches!(
+            limits.validate_header("X-ZRE-STATE", "1"),
+            Err(LimitError::Reserved { .. })
+        ));
         assert!(limits.validate_header("x", "a\0").is_err());
         let keys: Vec<String> = (0..257).map(|n| n.to_string()).collect();
         let many = keys.iter().map(|key| (key.as_str(), ""));

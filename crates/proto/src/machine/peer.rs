@@ -8,14 +8,12 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::{Inbound, Session, SharedOutgoing, Source};
+use crate::limits::RESERVED_HEADERS;
 use crate::{Endpoint, Frames, Hello, Incoming, Outgoing, State, Time};
 
 /// The HELLO header in which our nodes tell their state. A peer that shows it
 /// understands [`Command::State`](crate::Command::State).
 pub const STATE_HEADER: &str = "X-ZRE-STATE";
-
-/// Headers of this prefix are between nodes, not for applications.
-const OWN_PREFIX: &str = "X-ZRE-";
 
 /// An address that wasn't heard for that long and is heard again is as good as
 /// a new one.
@@ -394,7 +392,7 @@ impl Greeted {
             .get(STATE_HEADER)
             .map(|value| value.trim().parse::<u8>().map_or(State::Ready, State::from));
         let mut headers = hello.headers;
-        headers.retain(|key, _| !key.starts_with(OWN_PREFIX));
+        headers.retain(|key, _| !key.starts_with(RESERVED_HEADERS));
         Self {
             connection: from.connection,
             from: from.from,

@@ -156,11 +156,27 @@ impl Machine {
             Command::State(State::Exit) => {
                 self.begin_leaving(now, uuid, ExitReason::Goodbye);
             }
-            Command::State(state) => self.set_peer_state(uuid, state),
+            Command::State(state) => {
+                self.set_peer_state(uuid, state);
+                if state == State::Draining {
+                    self.confirm_rest(uuid);
+                }
+            }
             // Elections are held among nodes that contest; we don't take part,
             // and ZRE lets a member stay out.
             Command::Elect { .. } | Command::Leader { .. } => {}
             Command::Hello(_) => self.exit(now, uuid, ExitReason::Sequence),
+        }
+    }
+
+    /// Asks a peer that is about to leave whether it has all that was sent to
+    /// it: it answers before its GOODBYE, and `Exit` then counts nothing as lost
+    /// that wasn't.
+    fn confirm_rest(&mut self, uuid: Uuid) {
+        if let Some(Phase::Ready(live)) = self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
+            live.pings = live.pings.saturating_add(1);
+            let session = live.mailbox.session;
+            self.send(session, Command::Ping);
         }
     }
 

@@ -401,3 +401,17 @@ fn the_header_of_our_state_is_ours_alone() {
     };
     assert_eq!(hello.headers[STATE_HEADER], "1");
 }
+
+#[test]
+fn a_peer_that_drains_is_asked_whether_it_has_everything() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    let session = bench.meet(&mut peer);
+    bench.whisper_out(session, 3);
+    let before = bench.pings(session);
+    bench.say(&mut peer, Command::State(State::Draining));
+    assert_eq!(bench.pings(session), before + 1);
+    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::Goodbye);
+    assert_eq!(bench.exits, [0], "everything had arrived");
+}
