@@ -13,6 +13,7 @@ use crate::drain::group_name;
 use crate::host::{self, Host, Power, Process};
 use crate::legacy::Legacy;
 use crate::link::{Item, ProcessId, Way};
+use crate::network::Weather;
 use crate::world::{Happening, World};
 
 /// A process that has slept notices within that time.
@@ -319,6 +320,7 @@ impl World {
 
     fn mend(&mut self) {
         self.network.heal();
+        self.network.weather = Weather::default();
         for host in 0..self.hosts.len() {
             self.awake(host);
             self.proceed(host);

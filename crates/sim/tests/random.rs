@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use zre_proto::State;
 use zre_sim::{Action, Options, Script, Start, Violation, Weather, World};
 
@@ -147,8 +148,23 @@ fn script() -> impl Strategy<Value = Vec<(u64, Action)>> {
     proptest::collection::vec((0u64..60_000, action(4)), 0..60)
 }
 
+fn cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|cases| cases.parse().ok()).unwrap_or(64)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    // The same scripts in each run; `PROPTEST_RNG_SEED` and `PROPTEST_CASES` give
+    // others and more.
+    #![proptest_config(ProptestConfig {
+        cases: cases(),
+        rng_seed: std::env::var("PROPTEST_RNG_SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok())
+            .map_or(RngSeed::Fixed(36), RngSeed::Fixed),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn no_script_breaks_a_promise(script in script(), seed: u64, beacons in prop::bool::weighted(0.9)) {

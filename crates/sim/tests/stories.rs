@@ -524,7 +524,7 @@ fn numbers_go_round_with_one_that_goes_round_early() -> Outcome {
     let mut world = World::new(options);
     world.run(seconds(3))?;
     for (from, to, exits) in [(1, 0, 0), (0, 1, 2)] {
-        for _ in 0..160 {
+        for _ in 0..80 {
             world.act(Action::Whisper(from, to, 1800))?;
             world.run(seconds(1))?;
         }
@@ -532,7 +532,7 @@ fn numbers_go_round_with_one_that_goes_round_early() -> Outcome {
         assert_eq!(report.seen("Exit"), exits, "{report}");
         world.check_whole()?;
     }
-    assert!(world.report().delivered > 2 * 150 * 1800);
+    assert!(world.report().delivered > 2 * 75 * 1800);
     Ok(())
 }
 
