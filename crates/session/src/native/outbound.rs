@@ -242,19 +242,20 @@ impl Outbound {
     fn land(&self, mut flight: Flight, result: &io::Result<usize>, task: bool) -> Landed {
         let bytes = flight.encoder.bytes();
         let empty = flight.encoder.is_empty();
-        let spare = match empty {
-            true => flight.encoder.release(IDLE_BUFFER),
-            false => None,
-        };
         let mut tell = false;
+        let mut spare = [None, None];
         let (given, landed) = {
             let mut state = self.lock();
             if state.stage == Stage::Ended {
-                drop(state);
-                if let Some(spare) = spare {
-                    pool::put(spare);
-                }
                 return Landed::Failed(CloseReason::Local);
+            }
+            if empty && state.open.is_empty() {
+                // Idle. While there is more to write the buffers stay, however
+                // large: new memory would have to be got for what follows.
+                spare = [
+                    flight.encoder.release(IDLE_BUFFER),
+                    state.open.release(IDLE_BUFFER),
+                ];
             }
             // What is written gives its share of the cost back.
             let left = match bytes {
@@ -285,9 +286,7 @@ impl Outbound {
             };
             (given, landed)
         };
-        if let Some(spare) = spare {
-            pool::put(spare);
-        }
+        spare.into_iter().flatten().for_each(pool::put);
         if given > 0 {
             self.budget.give(given);
         }
