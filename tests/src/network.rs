@@ -103,6 +103,19 @@ impl Network {
         }
     }
 
+    /// Runs `ip` with these arguments, separated by spaces, where the bridge
+    /// `br0` is, with the ports `p1` and up. Panics where that fails.
+    pub fn hub(&self, arguments: &str) {
+        let arguments = arguments.split_whitespace();
+        let all: Vec<&str> = ["-n", &self.hub].into_iter().chain(arguments).collect();
+        ip(&all).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// The name of the namespace where the bridge is.
+    pub fn hub_namespace(&self) -> &str {
+        &self.hub
+    }
+
     /// Host number `index`, from 0.
     pub fn host(&self, index: usize) -> &Host {
         &self.hosts[index]

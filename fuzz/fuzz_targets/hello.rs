@@ -1,0 +1,28 @@
+//! What a HELLO says: no panic, limits kept, and what is accepted is written
+//! and read the same again.
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use zre_proto::{Command, Frames, Limits};
+
+fuzz_target!(|data: &[u8]| {
+    let mut limits = Limits::default();
+    limits.groups_per_peer = 8;
+    limits.headers = 8;
+    let frame = [&[0xAA, 0xA1, 1, 2, 0, 1], data].concat();
+    let frames: Frames = [Bytes::from(frame)].into_iter().collect();
+    if let Ok((sequence, command)) = Command::decode(frames, &limits) {
+        let Command::Hello(hello) = &command else {
+            panic!("{command:?} out of a HELLO");
+        };
+        assert!(hello.groups.len() <= limits.groups_per_peer);
+        assert!(hello.headers.len() <= limits.headers);
+        // Text that isn't UTF-8 is read with replacement characters, which are
+        // longer than what they stand for, maybe than a string may be.
+        if !format!("{command:?}").contains(char::REPLACEMENT_CHARACTER) {
+            let again = Command::decode(command.encode(sequence), &limits);
+            assert_eq!(again, Ok((sequence, command)));
+        }
+    }
+});

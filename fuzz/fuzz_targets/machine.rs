@@ -1,0 +1,436 @@
+//! The state machine, with inputs of any kind in any order: no panic, tables
+//! bounded, time that passes, and events that keep what they promise.
+#![no_main]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use arbitrary::Arbitrary;
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use uuid::Uuid;
+use zre_proto::machine::{Config, Event, Found, Heard, Inbound, Output, Session, Source, Up};
+use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, State, Time};
+
+/// One input. Small numbers stand for peers, connections, addresses and groups,
+/// so that they meet.
+#[derive(Arbitrary, Debug)]
+enum Input {
+    Beacon {
+        who: u8,
+        port: u8,
+        state: Option<u8>,
+        from: u8,
+        multicast: bool,
+    },
+    Found {
+        at: u8,
+        who: Option<u8>,
+        source: u8,
+        named: bool,
+    },
+    Lost {
+        at: u8,
+        source: u8,
+    },
+    Resolved {
+        session: u8,
+        at: u8,
+    },
+    Up {
+        session: u8,
+        who: Option<u8>,
+        in_memory: bool,
+    },
+    Closed {
+        session: u8,
+    },
+    Message {
+        who: u8,
+        connection: u8,
+        /// None: the next one.
+        sequence: Option<u16>,
+        what: Said,
+    },
+    Bytes {
+        who: u8,
+        connection: u8,
+        frames: Vec<Vec<u8>>,
+    },
+    ConnectionClosed {
+        who: u8,
+        connection: u8,
+    },
+    /// In milliseconds; a step of time between inputs.
+    Wait(u16),
+    Join(u8),
+    Leave(u8),
+    State(u8),
+    Paused(bool),
+    Resume,
+    Shutdown(u16),
+}
+
+#[derive(Arbitrary, Debug)]
+enum Said {
+    Hello {
+        port: u8,
+        groups: u8,
+        shows_state: bool,
+    },
+    Whisper,
+    Shout(u8),
+    Join(u8, u8),
+    Leave(u8, u8),
+    Ping,
+    PingOk,
+    Elect(u8),
+    Leader(u8),
+    Goodbye,
+    State(u8),
+}
+
+/// Somebody of few; 0 is the node itself.
+fn who(number: u8) -> Uuid {
+    Uuid::from_u128(u128::from(number % 6) + 1)
+}
+
+fn group(number: u8) -> String {
+    format!("group {}", number % 8)
+}
+
+fn addr(number: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number % 4], 5000 + u16::from(number % 5)))
+}
+
+fn source(number: u8) -> Source {
+    [
+        Source::Multicast,
+        Source::Broadcast,
+        Source::Dns,
+        Source::Gossip,
+        Source::Static,
+    ][usize::from(number) % 5]
+}
+
+fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.peers = 4;
+    limits.seeds = 3;
+    limits.groups_per_peer = 5;
+    limits
+}
+
+impl Said {
+    fn command(self) -> Command {
+        match self {
+            Self::Hello {
+                port,
+                groups,
+                shows_state,
+            } => Command::Hello(Hello {
+                endpoint: format!("tcp://{}", addr(port)),
+                groups: (0..groups % 8).map(group).collect(),
+                status: groups,
+                name: "peer".into(),
+                headers: shows_state
+                    .then(|| ("X-ZRE-STATE".to_owned(), "2".to_owned()))
+                    .into_iter()
+                    .collect(),
+            }),
+            Self::Whisper => Command::Whisper {
+                content: "content".into(),
+            },
+            Self::Shout(number) => Command::Shout {
+                group: group(number).as_str().into(),
+                content: "content".into(),
+            },
+            Self::Join(number, status) => Command::Join {
+                group: group(number).as_str().into(),
+                status,
+            },
+            Self::Leave(number, status) => Command::Leave {
+                group: group(number).as_str().into(),
+                status,
+            },
+            Self::Ping => Command::Ping,
+            Self::PingOk => Command::PingOk,
+            Self::Elect(number) => Command::Elect {
+                group: group(number).as_str().into(),
+                challenger_id: "0".into(),
+            },
+            Self::Leader(number) => Command::Leader {
+                group: group(number).as_str().into(),
+                leader_id: "0".into(),
+            },
+            Self::Goodbye => Command::Goodbye,
+            Self::State(state) => Command::State(State::from(state)),
+        }
+    }
+}
+
+/// The machine and what must hold of what it says.
+struct World {
+    machine: Machine,
+    now: Time,
+    open: Vec<Session>,
+    next: BTreeMap<(Uuid, u64), u16>,
+    here: BTreeMap<Uuid, BTreeSet<String>>,
+    stopped: bool,
+}
+
+impl World {
+    fn drain(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            assert!(!self.stopped, "{output:?} after the end");
+            match output {
+                Output::Connect { session, .. } => {
+                    assert!(!self.open.contains(&session), "{session:?} twice");
+                    self.open.push(session);
+                }
+                Output::Send { session, .. } => {
+                    assert!(self.open.contains(&session), "{session:?} isn't open");
+                }
+                Output::Disconnect { session, .. } => {
+                    assert!(self.open.contains(&session), "{session:?} isn't open");
+                    self.open.retain(|other| *other != session);
+                }
+                Output::Announce { .. } => {}
+                Output::Event(event) => self.judge(event),
+                Output::Stopped => self.stopped = true,
+            }
+        }
+        let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
+        let limits = limits();
+        assert!(peers <= limits.peers && seeds <= limits.seeds);
+        assert!(tombstones <= limits.peers);
+        assert!(sessions <= 3 * (limits.peers + limits.seeds), "{sessions}");
+        assert!(timers <= peers + seeds + 3, "{timers}");
+        let mine: BTreeSet<Uuid> = self.machine.peers().collect();
+        assert!(mine.iter().eq(self.here.keys()), "who is here");
+        for (peer, groups) in &self.here {
+            assert!(groups.len() <= limits.groups_per_peer);
+            let theirs = self.machine.peer_groups(*peer).expect("it is here");
+            assert!(theirs.iter().map(|group| &**group).eq(groups.iter()));
+        }
+    }
+
+    fn judge(&mut self, event: Event) {
+        match event {
+            Event::Enter { peer, .. } => {
+                assert_ne!(peer, self.machine.uuid(), "met itself");
+                assert!(self.here.insert(peer, BTreeSet::new()).is_none());
+            }
+            Event::Exit { peer, .. } => {
+                assert!(self.here.remove(&peer).is_some(), "gone already");
+            }
+            Event::Join { peer, group } => {
+                let groups = self.here.get_mut(&peer).expect("it is here");
+                assert!(groups.insert(group.to_string()), "joined twice");
+            }
+            Event::Leave { peer, group } => {
+                let groups = self.here.get_mut(&peer).expect("it is here");
+                assert!(groups.remove(&*group), "left what it wasn't in");
+            }
+            Event::Conflict { .. } => {}
+            Event::Whisper { peer, .. }
+            | Event::Shout { peer, .. }
+            | Event::Evasive { peer }
+            | Event::Silent { peer }
+            | Event::Responsive { peer } => assert!(self.here.contains_key(&peer)),
+            Event::State { peer, from, to } => {
+                assert!(self.here.contains_key(&peer));
+                assert_ne!(from, to);
+            }
+        }
+    }
+
+    /// Lets time pass, with every timeout on its way.
+    fn wait(&mut self, time: Duration) {
+        let until = self.now + time;
+        let mut idle = 0;
+        while let Some(due) = self.machine.poll_timeout().filter(|due| *due <= until) {
+            if due > self.now {
+                self.now = due;
+                idle = 0;
+            } else {
+                idle += 1;
+                assert!(idle < 1000, "timeouts without end");
+            }
+            self.machine.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = until;
+    }
+
+    fn session(&self, number: u8) -> Session {
+        // Some that are open, and some that are not or no longer.
+        match self.open.get(usize::from(number % 16)) {
+            Some(session) => *session,
+            None => Session(u64::from(number)),
+        }
+    }
+
+    fn carry(&mut self, input: Input) {
+        let now = self.now;
+        match input {
+            Input::Beacon {
+                who: number,
+                port,
+                state,
+                from,
+                multicast,
+            } => {
+                let uuid = who(number);
+                let port = match port % 4 {
+                    0 => 0,
+                    port => 5000 + u16::from(port),
+                };
+                let beacon = match state {
+                    Some(state) => Beacon::State {
+                        uuid,
+                        port,
+                        state: State::from(state % 8),
+                    },
+                    None => Beacon::Classic { uuid, port },
+                };
+                let heard = Heard {
+                    from: addr(from),
+                    over_loopback: from & 0x80 != 0,
+                    source: match multicast {
+                        true => Source::Multicast,
+                        false => Source::Broadcast,
+                    },
+                };
+                self.machine.handle_beacon(now, &beacon, &heard);
+            }
+            Input::Found {
+                at,
+                who: number,
+                source: by,
+                named,
+            } => {
+                let endpoint = match named {
+                    true => Endpoint::Host {
+                        host: format!("host{}", at % 3),
+                        port: 5000,
+                    },
+                    false => Endpoint::Tcp(addr(at)),
+                };
+                let found = Found {
+                    endpoint,
+                    peer: number.map(who),
+                    source: source(by),
+                };
+                self.machine.handle_found(now, found);
+            }
+            Input::Lost { at, source: by } => {
+                let endpoint = Endpoint::Tcp(addr(at));
+                self.machine.handle_lost(&endpoint, source(by));
+            }
+            Input::Resolved { session, at } => {
+                let session = self.session(session);
+                let _ = self.machine.handle_resolved(now, session, &[addr(at)]);
+            }
+            Input::Up {
+                session,
+                who: number,
+                in_memory,
+            } => {
+                let up = Up {
+                    local: Some(addr(1).ip()),
+                    peer: number.map(who),
+                    remote: Some(addr(session)),
+                    in_memory,
+                };
+                let session = self.session(session);
+                self.machine.handle_session_up(now, session, up);
+            }
+            Input::Closed { session } => {
+                let session = self.session(session);
+                self.open.retain(|other| *other != session);
+                self.machine.handle_session_closed(now, session);
+            }
+            Input::Message {
+                who: number,
+                connection,
+                sequence,
+                what,
+            } => {
+                let from = inbound(number, connection);
+                let next = self.next.entry((from.peer, from.connection)).or_insert(0);
+                *next = sequence.unwrap_or(next.wrapping_add(1));
+                let frames = what.command().encode(*next);
+                self.machine.handle_message(now, &from, frames);
+            }
+            Input::Bytes {
+                who: number,
+                connection,
+                frames,
+            } => {
+                let frames: Frames = frames.into_iter().map(Bytes::from).collect();
+                let from = inbound(number, connection);
+                self.machine.handle_message(now, &from, frames);
+            }
+            Input::ConnectionClosed {
+                who: number,
+                connection,
+            } => {
+                let from = inbound(number, connection);
+                self.machine
+                    .handle_connection_closed(now, from.peer, from.connection);
+            }
+            Input::Wait(time) => self.wait(Duration::from_millis(u64::from(time))),
+            Input::Join(number) => drop(self.machine.join(&group(number))),
+            Input::Leave(number) => drop(self.machine.leave(&group(number))),
+            Input::State(state) => {
+                let state = State::from(state);
+                if state.is_settable() {
+                    self.machine.set_state(now, state);
+                }
+            }
+            Input::Paused(paused) => self.machine.handle_paused(now, paused),
+            Input::Resume => self.machine.handle_resume(now),
+            Input::Shutdown(patience) => {
+                let patience = Duration::from_millis(u64::from(patience));
+                self.machine.shutdown(now, patience);
+            }
+        }
+    }
+}
+
+fn inbound(number: u8, connection: u8) -> Inbound {
+    Inbound {
+        peer: who(number),
+        connection: u64::from(connection % 8),
+        from: Some(addr(connection)),
+    }
+}
+
+fuzz_target!(|inputs: Vec<Input>| {
+    let mut config = Config::new(who(0), 5000);
+    config.limits = limits();
+    let now = Time::from_origin(Duration::ZERO);
+    let mut world = World {
+        machine: Machine::new(config, 7, now),
+        now,
+        open: Vec::new(),
+        next: BTreeMap::new(),
+        here: BTreeMap::new(),
+        stopped: false,
+    };
+    world.drain();
+    for input in inputs {
+        if world.stopped {
+            return;
+        }
+        world.carry(input);
+        world.drain();
+    }
+    // Whatever went before, it can leave, and everybody exits.
+    world.machine.shutdown(world.now, Duration::from_secs(1));
+    world.drain();
+    world.wait(Duration::from_secs(60));
+    assert!(world.stopped, "it never leaves");
+});

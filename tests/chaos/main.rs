@@ -1,0 +1,208 @@
+//! Twenty nodes in four processes on four hosts, a network that goes wrong in
+//! every way, and a count of every message: it arrived, in order, or its sender
+//! was told.
+//!
+//! ```text
+//! cargo test -p zre-tests --test chaos -- --nocapture
+//! ZRE_CHAOS=long cargo test -p zre-tests --test chaos -- --nocapture
+//! ```
+//! prints a table. The short form takes about two minutes, with patience of 1
+//! and 6 s; the long one has the patience that nodes have by default, faults of
+//! up to 60 s, and takes about fifteen. Both need root, for network namespaces,
+//! and python3, for a switch that loses frames.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "all of this is test code, and the table is for people"
+)]
+
+mod faults;
+
+use std::collections::BTreeSet;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use serde_json::Value;
+use zre_tests::books::{Bookkeeper, Tally, settings, settle};
+use zre_tests::{Network, beacon_port, skip};
+
+use faults::{Fault, Switch, all};
+
+const HOSTS: u8 = 4;
+const NODES: usize = 5;
+
+/// How long it may take until all have met, or all is settled, once nothing is
+/// wrong any more.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+struct Stage {
+    network: Network,
+    switch: Switch,
+    keepers: Vec<Bookkeeper>,
+    /// The last books of processes that were killed, and whose they are.
+    left: Vec<Value>,
+    dead: BTreeSet<String>,
+    port: u16,
+    long: bool,
+}
+
+impl Stage {
+    fn start(&self, host: usize, name: &str) -> Bookkeeper {
+        let mut settings = settings(name, self.port);
+        settings["nodes"] = NODES.into();
+        settings["loopback"] = false.into();
+        settings["pause_ms"] = 200.into();
+        if self.long {
+            settings["interval_ms"] = 1000.into();
+            settings["evasive_ms"] = 5000.into();
+            settings["expired_ms"] = 30_000.into();
+        }
+        let program = env!("CARGO_BIN_EXE_bookkeeper");
+        Bookkeeper::start(program, Some(self.network.host(host)), &settings)
+    }
+
+    fn books(&mut self) -> Vec<Value> {
+        let books = self.keepers.iter_mut().flat_map(Bookkeeper::books);
+        books.collect()
+    }
+
+    /// Waits until everybody is in touch with everybody.
+    fn meet(&mut self) {
+        let wanted = usize::from(HOSTS) * NODES - 1;
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let here: Vec<usize> = self.books().iter().map(here).collect();
+            if here.iter().all(|count| *count == wanted) {
+                return;
+            }
+            assert!(Instant::now() < until, "{here:?} of {wanted}");
+            sleep(Duration::from_millis(200)); // between two questions
+        }
+    }
+
+    fn suffer(&mut self, fault: Fault) {
+        match fault {
+            Fault::Nothing => sleep(Duration::from_secs(3)),
+            Fault::Switch(commands, seconds) => {
+                for command in commands {
+                    self.switch.tell(command);
+                }
+                sleep(Duration::from_secs(seconds));
+                self.switch.tell("clear");
+            }
+            Fault::Flaps(times) => {
+                for _ in 0..times {
+                    self.network.host(1).set_link(false);
+                    sleep(Duration::from_millis(500));
+                    self.network.host(1).set_link(true);
+                    sleep(Duration::from_millis(1000));
+                }
+            }
+            Fault::Kill => {
+                sleep(Duration::from_secs(2));
+                let mut killed = self.keepers.remove(1);
+                self.left.extend(killed.books());
+                killed.kill();
+                self.dead.extend(killed.uuids.iter().cloned());
+                let mut heir = self.start(1, "heir");
+                heir.tell("go");
+                self.keepers.push(heir);
+            }
+            Fault::Stop(seconds) => {
+                self.keepers[1].signal(Signal::STOP);
+                sleep(Duration::from_secs(seconds));
+                self.keepers[1].signal(Signal::CONT);
+            }
+        }
+    }
+
+    /// Waits until all that was sent is accounted for, then gives the account.
+    fn account(&mut self) -> Tally {
+        for keeper in &mut self.keepers {
+            keeper.tell("hold");
+        }
+        let until = Instant::now() + PATIENCE;
+        let mut before = None;
+        loop {
+            let mut books = self.books();
+            books.extend(self.left.iter().cloned());
+            let tally = settle(&books, &self.dead);
+            // Twice the same: nothing is on its way any more.
+            if tally.silent == 0 && before == Some(tally) || Instant::now() > until {
+                return tally;
+            }
+            before = Some(tally);
+            sleep(Duration::from_millis(300)); // between two questions
+        }
+    }
+}
+
+/// With how many a node is in touch.
+fn here(book: &Value) -> usize {
+    let sessions = book["sessions"].as_array().unwrap();
+    sessions
+        .iter()
+        .filter(|s| s["unconfirmed"].is_null())
+        .count()
+}
+
+fn play(fault: Fault, long: bool) -> Result<Tally, String> {
+    let network = Network::of(HOSTS)?;
+    let switch = Switch::of(&network, HOSTS)?;
+    let mut stage = Stage {
+        network,
+        switch,
+        keepers: Vec::new(),
+        left: Vec::new(),
+        dead: BTreeSet::new(),
+        port: beacon_port(),
+        long,
+    };
+    for host in 0..usize::from(HOSTS) {
+        let keeper = stage.start(host, &format!("host{host}"));
+        stage.keepers.push(keeper);
+    }
+    stage.meet();
+    for keeper in &mut stage.keepers {
+        keeper.tell("go");
+    }
+    stage.suffer(fault);
+    stage.meet();
+    Ok(stage.account())
+}
+
+#[test]
+fn every_message_is_accounted_for() {
+    let long = std::env::var("ZRE_CHAOS").is_ok_and(|form| form == "long");
+    let mut failed = Vec::new();
+    println!(
+        "| fault | sent | delivered | reported | died with the process | lost silently | disorder | refused | exits | s |"
+    );
+    println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
+    for (name, fault) in all(long) {
+        let begun = Instant::now();
+        let tally = match play(fault, long) {
+            Ok(tally) => tally,
+            Err(why) => skip!("{why}"),
+        };
+        println!(
+            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            tally.sent,
+            tally.delivered,
+            tally.reported,
+            tally.taken_along,
+            tally.silent,
+            tally.disorder,
+            tally.refused,
+            tally.exits,
+            begun.elapsed().as_secs(),
+        );
+        assert!(tally.delivered > 1000, "{name}: nothing was tested");
+        if tally.silent > 0 || tally.disorder > 0 {
+            failed.push((name, tally));
+        }
+    }
+    assert!(failed.is_empty(), "{failed:?}");
+}
