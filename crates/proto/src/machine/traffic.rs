@@ -159,7 +159,7 @@ impl Machine {
             Command::State(state) => {
                 self.set_peer_state(uuid, state);
                 if state == State::Draining {
-                    self.confirm_rest(uuid);
+                    self.confirm_rest(now, uuid);
                 }
             }
             // Elections are held among nodes that contest; we don't take part,
@@ -172,9 +172,9 @@ impl Machine {
     /// Asks a peer that is about to leave whether it has all that was sent to
     /// it: it answers before its GOODBYE, and `Exit` then counts nothing as lost
     /// that wasn't.
-    fn confirm_rest(&mut self, uuid: Uuid) {
+    fn confirm_rest(&mut self, now: Time, uuid: Uuid) {
         if let Some(Phase::Ready(live)) = self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
-            live.pings = live.pings.saturating_add(1);
+            live.note_ping(now);
             let session = live.mailbox.session;
             self.send(session, Command::Ping);
         }
