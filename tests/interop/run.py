@@ -3,8 +3,8 @@
 
     tests/interop/run.py [SUITE].. [--zre PATH]
 
-Suites: pyre, zyre.js, beacons, idle, soak, libzmq, sessions; all of them by
-default. Foreign nodes run in network namespaces made here (needs root and
+Suites: pyre, zyre.js, beacons, idle, soak, libzmq, sessions, gossip; all of
+them by default. Foreign nodes run in network namespaces made here (needs root and
 iproute2) and removed afterwards. pyre and zyre.js are fetched into the build
 directory the first time. What is missing is said, and skipped; with CI=true in
 the environment a skip is a failure.
@@ -16,6 +16,7 @@ import sys
 import tempfile
 
 import conversation
+import gossip
 import libzmq
 import network
 import tools
@@ -26,8 +27,8 @@ from sessions import sessions
 from soak import soak
 from stage import Stage
 
-SUITES = ["pyre", "zyre.js", "beacons", "idle", "soak", "libzmq", "sessions"]
-ON_LOOPBACK = ["libzmq", "sessions"]
+SUITES = ["pyre", "zyre.js", "beacons", "idle", "soak", "libzmq", "sessions", "gossip"]
+ON_LOOPBACK = ["libzmq", "sessions", "gossip"]
 ENGINES = ["native", "zeromq"]
 
 
@@ -112,7 +113,7 @@ def main():
     if "zyre.js" in arguments.suites or "idle" in arguments.suites:
         modules = provided(report, "zyre.js, idle", lambda: tools.node_modules(cache))
     if python is None:
-        arguments.suites = [suite for suite in arguments.suites if suite == "zyre.js"]
+        arguments.suites = [suite for suite in arguments.suites if suite in ("zyre.js", "gossip")]
 
     namespaced = [suite for suite in arguments.suites if suite not in ON_LOOPBACK]
     obstacle = network.why_not() if namespaced else None
@@ -128,6 +129,13 @@ def main():
         echo = tools.program("session_echo")
         with report.suite("sessions"), Stage(python=python, echo=echo) as stage:
             sessions(report, stage)
+    if "gossip" in arguments.suites:
+        obstacle = gossip.why_not()
+        if obstacle:
+            report.skip("gossip", obstacle)
+        else:
+            with report.suite("gossip"), Stage(binary) as stage:
+                gossip.gossip(report, stage)
     return report.close()
 
 

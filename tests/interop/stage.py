@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import sys
 
 from child import Child, environment, in_namespace
 
@@ -62,6 +63,11 @@ class Stage(contextlib.ExitStack):
         """libzmq's sockets, for `session_echo`."""
         command = [self.python, str(PEERS / "libzmq_echo.py"), target, own, beat]
         return self._start("libzmq", command)
+
+    def czmq(self, name, *options):
+        """czmq's zgossip, on loopback."""
+        command = [sys.executable, str(PEERS / "czmq_gossip.py"), name, *options]
+        return self._start("czmq", command)
 
     def listener(self, port, interface, *addresses, namespace):
         """Hears every beacon sent to `addresses`."""

@@ -25,10 +25,10 @@ fn two_subnets() -> Result<Network, String> {
     network.host(1).ip("route add default via 10.81.0.2");
     let router = network.host(2).namespace();
     let forwards = Command::new("ip")
-        .args(["netns", "exec", router, "sysctl", "-qw"])
-        .arg("net.ipv4.ip_forward=1")
+        .args(["netns", "exec", router, "sh", "-c"])
+        .arg("echo 1 > /proc/sys/net/ipv4/ip_forward")
         .status()
-        .map_err(|error| format!("sysctl: {error}"))?;
+        .map_err(|error| format!("the command `ip` (iproute2): {error}"))?;
     if forwards.success() {
         Ok(network)
     } else {
