@@ -72,7 +72,7 @@ pub struct Links {
 struct Node {
     identity: Identity,
     engine: Engine,
-    limits: Limits,
+    limits: Arc<Limits>,
     inproc: bool,
     /// The network namespace in which the node was opened: it lives there,
     /// whichever thread it dials from.
@@ -161,6 +161,7 @@ impl Links {
             None
         };
 
+        let limits = Arc::new(limits);
         let registration = inproc
             .then(|| Registration::new(namespace, &identity, &intake, &limits))
             .flatten();
@@ -336,7 +337,7 @@ impl Node {
             routes,
             own: self.identity.clone(),
             peer: target.peer.clone(),
-            limits: self.limits.clone(),
+            limits: Limits::clone(&self.limits),
             budget: Arc::clone(&self.budget),
             report,
             runtime: self.runtime.clone(),

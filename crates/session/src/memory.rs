@@ -28,7 +28,7 @@ fn nodes() -> MutexGuard<'static, BTreeMap<(u64, Identity), Neighbour>> {
 #[derive(Clone)]
 pub(crate) struct Neighbour {
     intake: Weak<Intake>,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 /// Keeps a node in the list of those that can be reached in memory.
@@ -44,7 +44,7 @@ impl Registration {
         namespace: u64,
         identity: &Identity,
         intake: &Arc<Intake>,
-        limits: &Limits,
+        limits: &Arc<Limits>,
     ) -> Option<Self> {
         let key = (namespace, identity.clone());
         let mut nodes = nodes();
@@ -56,7 +56,7 @@ impl Registration {
         }
         let neighbour = Neighbour {
             intake: Arc::downgrade(intake),
-            limits: limits.clone(),
+            limits: Arc::clone(limits),
         };
         nodes.insert(key.clone(), neighbour);
         Some(Self {
@@ -100,8 +100,9 @@ pub(crate) fn namespace() -> u64 {
 pub(crate) struct Memory {
     feeder: Feeder,
     end: Arc<End>,
-    /// Ours, and the receiver's where they are tighter.
-    limits: Limits,
+    /// Ours, and the receiver's where they are tighter. Mostly all nodes of a
+    /// process have the same, and then every link shares them.
+    limits: Arc<Limits>,
     budget: Arc<Budget>,
 }
 
@@ -140,7 +141,7 @@ impl Memory {
         neighbour: &Neighbour,
         own: &Identity,
         peer: &Identity,
-        limits: &Limits,
+        limits: &Arc<Limits>,
         budget: &Arc<Budget>,
         report: Reporter,
     ) -> Result<Arc<Self>, Reporter> {
@@ -170,11 +171,18 @@ impl Memory {
             report.closed(seen_by_sender(&reason), end.lost.load(Ordering::Acquire));
         }
         let theirs = &neighbour.limits;
-        let limits = Limits {
-            frame_bytes: limits.frame_bytes.min(theirs.frame_bytes),
-            message_bytes: limits.message_bytes.min(theirs.message_bytes),
-            parts: limits.parts.min(theirs.parts),
-            ..limits.clone()
+        let tighter = theirs.frame_bytes < limits.frame_bytes
+            || theirs.message_bytes < limits.message_bytes
+            || theirs.parts < limits.parts;
+        let limits = if tighter {
+            Arc::new(Limits {
+                frame_bytes: limits.frame_bytes.min(theirs.frame_bytes),
+                message_bytes: limits.message_bytes.min(theirs.message_bytes),
+                parts: limits.parts.min(theirs.parts),
+                ..Limits::clone(limits)
+            })
+        } else {
+            Arc::clone(limits)
         };
         Ok(Arc::new(Self {
             feeder,
