@@ -23,6 +23,7 @@ use crate::announcer::Announcer;
 use crate::discovery::gossip::Gossiper;
 use crate::discovery::{Names, News, Poke};
 use crate::event::EventSender;
+use crate::neighbours::{self, Neighbours};
 use crate::node::View;
 use crate::outlet::Outlet;
 use crate::pressure::Pressure;
@@ -33,6 +34,17 @@ const SLEPT: Duration = Duration::from_secs(2);
 
 /// How long what is queued for a peer may take to leave after our GOODBYE.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How many messages are handled before other things have their turn again.
+const TURN: usize = 256;
+
+/// How many of them are handled before a timeout: a busy node may find all that
+/// its peers have said in the meantime when their time is up.
+const CATCH_UP: usize = 16 << 10;
+
+/// When a newcomer beacons again, where some nodes of its process hadn't
+/// listened when it started.
+const INTRODUCTION: Duration = Duration::from_millis(2);
 
 /// What the application asks of the driver.
 #[derive(Debug)]
@@ -86,7 +98,7 @@ struct Way {
     outlet: Outlet,
     link: Option<Link>,
     /// Further addresses of the same name, for when this one fails.
-    spare: Option<(Dial, Vec<SocketAddr>)>,
+    spare: Option<Box<(Dial, Vec<SocketAddr>)>>,
 }
 
 /// A name that was looked up.
@@ -102,6 +114,9 @@ pub(crate) struct Driver {
     view: Arc<View>,
     ways: HashMap<Session, Way>,
     peers: HashMap<Uuid, Peer>,
+    /// Who was heard last: mostly it is who is heard next.
+    recent: Option<Peer>,
+    neighbours: Neighbours,
     connections: HashMap<u64, Inbound>,
     /// Dials that wait for a name to be looked up.
     pending: HashMap<Session, Dial>,
@@ -151,6 +166,21 @@ impl AutoBusy {
     }
 }
 
+/// What the driver works with, beside the machine.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) links: Links,
+    pub(crate) announcer: Option<Announcer>,
+    pub(crate) names: Names,
+    /// Wakes the sources that wait.
+    pub(crate) poke: Poke,
+    pub(crate) gossiper: Option<Gossiper>,
+    pub(crate) events: EventSender,
+    pub(crate) view: Arc<View>,
+    pub(crate) pressure: Pressure,
+    pub(crate) busy: AutoBusy,
+}
+
 #[derive(Clone, Debug)]
 struct Dial {
     peer: Option<Uuid>,
@@ -159,19 +189,18 @@ struct Dial {
 }
 
 impl Driver {
-    pub(crate) fn new(
-        machine: Machine,
-        clock: Clock,
-        links: Links,
-        announcer: Option<Announcer>,
-        names: Names,
-        poke: Poke,
-        gossiper: Option<Gossiper>,
-        events: EventSender,
-        view: Arc<View>,
-        pressure: Pressure,
-        busy: AutoBusy,
-    ) -> Self {
+    pub(crate) fn new(machine: Machine, clock: Clock, parts: Parts) -> Self {
+        let Parts {
+            links,
+            announcer,
+            names,
+            poke,
+            gossiper,
+            events,
+            view,
+            pressure,
+            busy,
+        } = parts;
         let (resolver, resolved) = mpsc::unbounded_channel();
         Self {
             machine,
@@ -182,6 +211,8 @@ impl Driver {
             view,
             ways: HashMap::new(),
             peers: HashMap::new(),
+            recent: None,
+            neighbours: Neighbours::new(),
             connections: HashMap::new(),
             pending: HashMap::new(),
             names,
@@ -208,11 +239,27 @@ impl Driver {
         mut requests: mpsc::Receiver<Request>,
     ) {
         let timer = tokio::time::sleep(Duration::ZERO);
-        tokio::pin!(timer);
+        let newcomer = neighbours::newcomer();
+        tokio::pin!(timer, newcomer);
+        if datagrams.is_some() && neighbours::introduce() {
+            self.machine.announce_within(self.clock.now(), INTRODUCTION);
+        }
         while !self.stopped {
+            if self.is_due() {
+                // Nobody is judged by what has come and wasn't read.
+                self.take_turns(CATCH_UP, &mut inbox, &mut notices, &mut datagrams);
+            }
             self.tick();
             if self.stopped {
                 break;
+            }
+            self.events.flush();
+            if let Some(datagrams) = &datagrams
+                && let Some(listen) = self.neighbours.turn(self.has_strangers())
+            {
+                tracing::debug!(listen, "the beacons of this process");
+                newcomer.set(neighbours::newcomer());
+                datagrams.set_same_process(listen);
             }
             if let Some(due) = self.machine.poll_timeout() {
                 let due = self.clock.instant(due);
@@ -235,12 +282,22 @@ impl Driver {
                 }
                 Some(news) = news.recv() => self.handle_news(news),
                 (peer, on) = self.pressure.next() => self.handle_pressure(peer, on),
+                () = &mut newcomer, if self.neighbours.is_resting() => {
+                    self.neighbours.wake();
+                    if let Some(datagrams) = &datagrams {
+                        datagrams.set_same_process(true);
+                    }
+                }
                 () = &mut timer, if timing => {}
                 () = self.events.room(), if self.paused => self.pause(false),
-                Some(arrival) = inbox.recv(), if !self.paused => self.handle_arrival(arrival),
+                Some(arrival) = inbox.recv(), if !self.paused => {
+                    self.handle_arrival(arrival);
+                }
             }
             self.carry_out();
+            self.take_turns(TURN, &mut inbox, &mut notices, &mut datagrams);
         }
+        self.events.flush();
         if let Some((deadline, waiting)) = self.stopping.take() {
             let left = deadline.saturating_duration_since(Instant::now());
             let report = self.links.shutdown(left.max(LINGER)).await;
@@ -252,10 +309,63 @@ impl Driver {
         }
     }
 
+    /// Takes what else is there, one of each kind after the other: a flood of
+    /// beacons mustn't keep greetings waiting, nor a flood of messages beacons.
+    fn take_turns(
+        &mut self,
+        most: usize,
+        inbox: &mut Inbox,
+        notices: &mut Notices,
+        datagrams: &mut Option<Datagrams>,
+    ) {
+        let mut taken = 0;
+        while taken < most && !self.stopped {
+            let before = taken;
+            if let Some(notice) = notices.try_recv() {
+                self.handle_notice(notice);
+                self.carry_out();
+                taken += 1;
+            }
+            if let Some(datagram) = datagrams.as_mut().and_then(Datagrams::try_recv) {
+                self.handle_datagram(&datagram);
+                self.carry_out();
+                taken += 1;
+            }
+            if !self.paused
+                && !self.events.is_full()
+                && let Some(arrival) = inbox.try_recv()
+            {
+                taken += self.handle_arrival(arrival);
+                self.carry_out();
+            }
+            if taken == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether we have heard of somebody whom we haven't met.
+    fn has_strangers(&self) -> bool {
+        let [known, ..] = self.machine.table_sizes();
+        known != self.peers.len()
+    }
+
+    /// A peer has come or gone.
+    fn note_neighbour(&mut self, came: bool, link: Link) {
+        self.recent = None;
+        self.neighbours.changed(came, link == Link::Inproc);
+        self.machine.stretch_interval(self.neighbours.interval());
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.clock.now();
+        self.machine.poll_timeout().is_some_and(|due| due <= now)
+    }
+
     /// Does what time asks for.
     fn tick(&mut self) {
         let now = self.clock.now();
-        if self.machine.poll_timeout().is_some_and(|due| due <= now) {
+        if self.is_due() {
             // Beacons and PINGs make for a timeout every few seconds at most.
             let slept = time_asleep();
             if let (Some(before), Some(after)) = (self.slept, slept)
@@ -285,7 +395,7 @@ impl Driver {
         }
     }
 
-    fn handle_pressure(&self, peer: Peer, on: bool) {
+    fn handle_pressure(&mut self, peer: Peer, on: bool) {
         // Nothing of a peer follows its exit.
         if self
             .peers
@@ -389,8 +499,9 @@ impl Driver {
             Notice::Closed { id, reason, lost } => {
                 tracing::debug!(session = id, %reason, lost, "session ended");
                 if let Some(way) = self.ways.remove(&Session(id))
-                    && let Some((dial, addrs)) = way.spare
+                    && let Some(spare) = way.spare
                 {
+                    let (dial, addrs) = *spare;
                     self.dial_any(Session(id), addrs, dial);
                     return;
                 }
@@ -419,14 +530,15 @@ impl Driver {
             .handle_beacon(self.clock.now(), &beacon, &heard);
     }
 
-    fn handle_arrival(&mut self, arrival: Arrival) {
+    /// Returns how much there was to do, in messages.
+    fn handle_arrival(&mut self, arrival: Arrival) -> usize {
         match arrival {
             Arrival::Opened { connection, from } => {
                 // RFC 36 wants the identity to be a 1 and a UUID; who says
                 // something else isn't heard.
                 let Some(peer) = uuid_of(&from.identity) else {
                     tracing::debug!(identity = ?from.identity, "not a ZRE identity");
-                    return;
+                    return 1;
                 };
                 let inbound = Inbound {
                     peer,
@@ -434,6 +546,7 @@ impl Driver {
                     from: from.addr,
                 };
                 self.connections.insert(connection, inbound);
+                1
             }
             Arrival::Batch(batch) => self.handle_batch(batch),
             Arrival::Closed { connection, reason } => {
@@ -445,19 +558,22 @@ impl Driver {
                         connection,
                     );
                 }
+                1
             }
         }
     }
 
-    fn handle_batch(&mut self, mut batch: Batch) {
+    fn handle_batch(&mut self, mut batch: Batch) -> usize {
+        let count = batch.messages.len();
         let Some(inbound) = self.connections.get(&batch.connection).copied() else {
-            return;
+            return count;
         };
         let now = self.clock.now();
         for frames in std::mem::take(&mut batch.messages) {
             self.machine.handle_message(now, &inbound, frames);
             self.carry_out();
         }
+        count
     }
 
     /// Carries out what the machine wants, in order.
@@ -541,7 +657,7 @@ impl Driver {
             return;
         }
         let addr = addrs.remove(0);
-        let spare = (!addrs.is_empty()).then(|| (dial.clone(), addrs));
+        let spare = (!addrs.is_empty()).then(|| Box::new((dial.clone(), addrs)));
         self.dial(session, Some(addr), None, dial);
         if let Some(way) = self.ways.get_mut(&session) {
             way.spare = spare;
@@ -626,14 +742,19 @@ impl Driver {
                 peer,
                 session,
                 info,
-            } => self.ways.get(&session).map(|way| {
-                let link = way.link.unwrap_or(Link::Tcp);
-                let entered = Peer::new(peer, *info, link, way.outlet.clone());
-                self.peers.insert(peer, entered.clone());
-                self.view.write().enter(entered.clone());
-                self.view.changed();
-                Event::Enter { peer: entered }
-            }),
+            } => self
+                .ways
+                .get(&session)
+                .map(|way| (way.link, way.outlet.clone()))
+                .map(|(link, outlet)| {
+                    let link = link.unwrap_or(Link::Tcp);
+                    let entered = Peer::new(peer, *info, link, outlet);
+                    self.peers.insert(peer, entered.clone());
+                    self.note_neighbour(true, link);
+                    self.view.write().enter(entered.clone());
+                    self.view.changed();
+                    Event::Enter { peer: entered }
+                }),
             Happening::Exit {
                 peer,
                 reason,
@@ -645,6 +766,9 @@ impl Driver {
                     gossiper.forget(peer);
                 }
                 let known = self.peers.remove(&peer);
+                if let Some(known) = &known {
+                    self.note_neighbour(false, known.link());
+                }
                 self.view.write().exit(peer);
                 self.view.changed();
                 known.map(|peer| Event::Exit {
@@ -680,8 +804,11 @@ impl Driver {
         }
     }
 
-    fn peer(&self, uuid: Uuid) -> Option<Peer> {
-        self.peers.get(&uuid).cloned()
+    fn peer(&mut self, uuid: Uuid) -> Option<Peer> {
+        if self.recent.as_ref().is_none_or(|peer| peer.uuid() != uuid) {
+            self.recent = self.peers.get(&uuid).cloned();
+        }
+        self.recent.clone()
     }
 }
 

@@ -1,10 +1,12 @@
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::Stream;
-use tokio::sync::{Notify, mpsc};
+use futures::task::AtomicWaker;
+use tokio::sync::Notify;
 use uuid::Uuid;
 use zre_proto::State;
 
@@ -127,20 +129,46 @@ impl Event {
     }
 }
 
-/// How full the queue of events is, known to both of its ends.
+/// What lies between the driver and the application.
 #[derive(Debug)]
-struct Gauge {
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// What was sent and not yet taken, in bytes.
     bytes: AtomicUsize,
     high: usize,
+    reader_gone: AtomicBool,
+    reader: AtomicWaker,
     /// Wakes the driver when a full queue has room again.
     room: Notify,
 }
 
-/// The writing end.
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Event>,
+    sender_gone: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many events are handed over at once: it takes a lock and a wake-up, so
+/// that a flood of messages needn't pay for each.
+const BATCH: usize = 64;
+
+/// A buffer for more events than that doesn't outlive the flood that made it:
+/// there may be a thousand nodes in a process.
+const KEPT: usize = 64;
+
+/// The writing end. What was sent waits for [`flush`](Self::flush), or until
+/// there is a batch of it.
 #[derive(Debug)]
 pub(crate) struct EventSender {
-    queue: mpsc::UnboundedSender<Event>,
-    gauge: Arc<Gauge>,
+    queue: Arc<Queue>,
+    unsent: VecDeque<Event>,
+    cost: usize,
 }
 
 /// What a node's application reads: a [`Stream`] that ends when the node has
@@ -151,59 +179,91 @@ pub(crate) struct EventSender {
 /// the events from then on; it isn't a handle, so the node goes on.
 #[derive(Debug)]
 pub struct Events {
-    queue: mpsc::UnboundedReceiver<Event>,
-    gauge: Arc<Gauge>,
+    queue: Arc<Queue>,
+    /// Taken from the queue together, and not read yet.
+    taken: VecDeque<Event>,
 }
 
 /// The queue may grow past `high` bytes by what was read in one go, and by
 /// events that don't come from messages; both are bounded.
 pub(crate) fn channel(high: usize) -> (EventSender, Events) {
-    let (sender, receiver) = mpsc::unbounded_channel();
-    let gauge = Arc::new(Gauge {
+    let queue = Arc::new(Queue {
+        waiting: Mutex::default(),
         bytes: AtomicUsize::new(0),
         high,
+        reader_gone: AtomicBool::new(false),
+        reader: AtomicWaker::new(),
         room: Notify::new(),
     });
     let sender = EventSender {
-        queue: sender,
-        gauge: gauge.clone(),
+        queue: queue.clone(),
+        unsent: VecDeque::new(),
+        cost: 0,
     };
     let events = Events {
-        queue: receiver,
-        gauge,
+        queue,
+        taken: VecDeque::new(),
     };
     (sender, events)
 }
 
 impl EventSender {
-    pub(crate) fn send(&self, event: Event) {
-        let cost = event.cost();
-        self.gauge.bytes.fetch_add(cost, Ordering::Relaxed);
-        if self.queue.send(event).is_err() {
-            self.gauge.bytes.fetch_sub(cost, Ordering::Relaxed);
+    pub(crate) fn send(&mut self, event: Event) {
+        self.cost += event.cost();
+        self.unsent.push_back(event);
+        if self.unsent.len() >= BATCH {
+            self.flush();
         }
+    }
+
+    /// Hands over what was sent.
+    pub(crate) fn flush(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
+        let cost = std::mem::take(&mut self.cost);
+        if self.queue.reader_gone.load(Ordering::Acquire) {
+            self.unsent.clear();
+            return;
+        }
+        // Counted first: nobody may take out what isn't counted.
+        self.queue.bytes.fetch_add(cost, Ordering::AcqRel);
+        self.queue.lock().events.append(&mut self.unsent);
+        self.queue.reader.wake();
     }
 
     /// What waits to be read, in bytes.
     pub(crate) fn bytes(&self) -> usize {
-        self.gauge.bytes.load(Ordering::Relaxed)
+        self.queue.bytes.load(Ordering::Relaxed)
     }
 
     /// Whether the application should read before more is read for it.
     pub(crate) fn is_full(&self) -> bool {
-        self.gauge.bytes.load(Ordering::Acquire) >= self.gauge.high && !self.queue.is_closed()
+        self.queue.bytes.load(Ordering::Acquire) >= self.queue.high && !self.is_unread()
     }
 
     /// Completes once the queue is half empty, or the application is gone.
     pub(crate) async fn room(&self) {
         loop {
-            let room = self.gauge.room.notified();
-            let low = self.gauge.bytes.load(Ordering::Acquire) <= self.gauge.high / 2;
-            if low || self.queue.is_closed() {
+            let room = self.queue.room.notified();
+            let low = self.queue.bytes.load(Ordering::Acquire) <= self.queue.high / 2;
+            if low || self.is_unread() {
                 return;
             }
             room.await;
         }
+    }
+
+    fn is_unread(&self) -> bool {
+        self.queue.reader_gone.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for EventSender {
+    fn drop(&mut self) {
+        self.flush();
+        self.queue.lock().sender_gone = true;
+        self.queue.reader.wake();
     }
 }
 
@@ -213,14 +273,13 @@ impl Events {
     /// # Cancel safety
     /// No event is lost when the future is dropped.
     pub async fn recv(&mut self) -> Option<Event> {
-        let event = self.queue.recv().await;
-        self.taken(event)
+        std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// The next event if one is there.
     pub fn try_recv(&mut self) -> Option<Event> {
-        let event = self.queue.try_recv().ok();
-        self.taken(event)
+        self.fill();
+        self.pop()
     }
 
     /// Waits for an event and appends it and those behind it, `limit` at the
@@ -230,33 +289,81 @@ impl Events {
     /// # Cancel safety
     /// No event is lost when the future is dropped.
     pub async fn recv_many(&mut self, events: &mut Vec<Event>, limit: usize) -> usize {
+        if limit == 0 {
+            return 0;
+        }
+        if !std::future::poll_fn(|cx| self.poll_fill(cx)).await {
+            return 0;
+        }
+        let count = limit.min(self.taken.len());
         let before = events.len();
-        let count = self.queue.recv_many(events, limit).await;
+        events.extend(self.taken.drain(..count));
         let cost = events.iter().skip(before).map(Event::cost).sum();
         self.release(cost);
         count
     }
 
-    fn taken(&self, event: Option<Event>) -> Option<Event> {
-        if let Some(event) = &event {
-            self.release(event.cost());
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let more = std::task::ready!(self.poll_fill(cx));
+        Poll::Ready(if more { self.pop() } else { None })
+    }
+
+    /// Ready when there is an event (true), or will never be one again.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        // A reader who always finds something lets others have their turn too.
+        let budget = std::task::ready!(tokio::task::coop::poll_proceed(cx));
+        let mut ended = self.fill();
+        if self.taken.is_empty() && !ended {
+            self.queue.reader.register(cx.waker());
+            // What came before that is found now, what comes later wakes us.
+            ended = self.fill();
         }
-        event
+        if self.taken.is_empty() && !ended {
+            return Poll::Pending;
+        }
+        budget.made_progress();
+        Poll::Ready(!self.taken.is_empty())
+    }
+
+    /// Takes what waits, if nothing is taken. Whether the sender is gone.
+    fn fill(&mut self) -> bool {
+        if !self.taken.is_empty() {
+            return false;
+        }
+        let mut waiting = self.queue.lock();
+        std::mem::swap(&mut self.taken, &mut waiting.events);
+        if self.taken.is_empty() {
+            for buffer in [&mut self.taken, &mut waiting.events] {
+                if buffer.capacity() > KEPT {
+                    *buffer = VecDeque::new();
+                }
+            }
+        }
+        waiting.sender_gone
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.taken.pop_front()?;
+        self.release(event.cost());
+        Some(event)
     }
 
     fn release(&self, cost: usize) {
-        let before = self.gauge.bytes.fetch_sub(cost, Ordering::AcqRel);
-        let low = self.gauge.high / 2;
+        let before = self.queue.bytes.fetch_sub(cost, Ordering::AcqRel);
+        let low = self.queue.high / 2;
         if before > low && before.saturating_sub(cost) <= low {
-            self.gauge.room.notify_one();
+            self.queue.room.notify_one();
         }
     }
 }
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.queue.close();
-        self.gauge.room.notify_one();
+        self.queue.reader_gone.store(true, Ordering::Release);
+        let events = std::mem::take(&mut self.queue.lock().events);
+        // Outside the lock: the last handle to a peer may go with them.
+        drop(events);
+        self.queue.room.notify_one();
     }
 }
 
@@ -264,8 +371,7 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let event = std::task::ready!(self.queue.poll_recv(cx));
-        Poll::Ready(self.taken(event))
+        self.poll_recv(cx)
     }
 }
 
@@ -279,10 +385,11 @@ mod tests {
 
     #[tokio::test]
     async fn full_until_half_empty() {
-        let (sender, mut events) = channel(4 * conflict().cost());
+        let (mut sender, mut events) = channel(4 * conflict().cost());
         for _ in 0..4 {
             assert!(!sender.is_full());
             sender.send(conflict());
+            sender.flush();
         }
         assert!(sender.is_full());
         let room = sender.room();
@@ -296,12 +403,14 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_waits_for_a_reader_that_is_gone() {
-        let (sender, events) = channel(1);
+        let (mut sender, events) = channel(1);
         sender.send(conflict());
+        sender.flush();
         assert!(sender.is_full());
         drop(events);
         assert!(!sender.is_full());
         sender.room().await;
         sender.send(conflict());
+        sender.flush();
     }
 }

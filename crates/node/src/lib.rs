@@ -59,6 +59,7 @@ mod driver;
 mod error;
 mod event;
 mod listen;
+mod neighbours;
 mod node;
 mod outlet;
 mod peer;

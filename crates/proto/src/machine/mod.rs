@@ -65,6 +65,8 @@ pub struct Machine {
     short_wraps: ShortWraps,
     /// Since when another live node claims our UUID, and whether that was told.
     twin: Option<(Time, bool)>,
+    /// The least time between two beacons, if it is longer than the interval.
+    stretch: Duration,
     departure: Option<Departure>,
     timers: Timers,
     /// Since when nobody reads what peers send.
@@ -98,6 +100,7 @@ impl Machine {
             tombstones: BTreeMap::new(),
             short_wraps: ShortWraps::default(),
             twin: None,
+            stretch: Duration::ZERO,
             departure: None,
             timers: Timers::default(),
             paused_at: None,
@@ -371,7 +374,23 @@ impl Machine {
         };
         let state = self.state;
         self.outputs.push_back(Output::Announce { state });
-        self.timers.set(Timer::Announce, now + interval);
+        self.timers
+            .set(Timer::Announce, now + interval.max(self.stretch));
+    }
+
+    /// From the next beacon on, at least that much time lies between two of
+    /// them: where many nodes know each other already, beacons say little.
+    /// A change of state is announced at once all the same.
+    pub fn stretch_interval(&mut self, least: Duration) {
+        self.stretch = least;
+    }
+
+    /// The next beacon comes after that time, if it would come later: somebody
+    /// who couldn't hear the last one listens from now on.
+    pub fn announce_within(&mut self, now: Time, time: Duration) {
+        if self.config.interval.is_some() && self.departure.is_none() {
+            self.timers.set(Timer::Announce, now + time);
+        }
     }
 
     /// To every session that carried our HELLO, greeted back or not: others

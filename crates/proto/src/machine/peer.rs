@@ -241,6 +241,8 @@ impl Peer {
         let at = self
             .addresses
             .partition_point(|known| known.rank() < address.rank());
+        // Most peers have one address, and there may be thousands of peers.
+        self.addresses.reserve_exact(1);
         self.addresses.insert(at, address);
         if self.addresses.len() > ADDRESSES
             && let Some((stalest, _)) = self
