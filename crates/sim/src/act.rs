@@ -100,6 +100,8 @@ impl World {
             place.port = place.port.checked_add(1).unwrap_or(49_152);
         }
         place.lives += 1;
+        // Nothing can wait for the first process of a host.
+        let again = place.lives > 1;
         let brain = if host < ours {
             let mut config = Config::new(place.uuid, place.port);
             if !beacons {
@@ -131,7 +133,9 @@ impl World {
         self.report.started += 1;
         self.trace(7, host, 0);
         self.call(host, |brain, now| brain.set_state(now, State::Ready));
-        self.pump_all();
+        if again {
+            self.pump_all();
+        }
     }
 
     /// The process ends, by itself or not, and its kernel closes its links.

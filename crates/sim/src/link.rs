@@ -60,7 +60,12 @@ impl Lane {
     }
 
     pub(crate) fn pop(&mut self) -> Option<Item> {
-        self.items.pop_front().map(|(_, item)| item)
+        let (_, item) = self.items.pop_front()?;
+        if self.items.is_empty() {
+            // There may be a million idle lanes.
+            self.items = VecDeque::new();
+        }
+        Some(item)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -167,8 +167,14 @@ proptest! {
     })]
 
     #[test]
-    fn no_script_breaks_a_promise(script in script(), seed: u64, beacons in prop::bool::weighted(0.9)) {
+    fn no_script_breaks_a_promise(
+        script in script(),
+        seed: u64,
+        beacons in prop::bool::weighted(0.9),
+        legacy in 0usize..3,
+    ) {
         let mut options = Options::new(4, seed);
+        options.legacy = legacy;
         options.beacons = beacons;
         for (at, action) in script {
             options.script = options.script.at(at, action);
