@@ -5,10 +5,6 @@ import socket
 
 from report import require
 
-# czmq's 60 s, shortened; a client of ours says something every 20 s.
-SILENCE_MS = 25_000
-QUIET = 40.0
-
 
 def why_not():
     """Why czmq can't be run here, or None."""
@@ -32,7 +28,6 @@ def gossip(report, stage):
     """Everything zgossip does."""
     _theirs_listens(report, stage)
     _ours_listens(report, stage)
-    _silence(report, stage)
 
 
 def _theirs_listens(report, stage):
@@ -82,20 +77,4 @@ def _ours_listens(report, stage):
         late.tell("publish", key="after", value="other news")
         early.expect("tuple", key="after", value="other news")
     for child in (hub, early, late):
-        child.close()
-
-
-def _silence(report, stage):
-    hub = stage.czmq("strict", str(SILENCE_MS))
-    hub.tell("bind", endpoint="tcp://127.0.0.1:*")
-    endpoint = "tcp://127.0.0.1:%d" % hub.expect("bound")["port"]
-    node = stage.ours("patient", "--no-beacon", "--gossip-connect", endpoint)
-    with report.check("a client of ours with nothing to say isn't given up", (hub, node)):
-        hub.expect("tuple", key=node.uuid.upper())
-        # Were it given up, it would come back and hear all anew, a tuple more.
-        hub.nothing("tuple", QUIET)
-        other = stage.ours("other", "--no-beacon")
-        hub.tell("publish", key=other.uuid.upper(), value=other.endpoint)
-        _met(node, other)
-    for child in (hub, node, other):
         child.close()

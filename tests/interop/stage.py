@@ -64,9 +64,9 @@ class Stage(contextlib.ExitStack):
         command = [self.python, str(PEERS / "libzmq_echo.py"), target, own, beat]
         return self._start("libzmq", command)
 
-    def czmq(self, name, *options):
+    def czmq(self, name):
         """czmq's zgossip, on loopback."""
-        command = [sys.executable, str(PEERS / "czmq_gossip.py"), name, *options]
+        command = [sys.executable, str(PEERS / "czmq_gossip.py"), name]
         return self._start("czmq", command)
 
     def listener(self, port, interface, *addresses, namespace):

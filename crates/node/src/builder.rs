@@ -16,7 +16,7 @@ use crate::discovery::NewsSender;
 use crate::discovery::dns::{Dns, Resolver};
 use crate::discovery::gossip::{self, Gossip};
 use crate::discovery::{self, Eye, Names, Poke};
-use crate::driver::{AutoBusy, Clock, Driver, identity_of};
+use crate::driver::{AutoBusy, Clock, Driver, Parts, identity_of};
 use crate::node::{Node, View};
 use crate::pressure::Pressure;
 use crate::{Events, Listen, SendPolicy, Source, StartError, event};
@@ -449,19 +449,18 @@ impl Builder {
         let view = View::new(machine.own_groups().cloned());
         let (events, receiver) = event::channel(self.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
-        let mut driver = Driver::new(
-            machine,
-            clock,
-            links.clone(),
+        let parts = Parts {
+            links: links.clone(),
             announcer,
             names,
             poke,
             gossiper,
             events,
-            view.clone(),
-            Pressure::new(self.link_limits.queue_bytes_per_peer),
-            AutoBusy::new(self.auto_busy),
-        );
+            view: view.clone(),
+            pressure: Pressure::new(self.link_limits.queue_bytes_per_peer),
+            busy: AutoBusy::new(self.auto_busy),
+        };
+        let mut driver = Driver::new(machine, clock, parts);
         driver.carry_out();
         runtime.spawn(driver.run(inbox, notices, datagrams, heard, queue));
         tracing::debug!(uuid = %self.uuid, %name, %endpoint, "started");

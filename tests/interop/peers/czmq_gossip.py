@@ -1,10 +1,9 @@
 """czmq's own zgossip actor, behind the usual JSON lines.
 
-    czmq_gossip.py NAME [SILENCE_MS]
+    czmq_gossip.py NAME
 
 Commands: `bind` and `connect` with an `endpoint`, `publish` with `key` and
-`value`, `stop`. Each tuple that the actor delivers is told as `tuple`. With
-SILENCE_MS it gives clients up that are silent for so long, instead of 60 s.
+`value`, `stop`. Each tuple that the actor delivers is told as `tuple`.
 """
 
 import contextlib
@@ -77,8 +76,6 @@ def listen(commands):
 
 def main():
     gossip = Gossip(sys.argv[1])
-    if len(sys.argv) > 2:
-        gossip.send("SET", "server/timeout", sys.argv[2])
     emit("started", uuid="", name=sys.argv[1])
     commands = queue.Queue()
     threading.Thread(target=listen, args=(commands,), daemon=True).start()
