@@ -6,9 +6,9 @@
 //! cargo test -p zre-tests --test chaos -- --nocapture
 //! ZRE_CHAOS=long cargo test -p zre-tests --test chaos -- --nocapture
 //! ```
-//! prints a table. The short form takes about two minutes, with patience of 1
-//! and 6 s; the long one has the patience that nodes have by default, faults of
-//! up to 60 s, and takes about fifteen. Both need root, for network namespaces,
+//! prints a table. The short form takes about a minute, with patience of 1 and
+//! 6 s; the long one has the patience that nodes have by default, faults of up
+//! to 60 s, and takes about seven. Both need root, for network namespaces,
 //! and python3, for a switch that loses frames.
 #![allow(
     clippy::unwrap_used,
@@ -173,6 +173,9 @@ fn play(fault: Fault, long: bool) -> Result<Tally, String> {
     Ok(stage.account())
 }
 
+/// How many faults are played at a time, each on a network of its own.
+const STAGES: usize = 3;
+
 #[test]
 fn every_message_is_accounted_for() {
     let long = std::env::var("ZRE_CHAOS").is_ok_and(|form| form == "long");
@@ -181,27 +184,42 @@ fn every_message_is_accounted_for() {
         "| fault | sent | delivered | reported | died with the process | lost silently | disorder | refused | exits | s |"
     );
     println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
-    for (name, fault) in all(long) {
-        let begun = Instant::now();
-        let tally = match play(fault, long) {
-            Ok(tally) => tally,
-            Err(why) => skip!("{why}"),
-        };
-        println!(
-            "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            tally.sent,
-            tally.delivered,
-            tally.reported,
-            tally.taken_along,
-            tally.silent,
-            tally.disorder,
-            tally.refused,
-            tally.exits,
-            begun.elapsed().as_secs(),
-        );
-        assert!(tally.delivered > 1000, "{name}: nothing was tested");
-        if tally.silent > 0 || tally.disorder > 0 {
-            failed.push((name, tally));
+    for faults in all(long).chunks(STAGES) {
+        let played: Vec<_> = std::thread::scope(|scope| {
+            let play = |fault| {
+                let begun = Instant::now();
+                (play(fault, long), begun.elapsed())
+            };
+            let stages: Vec<_> = faults
+                .iter()
+                .map(|(name, fault)| (name, scope.spawn(move || play(*fault))))
+                .collect();
+            let join = |(name, stage): (_, std::thread::ScopedJoinHandle<'_, _>)| {
+                (name, stage.join().unwrap())
+            };
+            stages.into_iter().map(join).collect()
+        });
+        for (name, (tally, took)) in played {
+            let tally = match tally {
+                Ok(tally) => tally,
+                Err(why) => skip!("{why}"),
+            };
+            println!(
+                "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                tally.sent,
+                tally.delivered,
+                tally.reported,
+                tally.taken_along,
+                tally.silent,
+                tally.disorder,
+                tally.refused,
+                tally.exits,
+                took.as_secs(),
+            );
+            assert!(tally.delivered > 1000, "{name}: nothing was tested");
+            if tally.silent > 0 || tally.disorder > 0 {
+                failed.push((name, tally));
+            }
         }
     }
     assert!(failed.is_empty(), "{failed:?}");

@@ -421,3 +421,28 @@ fn beacons_of_nobody() {
     assert!(stats["known"].as_u64().unwrap() <= 8192, "{stats}");
     assert_eq!(stats["peers"], 1, "{stats}");
 }
+
+/// An EXIT beacon that bears the healthy peer's own address, as only its own
+/// host or somebody on the path can forge it: it is believed, and the peer is
+/// back by itself.
+#[test]
+fn an_exit_from_its_own_address() {
+    let _turn = together();
+    let mut scene = Scene::set();
+    let (uuid, port) = (Scene::uuid(&scene.healthy), scene.healthy.ports[0]);
+    let forged = Beacon::State {
+        uuid,
+        port,
+        state: State::Exit,
+    };
+    scene.beacons([127, 0, 0, 1], std::iter::once(forged));
+    scene.serves();
+    let name = uuid.simple().to_string();
+    scene.wait("it is back", |scene| {
+        let books = scene.victim.books();
+        let sessions = books[0]["sessions"].as_array().unwrap().iter();
+        let mut of_it = sessions.filter(|session| session["peer"] == name.as_str());
+        of_it.any(|session| session["unconfirmed"].is_null())
+    });
+    scene.serves();
+}
