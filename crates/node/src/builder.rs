@@ -404,7 +404,11 @@ impl Builder {
         let (news, heard) = discovery::channel();
         let poke = Poke::default();
         let names = self.names()?;
-        discovery::watch(Eye::new(beacon.clone(), interfaces), news.clone());
+        // Loopback alone stays as it is, and a thousand nodes in a process on it
+        // needn't have a socket each to hear that.
+        if interfaces != Interfaces::Loopback {
+            discovery::watch(Eye::new(beacon.clone(), interfaces), news.clone());
+        }
         #[cfg(feature = "dns")]
         self.watch_dns(&names, &news, &poke)?;
         let gossiper = (!listeners.is_empty() || !self.gossip_connect.is_empty()).then(|| {

@@ -143,3 +143,21 @@ async fn no_answer_takes_nobody_away_and_a_record_that_vanishes_ends_no_session(
     alice.whisper(&bob_at_alice, "still here?").await.unwrap();
     assert!(at_alice.try_recv().is_none(), "nothing has happened to bob");
 }
+
+#[tokio::test]
+async fn every_address_of_a_static_peers_name_is_tried() {
+    let server = Server::start();
+    let (bob, mut at_bob) = quiet("bob").start().await.unwrap();
+    // Nobody listens at the other addresses.
+    let addrs = [[127, 0, 0, 9], [127, 0, 0, 1], [127, 0, 0, 8]];
+    let records = addrs.map(|addr| Record::a(60, addr)).to_vec();
+    server.set("bob.house.test", records);
+    let endpoint = format!("tcp://bob.house.test:{}", port(&bob));
+    let alice = quiet("alice")
+        .peer(endpoint.parse().unwrap())
+        .dns_server(server.addr());
+    let (_alice, mut at_alice) = alice.start().await.unwrap();
+    let peer = enter(&mut at_alice, "bob").await;
+    assert!(peer.via().contains(&Source::Static), "{:?}", peer.via());
+    enter(&mut at_bob, "alice").await;
+}
