@@ -1,14 +1,21 @@
 //! The `zre` command: see who is on the network, and talk to them.
 
+mod census;
 mod chat;
 mod input;
 mod json;
+mod listen;
 mod node;
 mod options;
 mod output;
+mod paper;
+mod places;
 mod program;
+mod send;
 mod signals;
 mod text;
+mod values;
+mod visit;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -19,9 +26,13 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use zre::Builder;
 
+use crate::census::{GroupsCommand, PeersCommand};
 use crate::chat::ChatCommand;
+use crate::listen::ListenCommand;
 use crate::node::NodeCommand;
 use crate::options::Options;
+use crate::paper::{CompletionsCommand, ManCommand};
+use crate::send::{ShoutCommand, WhisperCommand};
 
 /// Programs on a network find each other and talk: no server, no configuration.
 ///
@@ -40,12 +51,19 @@ Example, in two terminals:
   zre chat --name bob
 
 They find each other, and each line goes to the other. With --interface lo
-nothing leaves this host. `zre help chat` and `zre help node` tell more.";
+nothing leaves this host. `zre help chat`, `zre help peers` and so on tell more.";
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
     Chat(ChatCommand),
     Node(NodeCommand),
+    Peers(PeersCommand),
+    Groups(GroupsCommand),
+    Whisper(WhisperCommand),
+    Shout(ShoutCommand),
+    Listen(ListenCommand),
+    Completions(CompletionsCommand),
+    Man(ManCommand),
 }
 
 fn main() -> ExitCode {
@@ -74,6 +92,25 @@ impl Subcommands {
                 chat::chat(command.options.groups(), builder).await
             }
             Self::Node(command) => node::node(command.json, builder(&command.options)).await,
+            Self::Peers(PeersCommand { census }) => {
+                let builder = builder(&census.options);
+                census::peers(census, builder).await
+            }
+            Self::Groups(GroupsCommand { census }) => {
+                let builder = builder(&census.options);
+                census::groups(census, builder).await
+            }
+            Self::Whisper(command) => {
+                let builder = builder(&command.options);
+                send::whisper(command, builder).await
+            }
+            Self::Shout(command) => {
+                let builder = builder(&command.options);
+                send::shout(command, builder).await
+            }
+            Self::Listen(command) => listen::listen(command).await,
+            Self::Completions(command) => paper::completions(command, Arguments::command()).await,
+            Self::Man(command) => paper::man(command, Arguments::command()).await,
         }
     }
 }

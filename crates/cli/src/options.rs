@@ -1,16 +1,13 @@
 //! The options that all subcommands share, and the node that they describe.
 
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
-use std::path::PathBuf;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use zre::{Broadcast, Builder, Endpoint, Engine, Interfaces, IpcDir, Listen, Node, State, Uuid};
+use zre::{Builder, Endpoint, Engine, IpcDir, Listen, Node, State, Uuid};
 
-/// Shorter intervals would flood the network with beacons.
-const SHORTEST: Duration = Duration::from_millis(10);
-/// Longer times are taken for a mistake.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+use crate::places::Places;
+use crate::values::{gossip_bind, header, ipc, name_server, state, switch, time, uuid};
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Options {
@@ -43,41 +40,8 @@ pub(crate) struct Options {
     #[arg(long, env = "ZRE_STATE", value_parser = state, help_heading = "Who")]
     state: Option<State>,
 
-    /// The network interface to use: a name (eth0), one of its addresses, lo for
-    /// this host only, or * for all; may be repeated [default: all that are up]
-    #[arg(
-        long = "interface",
-        env = "ZRE_INTERFACE",
-        value_name = "INTERFACE",
-        value_delimiter = ',',
-        help_heading = "Finding peers"
-    )]
-    interfaces: Vec<String>,
-
-    /// The UDP port of the beacons
-    #[arg(
-        long,
-        env = "ZRE_PORT",
-        default_value_t = 5670,
-        value_parser = clap::value_parser!(u16).range(1..),
-        help_heading = "Finding peers"
-    )]
-    port: u16,
-
-    /// The multicast group to send beacons to, or off; may be repeated
-    /// [default: an IPv4 and an IPv6 group of this program's own]
-    ///
-    /// A group that is named here gets the beacons of other ZRE implementations
-    /// as well. Without a port, it is that of --port.
-    #[arg(
-        long,
-        env = "ZRE_MULTICAST",
-        value_name = "ADDR[:PORT]|off",
-        value_delimiter = ',',
-        value_parser = multicast,
-        help_heading = "Finding peers"
-    )]
-    multicast: Vec<Multicast>,
+    #[command(flatten)]
+    pub(crate) places: Places,
 
     /// How many routers a multicast beacon may pass, plus one [default: 1]
     #[arg(
@@ -87,17 +51,6 @@ pub(crate) struct Options {
         help_heading = "Finding peers"
     )]
     ttl: Option<u32>,
-
-    /// Where to broadcast the beacons that C Zyre, pyre and zyre.js understand:
-    /// an IPv4 address, off, or auto for each interface's own [default: auto]
-    #[arg(
-        long,
-        env = "ZRE_BROADCAST",
-        value_name = "ADDR|off|auto",
-        value_parser = broadcast,
-        help_heading = "Finding peers"
-    )]
-    broadcast: Option<Broadcast>,
 
     /// The time between two beacons, as 250ms or 5s [default: 1s]
     #[arg(
@@ -244,13 +197,6 @@ pub(crate) struct Options {
     engine: Option<EngineName>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Multicast {
-    Off,
-    /// With port 0 where none was said.
-    Group(SocketAddr),
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum EngineName {
     /// The project's own.
@@ -279,7 +225,7 @@ impl Options {
     /// # Errors
     /// Options that contradict each other, in words for the user.
     pub(crate) fn builder(&self) -> Result<Builder, String> {
-        let mut builder = Node::builder().beacon_port(self.port);
+        let mut builder = Node::builder().beacon_port(self.places.port);
         if let Some(name) = &self.name {
             builder = builder.name(name);
         }
@@ -295,16 +241,16 @@ impl Options {
         if let Some(state) = self.state {
             builder = builder.state(state);
         }
-        if let Some(interfaces) = self.interfaces() {
+        if let Some(interfaces) = self.places.interfaces() {
             builder = builder.interfaces(interfaces);
         }
-        if let Some(groups) = self.multicast()? {
+        if let Some(groups) = self.places.multicast()? {
             builder = builder.multicast(groups);
         }
         if let Some(ttl) = self.ttl {
             builder = builder.ttl(ttl);
         }
-        if let Some(broadcast) = self.broadcast {
+        if let Some(broadcast) = self.places.broadcast {
             builder = builder.broadcast(broadcast);
         }
         if let Some(interval) = self.interval {
@@ -356,152 +302,5 @@ impl Options {
             });
         }
         Ok(builder)
-    }
-
-    /// `None` where it is left to the library. An empty variable counts as none.
-    fn interfaces(&self) -> Option<Interfaces> {
-        let names: Vec<&str> = self
-            .interfaces
-            .iter()
-            .map(|name| name.trim())
-            .filter(|name| !name.is_empty())
-            .collect();
-        match names.as_slice() {
-            [] => None,
-            ["lo" | "loopback"] => Some(Interfaces::Loopback),
-            names if names.contains(&"*") => Some(Interfaces::All),
-            names => Some(Interfaces::Named(
-                names.iter().map(|&name| name.to_owned()).collect(),
-            )),
-        }
-    }
-
-    fn multicast(&self) -> Result<Option<Vec<SocketAddr>>, String> {
-        if self.multicast.is_empty() {
-            return Ok(None);
-        }
-        let groups: Vec<SocketAddr> = self
-            .multicast
-            .iter()
-            .filter_map(|item| match item {
-                Multicast::Off => None,
-                Multicast::Group(addr) => Some(*addr),
-            })
-            .collect();
-        if !groups.is_empty() && groups.len() < self.multicast.len() {
-            return Err("--multicast is off and names a group: say one of them".into());
-        }
-        Ok(Some(groups))
-    }
-}
-
-fn uuid(text: &str) -> Result<Uuid, String> {
-    Uuid::try_parse(text).map_err(|_| "it has 32 hex digits, with or without hyphens".into())
-}
-
-fn header(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
-        _ => Err("write it as KEY=VALUE".into()),
-    }
-}
-
-fn state(text: &str) -> Result<State, String> {
-    let state: State = text
-        .parse()
-        .map_err(|error: zre::StateError| error.to_string())?;
-    if state.is_settable() {
-        Ok(state)
-    } else {
-        Err("a node can't be given it: say init, ready, busy, draining, asleep, or a number from 128 to 255".into())
-    }
-}
-
-fn multicast(text: &str) -> Result<Multicast, String> {
-    if text == "off" {
-        return Ok(Multicast::Off);
-    }
-    let addr = address(text)?;
-    if addr.ip().is_multicast() {
-        Ok(Multicast::Group(addr))
-    } else {
-        Err("it is no multicast address (224.0.0.0/4 or ff00::/8); a broadcast address goes to --broadcast".into())
-    }
-}
-
-fn broadcast(text: &str) -> Result<Broadcast, String> {
-    match text {
-        "off" => Ok(Broadcast::Off),
-        "auto" => Ok(Broadcast::Auto),
-        _ => match address(text)? {
-            SocketAddr::V4(addr) if !addr.ip().is_multicast() => {
-                Ok(Broadcast::To(SocketAddrV4::new(*addr.ip(), addr.port())))
-            }
-            SocketAddr::V4(_) => Err("a multicast group goes to --multicast".into()),
-            SocketAddr::V6(_) => Err("IPv6 has no broadcast".into()),
-        },
-    }
-}
-
-/// An address with or without a port, which is 0 then.
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let bare = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(text);
-    if let Ok(ip) = bare.parse::<IpAddr>() {
-        return Ok((ip, 0).into());
-    }
-    text.parse().map_err(|_| {
-        "write an address, or one with a port: 239.1.2.3, 239.1.2.3:5670, [ff02::1]:5670".into()
-    })
-}
-
-/// An address whose port is DNS's own where none is said.
-fn name_server(text: &str) -> Result<SocketAddr, String> {
-    let mut addr = address(text)?;
-    if addr.port() == 0 {
-        addr.set_port(53);
-    }
-    Ok(addr)
-}
-
-fn gossip_bind(text: &str) -> Result<SocketAddr, String> {
-    let listen: Listen = text
-        .parse()
-        .map_err(|error: zre::ListenError| error.to_string())?;
-    let (ports, addr) = (listen.ports(), listen.addr());
-    match addr {
-        Some(addr) if ports.start() == ports.end() && *ports.start() != 0 => {
-            Ok((addr, *ports.start()).into())
-        }
-        _ => Err("write an address and one port, as tcp://0.0.0.0:5680".into()),
-    }
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    let time = humantime::parse_duration(text)
-        .map_err(|error| format!("{error}: write 250ms, 5s or 1m"))?;
-    if (SHORTEST..=LONGEST).contains(&time) {
-        Ok(time)
-    } else {
-        Err("it must be from 10ms to 1day".into())
-    }
-}
-
-fn ipc(text: &str) -> Result<IpcDir, String> {
-    match text {
-        "" => Err("say auto, off, or a directory".into()),
-        "auto" => Ok(IpcDir::Auto),
-        "off" => Ok(IpcDir::Off),
-        directory => Ok(IpcDir::Path(PathBuf::from(directory))),
-    }
-}
-
-fn switch(text: &str) -> Result<bool, String> {
-    match text {
-        "on" => Ok(true),
-        "off" => Ok(false),
-        _ => Err("say on or off".into()),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use zre::{Builder, Event, Events, Node, StartError};
+use zre::{Builder, Event, Events, Node, SendError, StartError};
 
 use crate::input::{self, Line};
 use crate::output::Output;
@@ -36,6 +36,26 @@ pub(crate) enum Failure {
     Hurried,
     #[error("nobody reads standard output: its end was cut off")]
     Unread,
+    #[error("interrupted")]
+    Interrupted,
+    #[error("{0}")]
+    Usage(String),
+    #[error("the beacons can't be heard: {0}")]
+    Open(#[from] zre_beacon::OpenError),
+    #[error(transparent)]
+    Send(#[from] SendError),
+    #[error("standard input: {0}")]
+    Input(&'static str),
+    #[error("nobody came in {0:?}: `zre listen` shows whether beacons arrive at all")]
+    Nobody(Duration),
+    #[error("only {found} of {wanted} peers were here in time")]
+    Few { found: usize, wanted: usize },
+    #[error("no peer {peer} came in {wait:?}: `zre peers` lists those that are here")]
+    Absent { peer: String, wait: Duration },
+    #[error("nobody is in the group {0:?}: `zre groups` lists those that there are")]
+    Empty(String),
+    #[error("not everything was confirmed before the end: it may not have been read")]
+    Unconfirmed,
 }
 
 /// How a subcommand looks from outside. Each method appends whole lines.

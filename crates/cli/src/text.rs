@@ -43,6 +43,22 @@ pub(crate) fn message(message: &Message) -> String {
     frames.join(" | ")
 }
 
+/// Rows of cells, each column as wide as its widest cell; spaces in between.
+pub(crate) fn columns(rows: &[Vec<String>], lines: &mut Vec<u8>) {
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let _ = write!(line, "{cell:<0$}  ", width(column));
+        }
+        lines.extend_from_slice(line.trim_end().as_bytes());
+        lines.push(b'\n');
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +75,13 @@ mod tests {
         assert_eq!(message(&["one", "two"].into()), "one | two");
         let mixed = Message::from(vec![b"a".to_vec(), vec![0xff, 0xfe]]);
         assert_eq!(message(&mixed), "a | (2 bytes)");
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let mut lines = Vec::new();
+        columns(&[row(["a", "bc", "d"]), row(["äöü", "", ""])], &mut lines);
+        assert_eq!(String::from_utf8(lines).unwrap(), "a    bc  d\näöü\n");
     }
 }

@@ -149,6 +149,27 @@ impl Program {
         (self.ended(), self.pending.drain(..).collect())
     }
 
+    /// A line that comes within some milliseconds.
+    pub(crate) fn try_line(&mut self) -> Option<String> {
+        self.lines.recv_timeout(Duration::from_millis(20)).ok()
+    }
+
+    /// As `rest`, doing something again and again meanwhile.
+    pub(crate) fn rest_while(&mut self, again: impl Fn()) -> (ExitStatus, Vec<String>) {
+        let until = Instant::now() + DEADLINE;
+        while self.child.try_wait().expect("a child of ours").is_none() {
+            assert!(
+                Instant::now() < until,
+                "it doesn't end: {:#?}",
+                self.pending
+            );
+            again();
+            let line = self.try_line();
+            self.pending.extend(line);
+        }
+        self.rest()
+    }
+
     /// Waits for the end of a program whose output nobody reads.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let until = Instant::now() + DEADLINE;

@@ -28,7 +28,7 @@ fn the_end_of_input_stops_the_node_after_the_commands_before_it() {
 fn signals_let_it_leave_properly_while_its_input_is_open() {
     let port = port();
     let (mut watcher, _) = Program::json("watcher", &port, &[]);
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         let (mut node, started) = Program::json("node", &port, &[]);
         watcher.event("enter");
         node.event("enter");

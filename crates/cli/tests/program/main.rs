@@ -9,6 +9,8 @@ mod chat;
 mod child;
 mod ending;
 mod json;
+mod listen;
 mod options;
 #[cfg(unix)]
 mod plain;
+mod visit;

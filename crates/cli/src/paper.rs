@@ -1,0 +1,65 @@
+//! `zre completions` and `zre man`: what shells and `man` read.
+
+use std::process::ExitCode;
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use crate::program::Failure;
+use crate::visit::print;
+
+/// Write what a shell needs to complete this command's arguments.
+#[derive(Args, Debug)]
+#[command(after_long_help = COMPLETIONS_HELP)]
+pub(crate) struct CompletionsCommand {
+    /// The shell
+    shell: Shell,
+}
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  zre completions bash > ~/.local/share/bash-completion/completions/zre
+  zre completions zsh > \"${fpath[1]}/_zre\"
+  zre completions fish > ~/.config/fish/completions/zre.fish";
+
+/// Write the manual page, of this command or of a subcommand.
+#[derive(Args, Debug)]
+#[command(after_long_help = MAN_HELP)]
+pub(crate) struct ManCommand {
+    /// The subcommand
+    subcommand: Option<String>,
+}
+
+const MAN_HELP: &str = "\
+Examples:
+  zre man | man -l -
+  zre man chat > ~/.local/share/man/man1/zre-chat.1";
+
+pub(crate) async fn completions(
+    command: CompletionsCommand,
+    mut program: Command,
+) -> Result<ExitCode, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(command.shell, &mut program, "zre", &mut script);
+    print(script).await
+}
+
+pub(crate) async fn man(command: ManCommand, mut program: Command) -> Result<ExitCode, Failure> {
+    program.build();
+    let page = match command.subcommand {
+        None => program,
+        Some(name) => {
+            let Some(found) = program.find_subcommand(&name) else {
+                return Err(Failure::Usage(format!("there is no subcommand {name:?}")));
+            };
+            // A page's title is one word.
+            let title = format!("zre-{}", found.get_name());
+            found.clone().display_name(title)
+        }
+    };
+    let mut text = Vec::new();
+    clap_mangen::Man::new(page)
+        .render(&mut text)
+        .map_err(Failure::System)?;
+    print(text).await
+}

@@ -1,0 +1,263 @@
+//! `zre whisper` and `zre shout`: say something, and leave.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use zre::{Builder, Peer, SendError, Uuid};
+
+use crate::census::Member;
+use crate::input::{self, Line};
+use crate::json;
+use crate::options::Options;
+use crate::program::Failure;
+use crate::values::time;
+use crate::visit::{Departure, print, visit};
+
+/// Tell one peer something.
+///
+/// The command joins the network as a peer of its own: the others are told that
+/// it enters, and that it leaves once the peer has confirmed the message.
+#[derive(Args, Debug)]
+#[command(after_long_help = WHISPER_HELP)]
+pub(crate) struct WhisperCommand {
+    /// The peer's name or UUID
+    peer: String,
+
+    /// Words that make one message [default: each line of standard input is one]
+    message: Vec<String>,
+
+    /// How long to look for the peer
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
+    wait: Duration,
+
+    /// Write what became of it as a JSON line
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// Tell all peers in a group something.
+///
+/// The command joins the network as a peer of its own, but not the group: the
+/// others are told that it enters, and that it leaves once they have confirmed
+/// the message.
+#[derive(Args, Debug)]
+#[command(after_long_help = SHOUT_HELP)]
+pub(crate) struct ShoutCommand {
+    /// The group
+    #[arg(value_name = "GROUP")]
+    to: String,
+
+    /// Words that make one message [default: each line of standard input is one]
+    message: Vec<String>,
+
+    /// How long to look for peers in the group
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
+    wait: Duration,
+
+    /// Look no longer once so many peers are in the group; fewer in time are a
+    /// failure, and nothing is sent
+    #[arg(long, value_name = "N")]
+    count: Option<usize>,
+
+    /// Write what became of it as a JSON line
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const WHISPER_HELP: &str = r#"A name that several peers have is refused: name the one you mean by its UUID.
+A word that begins with a hyphen goes behind --.
+
+With --json:
+  {"event":"whispered","messages":1,"peers":[{"peer":..,"name":..}],
+   "unconfirmed":0}
+
+Exit code: 0 once the peer has confirmed everything, 1 where it hasn't, or isn't
+here.
+
+Examples:
+  zre whisper bob the build is done
+  tail -f log | zre whisper 5f0c6c6ff1a94c8c8e1c7b0f2b1d9a9b"#;
+
+const SHOUT_HELP: &str = r#"It looks for peers for the whole time, unless --count says when all are there.
+A word that begins with a hyphen goes behind --.
+
+With --json:
+  {"event":"shouted","messages":1,"peers":[{"peer":..,"name":..}],
+   "unconfirmed":0}
+
+Exit code: 0 once all that were in the group have confirmed everything, 1 where
+one hasn't, or nobody is in it.
+
+Examples:
+  zre shout chat dinner is ready
+  zre shout builds --count 3 -- --all done
+  make 2>&1 | zre shout builds"#;
+
+/// What became of it, as scripts get it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Report<'a> {
+    Whispered {
+        messages: u64,
+        peers: Vec<Member<'a>>,
+        unconfirmed: u64,
+    },
+    Shouted {
+        messages: u64,
+        peers: Vec<Member<'a>>,
+        unconfirmed: u64,
+    },
+}
+
+/// What was sent, and to whom.
+#[derive(Debug, Default)]
+struct Sent {
+    messages: u64,
+    peers: BTreeMap<Uuid, Peer>,
+}
+
+pub(crate) async fn whisper(
+    command: WhisperCommand,
+    builder: Builder,
+) -> Result<ExitCode, Failure> {
+    let (sent, departure) = visit(builder, async |visit| {
+        let mut found = Err(SendError::Unknown(command.peer.clone()));
+        visit
+            .until(command.wait, |node| {
+                found = node.peer(&command.peer);
+                found.is_ok().then_some(())
+            })
+            .await;
+        let peer = found.map_err(|error| match error {
+            SendError::Unknown(_) => Failure::Absent {
+                peer: command.peer.clone(),
+                wait: command.wait,
+            },
+            other => Failure::Send(other),
+        })?;
+        let mut sent = Sent::default();
+        sent.peers.insert(peer.uuid(), peer.clone());
+        let mut texts = Texts::of(&command.message)?;
+        while let Some(text) = texts.next().await? {
+            visit.node().whisper(&peer, text).await?;
+            sent.messages += 1;
+        }
+        Ok(sent)
+    })
+    .await?;
+    let unconfirmed = sent.unconfirmed(&departure);
+    if command.json {
+        let peers = sent.peers.values().map(Member::new).collect();
+        tell(Report::Whispered {
+            messages: sent.messages,
+            peers,
+            unconfirmed,
+        })
+        .await?;
+    }
+    judge(unconfirmed, &departure)
+}
+
+pub(crate) async fn shout(command: ShoutCommand, builder: Builder) -> Result<ExitCode, Failure> {
+    let group = command.to.as_str();
+    let (sent, departure) = visit(builder, async |visit| {
+        let wanted = command.count.unwrap_or(usize::MAX);
+        visit
+            .until(command.wait, |node| {
+                (node.peers_in(group).len() >= wanted).then_some(())
+            })
+            .await;
+        let found = visit.node().peers_in(group).len();
+        match command.count {
+            None if found == 0 => return Err(Failure::Empty(group.to_owned())),
+            Some(wanted) if found < wanted => return Err(Failure::Few { found, wanted }),
+            _ => {}
+        }
+        let mut sent = Sent::default();
+        let mut texts = Texts::of(&command.message)?;
+        while let Some(text) = texts.next().await? {
+            let members = visit.node().peers_in(group);
+            sent.peers
+                .extend(members.into_iter().map(|p| (p.uuid(), p)));
+            let shouted = visit.node().shout(group, text).await?;
+            if !shouted.full.is_empty() {
+                return Err(Failure::Send(SendError::Full));
+            }
+            sent.messages += 1;
+        }
+        Ok(sent)
+    })
+    .await?;
+    let unconfirmed = sent.unconfirmed(&departure);
+    if command.json {
+        let peers = sent.peers.values().map(Member::new).collect();
+        tell(Report::Shouted {
+            messages: sent.messages,
+            peers,
+            unconfirmed,
+        })
+        .await?;
+    }
+    judge(unconfirmed, &departure)
+}
+
+async fn tell(report: Report<'_>) -> Result<(), Failure> {
+    let mut lines = Vec::new();
+    json::line(&report, &mut lines);
+    print(lines).await?;
+    Ok(())
+}
+
+fn judge(unconfirmed: u64, departure: &Departure) -> Result<ExitCode, Failure> {
+    if unconfirmed > 0 || departure.hurried {
+        Err(Failure::Unconfirmed)
+    } else {
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Sent {
+    /// How many messages to those meant here nobody confirmed, as far as it is
+    /// known.
+    fn unconfirmed(&self, departure: &Departure) -> u64 {
+        let lost = departure.lost.iter();
+        lost.filter(|(peer, _)| self.peers.contains_key(&peer.uuid()))
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+/// The messages, one after the other.
+enum Texts {
+    Words(Option<String>),
+    Lines(tokio::sync::mpsc::Receiver<Line>),
+}
+
+impl Texts {
+    fn of(words: &[String]) -> Result<Self, Failure> {
+        Ok(match words {
+            [] => Self::Lines(input::lines().map_err(Failure::System)?),
+            words => Self::Words(Some(words.join(" "))),
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<String>, Failure> {
+        match self {
+            Self::Words(words) => Ok(words.take()),
+            Self::Lines(lines) => match lines.recv().await {
+                None => Ok(None),
+                Some(Line::Text(text)) => Ok(Some(text)),
+                Some(Line::Unreadable(why)) => Err(Failure::Input(why)),
+            },
+        }
+    }
+}

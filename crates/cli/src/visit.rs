@@ -1,0 +1,122 @@
+//! Commands that come as a peer, do one thing, and leave.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use zre::{Builder, Event, Events, Node, Peer};
+
+use crate::output::Output;
+use crate::program::Failure;
+use crate::signals::Signals;
+
+/// How long leaving may take where a peer doesn't confirm what was sent to it.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A node that stays for the time of one command.
+#[derive(Debug)]
+pub(crate) struct Visit {
+    node: Node,
+    /// Changes with every event.
+    news: watch::Receiver<()>,
+}
+
+/// What the network said of messages that were accepted.
+#[derive(Debug, Default)]
+pub(crate) struct Departure {
+    /// Peers that went before they had confirmed all, each with the number of
+    /// messages in doubt.
+    pub(crate) lost: Vec<(Peer, u64)>,
+    /// Whether leaving took as long as it may: somebody didn't confirm.
+    pub(crate) hurried: bool,
+}
+
+/// Starts the node, does the work, and leaves. A signal ends the work, and a
+/// second one the leaving.
+pub(crate) async fn visit<T>(
+    builder: Builder,
+    work: impl AsyncFnOnce(&Visit) -> Result<T, Failure>,
+) -> Result<(T, Departure), Failure> {
+    let mut signals = Signals::catch().map_err(Failure::System)?;
+    let (node, events) = tokio::select! {
+        started = builder.start() => started?,
+        () = signals.recv() => return Err(Failure::Interrupted),
+    };
+    let (news, lost) = watch_events(events);
+    let visit = Visit { node, news };
+    let result = tokio::select! {
+        result = work(&visit) => result,
+        () = signals.recv() => Err(Failure::Interrupted),
+    };
+    let begun = Instant::now();
+    tokio::select! {
+        () = visit.node.shutdown_within(PATIENCE) => {}
+        () = signals.recv() => return Err(Failure::Hurried),
+    }
+    let departure = Departure {
+        hurried: begun.elapsed() >= PATIENCE,
+        // The events end with the node.
+        lost: lost.await.unwrap_or_default(),
+    };
+    Ok((result?, departure))
+}
+
+/// Reads events, so that none holds a peer back.
+fn watch_events(mut events: Events) -> (watch::Receiver<()>, JoinHandle<Vec<(Peer, u64)>>) {
+    let (changed, news) = watch::channel(());
+    let lost = tokio::spawn(async move {
+        let mut lost = Vec::new();
+        while let Some(event) = events.recv().await {
+            if let Event::Exit {
+                peer, unconfirmed, ..
+            } = event
+                && unconfirmed > 0
+            {
+                lost.push((peer, unconfirmed));
+            }
+            changed.send_replace(());
+        }
+        lost
+    });
+    (news, lost)
+}
+
+impl Visit {
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Looks again after each event until something is found, and a last time
+    /// when the time is over.
+    pub(crate) async fn until<T>(
+        &self,
+        wait: Duration,
+        mut look: impl FnMut(&Node) -> Option<T>,
+    ) -> Option<T> {
+        let deadline = Instant::now() + wait;
+        let mut news = self.news.clone();
+        loop {
+            news.mark_unchanged();
+            if let Some(found) = look(&self.node) {
+                return Some(found);
+            }
+            match tokio::time::timeout_at(deadline, news.changed()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return look(&self.node),
+            }
+        }
+    }
+}
+
+/// Writes everything that a command has to say.
+pub(crate) async fn print(lines: Vec<u8>) -> Result<ExitCode, Failure> {
+    let (output, written) = Output::open().map_err(Failure::System)?;
+    output.write(lines).await;
+    drop(output);
+    match written.await {
+        Ok(Err(error)) => Err(Failure::Output(error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,135 @@
+//! Commands that come, do one thing and leave.
+
+use serde_json::json;
+
+use crate::child::{Program, output, parsed, port};
+
+/// Runs a subcommand on loopback to its end: exit code, lines, complaints.
+fn run(port: &str, arguments: &[&str]) -> (Option<i32>, Vec<String>, String) {
+    let place = ["--interface", "lo", "--port", port];
+    let split = arguments.iter().position(|&word| word == "--");
+    let (before, after) = arguments.split_at(split.unwrap_or(arguments.len()));
+    let output = output(&[before, &place, after].concat());
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let lines = text(output.stdout).lines().map(str::to_owned).collect();
+    (output.status.code(), lines, text(output.stderr))
+}
+
+#[test]
+fn peers_and_groups_are_listed() {
+    let port = port();
+    let (_alice, alice) = Program::json("alice", &port, &["--group", "lab", "--group", "tea"]);
+    let (mut bob, bobs) = Program::json("bob", &port, &["--group", "lab", "--state", "busy"]);
+    bob.event("enter");
+
+    let (code, lines, complaints) = run(&port, &["peers", "--count", "2", "--wait", "20s"]);
+    assert_eq!((code, complaints.as_str()), (Some(0), ""), "{lines:?}");
+    let uuid = alice["uuid"].as_str().unwrap();
+    assert!(
+        lines[0].starts_with(&format!("alice  {uuid}  ready  ")),
+        "{lines:?}"
+    );
+    assert!(lines[0].ends_with("  lab, tea"), "{lines:?}");
+    assert!(lines[1].contains("  busy  "), "{lines:?}");
+    assert_eq!(lines.len(), 2);
+    // The visitor came as a peer, and left as one.
+    assert_eq!(
+        bob.event("enter")["link"].as_str().map(str::is_empty),
+        Some(false)
+    );
+    assert_eq!(bob.event("exit")["reason"], "goodbye");
+
+    let two = ["--count", "2", "--wait", "20s", "--json"];
+    let (code, lines, _) = run(&port, &[&["peers"], &two[..]].concat());
+    assert_eq!(code, Some(0));
+    assert_eq!(parsed(&lines[1])["peer"], bobs["uuid"]);
+    assert_eq!(parsed(&lines[1])["groups"], json!(["lab"]));
+
+    let (_, lines, _) = run(&port, &["groups", "--count", "2", "--wait", "20s"]);
+    assert_eq!(lines, ["lab  2  alice, bob", "tea  1  alice"]);
+    let (_, lines, _) = run(&port, &[&["groups"], &two[..]].concat());
+    let tea = json!({ "group": "tea", "peers": [{ "peer": uuid, "name": "alice" }] });
+    assert_eq!(parsed(&lines[1]), tea);
+
+    let (code, lines, complaints) = run(&port, &["peers", "--count", "9", "--wait", "2500ms"]);
+    assert_eq!((code, lines.len()), (Some(1), 2));
+    assert!(complaints.contains("only 2 of 9 peers"), "{complaints}");
+}
+
+#[test]
+fn nobody_is_a_failure() {
+    let port = port();
+    for subcommand in ["peers", "groups"] {
+        let (code, lines, complaints) = run(&port, &[subcommand, "--wait", "100ms"]);
+        assert_eq!((code, lines.len()), (Some(1), 0));
+        assert!(complaints.contains("nobody came in 100ms"), "{complaints}");
+    }
+    let (code, _, complaints) = run(&port, &["whisper", "bob", "hi", "--wait", "100ms"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaints.contains("no peer bob came in 100ms"),
+        "{complaints}"
+    );
+    let (code, _, complaints) = run(&port, &["shout", "lab", "hi", "--wait", "100ms"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaints.contains("nobody is in the group \"lab\""),
+        "{complaints}"
+    );
+}
+
+#[test]
+fn words_make_one_message() {
+    let port = port();
+    let (mut alice, _) = Program::json("alice", &port, &["--group", "lab"]);
+    let (mut bob, uuid) = Program::json("bob", &port, &["--group", "lab"]);
+
+    let wait = ["--wait", "20s", "--json"];
+    let words = ["whisper", "bob", "the build", "is done"];
+    let (code, lines, complaints) = run(&port, &[&words[..], &wait].concat());
+    assert_eq!((code, complaints.as_str()), (Some(0), ""));
+    let report = json!({ "event": "whispered", "messages": 1, "unconfirmed": 0,
+        "peers": [{ "peer": uuid["uuid"], "name": "bob" }] });
+    assert_eq!(parsed(&lines[0]), report);
+    assert_eq!(bob.event("whisper")["frames"], json!(["the build is done"]));
+
+    let words = ["shout", "lab", "--count", "2", "--", "--all", "done"];
+    let (code, lines, complaints) = run(&port, &[&words[..1], &wait, &words[1..]].concat());
+    assert_eq!((code, complaints.as_str()), (Some(0), ""));
+    let report = parsed(&lines[0]);
+    assert_eq!(
+        (&report["messages"], &report["unconfirmed"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(report["peers"].as_array().map(Vec::len), Some(2));
+    for node in [&mut alice, &mut bob] {
+        let shout = node.event("shout");
+        assert_eq!(
+            (&shout["group"], &shout["frames"]),
+            (&json!("lab"), &json!(["--all done"]))
+        );
+    }
+}
+
+#[test]
+fn each_line_of_input_is_a_message() {
+    let port = port();
+    let (mut bob, _) = Program::json("bob", &port, &["--group", "lab"]);
+    for (arguments, kind) in [
+        (&["whisper", "bob", "--wait", "20s"][..], "whisper"),
+        (&["shout", "lab", "--count", "1", "--wait", "20s"], "shout"),
+    ] {
+        let mut sender = Program::start(arguments, &port, &[]);
+        sender.say("one");
+        assert_eq!(bob.event(kind)["frames"], json!(["one"]));
+        sender.say("");
+        sender.say("three words now");
+        sender.end_input();
+        let (status, lines) = sender.rest();
+        assert!(status.success(), "{}", sender.complaints());
+        assert_eq!(lines, [""; 0]);
+        assert_eq!(bob.event(kind)["frames"], json!([""]));
+        assert_eq!(bob.event(kind)["frames"], json!(["three words now"]));
+        assert_eq!(bob.event("exit")["reason"], "goodbye");
+    }
+}
