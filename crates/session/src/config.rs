@@ -123,6 +123,8 @@ pub struct Limits {
     pub inbox_bytes_per_connection: usize,
     /// How much of all connections over sockets may lie in the inbox. Default
     /// 256 MiB. (What comes in memory counts in its sender's bounds instead.)
+    /// The native engine allows the same again for messages of which not all
+    /// has come yet, and closes the connection that goes beyond it.
     pub inbox_bytes_total: usize,
     /// How long connecting may take for each address that is tried, the
     /// handshake included. Default 5 s.

@@ -27,16 +27,16 @@ const MIB: usize = 1 << 20;
 /// How long anything may take that has to happen.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What the victim's memory may reach. It starts at about 10 MiB; one
-/// connection may make it hold a message (16 MiB, in a buffer that may be twice
-/// as large), the inbox's bound for a connection (1 MiB) and a read buffer.
-const MEMORY: usize = 64 * MIB;
+/// What the victim's memory may reach: about 10 MiB to start with, and 32 MiB
+/// of messages that aren't whole yet, in buffers that may be twice as large.
+const MEMORY: usize = 80 * MIB;
 
 fn limits() -> Limits {
     Limits {
         frame_bytes: 8 * MIB,
         message_bytes: 16 * MIB,
-        handshake_time: Duration::from_secs(2),
+        inbox_bytes_total: 32 * MIB,
+        handshake_time: Duration::from_secs(5),
         half_open: 64,
         ..Limits::default()
     }
@@ -409,6 +409,27 @@ fn a_gigabyte() {
     (0..7).for_each(|_| held.write_all(&piece).unwrap());
     victim.stands("gigabyte");
     victim.counted("limited", 2);
+}
+
+#[test]
+fn many_messages_that_never_end() {
+    let mut victim = Victim::start("native");
+    let piece = vec![7; MIB];
+    let held: Vec<TcpStream> = (0..40)
+        .map(|i| {
+            let mut stream = victim.greeted(format!("never {i}").as_bytes());
+            // It ends in an error where it was one too many.
+            let _ = stream.write_all(&announce(0, 8 * MIB as u64));
+            let _ = (0..7).try_for_each(|_| stream.write_all(&piece));
+            stream
+        })
+        .collect();
+    // Seven MiB each: four find room, and parts of more.
+    victim.counted("limited", 30);
+    victim.stands("never ending");
+    drop(held);
+    victim.counted("opened", 41);
+    victim.stands("ended after all");
 }
 
 #[test]

@@ -281,6 +281,11 @@ impl Decoder {
         self.parts.is_empty() && self.buf.len() == self.done
     }
 
+    /// Bytes that have come and aren't part of a whole message yet.
+    pub fn pending(&self) -> usize {
+        self.buf.len() - self.done + self.parts_bytes
+    }
+
     /// Bytes of memory held: the read buffer and the parts under way.
     pub fn memory(&self) -> usize {
         self.buf.capacity() + self.parts_bytes + self.parts.len() * size_of::<Bytes>()

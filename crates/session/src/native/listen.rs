@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -21,6 +22,8 @@ pub(super) struct Host {
     pub(super) limits: Limits,
     pub(super) intake: Arc<Intake>,
     pub(super) half_open: Arc<HalfOpen>,
+    /// Bytes of messages that aren't whole yet, of all connections.
+    pub(super) partial: Arc<AtomicUsize>,
     pub(super) runtime: tokio::runtime::Handle,
 }
 

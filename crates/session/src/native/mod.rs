@@ -57,6 +57,7 @@ pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
     let place = seat.ipc;
     let host = Arc::new(Host {
         half_open: HalfOpen::new(seat.limits.half_open),
+        partial: Arc::default(),
         own: seat.own,
         limits: seat.limits,
         intake: seat.intake,

@@ -4,12 +4,12 @@ use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
-use zre_zmtp::{Command, DecodeError, Decoder, Item, SocketType, encode_pong};
+use zre_zmtp::{Command, DecodeError, Decoder, Item, READ_CHUNK, SocketType, encode_pong};
 
 use super::greet::{greet, identity_of, refuse, wire_limits};
 use super::half_open::Place;
@@ -81,6 +81,7 @@ async fn open(
         feeder,
         wire: Wire {
             decoder: Decoder::new(wire_limits(&host.limits), received),
+            partial: Partial::new(&host.partial, host.limits.inbox_bytes_total),
             answers: BytesMut::new(),
         },
     })
@@ -105,6 +106,7 @@ struct Connection {
 /// What its bytes become.
 struct Wire {
     decoder: Decoder,
+    partial: Partial,
     /// PONGs that the socket hasn't taken yet.
     answers: BytesMut,
 }
@@ -177,7 +179,7 @@ impl Wire {
         if !self.answers.is_empty() {
             self.answer(stream)?;
         }
-        end
+        end.and_then(|()| self.partial.set(self.decoder.pending()))
     }
 
     fn command(&mut self, body: Bytes) -> Result<(), CloseReason> {
@@ -211,6 +213,48 @@ impl Wire {
         // The buffer goes with its last byte.
         self.answers = BytesMut::new();
         Ok(())
+    }
+}
+
+/// What one connection has sent of a message that isn't whole yet, counted
+/// together with what all others have. Such bytes can't be held back: the rest
+/// of the message is what would free them. So the connection that goes beyond
+/// the bound has to end.
+struct Partial {
+    all: Arc<AtomicUsize>,
+    limit: usize,
+    ours: usize,
+}
+
+impl Partial {
+    fn new(all: &Arc<AtomicUsize>, limit: usize) -> Self {
+        Self {
+            all: Arc::clone(all),
+            limit,
+            ours: 0,
+        }
+    }
+
+    fn set(&mut self, bytes: usize) -> Result<(), CloseReason> {
+        let all = if bytes >= self.ours {
+            let more = bytes - self.ours;
+            self.all.fetch_add(more, Ordering::Relaxed) + more
+        } else {
+            self.all.fetch_sub(self.ours - bytes, Ordering::Relaxed);
+            0 // less than it was can't be too much
+        };
+        self.ours = bytes;
+        // What a read brings anyway isn't held against anyone.
+        if all > self.limit && bytes > READ_CHUNK {
+            return Err(CloseReason::Limit("inbox_bytes_total"));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.ours, Ordering::Relaxed);
     }
 }
 
