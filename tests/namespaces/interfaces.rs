@@ -42,7 +42,7 @@ fn a_peer_on_two_interfaces_is_one_peer() {
         std::thread::sleep(std::time::Duration::from_millis(150));
     }
     for node in [&mut alice, &mut bob] {
-        for kind in ["enter", "exit", "evasive", "conflict", "discovery"] {
+        for kind in ["enter", "exit", "evasive", "conflict"] {
             assert!(!node.has(kind), "{}: {kind}", node.name);
         }
     }
