@@ -6,7 +6,7 @@
 //! cargo test -p zre-tests --test chaos -- --nocapture
 //! ZRE_CHAOS=long cargo test -p zre-tests --test chaos -- --nocapture
 //! ```
-//! prints a table. The short form takes about a minute, with patience of 1 and
+//! prints a table (`ZRE_CHAOS_FAULT` narrows it down to a line of that name). The short form takes about a minute, with patience of 1 and
 //! 6 s; the long one has the patience that nodes have by default, faults of up
 //! to 60 s, and takes about seven. Both need root, for network namespaces,
 //! and python3, for a switch that loses frames.
@@ -73,13 +73,34 @@ impl Stage {
         let wanted = usize::from(HOSTS) * NODES - 1;
         let until = Instant::now() + PATIENCE;
         loop {
-            let here: Vec<usize> = self.books().iter().map(here).collect();
-            if here.iter().all(|count| *count == wanted) {
+            let books = self.books();
+            if books.iter().all(|book| here(book) == wanted) {
                 return;
             }
-            assert!(Instant::now() < until, "{here:?} of {wanted}");
+            assert!(Instant::now() < until, "{}", self.who_lacks_whom(&books));
             sleep(Duration::from_millis(200)); // between two questions
         }
+    }
+
+    /// For people: who isn't in touch with whom, and what ended that.
+    fn who_lacks_whom(&mut self, books: &[Value]) -> String {
+        let mut story = String::new();
+        let name = |uuid: &Value| uuid.as_str().unwrap()[..6].to_owned();
+        for book in books {
+            let sessions = book["sessions"].as_array().unwrap();
+            for other in books.iter().filter(|other| other["uuid"] != book["uuid"]) {
+                let with = sessions.iter().filter(|s| s["peer"] == other["uuid"]);
+                let reasons: Vec<&Value> = with.map(|s| &s["reason"]).collect();
+                if reasons.last().is_none_or(|reason| !reason.is_null()) {
+                    let (who, whom) = (name(&book["uuid"]), name(&other["uuid"]));
+                    story += &format!("{who} lacks {whom}: {reasons:?}\n");
+                }
+            }
+        }
+        for keeper in &mut self.keepers {
+            story += &format!("{}\n", keeper.stats());
+        }
+        story
     }
 
     fn suffer(&mut self, fault: Fault) {
@@ -184,7 +205,10 @@ fn every_message_is_accounted_for() {
         "| fault | sent | delivered | reported | died with the process | lost silently | disorder | refused | exits | s |"
     );
     println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
-    for faults in all(long).chunks(STAGES) {
+    let only = std::env::var("ZRE_CHAOS_FAULT").ok();
+    let mut all = all(long);
+    all.retain(|(name, _)| only.as_ref().is_none_or(|only| only == name));
+    for faults in all.chunks(STAGES) {
         let played: Vec<_> = std::thread::scope(|scope| {
             let play = |fault| {
                 let begun = Instant::now();

@@ -1,5 +1,7 @@
 //! Applications that don't read, and peers that don't.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on")]
+
 mod common;
 
 use std::time::Duration;
@@ -8,10 +10,11 @@ use common::{PATIENCE, enter, free_port, next, settings, until};
 use zre::{Event, IpcDir, Link, LinkLimits, SendError, SendPolicy, State};
 
 fn narrow() -> LinkLimits {
-    let mut limits = LinkLimits::default();
-    limits.queue_bytes_per_peer = 256 << 10;
-    limits.inbox_bytes_per_connection = 256 << 10;
-    limits
+    LinkLimits {
+        queue_bytes_per_peer: 256 << 10,
+        inbox_bytes_per_connection: 256 << 10,
+        ..LinkLimits::default()
+    }
 }
 
 /// A node whose application doesn't read holds the sender back, keeps its peers

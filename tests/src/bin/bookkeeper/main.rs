@@ -49,8 +49,10 @@ impl Settings {
     }
 
     async fn start(&self, index: u64) -> Result<(Node, Events), Failure> {
-        let mut links = LinkLimits::default();
-        links.queue_bytes_per_peer = self.bytes("queue_bytes")?;
+        let links = LinkLimits {
+            queue_bytes_per_peer: self.bytes("queue_bytes")?,
+            ..LinkLimits::default()
+        };
         let name = self.json["name"].as_str().unwrap_or("book");
         let mut builder = Node::builder()
             .name(format!("{name}-{index}"))
