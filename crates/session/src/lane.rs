@@ -203,6 +203,7 @@ impl Feeder {
     /// Puts messages that have already come in into the lane, whatever the
     /// bounds say; `cost` is that of all of them by [`Limits::cost`]'s rule.
     /// Afterwards [`has_room`](Self::has_room) says whether to read on.
+    #[cfg(feature = "zeromq")]
     pub(crate) fn push(
         &self,
         messages: impl IntoIterator<Item = Frames>,
@@ -220,8 +221,9 @@ impl Feeder {
         Ok(())
     }
 
-    /// [`push`](Self::push) of a list, which is left empty. It moves as a whole
-    /// where the lane holds nothing unread.
+    /// Puts messages that have already come in into the lane, whatever the
+    /// bounds say, and leaves the list empty; `cost` is that of all of them.
+    /// The list moves as a whole where the lane holds nothing unread.
     pub(crate) fn push_list(&self, messages: &mut Vec<Frames>, cost: usize) -> Result<(), Gone> {
         let mut inner = lock(&self.lane.state);
         if let Some(reason) = &inner.end {
