@@ -2,6 +2,7 @@
 
 mod census;
 mod chat;
+mod doctor;
 mod input;
 mod json;
 mod listen;
@@ -28,6 +29,7 @@ use zre::Builder;
 
 use crate::census::{GroupsCommand, PeersCommand};
 use crate::chat::ChatCommand;
+use crate::doctor::DoctorCommand;
 use crate::listen::ListenCommand;
 use crate::node::NodeCommand;
 use crate::options::Options;
@@ -51,7 +53,8 @@ Example, in two terminals:
   zre chat --name bob
 
 They find each other, and each line goes to the other. With --interface lo
-nothing leaves this host. `zre help chat`, `zre help peers` and so on tell more.";
+nothing leaves this host. Where they don't, `zre doctor` finds out why.
+`zre help chat`, `zre help peers` and so on tell more.";
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {
@@ -62,6 +65,7 @@ enum Subcommands {
     Whisper(WhisperCommand),
     Shout(ShoutCommand),
     Listen(ListenCommand),
+    Doctor(DoctorCommand),
     Completions(CompletionsCommand),
     Man(ManCommand),
 }
@@ -109,6 +113,10 @@ impl Subcommands {
                 send::shout(command, builder).await
             }
             Self::Listen(command) => listen::listen(command).await,
+            Self::Doctor(command) => {
+                let options = command.options.clone();
+                doctor::doctor(command, || builder(&options)).await
+            }
             Self::Completions(command) => paper::completions(command, Arguments::command()).await,
             Self::Man(command) => paper::man(command, Arguments::command()).await,
         }

@@ -220,6 +220,23 @@ impl Options {
         }
     }
 
+    /// How far multicasts go.
+    pub(crate) fn ttl(&self) -> u32 {
+        self.ttl.unwrap_or(1)
+    }
+
+    /// Whether beacons are to be sent and heard at all.
+    pub(crate) fn beacons(&self) -> bool {
+        !self.no_beacon
+    }
+
+    /// The name whose SRV records list nodes, and whom to ask.
+    pub(crate) fn dns_question(&self) -> Option<(String, Option<SocketAddr>)> {
+        let domain = self.dns.as_deref()?;
+        let service = self.dns_service.as_deref().unwrap_or("_zre._tcp");
+        Some((format!("{service}.{domain}"), self.dns_server))
+    }
+
     /// The node as it was described.
     ///
     /// # Errors

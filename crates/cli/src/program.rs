@@ -46,7 +46,9 @@ pub(crate) enum Failure {
     Send(#[from] SendError),
     #[error("standard input: {0}")]
     Input(&'static str),
-    #[error("nobody came in {0:?}: `zre listen` shows whether beacons arrive at all")]
+    #[error(
+        "nobody came in {0:?}: `zre doctor` finds out why, and `zre listen` shows the beacons that arrive"
+    )]
     Nobody(Duration),
     #[error("only {found} of {wanted} peers were here in time")]
     Few { found: usize, wanted: usize },

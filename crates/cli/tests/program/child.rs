@@ -15,7 +15,18 @@ const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The command without anything that this test run's environment says.
 pub(crate) fn zre(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zre"));
+    clean(Command::new(env!("CARGO_BIN_EXE_zre")), arguments)
+}
+
+/// The same in a network namespace.
+#[cfg(target_os = "linux")]
+pub(crate) fn zre_in(namespace: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_zre")]);
+    clean(command, arguments)
+}
+
+fn clean(mut command: Command, arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars() {
         if name.starts_with("ZRE_") || name == "RUST_LOG" {
             command.env_remove(name);

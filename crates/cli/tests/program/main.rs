@@ -7,7 +7,11 @@
 
 mod chat;
 mod child;
+#[cfg(target_os = "linux")]
+mod doctor;
 mod ending;
+#[cfg(target_os = "linux")]
+mod hosts;
 mod json;
 mod listen;
 mod options;

@@ -1,0 +1,157 @@
+//! Firewall rules that may bite, where they can be read.
+
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+
+use super::finding::Finding;
+
+/// More than that isn't read.
+const LONGEST: u64 = 4 << 20;
+
+/// More rules than that aren't shown.
+const SHOWN: usize = 12;
+
+/// What lists rules, and where distributions keep it outside of users' paths.
+const LISTERS: [(&str, &[&str]); 3] = [
+    ("nft", &["list", "ruleset"]),
+    ("iptables", &["-S"]),
+    ("ip6tables", &["-S"]),
+];
+
+/// Blocks until the programs have answered.
+pub(crate) fn examine(port: u16) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut asked = false;
+    for (program, arguments) in LISTERS {
+        match rules(program, arguments) {
+            None => {}
+            Some(Err(why)) => {
+                asked = true;
+                let text = format!("{program} doesn't tell its rules: {why} (root may ask)");
+                findings.push(Finding::note("firewall", text));
+            }
+            Some(Ok(rules)) => {
+                asked = true;
+                let biting = biting(&rules, port);
+                for rule in biting.iter().take(SHOWN) {
+                    let text = format!("a rule of {program} that may bite: {rule}");
+                    findings.push(Finding::note("firewall", text));
+                }
+                if biting.is_empty() {
+                    let text = format!("{program} has no rule that drops beacons or links");
+                    findings.push(Finding::ok("firewall", text));
+                }
+            }
+        }
+    }
+    if !asked {
+        let text = "no rules to read: neither nft nor iptables is here";
+        findings.push(Finding::note("firewall", text));
+    }
+    findings
+}
+
+/// None where the program isn't there.
+fn rules(program: &str, arguments: &[&str]) -> Option<Result<String, String>> {
+    let places = ["", "/usr/sbin/", "/sbin/"];
+    let mut child = places.iter().find_map(|place| {
+        Command::new(format!("{place}{program}"))
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .ok()
+    })?;
+    let mut text = Vec::new();
+    let read = match child.stdout.take() {
+        Some(output) => output.take(LONGEST).read_to_end(&mut text).map(drop),
+        None => Ok(()),
+    };
+    Some(match (read, child.wait()) {
+        (Ok(()), Ok(status)) if status.success() => Ok(String::from_utf8_lossy(&text).into()),
+        (Ok(()), Ok(status)) => Err(status.to_string()),
+        (Err(error), _) | (_, Err(error)) => Err(error.to_string()),
+    })
+}
+
+/// The rules that drop or reject something that ZRE needs, and the chains that
+/// drop whatever no rule accepts, each with its chain where the list has one.
+fn biting(rules: &str, port: u16) -> Vec<String> {
+    let port = port.to_string();
+    let mut chain = "";
+    let mut biting = Vec::new();
+    for line in rules.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("chain ") {
+            chain = rest.trim_end_matches([' ', '{']);
+        }
+        let lower = line.to_ascii_lowercase();
+        let words: Vec<&str> = lower
+            .split(|c: char| !(c.is_ascii_alphanumeric() || ".:/".contains(c)))
+            .filter(|word| !word.is_empty())
+            .collect();
+        let has = |wanted: &str| words.contains(&wanted);
+        if !(has("drop") || has("reject")) || has("output") && has("forward") {
+            continue;
+        }
+        let policy = has("policy") || lower.starts_with("-p ");
+        let forwards = has("forward");
+        let named = words.iter().any(|word| {
+            *word == port
+                || ["udp", "tcp", "multicast", "broadcast", "igmp", "pkttype"].contains(word)
+                || word.starts_with("224.")
+                || word.starts_with("239.")
+                || word.starts_with("ff02:")
+                || word.starts_with("ff00:")
+        });
+        // A rule without any condition drops everything that comes to it.
+        let all = words.len() <= 2 || lower.starts_with("counter ") && !has("dport");
+        if !forwards && (policy || named || all) {
+            biting.push(match chain {
+                "" => line.to_owned(),
+                chain => format!("{line} (chain {chain})"),
+            });
+        }
+    }
+    biting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_drop_what_zre_needs_are_found() {
+        let nft = "table inet filter {\n\
+             \tchain input {\n\
+             \t\ttype filter hook input priority filter; policy drop;\n\
+             \t\tudp dport 5670 accept\n\
+             \t\tmeta pkttype multicast drop\n\
+             \t\tct state invalid drop\n\
+             \t}\n\
+             \tchain forward {\n\
+             \t\ttype filter hook forward priority filter; policy drop;\n\
+             \t}\n\
+             \tchain output {\n\
+             \t\tip daddr 239.0.0.0/8 counter packets 0 bytes 0 drop\n\
+             \t}\n}";
+        assert_eq!(
+            biting(nft, 5670),
+            [
+                "type filter hook input priority filter; policy drop; (chain input)",
+                "meta pkttype multicast drop (chain input)",
+                "ip daddr 239.0.0.0/8 counter packets 0 bytes 0 drop (chain output)",
+            ]
+        );
+        let iptables = "-P INPUT DROP\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n\
+             -A INPUT -p udp -m udp --dport 5670 -j DROP\n-A INPUT -s 10.1.1.1/32 -j REJECT\n";
+        assert_eq!(
+            biting(iptables, 5670),
+            [
+                "-P INPUT DROP",
+                "-A INPUT -p udp -m udp --dport 5670 -j DROP"
+            ]
+        );
+        assert_eq!(biting("", 5670), [""; 0]);
+    }
+}

@@ -1,0 +1,79 @@
+//! Whether a peer can be reached, and reaches us.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use zre::{Endpoint, Node};
+
+use super::finding::Finding;
+use crate::text::shown;
+
+/// How long a connection may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Whether a tcp connection comes about at all. Says whether a greeting is worth
+/// waiting for.
+pub(crate) async fn connect(endpoint: &Endpoint) -> (Finding, bool) {
+    let text = endpoint.to_string();
+    let Some(addr) = text.strip_prefix("tcp://") else {
+        let finding = Finding::note("reach", format!("{text} is tried by greeting it only"));
+        return (finding, true);
+    };
+    let problem = |what: String, advice: &str| Finding::problem("reach", what, advice);
+    match timeout(PATIENCE, TcpStream::connect(addr)).await {
+        Ok(Ok(_)) => (
+            Finding::ok("reach", format!("{text} takes connections")),
+            true,
+        ),
+        Err(_) => (
+            problem(
+                format!("{text} doesn't answer in {PATIENCE:?}"),
+                "the host is off, or a firewall on the way drops tcp: allow the peer's port \
+                 there (--listen keeps it to one), and outgoing tcp here",
+            ),
+            false,
+        ),
+        Ok(Err(error)) => {
+            let advice = match error.kind() {
+                ErrorKind::ConnectionRefused => {
+                    "nothing listens at that port, or a firewall rejects it: `zre listen` shows \
+                     the port that the peer announces"
+                }
+                ErrorKind::PermissionDenied => {
+                    "a firewall rule on this host refuses what leaves (see `firewall`)"
+                }
+                ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
+                    "there is no route, or nobody has the address: look at the cable, the \
+                     subnets, and the peer's address"
+                }
+                _ => "look at the address",
+            };
+            (problem(format!("{text}: {error}"), advice), false)
+        }
+    }
+}
+
+/// Whether the peer greeted the node that dials it.
+pub(crate) fn greeted(endpoint: &Endpoint, node: &Node) -> Finding {
+    let own = node.endpoint();
+    match node.peers().first() {
+        Some(peer) => Finding::ok(
+            "reach",
+            format!(
+                "{} at {endpoint} greets back, so it reaches us at {own} too",
+                shown(peer.name())
+            ),
+        ),
+        None => Finding::problem(
+            "reach",
+            format!("{endpoint} takes connections, and sends no greeting"),
+            format!(
+                "another program listens there, or the peer can't reach us at {own}: allow \
+                 incoming tcp here (--listen keeps it to one port), or tell it a better \
+                 address by --advertise"
+            ),
+        ),
+    }
+}

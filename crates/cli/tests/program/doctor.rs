@@ -1,0 +1,249 @@
+//! `zre doctor` finds faults that were planted.
+
+use std::net::UdpSocket;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::child::{Program, parsed, port, zre, zre_in};
+use crate::hosts::{ADDRS, Hosts};
+
+/// What it found, and its exit code.
+struct Findings {
+    code: Option<i32>,
+    all: Vec<Value>,
+}
+
+impl Findings {
+    fn of(mut command: Command, options: &[&str]) -> Self {
+        let output = command
+            .args(["--json", "--wait", "100ms"])
+            .args(options)
+            .output()
+            .expect("the program starts");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let complaints = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(complaints, "");
+        Self {
+            code: output.status.code(),
+            all: text.lines().map(parsed).collect(),
+        }
+    }
+
+    /// On the first of two hosts.
+    fn on(hosts: &Hosts, options: &[&str]) -> Self {
+        Self::of(zre_in(hosts.name(0), &["doctor"]), options)
+    }
+
+    fn has(&self, level: &str, check: &str, text: &str) {
+        let fits = |finding: &&Value| {
+            let words = finding["text"].as_str().expect("a text");
+            finding["level"] == level && finding["check"] == check && words.contains(text)
+        };
+        assert!(
+            self.all.iter().any(|finding| fits(&finding)),
+            "no {level} of {check} with {text:?} in {:#?}",
+            self.all
+        );
+    }
+
+    /// That many problems, each with advice, and the exit code that says so.
+    fn problems(&self, count: usize) {
+        let problems = self.all.iter().filter(|f| f["level"] == "problem");
+        let problems: Vec<&Value> = problems.collect();
+        assert_eq!(problems.len(), count, "{:#?}", self.all);
+        assert!(problems.iter().all(|problem| problem["advice"].is_string()));
+        assert_eq!(self.code, Some(i32::from(count > 0)), "{:#?}", self.all);
+    }
+}
+
+#[test]
+fn a_healthy_host_has_no_problem() {
+    let port = port();
+    let findings = Findings::of(zre(&["doctor"]), &["--interface", "lo", "--port", &port]);
+    findings.has("ok", "interface", "lo (127.0.0.1) is usable");
+    findings.has("ok", "port", "nobody else");
+    findings.has("ok", "multicast", "comes back");
+    findings.has("ok", "broadcast", "comes back");
+    findings.has("ok", "ipc", "may use");
+    findings.problems(0);
+
+    let Some(hosts) = Hosts::new() else { return };
+    let findings = Findings::on(&hosts, &[]);
+    findings.has(
+        "ok",
+        "multicast",
+        "239.90.82.69:5670 over eth0 (10.79.0.1) leaves and",
+    );
+    findings.has(
+        "ok",
+        "broadcast",
+        "10.79.0.255:5670 over eth0 (10.79.0.1) leaves and",
+    );
+    findings.has("ok", "firewall", "nft");
+    findings.problems(0);
+}
+
+#[test]
+fn other_nodes_are_heard_and_greeted_and_share_the_port() {
+    let port = port();
+    let (_node, started) = Program::json("bob", &port, &[]);
+    let endpoint = started["endpoint"].as_str().expect("text");
+    let options = [
+        "--interface",
+        "lo",
+        "--port",
+        &port,
+        "--wait",
+        "5s",
+        endpoint,
+    ];
+    // The last --wait counts.
+    let mut command = zre(&["doctor", "--json"]);
+    let output = command.args(options).output().expect("the program starts");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let findings = Findings {
+        code: output.status.code(),
+        all: text.lines().map(parsed).collect(),
+    };
+    findings.has("note", "port", "shared with zre (process ");
+    findings.has("ok", "heard", started["uuid"].as_str().expect("text"));
+    findings.has("ok", "reach", "bob at");
+    findings.problems(0);
+}
+
+#[test]
+fn multicast_blocked_on_the_way_in_is_found() {
+    let Some(hosts) = Hosts::new() else { return };
+    hosts.rule(0, "input", "iifname eth0 meta pkttype multicast drop");
+    let findings = Findings::on(&hosts, &["--interface", "eth0"]);
+    findings.has(
+        "problem",
+        "multicast",
+        "over eth0 (10.79.0.1) leaves and doesn't come back",
+    );
+    findings.has("ok", "broadcast", "comes back");
+    findings.has("note", "firewall", "pkttype multicast drop (chain input)");
+    findings.problems(1);
+}
+
+#[test]
+fn beacons_blocked_on_the_way_out_are_found() {
+    let Some(hosts) = Hosts::new() else { return };
+    hosts.rule(0, "output", "oifname eth0 udp dport 5670 drop");
+    let findings = Findings::on(&hosts, &[]);
+    findings.has(
+        "problem",
+        "multicast",
+        "over eth0 (10.79.0.1) can't be sent",
+    );
+    findings.has(
+        "problem",
+        "broadcast",
+        "over eth0 (10.79.0.1) can't be sent",
+    );
+    findings.has(
+        "ok",
+        "multicast",
+        "over lo (127.0.0.1) leaves and comes back",
+    );
+    findings.has("note", "firewall", "udp dport 5670 drop (chain output)");
+    findings.problems(2);
+}
+
+#[test]
+fn a_wrong_interface_is_found() {
+    let findings = Findings::of(zre(&["doctor"]), &["--interface", "wlan77"]);
+    findings.has("problem", "interface", "\"wlan77\"; this host has lo (");
+    findings.problems(1);
+
+    let Some(hosts) = Hosts::new() else { return };
+    let down = ["-n", hosts.name(0), "link", "set", "eth0", "down"];
+    let status = Command::new("ip").args(down).status().expect("ip runs");
+    assert!(status.success());
+    let findings = Findings::on(&hosts, &[]);
+    findings.has("note", "interface", "eth0 (10.79.0.1): it is down");
+    findings.has(
+        "problem",
+        "interface",
+        "no interface but loopback is usable",
+    );
+    findings.problems(1);
+}
+
+#[test]
+fn a_port_that_another_program_keeps_to_itself_is_found() {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a UDP port");
+    let port = socket.local_addr().expect("its number").port().to_string();
+    let findings = Findings::of(zre(&["doctor"]), &["--interface", "lo", "--port", &port]);
+    let pid = std::process::id();
+    findings.has(
+        "problem",
+        "port",
+        &format!("(process {pid}), which doesn't share it"),
+    );
+    assert_eq!(findings.code, Some(1));
+}
+
+#[test]
+fn a_ttl_of_zero_is_found() {
+    let Some(hosts) = Hosts::new() else { return };
+    let mut command = zre_in(hosts.name(0), &["doctor"]);
+    command.env("ZRE_TTL", "0");
+    let findings = Findings::of(command, &[]);
+    findings.has("problem", "ttl", "keeps multicasts on this host");
+    findings.problems(1);
+}
+
+#[test]
+fn filtered_tcp_is_found_in_both_directions() {
+    let Some(hosts) = Hosts::new() else { return };
+    let arguments = ["node", "--json", "--name", "bob", "--listen", "49152"];
+    let mut bob = Program::spawn(zre_in(hosts.name(1), &arguments));
+    bob.event("started");
+    let endpoint = format!("tcp://{}:49152", ADDRS[1]);
+    let options = ["--listen", "49153", endpoint.as_str()];
+
+    let findings = Findings::on(&hosts, &options);
+    findings.has("ok", "reach", "bob at tcp://10.79.0.2:49152 greets back");
+    findings.problems(0);
+
+    hosts.rule(0, "input", "tcp dport 49153 drop");
+    let findings = Findings::on(&hosts, &options);
+    findings.has("ok", "reach", "takes connections");
+    findings.has(
+        "problem",
+        "reach",
+        "takes connections, and sends no greeting",
+    );
+    findings.has("note", "firewall", "tcp dport 49153 drop");
+    findings.problems(1);
+
+    hosts.rule(1, "input", "tcp dport 49152 drop");
+    let findings = Findings::on(&hosts, &options);
+    findings.has("problem", "reach", "tcp://10.79.0.2:49152 doesn't answer");
+    findings.problems(1);
+}
+
+#[test]
+fn dns_without_an_answer_is_found_and_people_can_read_it() {
+    let output = zre(&[
+        "doctor",
+        "--interface",
+        "lo",
+        "--wait",
+        "10ms",
+        "--port",
+        &port(),
+    ])
+    .args(["--dns", "zre.test", "--dns-server", "127.0.0.1:1"])
+    .output()
+    .expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).expect("text");
+    let mut lines = text.lines();
+    let problem = "PROBLEM  dns: no answer about _zre._tcp.zre.test";
+    assert!(lines.any(|line| line.starts_with(problem)), "{text}");
+    let advice = lines.next().expect("advice below it");
+    assert!(advice.starts_with("         -> "), "{text}");
+}
