@@ -47,6 +47,9 @@
 //! other Unixes bind to the group's address but hear broadcasts on the wildcard address,
 //! Windows hears everything there.
 
+// What comes off the network must not be able to panic; tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod beacon;
 mod changes;
 mod config;

@@ -51,6 +51,9 @@
 //! `ZRE_INTERFACE`, or [`Builder::interfaces`], narrows that down; `lo` keeps
 //! everything on the host.
 
+// What comes off the network must not be able to panic; tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod announcer;
 mod builder;
 mod directory;

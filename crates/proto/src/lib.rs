@@ -16,6 +16,9 @@
 //! Nothing in here panics on what comes off a network, or allocates by a length
 //! that was announced and not delivered.
 
+// What comes off the network must not be able to panic; tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod beacon;
 mod command;
 mod endpoint;

@@ -62,6 +62,9 @@
 //!   [`Notice::Up`], and loses the scope of link-local senders' addresses.
 //! - Running out of descriptors makes its accept loop spin.
 
+// What comes off the network must not be able to panic; tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod budget;
 mod config;
 mod counters;

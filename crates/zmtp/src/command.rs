@@ -63,11 +63,12 @@ impl Command {
     /// A known command with a malformed body. Unknown ones are never errors.
     pub fn parse(body: Bytes) -> Result<Command, CommandError> {
         let name_len = usize::from(*body.first().ok_or(CommandError::Name)?);
-        if name_len == 0 || body.len() < 1 + name_len {
+        let name = body.get(1..1 + name_len).ok_or(CommandError::Name)?;
+        if name.is_empty() {
             return Err(CommandError::Name);
         }
         let rest = body.slice(1 + name_len..);
-        match &body[1..1 + name_len] {
+        match name {
             b"READY" => Ok(Command::Ready(Metadata::parse(rest)?)),
             b"ERROR" => {
                 let len = usize::from(*rest.first().ok_or(CommandError::Body("ERROR"))?);
@@ -125,16 +126,21 @@ pub(crate) fn encode_ready(properties: &[(&str, &[u8])], out: &mut impl BufMut) 
     encode(b"READY", &[&metadata], out);
 }
 
+/// The first `most` bytes, or all where there are fewer.
+fn cut(bytes: &[u8], most: usize) -> &[u8] {
+    bytes.get(..most).unwrap_or(bytes)
+}
+
 /// Writes an ERROR command; the reason is cut after 255 bytes.
 pub fn encode_error(reason: &str, out: &mut impl BufMut) {
-    let reason = &reason.as_bytes()[..reason.len().min(255)];
+    let reason = cut(reason.as_bytes(), 255);
     let len = u8::try_from(reason.len()).unwrap_or(u8::MAX);
     encode(b"ERROR", &[&[len], reason], out);
 }
 
 /// Writes a PING command; the context is cut after 16 bytes.
 pub fn encode_ping(ttl_deciseconds: u16, context: &[u8], out: &mut impl BufMut) {
-    let context = &context[..context.len().min(PING_CONTEXT)];
+    let context = cut(context, PING_CONTEXT);
     encode(b"PING", &[&ttl_deciseconds.to_be_bytes(), context], out);
 }
 
@@ -142,7 +148,7 @@ pub fn encode_ping(ttl_deciseconds: u16, context: &[u8], out: &mut impl BufMut) 
 ///
 /// RFC 37: "the PONG command SHALL echo the ping-context".
 pub fn encode_pong(context: &[u8], out: &mut impl BufMut) {
-    encode(b"PONG", &[&context[..context.len().min(PING_CONTEXT)]], out);
+    encode(b"PONG", &[cut(context, PING_CONTEXT)], out);
 }
 
 #[cfg(test)]

@@ -135,6 +135,10 @@ impl Encoder {
     }
 
     /// Fills `out` with what comes next, in order; returns how many are filled.
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "offsets lie in the buffer, in order, as push_message and advance keep them"
+    )]
     pub fn slices<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         let mut from = 0;

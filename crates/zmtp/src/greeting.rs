@@ -58,6 +58,10 @@ impl MechanismName {
     /// The name `CURVE`.
     pub const CURVE: MechanismName = MechanismName::padded(b"CURVE");
 
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "a constant, and both indices are checked"
+    )]
     const fn padded(name: &[u8]) -> Self {
         let mut bytes = [0; 20];
         let mut i = 0;
@@ -70,8 +74,7 @@ impl MechanismName {
 
     /// The name without its padding.
     pub fn as_bytes(&self) -> &[u8] {
-        let end = self.0.iter().position(|&b| b == 0).unwrap_or(self.0.len());
-        &self.0[..end]
+        self.0.split(|&b| b == 0).next().unwrap_or_default()
     }
 }
 

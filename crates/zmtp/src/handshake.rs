@@ -212,11 +212,11 @@ fn take_command(input: &mut BytesMut, limit: usize) -> Result<Option<Command>, H
             announced: header.len,
             limit,
         })?;
-    if input.len() < taken + len {
+    let Some(body) = input.get(taken..taken + len) else {
         return Ok(None);
-    }
+    };
     // Copied: metadata outlives the read buffer and must not pin it.
-    let body = Bytes::copy_from_slice(&input[taken..taken + len]);
+    let body = Bytes::copy_from_slice(body);
     input.advance(taken + len);
     Ok(Some(Command::parse(body)?))
 }

@@ -22,6 +22,9 @@
 //! announces is checked against [`Limits`] and then buys no memory at all;
 //! buffers grow with what has arrived.
 
+// What comes off the network must not be able to panic; tests may.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+
 mod command;
 mod decoder;
 mod encoder;

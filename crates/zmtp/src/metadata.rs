@@ -60,7 +60,8 @@ impl Metadata {
     /// Writes one property. A name over 255 bytes is cut there, which no caller
     /// in this crate can reach: names are its own constants.
     pub(crate) fn encode(name: &str, value: &[u8], out: &mut impl BufMut) {
-        let name = &name.as_bytes()[..name.len().min(255)];
+        let name = name.as_bytes();
+        let name = name.get(..255).unwrap_or(name);
         out.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
         out.put_slice(name);
         out.put_u32(u32::try_from(value.len()).unwrap_or(u32::MAX));

@@ -90,6 +90,10 @@ pub(super) fn identity_of(peer: &Peer) -> Option<Identity> {
     Identity::new(bytes).ok()
 }
 
+#[allow(
+    clippy::indexing_slicing,
+    reason = "a socket takes no more than it is given"
+)]
 async fn write_all(stream: &Stream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match stream.try_write(bytes) {

@@ -327,6 +327,10 @@ fn take_flight(state: &mut State) -> Option<Flight> {
 
 /// Writes until the socket takes no more, or `turn` bytes are written; says how
 /// many were.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "slices() says how many it has filled"
+)]
 fn fly(mut flight: Flight, turn: usize) -> (Flight, io::Result<usize>) {
     let mut written = 0;
     while !flight.encoder.is_empty() && written < turn {

@@ -157,7 +157,9 @@ fn endpoint(route: &Route) -> Result<String, CloseReason> {
 /// What the peer's inbox said of itself. Where it said nothing the library
 /// makes up a random UUID of 16 bytes, which is no name of anybody.
 fn said(identity: &PeerIdentity) -> Option<Identity> {
-    let made_up = identity.len() == 16 && identity[6] >> 4 == 4 && identity[8] >> 6 == 0b10;
+    let made_up = identity.len() == 16
+        && identity.get(6).is_some_and(|byte| byte >> 4 == 4)
+        && identity.get(8).is_some_and(|byte| byte >> 6 == 0b10);
     (!made_up)
         .then(|| Identity::try_from(identity.as_ref()).ok())
         .flatten()
