@@ -178,11 +178,16 @@ struct World {
     next: BTreeMap<(Uuid, u64), u16>,
     here: BTreeMap<Uuid, BTreeSet<String>>,
     stopped: bool,
+    /// Whether to print what goes in and out: `FUZZ_TRACE` is set.
+    trace: bool,
 }
 
 impl World {
     fn drain(&mut self) {
         while let Some(output) = self.machine.poll_output() {
+            if self.trace {
+                eprintln!("{:?}: {output:?}", self.now);
+            }
             assert!(!self.stopped, "{output:?} after the end");
             match output {
                 Output::Connect { session, .. } => {
@@ -277,6 +282,9 @@ impl World {
 
     fn carry(&mut self, input: Input) {
         let now = self.now;
+        if self.trace {
+            eprintln!("{now:?}: {input:?}");
+        }
         match input {
             Input::Beacon {
                 who: number,
@@ -422,6 +430,7 @@ fuzz_target!(|inputs: Vec<Input>| {
         next: BTreeMap::new(),
         here: BTreeMap::new(),
         stopped: false,
+        trace: std::env::var_os("FUZZ_TRACE").is_some(),
     };
     world.drain();
     for input in inputs {
