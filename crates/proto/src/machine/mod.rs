@@ -388,7 +388,11 @@ impl Machine {
     /// The next beacon comes after that time, if it would come later: somebody
     /// who couldn't hear the last one listens from now on.
     pub fn announce_within(&mut self, now: Time, time: Duration) {
-        if self.config.interval.is_some() && self.departure.is_none() {
+        let later = self
+            .timers
+            .when(&Timer::Announce)
+            .is_some_and(|set| now + time < set);
+        if later {
             self.timers.set(Timer::Announce, now + time);
         }
     }

@@ -43,6 +43,10 @@ impl Timers {
         }
     }
 
+    pub(super) fn when(&self, timer: &Timer) -> Option<Time> {
+        self.set.get(timer).copied()
+    }
+
     pub(super) fn clear(&mut self, timer: &Timer) {
         if let Some(at) = self.set.remove(timer) {
             self.queue.remove(&(at, timer.clone()));

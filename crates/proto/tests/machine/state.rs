@@ -149,3 +149,15 @@ fn a_joke_of_a_state_stays_a_state() {
     );
     bench.pass(secs(1));
 }
+
+#[test]
+fn a_beacon_that_is_asked_for_early_never_comes_later_than_it_would() {
+    let mut bench = Bench::new();
+    bench.pass(ms(1));
+    let beacons = |bench: &Bench| bench.announced.len();
+    let before = beacons(&bench);
+    bench.machine.announce_within(bench.now, ms(2));
+    bench.machine.announce_within(bench.now, secs(3600));
+    bench.pass(ms(2));
+    assert_eq!(beacons(&bench), before + 1);
+}
