@@ -230,6 +230,11 @@ impl Options {
         !self.no_beacon
     }
 
+    /// Whether unix sockets aren't wanted.
+    pub(crate) fn ipc_is_off(&self) -> bool {
+        matches!(self.ipc, Some(IpcDir::Off))
+    }
+
     /// The name whose SRV records list nodes, and whom to ask.
     pub(crate) fn dns_question(&self) -> Option<(String, Option<SocketAddr>)> {
         let domain = self.dns.as_deref()?;

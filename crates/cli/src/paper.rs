@@ -59,6 +59,7 @@ pub(crate) async fn man(command: ManCommand, mut program: Command) -> Result<Exi
     };
     let mut text = Vec::new();
     clap_mangen::Man::new(page)
+        .source(concat!("zre ", env!("CARGO_PKG_VERSION")))
         .render(&mut text)
         .map_err(Failure::System)?;
     print(text).await

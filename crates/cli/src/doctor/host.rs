@@ -10,14 +10,14 @@ use super::finding::Finding;
 /// look silent.
 const STALL: Duration = Duration::from_secs(1);
 
-/// The unix sockets for peers on the same host.
-pub(crate) fn ipc(node: &Node) -> Finding {
+/// The unix sockets for peers on the same host; none are wanted where `off`.
+pub(crate) fn ipc(node: &Node, off: bool) -> Finding {
     match node.ipc_path() {
         Ok(path) => Finding::ok(
             "ipc",
             format!("peers on this host may use {}", path.display()),
         ),
-        Err("ipc is off") => Finding::note("ipc", "off: peers on this host are reached by tcp"),
+        Err(_) if off => Finding::note("ipc", "off: peers on this host are reached by tcp"),
         Err(why) => Finding::problem(
             "ipc",
             format!("{why}; peers on this host are reached by tcp"),

@@ -236,7 +236,8 @@ async fn meet(
     command: &DoctorCommand,
     builder: impl Fn() -> Builder,
 ) -> Result<Vec<Finding>, Failure> {
-    let look = async |visit: &Visit| Ok(vec![host::ipc(visit.node())]);
+    let off = command.options.ipc_is_off();
+    let look = async |visit: &Visit| Ok(vec![host::ipc(visit.node(), off)]);
     let mut findings = started(builder().no_beacon(), look).await?;
     for endpoint in &command.reach {
         let (finding, connects) = reach::connect(endpoint).await;

@@ -181,6 +181,15 @@ impl Program {
         self.rest()
     }
 
+    /// As `rest`, saying a line again and again as long as it is read.
+    pub(crate) fn rest_while_saying(&mut self, line: &str) -> (ExitStatus, Vec<String>) {
+        let mut input = self.input.take().expect("the input is open");
+        let input = std::cell::RefCell::new(&mut input);
+        self.rest_while(|| {
+            let _ = writeln!(input.borrow_mut(), "{line}");
+        })
+    }
+
     /// Waits for the end of a program whose output nobody reads.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let until = Instant::now() + DEADLINE;

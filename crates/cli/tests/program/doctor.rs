@@ -247,3 +247,81 @@ fn dns_without_an_answer_is_found_and_people_can_read_it() {
     let advice = lines.next().expect("advice below it");
     assert!(advice.starts_with("         -> "), "{text}");
 }
+
+#[test]
+fn nodes_in_dns_are_listed_and_a_target_without_an_address_is_found() {
+    let server = UdpSocket::bind("127.0.0.1:0").expect("a UDP port");
+    let addr = server.local_addr().expect("its address").to_string();
+    std::thread::spawn(move || serve(&server));
+    let port = port();
+    let place = ["--interface", "lo", "--port", &port, "--dns-server", &addr];
+    let look = |domain| {
+        Findings::of(
+            zre(&["doctor", "--no-beacon"]),
+            &[&place[..], &["--dns", domain]].concat(),
+        )
+    };
+    let findings = look("good.test");
+    findings.has(
+        "ok",
+        "dns",
+        "lists host.test. port 4711, which is 127.0.0.1",
+    );
+    findings.problems(0);
+    let findings = look("bad.test");
+    findings.has(
+        "problem",
+        "dns",
+        "lists lost.test. port 4711, which has no address",
+    );
+    findings.problems(1);
+    let findings = look("empty.test");
+    findings.has("problem", "dns", "_zre._tcp.empty.test has no SRV records");
+    findings.problems(1);
+}
+
+/// Answers one question a datagram, until the test ends.
+fn serve(server: &UdpSocket) {
+    let mut buffer = [0; 1500];
+    while let Ok((length, from)) = server.recv_from(&mut buffer) {
+        let query = &buffer[..length];
+        let end = 12 + query[12..].iter().position(|&b| b == 0).expect("a name") + 1;
+        let (name, kind) = (&query[12..end], query[end + 1]);
+        let contains = |label: &[u8]| name.windows(label.len()).any(|part| part == label);
+        let srv = |host: &[u8]| [&[0, 0, 0, 0, 0x12, 0x67, 4], host, b"\x04test\0"].concat();
+        let data = match kind {
+            33 if contains(b"good") => Some(srv(b"host")),
+            33 if contains(b"bad") => Some(srv(b"lost")),
+            1 if contains(b"host") => Some(vec![127, 0, 0, 1]),
+            _ => None,
+        };
+        let code = if data.is_some() { 0x80 } else { 0x83 };
+        let count = u8::from(data.is_some());
+        let head = [&query[..2], &[0x85, code, 0, 1, 0, count, 0, 0, 0, 0]].concat();
+        let mut answer = [&head, &query[12..end + 4]].concat();
+        if let Some(data) = data {
+            let length = u8::try_from(data.len()).expect("short");
+            answer.extend([0xc0, 12, 0, kind, 0, 1, 0, 0, 0, 60, 0, length]);
+            answer.extend(data);
+        }
+        let _ = server.send_to(&answer, from);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_ipc_directory_that_others_may_write_to_is_found() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let open = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(directory.path(), open).expect("our own");
+    let path = directory.path().to_str().expect("an ordinary path");
+    let options = ["--interface", "lo", "--no-beacon", "--ipc", path];
+    let findings = Findings::of(zre(&["doctor"]), &options);
+    findings.has("problem", "ipc", "is open to others");
+    findings.problems(1);
+    let findings = Findings::of(zre(&["doctor"]), &[&options[..4], &["off"]].concat());
+    findings.has("note", "ipc", "off");
+    findings.problems(0);
+}

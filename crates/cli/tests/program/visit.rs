@@ -133,3 +133,56 @@ fn each_line_of_input_is_a_message() {
         assert_eq!(bob.event("exit")["reason"], "goodbye");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn what_a_peer_does_not_confirm_is_a_failure() {
+    use rustix::process::Signal;
+
+    let port = port();
+    let (mut bob, _) = Program::json("bob", &port, &[]);
+    let arguments = ["whisper", "bob", "--wait", "20s", "--json"];
+    let mut sender = Program::start(&arguments, &port, &[]);
+    sender.say("one");
+    bob.event("whisper");
+    bob.signal(Signal::STOP);
+    sender.say("two");
+    sender.end_input();
+    let (status, lines) = sender.rest();
+    assert_eq!(status.code(), Some(1), "{lines:?}");
+    assert_eq!(parsed(&lines[0])["messages"], 2);
+    let complaints = sender.complaints();
+    assert!(
+        complaints.contains("not everything was confirmed"),
+        "{complaints}"
+    );
+
+    bob.signal(Signal::CONT);
+    bob.event("exit");
+    let mut sender = Program::start(&arguments, &port, &[]);
+    sender.say("three");
+    while bob.event("whisper")["frames"] != json!(["three"]) {}
+    bob.signal(Signal::KILL);
+    bob.ended();
+    // The first may still be taken: until the end of the connection is seen.
+    let (status, _) = sender.rest_while_saying("four");
+    assert_eq!(status.code(), Some(1));
+    let complaints = sender.complaints();
+    assert!(complaints.contains("gone"), "{complaints}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_wait() {
+    let port = port();
+    for subcommand in [&["peers"][..], &["whisper", "bob", "hi"]] {
+        let (mut watcher, _) = Program::json("watcher", &port, &[]);
+        let mut command = Program::start(subcommand, &port, &["--wait", "10m"]);
+        watcher.event("enter");
+        command.signal(rustix::process::Signal::INT);
+        let (status, _) = command.rest();
+        assert_eq!(status.code(), Some(1));
+        assert_eq!(command.complaints(), "zre: interrupted\n");
+        assert_eq!(watcher.event("exit")["reason"], "goodbye");
+    }
+}
