@@ -36,7 +36,7 @@ const SLEPT: Duration = Duration::from_secs(2);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How many messages are handled before other things have their turn again.
-const TURN: usize = 256;
+const TURN: usize = 64;
 
 /// How many of them are handled before a timeout: a busy node may find all that
 /// its peers have said in the meantime when their time is up.

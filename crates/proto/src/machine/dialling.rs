@@ -12,6 +12,10 @@ use crate::{Endpoint, Outgoing, State, Time};
 /// Addresses of one peer that are tried without a rest.
 const TRIED: usize = 8;
 
+/// How many times longer a HELLO may go unanswered between two nodes of one
+/// process.
+const IN_MEMORY: u32 = 12;
+
 impl Machine {
     /// Dials a peer that has no session, where nothing speaks against it.
     pub(super) fn dial_if_due(&mut self, now: Time, uuid: Uuid) {
@@ -130,7 +134,14 @@ impl Machine {
         match peer.take_phase(now) {
             Phase::Dialling(mut mailbox) => {
                 self.greet(&mut mailbox, up);
-                let deadline = self.clock(now) + self.config.hello_timeout;
+                let mut patience = self.config.hello_timeout;
+                if up.in_memory {
+                    // It lives as long as we do, and so does the session: where
+                    // hundreds of nodes meet at once, it is just busy. Who gave
+                    // up would have to begin anew, and make all of them busier.
+                    patience = patience.saturating_mul(IN_MEMORY);
+                }
+                let deadline = self.clock(now) + patience;
                 self.set_unanswered(now, uuid, mailbox, Some(deadline));
             }
             Phase::Entering(mut mailbox, greeted, held) => {
