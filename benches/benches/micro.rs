@@ -1,0 +1,170 @@
+//! The protocol's own work, without sockets and without a clock.
+//!
+//! `cargo bench --bench micro`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // a program for measuring
+#![allow(missing_docs)] // criterion's macros
+
+use std::hint::black_box;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytes::Bytes;
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use uuid::Uuid;
+use zre_proto::machine::{Config, Heard, Inbound, Output, Source, Up};
+use zre_proto::{
+    Beacon, Command, Frames, Hello, Incoming, Limits, Machine, Message, Outgoing, State, Time,
+    patch_sequence, shout_header, whisper_header,
+};
+
+fn hello(port: u16) -> Command {
+    Command::Hello(Hello {
+        endpoint: format!("tcp://127.0.0.1:{port}"),
+        groups: vec!["one".into(), "two".into()],
+        status: 2,
+        name: "a node of usual name".into(),
+        headers: [("X-ROLE".to_owned(), "camera".to_owned())].into(),
+    })
+}
+
+fn whisper(sequence: u16) -> Frames {
+    let header = Bytes::copy_from_slice(&whisper_header(sequence));
+    [header, Bytes::from_static(b"sixteen bytes in")]
+        .into_iter()
+        .collect()
+}
+
+fn codec(c: &mut Criterion) {
+    let limits = Limits::default();
+    c.bench_function("encode whisper header", |b| {
+        b.iter(|| whisper_header(black_box(7)));
+    });
+    c.bench_function("encode hello", |b| {
+        let hello = hello(4000);
+        b.iter(|| black_box(&hello).encode(1));
+    });
+    let mut decode = |name: &str, frames: Frames| {
+        c.bench_function(name, |b| {
+            b.iter_batched(
+                || frames.clone(),
+                |frames| Command::decode(frames, &limits).unwrap(),
+                BatchSize::SmallInput,
+            );
+        });
+    };
+    decode("decode whisper", whisper(7));
+    decode("decode hello", hello(4000).encode(1));
+    let shout = Command::Shout {
+        group: "group".into(),
+        content: Message::from("sixteen bytes in"),
+    };
+    decode("decode shout", shout.encode(7));
+    let beacon = Beacon::Classic {
+        uuid: Uuid::from_u128(1),
+        port: 4000,
+    }
+    .encode();
+    c.bench_function("decode beacon", |b| {
+        b.iter(|| Beacon::decode(black_box(&beacon)).unwrap());
+    });
+}
+
+fn numbering(c: &mut Criterion) {
+    c.bench_function("number and check a message", |b| {
+        let (mut out, mut incoming) = (Outgoing::new(false), Incoming::greeted());
+        let _ = out.next();
+        b.iter(|| incoming.accept(black_box(out.next_data())).unwrap());
+    });
+    for receivers in [1, 10, 100, 1000] {
+        c.bench_function(&format!("number a shout to {receivers}"), |b| {
+            let mut all = vec![Outgoing::new(false); receivers];
+            let mut header = shout_header("group", 0);
+            b.iter(|| {
+                for out in &mut all {
+                    patch_sequence(&mut header, out.next_data());
+                    black_box(&header);
+                }
+            });
+        });
+    }
+}
+
+fn now() -> Time {
+    Time::from_origin(Duration::from_secs(1))
+}
+
+/// A machine that knows that many peers, and where the first one's messages
+/// come from.
+fn meshed(peers: u16) -> (Machine, Inbound) {
+    let mut config = Config::new(Uuid::from_u128(1), 4000);
+    config.state = State::Ready;
+    let mut machine = Machine::new(config, 7, now());
+    let mut inbounds = Vec::new();
+    for i in 0..peers {
+        let (uuid, port) = (Uuid::from_u128(1000 + u128::from(i)), 5000 + i);
+        let beacon = Beacon::Classic { uuid, port };
+        let heard = Heard {
+            from: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
+            over_loopback: true,
+            source: Source::Multicast,
+        };
+        machine.handle_beacon(now(), &beacon, &heard);
+        let session = loop {
+            match machine.poll_output().unwrap() {
+                Output::Connect { session, .. } => break session,
+                _ => {}
+            }
+        };
+        machine.handle_session_up(now(), session, Up::default());
+        let inbound = Inbound {
+            peer: uuid,
+            connection: u64::from(i) + 1,
+            from: None,
+        };
+        machine.handle_message(now(), &inbound, hello(port).encode(1));
+        while machine.poll_output().is_some() {}
+        inbounds.push(inbound);
+    }
+    assert_eq!(machine.peers().count(), usize::from(peers));
+    (machine, inbounds[0])
+}
+
+fn machine(c: &mut Criterion) {
+    for peers in [1, 1000] {
+        c.bench_function(&format!("handle a whisper among {peers} peers"), |b| {
+            let (mut machine, inbound) = meshed(peers);
+            let mut out = Outgoing::new(false);
+            let _ = out.next();
+            b.iter_batched(
+                || whisper(out.next_data()),
+                |frames| {
+                    machine.handle_message(now(), &inbound, frames);
+                    machine.poll_output().unwrap()
+                },
+                // The numbers go on from message to message.
+                BatchSize::SmallInput,
+            );
+        });
+    }
+    c.bench_function("poll_timeout among 1000 peers", |b| {
+        let (machine, _) = meshed(1000);
+        b.iter(|| black_box(&machine).poll_timeout());
+    });
+    c.bench_function("handle a known peer's beacon among 1000", |b| {
+        let (mut machine, _) = meshed(1000);
+        let beacon = Beacon::Classic {
+            uuid: Uuid::from_u128(1500),
+            port: 5500,
+        };
+        let heard = Heard {
+            from: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
+            over_loopback: true,
+            source: Source::Multicast,
+        };
+        b.iter(|| machine.handle_beacon(now(), black_box(&beacon), &heard));
+    });
+    c.bench_function("meet 100 peers", |b| b.iter(|| meshed(100)));
+}
+
+criterion_group!(benches, codec, numbering, machine);
+criterion_main!(benches);
