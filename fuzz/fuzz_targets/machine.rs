@@ -175,6 +175,7 @@ struct World {
     machine: Machine,
     now: Time,
     open: Vec<Session>,
+    up: BTreeSet<Session>,
     next: BTreeMap<(Uuid, u64), u16>,
     here: BTreeMap<Uuid, BTreeSet<String>>,
     stopped: bool,
@@ -356,7 +357,10 @@ impl World {
                     in_memory,
                 };
                 let session = self.session(session);
-                self.machine.handle_session_up(now, session, up);
+                // A mailbox opens once; that is for the links to keep.
+                if self.up.insert(session) {
+                    self.machine.handle_session_up(now, session, up);
+                }
             }
             Input::Closed { session } => {
                 let session = self.session(session);
@@ -427,6 +431,7 @@ fuzz_target!(|inputs: Vec<Input>| {
         machine: Machine::new(config, 7, now),
         now,
         open: Vec::new(),
+        up: BTreeSet::new(),
         next: BTreeMap::new(),
         here: BTreeMap::new(),
         stopped: false,
