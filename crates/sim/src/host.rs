@@ -15,6 +15,9 @@ use crate::link::ProcessId;
 /// The UDP port of beacons.
 const BEACON_PORT: u16 = 5670;
 
+/// Where ephemeral ports begin.
+const FIRST_PORT: u16 = 49_152;
+
 /// Whether a host is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Power {
@@ -75,11 +78,14 @@ pub(crate) struct Datagram {
 }
 
 impl Host {
-    pub(crate) fn new() -> Self {
+    /// A host that is off. Each four neighbours begin at the same port: some
+    /// networks give every node the same, most give each its own.
+    pub(crate) fn new(number: usize) -> Self {
+        let offset = u16::try_from(number / 4 * 16 % 16_000).unwrap_or(0);
         Self {
             power: Power::Off,
             uuid: Uuid::nil(),
-            port: 49_152,
+            port: FIRST_PORT + offset,
             lives: 0,
             process: None,
         }

@@ -162,7 +162,7 @@ impl World {
         }
         Self {
             network: Network::new(options.weather),
-            hosts: (0..options.hosts).map(|_| Host::new()).collect(),
+            hosts: (0..options.hosts).map(Host::new).collect(),
             random,
             now: Time::ZERO,
             links: Vec::new(),
