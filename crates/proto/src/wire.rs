@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
         limit: usize,
     ) -> Result<usize, FieldError> {
         let count = self.number4(field)?;
-        if count > self.rest.len() / least.max(1) {
+        if count > self.rest.len().checked_div(least.max(1)).unwrap_or(0) {
             return Err(FieldError::Short(field));
         }
         if count > limit {
