@@ -7,24 +7,16 @@ use std::time::Duration;
 use crate::Identity;
 
 /// What carries messages over sockets. In-memory links are the same with each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
     /// This crate's own engine: keeps every limit of [`Limits`].
+    #[default]
     Native,
     /// The `zeromq` crate. What it can't keep is listed in the documentation
     /// of this crate, under "The zeromq engine".
     #[cfg(feature = "zeromq")]
     ZeroMq,
-}
-
-impl Default for Engine {
-    fn default() -> Self {
-        #[cfg(feature = "zeromq")]
-        return Self::ZeroMq;
-        #[cfg(not(feature = "zeromq"))]
-        return Self::Native;
-    }
 }
 
 /// Where this node's ipc socket lives.

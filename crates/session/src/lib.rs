@@ -45,8 +45,11 @@
 //! 5. What comes from outside is bounded, by [`Limits`].
 //!
 //! # The zeromq engine
-//! `Engine::ZeroMq` (feature `zeromq`) runs on the `zeromq` crate, version
-//! 0.7, by its public interface alone, and can't keep all of that:
+//! The default is this crate's own engine. `Engine::ZeroMq` (feature `zeromq`)
+//! runs on the `zeromq` crate, version 0.7, by its public interface alone, and
+//! can't keep all of that:
+//! - A peer that heartbeats by ZMTP (libzmq's `ZMQ_HEARTBEAT_IVL`) loses its
+//!   connection: the library doesn't know PING.
 //! - A stranger who announces a frame of 2^40 bytes makes the process abort;
 //!   there is no limit on a handshake's time and number, and `frame_bytes`,
 //!   `message_bytes` and `parts` are looked at after the message has come in
