@@ -110,9 +110,8 @@ fn meshed(peers: u16) -> (Machine, Inbound) {
         };
         machine.handle_beacon(now(), &beacon, &heard);
         let session = loop {
-            match machine.poll_output().unwrap() {
-                Output::Connect { session, .. } => break session,
-                _ => {}
+            if let Output::Connect { session, .. } = machine.poll_output().unwrap() {
+                break session;
             }
         };
         machine.handle_session_up(now(), session, Up::default());
