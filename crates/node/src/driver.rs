@@ -378,7 +378,7 @@ impl Driver {
             self.machine.handle_timeout(now);
             self.carry_out();
         }
-        if self.events.is_full() != self.paused && !self.paused {
+        if !self.paused && self.events.is_full() {
             self.pause(true);
             self.carry_out();
         }

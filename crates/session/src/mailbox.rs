@@ -235,6 +235,14 @@ impl fmt::Debug for Mailbox {
     }
 }
 
+/// When that time from now on is over. One too long for the clock is as good as
+/// a day.
+pub(crate) fn after(linger: Duration) -> tokio::time::Instant {
+    let now = tokio::time::Instant::now();
+    now.checked_add(linger)
+        .unwrap_or(now + Duration::from_secs(86_400))
+}
+
 /// Whether a message can ever be sent, and what it costs.
 ///
 /// # Errors

@@ -431,10 +431,7 @@ impl Outlet for Outbound {
     }
 
     fn close(&self, linger: Duration) {
-        let now = tokio::time::Instant::now();
-        let until = now
-            .checked_add(linger)
-            .unwrap_or(now + Duration::from_secs(86_400));
+        let until = crate::mailbox::after(linger);
         {
             let mut state = self.lock();
             if state.closing.is_some_and(|already| already <= until) {
