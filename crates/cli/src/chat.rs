@@ -9,8 +9,9 @@ use std::time::Duration;
 use clap::Args;
 use zre::{Builder, Event, Node, Peer, SendError, State};
 
+use crate::editor::Complete;
 use crate::options::Options;
-use crate::program::{Face, Failure, run};
+use crate::program::{Face, Failure, Reads, run};
 use crate::text::{self, shown};
 
 /// How long the first line of a script waits for somebody to hear it.
@@ -20,6 +21,10 @@ const COMPANY: Duration = Duration::from_secs(2);
 ///
 /// Each line goes to everybody in the group that is named first, "chat" where
 /// none is. Lines that begin with a slash are commands.
+///
+/// On a terminal, lines are edited as in a shell, with a history (the arrow
+/// keys, Ctrl-R) and Tab for names and commands; what others say appears above
+/// the line. Otherwise each line of input is said as it is.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ChatCommand {
@@ -31,6 +36,7 @@ const HELP: &str = "\
 Commands:
   /w NAME TEXT   tell one peer alone, by name or UUID
   /who           who is in the group
+  /peers         who else is on the network
   /busy, /ready  show the others how you are
   /quit          leave; so does the end of input, or Ctrl-C
   /help          this list
@@ -46,6 +52,7 @@ Example, from a script (lines wait up to 2 s for somebody in the group):
 const COMMANDS: &str = "\
 /w NAME TEXT   tell one peer alone
 /who           who is in the group
+/peers         who else is on the network
 /busy, /ready  show the others how you are
 /quit          leave
 //TEXT         say a line that begins with a slash
@@ -55,7 +62,7 @@ pub(crate) async fn chat(groups: &[String], builder: Builder) -> Result<ExitCode
     let face = Chat {
         groups: groups.to_vec(),
     };
-    run(builder, Arc::new(face), true).await
+    run(builder, Arc::new(face), Reads::Edited("> ")).await
 }
 
 #[derive(Debug)]
@@ -90,18 +97,61 @@ impl Chat {
         for group in &self.groups {
             let peers = node.peers_in(group);
             let _ = writeln!(lines, "* in {}: {}", shown(group), count(peers.len()));
-            for peer in peers {
-                let name = shown(peer.name());
-                let uuid = peer.uuid().simple();
-                let _ = writeln!(
-                    lines,
-                    "*   {name}, {}, {} ({uuid})",
-                    peer.state(),
-                    peer.link()
-                );
-            }
+            list(&peers, lines);
         }
     }
+
+    fn peers(&self, node: &Node, lines: &mut Vec<u8>) {
+        let peers = node.peers();
+        let _ = writeln!(lines, "* on the network: {}", count(peers.len()));
+        list(&peers, lines);
+    }
+}
+
+fn list(peers: &[Peer], lines: &mut Vec<u8>) {
+    for peer in peers {
+        let name = shown(peer.name());
+        let uuid = peer.uuid().simple();
+        let (state, link) = (peer.state(), peer.link());
+        let _ = writeln!(lines, "*   {name}, {state}, {link} ({uuid})");
+    }
+}
+
+/// What is wrong, in words for somebody who talks.
+fn excuse(error: SendError) -> String {
+    match error {
+        SendError::Unknown(name) => {
+            format!("nobody called {name} is here; /peers lists who is")
+        }
+        SendError::Ambiguous { name, count } => {
+            format!("{count} peers are called {name}: say /w and the UUID that /peers shows")
+        }
+        SendError::Full => "it doesn't keep up, and didn't get that".into(),
+        SendError::Gone => "it has just gone, and didn't get that".into(),
+        other => other.to_string(),
+    }
+}
+
+/// The commands, for whoever presses Tab.
+const WORDS: [&str; 7] = ["/busy", "/help", "/peers", "/quit", "/ready", "/w ", "/who"];
+
+/// Completes a command, or the name behind `/w`.
+fn complete(line: &str, names: impl Iterator<Item = String>) -> (usize, Vec<String>) {
+    let mut words: Vec<String> = match line.strip_prefix("/w ") {
+        Some(part) => names
+            .filter(|name| name.starts_with(part))
+            .map(|name| format!("/w {name} "))
+            .collect(),
+        None if line.starts_with('/') => WORDS
+            .iter()
+            .filter(|word| word.starts_with(line))
+            .map(|&word| word.to_owned())
+            .collect(),
+        None => Vec::new(),
+    };
+    words.sort();
+    words.dedup();
+    (0, words)
 }
 
 fn count(others: usize) -> String {
@@ -192,6 +242,16 @@ impl Face for Chat {
         let _ = writeln!(lines, "! {why}");
     }
 
+    fn completer(&self, node: &Node) -> Complete {
+        let node = node.clone();
+        Box::new(move |line| {
+            let peers = node.peers();
+            // A name that would steer the terminal must be typed by hand.
+            let names = peers.iter().map(|peer| peer.name().to_owned());
+            complete(line, names.filter(|name| shown(name) == name.as_str()))
+        })
+    }
+
     async fn prepare(&self, node: &Node) {
         // A script says what it has to say and ends; a person sees who is here.
         if !std::io::stdin().is_terminal() {
@@ -216,24 +276,21 @@ impl Face for Chat {
                 self.who(node, lines);
                 Ok(())
             }
+            "/peers" => {
+                self.peers(node, lines);
+                Ok(())
+            }
             "/busy" => set_state(node, State::Busy).await,
             "/ready" => set_state(node, State::Ready).await,
             "/w" => match addressed(node, rest) {
-                Some((name, text)) => node
-                    .whisper(name, text)
-                    .await
-                    .map_err(|error| error.to_string()),
+                Some((name, text)) => node.whisper(name, text).await.map_err(excuse),
                 None => Err("say /w NAME TEXT".into()),
             },
             _ => match line.strip_prefix('/') {
-                None => self
-                    .say(node, line, lines)
-                    .await
-                    .map_err(|error| error.to_string()),
-                Some(rest) if rest.starts_with('/') => self
-                    .say(node, rest, lines)
-                    .await
-                    .map_err(|error| error.to_string()),
+                None => self.say(node, line, lines).await.map_err(excuse),
+                Some(rest) if rest.starts_with('/') => {
+                    self.say(node, rest, lines).await.map_err(excuse)
+                }
                 Some(_) => Err(format!("no command {}; /help lists them", shown(command))),
             },
         };
@@ -250,4 +307,18 @@ async fn set_state(node: &Node, state: State) -> Result<(), String> {
     node.set_state(state)
         .await
         .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::complete;
+
+    #[test]
+    fn tab_completes_commands_and_names() {
+        let names = || ["bob b", "bea", "al"].map(str::to_owned).into_iter();
+        assert_eq!(complete("/w b", names()).1, ["/w bea ", "/w bob b "]);
+        assert_eq!(complete("/w", names()).1, ["/w ", "/who"]);
+        assert_eq!(complete("/r", names()).1, ["/ready"]);
+        assert!(complete("b", names()).1.is_empty());
+    }
 }

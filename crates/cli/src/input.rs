@@ -1,6 +1,7 @@
 //! Lines from standard input.
 
 use std::io::{BufRead, Read};
+use std::sync::mpsc as sync;
 
 use tokio::sync::mpsc;
 
@@ -21,11 +22,38 @@ pub(crate) enum Line {
     Unreadable(&'static str),
 }
 
-/// Reads standard input from now on. The receiver ends with the input.
+/// Lines that come.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    queue: mpsc::Receiver<Line>,
+    /// Told before each line, where a line is read only when it is wanted.
+    ready: Option<sync::Sender<()>>,
+}
+
+impl Lines {
+    /// Lines that are read one by one, each when it is asked for.
+    pub(crate) fn asked(queue: mpsc::Receiver<Line>, ready: sync::Sender<()>) -> Self {
+        Self {
+            queue,
+            ready: Some(ready),
+        }
+    }
+
+    /// The next line; `None` at the end.
+    pub(crate) async fn recv(&mut self) -> Option<Line> {
+        if let Some(ready) = &self.ready {
+            // Whoever isn't there any more has closed the queue as well.
+            let _ = ready.send(());
+        }
+        self.queue.recv().await
+    }
+}
+
+/// Reads standard input from now on. The lines end with the input.
 ///
 /// The reading happens on a thread of its own: it can't be interrupted, and
 /// must not keep the program from ending.
-pub(crate) fn lines() -> std::io::Result<mpsc::Receiver<Line>> {
+pub(crate) fn lines() -> std::io::Result<Lines> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     std::thread::Builder::new()
         .name("input".into())
@@ -37,7 +65,10 @@ pub(crate) fn lines() -> std::io::Result<mpsc::Receiver<Line>> {
                 }
             }
         })?;
-    Ok(receiver)
+    Ok(Lines {
+        queue: receiver,
+        ready: None,
+    })
 }
 
 /// The next line; `None` at the end, and where nothing can be read any more.

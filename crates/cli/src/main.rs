@@ -3,6 +3,7 @@
 mod census;
 mod chat;
 mod doctor;
+mod editor;
 mod input;
 mod json;
 mod listen;

@@ -10,7 +10,7 @@ use zre::{Builder, Event, Node, SendError};
 
 use crate::json::{Command, Known, Report, message};
 use crate::options::Options;
-use crate::program::{Face, Failure, run};
+use crate::program::{Face, Failure, Reads, run};
 use crate::text::{self, shown};
 
 /// Run a node: in view of people, or for a script.
@@ -65,9 +65,9 @@ RUST_LOG or ZRE_LOG (as in ZRE_LOG=zre=debug) logs to standard error."#;
 
 pub(crate) async fn node(json: bool, builder: Builder) -> Result<ExitCode, Failure> {
     if json {
-        run(builder, Arc::new(Json), true).await
+        run(builder, Arc::new(Json), Reads::Lines).await
     } else {
-        run(builder, Arc::new(Plain), false).await
+        run(builder, Arc::new(Plain), Reads::Nothing).await
     }
 }
 

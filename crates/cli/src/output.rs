@@ -20,12 +20,23 @@ pub(crate) type Written = oneshot::Receiver<std::io::Result<()>>;
 
 impl Output {
     pub(crate) fn open() -> std::io::Result<(Self, Written)> {
+        Self::to(|lines| {
+            let mut output = std::io::stdout().lock();
+            output.write_all(lines)?;
+            output.flush()
+        })
+    }
+
+    /// The same way, to wherever `put` puts whole lines.
+    pub(crate) fn to(
+        put: impl FnMut(&[u8]) -> std::io::Result<()> + Send + 'static,
+    ) -> std::io::Result<(Self, Written)> {
         let (pieces, queue) = mpsc::channel(AHEAD);
         let (sender, written) = oneshot::channel();
         std::thread::Builder::new()
             .name("output".into())
             .spawn(move || {
-                let result = match write(queue, &mut std::io::stdout().lock()) {
+                let result = match write(queue, put) {
                     Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
                     result => result,
                 };
@@ -46,10 +57,12 @@ impl Output {
     }
 }
 
-fn write(mut queue: mpsc::Receiver<Vec<u8>>, output: &mut impl Write) -> std::io::Result<()> {
+fn write(
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    mut put: impl FnMut(&[u8]) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     while let Some(lines) = queue.blocking_recv() {
-        output.write_all(&lines)?;
-        output.flush()?;
+        put(&lines)?;
     }
     Ok(())
 }

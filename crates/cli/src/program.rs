@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use zre::{Builder, Event, Events, Node, SendError, StartError};
 
-use crate::input::{self, Line};
+use crate::editor::{self, Complete};
+use crate::input::{self, Line, Lines};
 use crate::output::Output;
 use crate::signals::Signals;
 
@@ -68,6 +68,10 @@ pub(crate) trait Face: Send + Sync + 'static {
     fn event(&self, event: &Event, lines: &mut Vec<u8>);
     /// A line of input can't be read.
     fn unreadable(&self, why: &str, lines: &mut Vec<u8>);
+    /// Completes what is being typed, where somebody types it.
+    fn completer(&self, _node: &Node) -> Complete {
+        Box::new(|line| (line.len(), Vec::new()))
+    }
     /// Prepares for the first line of input.
     async fn prepare(&self, _node: &Node) {}
     /// Carries out a line of input; `Break` ends the program.
@@ -76,28 +80,51 @@ pub(crate) trait Face: Send + Sync + 'static {
     fn stopped(&self, lines: &mut Vec<u8>);
 }
 
+/// What becomes of standard input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    /// It is left alone.
+    Nothing,
+    /// Lines, as they are.
+    Lines,
+    /// Lines, which a person at a terminal edits behind this prompt.
+    Edited(&'static str),
+}
+
 /// Runs a node until its input ends or asks for it, a signal comes, or nobody
-/// reads its output. Without `reads`, input is left alone.
+/// reads its output.
 pub(crate) async fn run<F: Face>(
     builder: Builder,
     face: Arc<F>,
-    reads: bool,
+    reads: Reads,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let (node, events) = tokio::select! {
         started = builder.start() => started?,
         () = signals.recv() => return Ok(ExitCode::SUCCESS),
     };
-    let (output, written) = Output::open().map_err(Failure::System)?;
+    let mut terminal = None;
+    let (output, written, input) = match reads {
+        Reads::Edited(prompt) if editor::is_wanted() => {
+            let editor = editor::open(prompt, face.completer(&node)).map_err(Failure::System)?;
+            terminal = Some(editor.terminal);
+            (editor.output, editor.written, Some(editor.lines))
+        }
+        Reads::Nothing => {
+            let (output, written) = Output::open().map_err(Failure::System)?;
+            (output, written, None)
+        }
+        Reads::Lines | Reads::Edited(_) => {
+            let (output, written) = Output::open().map_err(Failure::System)?;
+            let input = input::lines().map_err(Failure::System)?;
+            (output, written, Some(input))
+        }
+    };
     let mut lines = Vec::new();
     face.started(&node, &mut lines);
     output.write(lines).await;
     let mut telling = tokio::spawn(tell(events, face.clone(), output.clone()));
 
-    let input = match reads {
-        true => Some(input::lines().map_err(Failure::System)?),
-        false => None,
-    };
     let end = tokio::select! {
         () = listen(&node, &*face, input, &output) => End::Asked,
         () = signals.recv() => End::Signal,
@@ -127,7 +154,9 @@ pub(crate) async fn run<F: Face>(
     tokio::select! {
         result = ending => result,
         () = signals.recv() => Err(Failure::Hurried),
-        () = tokio::time::sleep(UNREAD), if end == End::Signal => Err(Failure::Unread),
+        () = tokio::time::sleep(UNREAD), if end == End::Signal || terminal.is_some() => {
+            Err(Failure::Unread)
+        }
     }
 }
 
@@ -177,12 +206,7 @@ async fn tell<F: Face>(mut events: Events, face: Arc<F>, output: Output) -> Told
 
 /// Carries out the lines of input one after the other, until they end or one
 /// of them asks for the end.
-async fn listen<F: Face>(
-    node: &Node,
-    face: &F,
-    input: Option<mpsc::Receiver<Line>>,
-    output: &Output,
-) {
+async fn listen<F: Face>(node: &Node, face: &F, input: Option<Lines>, output: &Output) {
     let Some(mut input) = input else {
         return std::future::pending().await;
     };

@@ -9,7 +9,7 @@ use serde::Serialize;
 use zre::{Builder, Peer, SendError, Uuid};
 
 use crate::census::Member;
-use crate::input::{self, Line};
+use crate::input::{self, Line, Lines};
 use crate::json;
 use crate::options::Options;
 use crate::program::Failure;
@@ -239,7 +239,7 @@ impl Sent {
 /// The messages, one after the other.
 enum Texts {
     Words(Option<String>),
-    Lines(tokio::sync::mpsc::Receiver<Line>),
+    Lines(Lines),
 }
 
 impl Texts {

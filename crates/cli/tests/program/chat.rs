@@ -26,7 +26,10 @@ fn people_talk_in_a_group() {
     alice.expect("* bob b is ready");
 
     alice.say("/w nobody hello");
-    alice.expect("! no peer nobody: wait for its Enter event");
+    alice.expect("! nobody called nobody is here; /peers lists who is");
+    alice.say("/peers");
+    alice.expect("* on the network: one other");
+    alice.line("bob", |line| line.starts_with("*   bob b, ready, "));
     alice.say("/w");
     alice.expect("! say /w NAME TEXT");
     alice.say("/dance now");

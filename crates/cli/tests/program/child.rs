@@ -32,6 +32,9 @@ fn clean(mut command: Command, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    // No settings and no history of whoever runs this.
+    let nowhere = std::env::temp_dir().join("zre-no-such-directory");
+    command.env("XDG_CONFIG_HOME", nowhere);
     command.args(arguments);
     command
 }

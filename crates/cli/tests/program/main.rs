@@ -2,7 +2,8 @@
 #![allow(
     clippy::expect_used,
     clippy::panic,
-    reason = "helpers report failure to the test that runs them, by panicking"
+    clippy::print_stderr,
+    reason = "helpers report failure to the test that runs them, by panicking, and say what they skip"
 )]
 
 mod chat;
@@ -17,4 +18,6 @@ mod listen;
 mod options;
 #[cfg(unix)]
 mod plain;
+#[cfg(unix)]
+mod terminal;
 mod visit;
