@@ -68,6 +68,7 @@ mod outlet;
 mod peer;
 mod pressure;
 mod stats;
+mod view;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;

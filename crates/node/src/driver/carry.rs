@@ -1,0 +1,149 @@
+//! What the machine wants done, and what the application is told.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+use zre_proto::State;
+use zre_proto::machine::{Event as Happening, Output};
+use zre_session::Link;
+
+use super::dial::Dial;
+use super::{Driver, LINGER};
+use crate::{Event, ExitReason, Peer};
+
+impl Driver {
+    /// Carries out what the machine wants, in order.
+    pub(crate) fn carry_out(&mut self) {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Event(happening) => self.tell(happening),
+                Output::Send { session, command } => {
+                    if let Some(way) = self.ways.get(&session)
+                        && let Err(error) = way.outlet.send_control(&command)
+                    {
+                        // A session without its JOINs or PINGs is worth nothing.
+                        tracing::debug!(?session, %error, "a control message found no room");
+                        way.outlet.close(Duration::ZERO);
+                    }
+                }
+                Output::Connect {
+                    session,
+                    peer,
+                    endpoint,
+                    over_loopback,
+                    outgoing,
+                } => {
+                    let dial = Dial {
+                        peer,
+                        over_loopback,
+                        outgoing,
+                    };
+                    self.connect(session, endpoint, dial);
+                }
+                Output::Disconnect { session, linger } => {
+                    self.pending.remove(&session);
+                    if let Some(way) = self.ways.remove(&session) {
+                        way.outlet
+                            .close(if linger { LINGER } else { Duration::ZERO });
+                    }
+                }
+                Output::Announce { state } => {
+                    self.said_exit |= state == State::Exit;
+                    if let Some(announcer) = &self.announcer {
+                        announcer.announce(state);
+                    }
+                }
+                Output::Stopped => self.stopped = true,
+            }
+        }
+    }
+
+    /// Brings the directory up to date, then tells the application.
+    pub(super) fn tell(&mut self, happening: Happening) {
+        let event = match happening {
+            Happening::Whisper { peer, content } => self.peer(peer).map(|peer| Event::Whisper {
+                peer,
+                message: content,
+            }),
+            Happening::Shout {
+                peer,
+                group,
+                content,
+            } => self.peer(peer).map(|peer| Event::Shout {
+                peer,
+                group,
+                message: content,
+            }),
+            Happening::Enter {
+                peer,
+                session,
+                info,
+            } => self
+                .ways
+                .get(&session)
+                .map(|way| (way.link, way.outlet.clone()))
+                .map(|(link, outlet)| {
+                    let link = link.unwrap_or(Link::Tcp);
+                    let entered = Peer::new(peer, *info, link, outlet);
+                    self.peers.insert(peer, entered.clone());
+                    self.note_neighbour(true, link);
+                    self.view.write().enter(entered.clone());
+                    self.view.changed();
+                    Event::Enter { peer: entered }
+                }),
+            Happening::Exit {
+                peer,
+                reason,
+                unconfirmed,
+            } => {
+                if let Some(gossiper) = &self.gossiper
+                    && reason == ExitReason::Goodbye
+                {
+                    gossiper.forget(peer);
+                }
+                let known = self.peers.remove(&peer);
+                if let Some(known) = &known {
+                    self.note_neighbour(false, known.link());
+                }
+                self.view.write().exit(peer);
+                self.view.changed();
+                known.map(|peer| Event::Exit {
+                    peer,
+                    reason,
+                    unconfirmed,
+                })
+            }
+            Happening::Join { peer, group } => self.peer(peer).map(|known| {
+                self.view.write().join(peer, &group);
+                self.view.changed();
+                Event::Join { peer: known, group }
+            }),
+            Happening::Leave { peer, group } => self.peer(peer).map(|known| {
+                self.view.write().leave(peer, &group);
+                self.view.changed();
+                Event::Leave { peer: known, group }
+            }),
+            Happening::State { peer, from, to } => self.peer(peer).map(|peer| {
+                peer.set_state(to);
+                self.view.changed();
+                Event::State { peer, from, to }
+            }),
+            Happening::Evasive { peer } => self.peer(peer).map(|peer| Event::Evasive { peer }),
+            Happening::Silent { peer } => self.peer(peer).map(|peer| Event::Silent { peer }),
+            Happening::Responsive { peer } => {
+                self.peer(peer).map(|peer| Event::Responsive { peer })
+            }
+            Happening::Conflict { peer } => Some(Event::Conflict { uuid: peer }),
+        };
+        if let Some(event) = event {
+            self.events.send(event);
+        }
+    }
+
+    pub(super) fn peer(&mut self, uuid: Uuid) -> Option<Peer> {
+        if self.recent.as_ref().is_none_or(|peer| peer.uuid() != uuid) {
+            self.recent = self.peers.get(&uuid).cloned();
+        }
+        self.recent.clone()
+    }
+}

@@ -1,0 +1,118 @@
+//! The ways to peers: looked up, dialled, given up.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use uuid::Uuid;
+use zre_proto::Endpoint;
+use zre_proto::machine::{Session, SharedOutgoing};
+use zre_session::{Link, SameHost, Target};
+
+use super::Driver;
+use super::identity::identity_of;
+use crate::outlet::Outlet;
+
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) outlet: Outlet,
+    pub(super) link: Option<Link>,
+    /// Further addresses of the same name, for when this one fails.
+    pub(super) spare: Option<Box<(Dial, Vec<SocketAddr>)>>,
+}
+
+/// A name that was looked up.
+pub(super) type Resolved = (Session, Vec<SocketAddr>);
+
+#[derive(Clone, Debug)]
+pub(super) struct Dial {
+    pub(super) peer: Option<Uuid>,
+    pub(super) over_loopback: bool,
+    pub(super) outgoing: SharedOutgoing,
+}
+
+impl Driver {
+    pub(super) fn connect(&mut self, session: Session, endpoint: Endpoint, dial: Dial) {
+        match endpoint {
+            Endpoint::Tcp(addr) => self.dial(session, Some(addr), None, dial),
+            Endpoint::Ipc(path) => self.dial(session, None, Some(path), dial),
+            Endpoint::Host { host, port } => {
+                self.pending.insert(session, dial);
+                let resolver = self.resolver.clone();
+                let names = self.names.clone();
+                tokio::spawn(async move {
+                    let addrs = names.lookup(&host, port).await;
+                    // Nobody is there to hear it: the node has stopped.
+                    let _ = resolver.send((session, addrs));
+                });
+            }
+        }
+    }
+
+    pub(super) fn handle_resolved(&mut self, session: Session, addrs: Vec<SocketAddr>) {
+        let Some(dial) = self.pending.remove(&session) else {
+            return;
+        };
+        let now = self.clock.now();
+        if addrs.is_empty() {
+            self.machine.handle_session_closed(now, session);
+        } else if self.machine.handle_resolved(now, session, &addrs) {
+            self.dial_any(session, addrs, dial);
+        }
+    }
+
+    /// Dials the first of the addresses; the others when that fails.
+    pub(super) fn dial_any(&mut self, session: Session, mut addrs: Vec<SocketAddr>, dial: Dial) {
+        if addrs.is_empty() {
+            return;
+        }
+        let addr = addrs.remove(0);
+        let spare = (!addrs.is_empty()).then(|| Box::new((dial.clone(), addrs)));
+        self.dial(session, Some(addr), None, dial);
+        if let Some(way) = self.ways.get_mut(&session) {
+            way.spare = spare;
+        }
+    }
+
+    pub(super) fn dial(
+        &mut self,
+        session: Session,
+        addr: Option<SocketAddr>,
+        ipc: Option<String>,
+        dial: Dial,
+    ) {
+        // A loopback address is of this host only if it was heard over loopback.
+        let elsewhere = addr.is_some_and(|addr| addr.ip().is_loopback()) && !dial.over_loopback;
+        let mailbox = self.links.connect(
+            session.0,
+            Target {
+                peer: dial.peer.map(identity_of),
+                addr,
+                ipc: ipc.map(Into::into),
+                same_host: if elsewhere {
+                    SameHost::Never
+                } else {
+                    SameHost::Detect
+                },
+            },
+        );
+        let outlet = Outlet::new(dial.outgoing, mailbox, self.pressure.gauge());
+        let way = Way {
+            outlet,
+            link: None,
+            spare: None,
+        };
+        self.ways.insert(session, way);
+    }
+}
+
+/// Our address on the way to that one, as the routing table has it. Connecting
+/// a UDP socket sends nothing.
+pub(super) fn source_towards(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if remote.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}

@@ -1,0 +1,348 @@
+//! The one task that owns the state machine.
+//!
+//! It carries what sockets, timers and the application bring to the machine,
+//! and carries out what the machine wants. It never waits for a peer or for the
+//! application.
+
+mod busy;
+mod carry;
+mod clock;
+mod dial;
+mod identity;
+mod receive;
+mod request;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use uuid::Uuid;
+use zre_beacon::{Datagram, Datagrams};
+use zre_proto::machine::{Inbound, Session};
+use zre_proto::{Machine, State};
+use zre_session::{Inbox, Link, Links, Notices};
+
+pub(crate) use self::busy::AutoBusy;
+pub(crate) use self::clock::Clock;
+use self::clock::time_asleep;
+use self::dial::{Dial, Resolved, Way};
+pub(crate) use self::identity::identity_of;
+pub(crate) use self::request::Request;
+use crate::announcer::Announcer;
+use crate::discovery::gossip::Gossiper;
+use crate::discovery::{Names, News, Poke};
+use crate::event::EventSender;
+use crate::neighbours::{self, Neighbours};
+use crate::pressure::Pressure;
+use crate::view::View;
+use crate::{Event, Peer};
+
+/// What a sleep of the host must exceed to count as one.
+const SLEPT: Duration = Duration::from_secs(2);
+
+/// How long what is queued for a peer may take to leave after our GOODBYE.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How many messages are handled before other things have their turn again.
+const TURN: usize = 64;
+
+/// How many of them are handled before a timeout: a busy node may find all that
+/// its peers have said in the meantime when their time is up.
+const CATCH_UP: usize = 16 << 10;
+
+/// When a newcomer beacons again, where some nodes of its process hadn't
+/// listened when it started.
+const INTRODUCTION: Duration = Duration::from_millis(2);
+
+#[derive(Debug)]
+pub(crate) struct Driver {
+    machine: Machine,
+    clock: Clock,
+    links: Links,
+    announcer: Option<Announcer>,
+    events: EventSender,
+    view: Arc<View>,
+    ways: HashMap<Session, Way>,
+    peers: HashMap<Uuid, Peer>,
+    /// Who was heard last: mostly it is who is heard next.
+    recent: Option<Peer>,
+    neighbours: Neighbours,
+    connections: HashMap<u64, Inbound>,
+    /// Dials that wait for a name to be looked up.
+    pending: HashMap<Session, Dial>,
+    names: Names,
+    poke: Poke,
+    gossiper: Option<Gossiper>,
+    resolver: mpsc::UnboundedSender<Resolved>,
+    resolved: mpsc::UnboundedReceiver<Resolved>,
+    said_exit: bool,
+    stopped: bool,
+    paused: bool,
+    pressure: Pressure,
+    busy: AutoBusy,
+    /// Who waits for the shutdown, and until when it may take.
+    stopping: Option<(Instant, Vec<oneshot::Sender<()>>)>,
+    slept: Option<Duration>,
+}
+
+/// What the driver works with, beside the machine.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) links: Links,
+    pub(crate) announcer: Option<Announcer>,
+    pub(crate) names: Names,
+    /// Wakes the sources that wait.
+    pub(crate) poke: Poke,
+    pub(crate) gossiper: Option<Gossiper>,
+    pub(crate) events: EventSender,
+    pub(crate) view: Arc<View>,
+    pub(crate) pressure: Pressure,
+    pub(crate) busy: AutoBusy,
+}
+
+impl Driver {
+    pub(crate) fn new(machine: Machine, clock: Clock, parts: Parts) -> Self {
+        let Parts {
+            links,
+            announcer,
+            names,
+            poke,
+            gossiper,
+            events,
+            view,
+            pressure,
+            busy,
+        } = parts;
+        let (resolver, resolved) = mpsc::unbounded_channel();
+        Self {
+            machine,
+            clock,
+            links,
+            announcer,
+            events,
+            view,
+            ways: HashMap::new(),
+            peers: HashMap::new(),
+            recent: None,
+            neighbours: Neighbours::new(),
+            connections: HashMap::new(),
+            pending: HashMap::new(),
+            names,
+            poke,
+            gossiper,
+            resolver,
+            resolved,
+            said_exit: false,
+            stopped: false,
+            paused: false,
+            pressure,
+            busy,
+            stopping: None,
+            slept: time_asleep(),
+        }
+    }
+
+    pub(crate) async fn run(
+        mut self,
+        mut inbox: Inbox,
+        mut notices: Notices,
+        mut datagrams: Option<Datagrams>,
+        mut news: mpsc::Receiver<News>,
+        mut requests: mpsc::Receiver<Request>,
+    ) {
+        let timer = tokio::time::sleep(Duration::ZERO);
+        let newcomer = neighbours::newcomer();
+        tokio::pin!(timer, newcomer);
+        if datagrams.is_some() && neighbours::introduce() {
+            self.machine.announce_within(self.clock.now(), INTRODUCTION);
+        }
+        while !self.stopped {
+            if self.is_due() {
+                // Nobody is judged by what has come and wasn't read.
+                self.take_turns(CATCH_UP, &mut inbox, &mut notices, &mut datagrams);
+            }
+            self.tick();
+            if self.stopped {
+                break;
+            }
+            self.events.flush();
+            if let Some(datagrams) = &datagrams
+                && let Some(listen) = self.neighbours.turn(self.has_strangers())
+            {
+                tracing::debug!(listen, "the beacons of this process");
+                newcomer.set(neighbours::newcomer());
+                datagrams.set_same_process(listen);
+            }
+            if let Some(due) = self.machine.poll_timeout() {
+                let due = self.clock.instant(due);
+                if timer.deadline() != due {
+                    timer.as_mut().reset(due);
+                }
+            }
+            let timing = self.machine.poll_timeout().is_some();
+            tokio::select! {
+                biased;
+                request = requests.recv() => match request {
+                    Some(request) => self.handle_request(request),
+                    // The last handle is gone: dropping says EXIT.
+                    None => break,
+                },
+                Some(notice) = notices.recv() => self.handle_notice(notice),
+                Some(datagram) = next(&mut datagrams) => self.handle_datagram(&datagram),
+                Some((session, addrs)) = self.resolved.recv() => {
+                    self.handle_resolved(session, addrs);
+                }
+                Some(news) = news.recv() => self.handle_news(news),
+                (peer, on) = self.pressure.next() => self.handle_pressure(peer, on),
+                () = &mut newcomer, if self.neighbours.is_resting() => {
+                    self.neighbours.wake();
+                    if let Some(datagrams) = &datagrams {
+                        datagrams.set_same_process(true);
+                    }
+                }
+                () = &mut timer, if timing => {}
+                () = self.events.room(), if self.paused => self.pause(false),
+                Some(arrival) = inbox.recv(), if !self.paused => {
+                    self.handle_arrival(arrival);
+                }
+            }
+            self.carry_out();
+            self.take_turns(TURN, &mut inbox, &mut notices, &mut datagrams);
+        }
+        self.events.flush();
+        if let Some((deadline, waiting)) = self.stopping.take() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let report = self.links.shutdown(left.max(LINGER)).await;
+            tracing::debug!(lost = report.lost, "stopped");
+            drop(self);
+            for waiter in waiting {
+                let _ = waiter.send(());
+            }
+        }
+    }
+
+    /// Takes what else is there, one of each kind after the other: a flood of
+    /// beacons mustn't keep greetings waiting, nor a flood of messages beacons.
+    fn take_turns(
+        &mut self,
+        most: usize,
+        inbox: &mut Inbox,
+        notices: &mut Notices,
+        datagrams: &mut Option<Datagrams>,
+    ) {
+        let mut taken = 0;
+        while taken < most && !self.stopped {
+            let before = taken;
+            if let Some(notice) = notices.try_recv() {
+                self.handle_notice(notice);
+                self.carry_out();
+                taken += 1;
+            }
+            if let Some(datagram) = datagrams.as_mut().and_then(Datagrams::try_recv) {
+                self.handle_datagram(&datagram);
+                self.carry_out();
+                taken += 1;
+            }
+            if !self.paused
+                && !self.events.is_full()
+                && let Some(arrival) = inbox.try_recv()
+            {
+                taken += self.handle_arrival(arrival);
+                self.carry_out();
+            }
+            if taken == before {
+                return;
+            }
+        }
+    }
+
+    /// Whether we have heard of somebody whom we haven't met.
+    fn has_strangers(&self) -> bool {
+        let [known, ..] = self.machine.table_sizes();
+        known != self.peers.len()
+    }
+
+    /// A peer has come or gone.
+    fn note_neighbour(&mut self, came: bool, link: Link) {
+        self.recent = None;
+        self.neighbours.changed(came, link == Link::Inproc);
+        self.machine.stretch_interval(self.neighbours.interval());
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.clock.now();
+        self.machine.poll_timeout().is_some_and(|due| due <= now)
+    }
+
+    /// Does what time asks for.
+    fn tick(&mut self) {
+        let now = self.clock.now();
+        if self.is_due() {
+            // Beacons and PINGs make for a timeout every few seconds at most.
+            let slept = time_asleep();
+            if let (Some(before), Some(after)) = (self.slept, slept)
+                && after.saturating_sub(before) > SLEPT
+            {
+                tracing::debug!(time = ?after.saturating_sub(before), "the host has slept");
+                self.machine.handle_resume(now);
+            }
+            self.slept = slept;
+            self.machine.handle_timeout(now);
+            self.carry_out();
+        }
+        if !self.paused && self.events.is_full() {
+            self.pause(true);
+            self.carry_out();
+        }
+    }
+
+    fn pause(&mut self, paused: bool) {
+        tracing::debug!(paused, "the application's queue of events");
+        self.paused = paused;
+        let now = self.clock.now();
+        self.machine.handle_paused(now, paused);
+        let shown = self.machine.state();
+        if let Some(state) = self.busy.turn(paused, shown) {
+            self.machine.set_state(now, state);
+        }
+    }
+
+    fn handle_pressure(&mut self, peer: Peer, on: bool) {
+        // Nothing of a peer follows its exit.
+        if self
+            .peers
+            .get(&peer.uuid())
+            .is_some_and(|now| now.is(&peer))
+        {
+            tracing::debug!(%peer, on, "the queue to a peer");
+            self.events.send(Event::Backpressure { peer, on });
+        }
+    }
+}
+
+/// Says EXIT once, without waiting, where no shutdown has said it: the last
+/// handle was dropped, or the runtime is going.
+impl Drop for Driver {
+    fn drop(&mut self) {
+        if let Some(announcer) = &self.announcer
+            && !self.said_exit
+        {
+            announcer.announce(State::Exit);
+        }
+        let mut directory = self.view.write();
+        directory.stopped = true;
+        directory.peers.clear();
+        directory.groups.clear();
+        drop(directory);
+        self.view.changed();
+    }
+}
+
+async fn next(datagrams: &mut Option<Datagrams>) -> Option<Datagram> {
+    match datagrams {
+        Some(datagrams) => datagrams.recv().await,
+        None => std::future::pending().await,
+    }
+}

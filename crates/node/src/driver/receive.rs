@@ -1,0 +1,149 @@
+//! What sockets and discovery bring.
+
+use zre_beacon::{CastKind, Datagram};
+use zre_proto::machine::{Heard, Inbound, Session, Up};
+use zre_session::{Arrival, Batch, Link, Notice};
+
+use super::Driver;
+use super::dial::source_towards;
+use super::identity::uuid_of;
+use crate::discovery::News;
+use crate::{Event, Source};
+
+impl Driver {
+    pub(super) fn handle_notice(&mut self, notice: Notice) {
+        let now = self.clock.now();
+        match notice {
+            Notice::Up {
+                id,
+                link,
+                local,
+                remote,
+                identity,
+            } => {
+                let session = Session(id);
+                let Some(way) = self.ways.get_mut(&session) else {
+                    return;
+                };
+                way.link = Some(link);
+                way.spare = None;
+                let local = match (local, remote) {
+                    (Some(local), _) => Some(local.ip()),
+                    (None, Some(remote)) if link == Link::Tcp => source_towards(remote),
+                    _ => None,
+                };
+                let up = Up {
+                    local,
+                    peer: identity.as_ref().and_then(uuid_of),
+                    remote,
+                    in_memory: link == Link::Inproc,
+                };
+                self.machine.handle_session_up(now, session, up);
+            }
+            Notice::Closed { id, reason, lost } => {
+                tracing::debug!(session = id, %reason, lost, "session ended");
+                if let Some(way) = self.ways.remove(&Session(id))
+                    && let Some(spare) = way.spare
+                {
+                    let (dial, addrs) = *spare;
+                    self.dial_any(Session(id), addrs, dial);
+                    return;
+                }
+                self.machine.handle_session_closed(now, Session(id));
+            }
+        }
+    }
+
+    pub(super) fn handle_datagram(&mut self, datagram: &Datagram) {
+        let beacon = match zre_proto::Beacon::decode(&datagram.payload) {
+            Ok(beacon) => beacon,
+            Err(error) => {
+                tracing::debug!(from = %datagram.from, %error, "not a beacon");
+                return;
+            }
+        };
+        let heard = Heard {
+            from: datagram.from,
+            over_loopback: datagram.loopback || datagram.same_process,
+            source: match datagram.cast {
+                CastKind::Multicast => Source::Multicast,
+                _ => Source::Broadcast,
+            },
+        };
+        self.machine
+            .handle_beacon(self.clock.now(), &beacon, &heard);
+    }
+
+    /// Returns how much there was to do, in messages.
+    pub(super) fn handle_arrival(&mut self, arrival: Arrival) -> usize {
+        match arrival {
+            Arrival::Opened { connection, from } => {
+                // RFC 36 wants the identity to be a 1 and a UUID; who says
+                // something else isn't heard.
+                let Some(peer) = uuid_of(&from.identity) else {
+                    tracing::debug!(identity = ?from.identity, "not a ZRE identity");
+                    return 1;
+                };
+                let inbound = Inbound {
+                    peer,
+                    connection,
+                    from: from.addr,
+                };
+                self.connections.insert(connection, inbound);
+                1
+            }
+            Arrival::Batch(batch) => self.handle_batch(batch),
+            Arrival::Closed { connection, reason } => {
+                if let Some(inbound) = self.connections.remove(&connection) {
+                    tracing::debug!(uuid = %inbound.peer, %reason, "connection ended");
+                    self.machine.handle_connection_closed(
+                        self.clock.now(),
+                        inbound.peer,
+                        connection,
+                    );
+                }
+                1
+            }
+        }
+    }
+
+    pub(super) fn handle_batch(&mut self, mut batch: Batch) -> usize {
+        let count = batch.messages.len();
+        let Some(inbound) = self.connections.get(&batch.connection).copied() else {
+            return count;
+        };
+        let now = self.clock.now();
+        for frames in std::mem::take(&mut batch.messages) {
+            self.machine.handle_message(now, &inbound, frames);
+            self.carry_out();
+        }
+        count
+    }
+
+    pub(super) fn handle_news(&mut self, news: News) {
+        match news {
+            News::Found(found) => self.machine.handle_found(self.clock.now(), found),
+            News::Lost { endpoint, source } => self.machine.handle_lost(&endpoint, source),
+            News::Interfaces(changes) => {
+                // Whoever is out there hears of us at once, and whoever was
+                // reached over what is gone is asked whether it still is.
+                self.machine.handle_resume(self.clock.now());
+                self.poke.notify_waiters();
+                let up = changes.up.into_iter().map(|interface| (true, interface));
+                let down = changes.down.into_iter().map(|interface| (false, interface));
+                for (up, interface) in down.chain(up) {
+                    let reason = match &interface.problem {
+                        Some(problem) => problem.clone(),
+                        None => "it is up and has the address".into(),
+                    };
+                    tracing::debug!(%interface, up, %reason, "an interface has changed");
+                    self.events.send(Event::Discovery {
+                        up,
+                        interface,
+                        reason,
+                    });
+                }
+            }
+        }
+    }
+}

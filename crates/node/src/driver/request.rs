@@ -1,0 +1,82 @@
+//! What the application asks.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use zre_proto::{LimitError, State};
+
+use super::Driver;
+use crate::Stats;
+
+/// What the application asks of the driver.
+#[derive(Debug)]
+pub(crate) enum Request {
+    Join(String, oneshot::Sender<Result<bool, LimitError>>),
+    Leave(String, oneshot::Sender<bool>),
+    SetState(State, oneshot::Sender<()>),
+    Stats(oneshot::Sender<Stats>),
+    Shutdown(Duration, oneshot::Sender<()>),
+}
+
+impl Driver {
+    pub(super) fn handle_request(&mut self, request: Request) {
+        let now = self.clock.now();
+        match request {
+            Request::Join(group, reply) => {
+                let joined = self.machine.join(&group);
+                if let Ok(true) = joined {
+                    self.view.write().own_groups.insert(group.as_str().into());
+                }
+                self.carry_out();
+                let _ = reply.send(joined);
+            }
+            Request::Leave(group, reply) => {
+                let left = self.machine.leave(&group);
+                if left {
+                    self.view.write().own_groups.remove(group.as_str());
+                }
+                self.carry_out();
+                let _ = reply.send(left);
+            }
+            Request::Stats(reply) => {
+                let _ = reply.send(self.stats());
+            }
+            Request::SetState(state, reply) => {
+                self.busy.forget();
+                self.machine.set_state(now, state);
+                self.carry_out();
+                let _ = reply.send(());
+            }
+            Request::Shutdown(patience, reply) => {
+                let (_, waiting) = self
+                    .stopping
+                    .get_or_insert_with(|| (Instant::now() + patience, Vec::new()));
+                waiting.push(reply);
+                self.view.write().stopped = true;
+                self.machine.shutdown(now, patience);
+            }
+        }
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
+        Stats {
+            peers: self.peers.len(),
+            known: peers,
+            sessions,
+            seeds,
+            tombstones,
+            timers,
+            connections: self.connections.len(),
+            queued_bytes: self.links.queued_bytes(),
+            event_bytes: self.events.bytes(),
+            protocol: self.machine.counters(),
+            links: self.links.counters(),
+            beacons: self
+                .announcer
+                .as_ref()
+                .map(|announcer| announcer.beacon.stats()),
+        }
+    }
+}
