@@ -1,15 +1,17 @@
 //! `zre peers` and `zre groups`: who is here.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
-use zre::{Builder, Peer};
+use zre::Builder;
 
-use crate::json::{self, Known};
+use crate::json;
 use crate::options::Options;
 use crate::program::Failure;
+use crate::remote;
+use crate::report::{self, Group, Known};
 use crate::text::{columns, shown};
 use crate::values::time;
 use crate::visit::{print, visit};
@@ -17,7 +19,8 @@ use crate::visit::{print, visit};
 /// List the peers that are here.
 ///
 /// To see them, the command joins the network as a peer of its own: the others
-/// are told that it enters, and a moment later that it leaves.
+/// are told that it enters, and a moment later that it leaves. With --control,
+/// it asks a running node instead, and waits for nothing.
 #[derive(Args, Debug)]
 #[command(after_long_help = PEERS_HELP)]
 pub(crate) struct PeersCommand {
@@ -28,7 +31,8 @@ pub(crate) struct PeersCommand {
 /// List the groups that peers are in, and who is in each.
 ///
 /// To see them, the command joins the network as a peer of its own: the others
-/// are told that it enters, and a moment later that it leaves.
+/// are told that it enters, and a moment later that it leaves. With --control,
+/// it asks a running node instead, and waits for nothing.
 #[derive(Args, Debug)]
 #[command(after_long_help = GROUPS_HELP)]
 pub(crate) struct GroupsCommand {
@@ -79,45 +83,26 @@ Examples:
   zre groups
   zre groups --json | jq -r 'select(.group == "chat").peers[].name'"#;
 
-/// A group, as scripts get it.
-#[derive(Debug, Serialize)]
-struct Group<'a> {
-    group: &'a str,
-    peers: Vec<Member<'a>>,
-}
-
-/// A peer where its UUID and name say enough.
-#[derive(Debug, Serialize)]
-pub(crate) struct Member<'a> {
-    peer: String,
-    name: &'a str,
-}
-
-impl<'a> Member<'a> {
-    pub(crate) fn new(peer: &'a Peer) -> Self {
-        Self {
-            peer: peer.uuid().simple().to_string(),
-            name: peer.name(),
-        }
-    }
-}
-
-pub(crate) async fn peers(census: Census, builder: Builder) -> Result<ExitCode, Failure> {
-    let peers = census.take(builder).await?;
+pub(crate) async fn peers(
+    census: Census,
+    builder: Builder,
+    control: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let peers = census.take(builder, control).await?;
     let mut lines = Vec::new();
     if census.json {
         for peer in &peers {
-            json::line(&Known::new(peer), &mut lines);
+            json::line(peer, &mut lines);
         }
     } else {
-        let row = |peer: &Peer| {
-            let groups: Vec<_> = peer.groups().iter().map(|g| shown(g).into()).collect();
+        let row = |peer: &Known<'_>| {
+            let groups: Vec<_> = peer.groups.iter().map(|g| shown(g).into()).collect();
             vec![
-                shown(peer.name()).into(),
-                peer.uuid().simple().to_string(),
-                peer.state().to_string(),
-                peer.link().to_string(),
-                peer.endpoint().to_string(),
+                shown(&peer.name).into(),
+                peer.peer.clone(),
+                peer.state.clone(),
+                peer.link.clone(),
+                peer.endpoint.clone(),
                 <[String]>::join(&groups, ", "),
             ]
         };
@@ -127,48 +112,55 @@ pub(crate) async fn peers(census: Census, builder: Builder) -> Result<ExitCode, 
     census.judge(peers.len())
 }
 
-pub(crate) async fn groups(census: Census, builder: Builder) -> Result<ExitCode, Failure> {
-    let peers = census.take(builder).await?;
-    let mut names: Vec<_> = peers.iter().flat_map(Peer::groups).collect();
-    names.sort();
-    names.dedup();
-    let members = |group: &str| {
-        let members = peers.iter().filter(|peer| peer.is_in(group));
-        members.collect::<Vec<_>>()
-    };
+pub(crate) async fn groups(
+    census: Census,
+    builder: Builder,
+    control: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let peers = census.take(builder, control).await?;
+    let groups = report::groups(&peers);
     let mut lines = Vec::new();
     if census.json {
-        for group in &names {
-            let peers = members(group).into_iter().map(Member::new).collect();
-            json::line(&Group { group, peers }, &mut lines);
+        for group in &groups {
+            json::line(group, &mut lines);
         }
     } else {
-        let row = |group: &&str| {
-            let members = members(group);
-            let names: Vec<_> = members.iter().map(|p| shown(p.name()).into()).collect();
+        let row = |group: &Group<'_>| {
+            let names: Vec<_> = group.peers.iter().map(|p| shown(&p.name).into()).collect();
             vec![
-                shown(group).into(),
-                members.len().to_string(),
+                shown(&group.group).into(),
+                group.peers.len().to_string(),
                 <[String]>::join(&names, ", "),
             ]
         };
-        let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-        columns(&names.iter().map(row).collect::<Vec<_>>(), &mut lines);
+        columns(&groups.iter().map(row).collect::<Vec<_>>(), &mut lines);
     }
     print(lines).await?;
     census.judge(peers.len())
 }
 
 impl Census {
-    /// Those that were here when enough were, or when the time was over.
-    async fn take(&self, builder: Builder) -> Result<Vec<Peer>, Failure> {
+    /// Those that were here when enough were, or when the time was over; those
+    /// whom a running node knows, where there is one.
+    async fn take(
+        &self,
+        builder: Builder,
+        control: Option<&Path>,
+    ) -> Result<Vec<Known<'static>>, Failure> {
+        let mut peers = match control {
+            Some(path) => remote::peers(path).await?,
+            None => self.look(builder).await?,
+        };
+        peers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(peers)
+    }
+
+    async fn look(&self, builder: Builder) -> Result<Vec<Known<'static>>, Failure> {
         let (peers, _) = visit(builder, async |visit| {
             let wanted = self.count.unwrap_or(usize::MAX);
             let enough = |node: &zre::Node| (node.peers().len() >= wanted).then_some(());
             visit.until(self.wait, enough).await;
-            let mut peers = visit.node().peers();
-            peers.sort_by(|a, b| a.name().cmp(b.name()));
-            Ok(peers)
+            Ok(visit.node().peers().iter().map(Known::of).collect())
         })
         .await?;
         Ok(peers)

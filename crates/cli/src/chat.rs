@@ -62,7 +62,7 @@ pub(crate) async fn chat(groups: &[String], builder: Builder) -> Result<ExitCode
     let face = Chat {
         groups: groups.to_vec(),
     };
-    run(builder, Arc::new(face), Reads::Edited("> ")).await
+    run(builder, Arc::new(face), Reads::Edited("> "), None).await
 }
 
 #[derive(Debug)]

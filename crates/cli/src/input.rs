@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 /// The longest line, in bytes: room for a message of the largest size in
 /// base64, with all that is around it. A longer one is passed over.
-const LONGEST: u64 = 96 << 20;
+pub(crate) const LONGEST: u64 = 96 << 20;
 
 /// How many lines may wait for those before them to be carried out. Then
 /// whoever writes them waits.

@@ -1,6 +1,6 @@
-//! The JSON lines that scripts speak with `zre node --json`.
+//! The JSON lines that scripts say to `zre node --json`; what it says is in
+//! `report`.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use base64::Engine as _;
@@ -9,10 +9,10 @@ use bytes::Bytes;
 use serde::de::{self, Deserializer, MapAccess, Visitor};
 use serde::ser::{SerializeMap, Serializer};
 use serde::{Deserialize, Serialize};
-use zre::{Event, Message, Node, Peer, Uuid};
+use zre::Message;
 
 /// A line of input.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "cmd", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Command {
     /// Be in a group.
@@ -27,6 +27,13 @@ pub(crate) enum Command {
     State { state: String },
     /// Ask who is here.
     Peers {},
+    /// Ask which groups there are.
+    Groups {},
+    /// Ask who the node is.
+    Node {},
+    /// Be told what happens from now on. Whoever speaks through standard input
+    /// is told anyway.
+    Watch {},
     /// Leave.
     Stop {},
 }
@@ -47,12 +54,18 @@ impl Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame(Bytes);
 
+impl From<String> for Frame {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
 /// The frames as the library wants them.
 pub(crate) fn message(frames: Vec<Frame>) -> Message {
     frames.into_iter().map(|frame| frame.0).collect()
 }
 
-fn frames(message: &Message) -> Vec<Frame> {
+pub(crate) fn frames(message: &Message) -> Vec<Frame> {
     message.frames().iter().cloned().map(Frame).collect()
 }
 
@@ -106,228 +119,6 @@ impl<'de> Visitor<'de> for FrameVisitor {
             Ok(bytes) => Ok(Frame(bytes.into())),
             Err(error) => Err(de::Error::custom(format_args!("base64: {error}"))),
         }
-    }
-}
-
-/// A line of output.
-#[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub(crate) enum Report<'a> {
-    Started {
-        uuid: String,
-        name: &'a str,
-        endpoint: String,
-    },
-    Enter {
-        peer: String,
-        name: &'a str,
-        headers: &'a BTreeMap<String, String>,
-        endpoint: String,
-        link: String,
-        via: Vec<String>,
-    },
-    Exit {
-        peer: String,
-        name: &'a str,
-        reason: String,
-        unconfirmed: u64,
-    },
-    Join {
-        peer: String,
-        name: &'a str,
-        group: &'a str,
-    },
-    Leave {
-        peer: String,
-        name: &'a str,
-        group: &'a str,
-    },
-    Whisper {
-        peer: String,
-        name: &'a str,
-        frames: Vec<Frame>,
-    },
-    Shout {
-        peer: String,
-        name: &'a str,
-        group: &'a str,
-        frames: Vec<Frame>,
-    },
-    State {
-        peer: String,
-        name: &'a str,
-        from: String,
-        to: String,
-    },
-    Evasive {
-        peer: String,
-        name: &'a str,
-    },
-    Silent {
-        peer: String,
-        name: &'a str,
-    },
-    Responsive {
-        peer: String,
-        name: &'a str,
-    },
-    Conflict {
-        uuid: String,
-    },
-    Discovery {
-        up: bool,
-        interface: &'a str,
-        address: String,
-        reason: &'a str,
-    },
-    Peers {
-        peers: Vec<Known<'a>>,
-    },
-    Error {
-        message: String,
-    },
-    Stopped {},
-}
-
-/// A peer in the answer to `peers`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Known<'a> {
-    peer: String,
-    name: &'a str,
-    headers: &'a BTreeMap<String, String>,
-    endpoint: String,
-    link: String,
-    state: String,
-    groups: Vec<String>,
-    via: Vec<String>,
-}
-
-impl<'a> Known<'a> {
-    pub(crate) fn new(peer: &'a Peer) -> Self {
-        Self {
-            peer: hex(peer.uuid()),
-            name: peer.name(),
-            headers: peer.headers(),
-            endpoint: peer.endpoint().to_string(),
-            link: peer.link().to_string(),
-            state: peer.state().to_string(),
-            groups: peer.groups().iter().map(ToString::to_string).collect(),
-            via: via(peer),
-        }
-    }
-}
-
-/// As everything writes UUIDs here: 32 lower-case hex digits.
-fn hex(uuid: Uuid) -> String {
-    uuid.simple().to_string()
-}
-
-fn via(peer: &Peer) -> Vec<String> {
-    peer.via().iter().map(ToString::to_string).collect()
-}
-
-impl<'a> Report<'a> {
-    pub(crate) fn started(node: &'a Node) -> Self {
-        Self::Started {
-            uuid: hex(node.uuid()),
-            name: node.name(),
-            endpoint: node.endpoint().to_string(),
-        }
-    }
-
-    pub(crate) fn error(message: impl fmt::Display) -> Self {
-        Self::Error {
-            message: message.to_string(),
-        }
-    }
-
-    /// `None` for a kind of event that came into the library later.
-    pub(crate) fn of(event: &'a Event) -> Option<Self> {
-        let who = |peer: &'a Peer| (hex(peer.uuid()), peer.name());
-        Some(match event {
-            Event::Enter { peer } => Self::Enter {
-                peer: hex(peer.uuid()),
-                name: peer.name(),
-                headers: peer.headers(),
-                endpoint: peer.endpoint().to_string(),
-                link: peer.link().to_string(),
-                via: via(peer),
-            },
-            Event::Exit {
-                peer,
-                reason,
-                unconfirmed,
-            } => Self::Exit {
-                peer: hex(peer.uuid()),
-                name: peer.name(),
-                reason: reason.to_string(),
-                unconfirmed: *unconfirmed,
-            },
-            Event::Join { peer, group } => {
-                let (peer, name) = who(peer);
-                Self::Join { peer, name, group }
-            }
-            Event::Leave { peer, group } => {
-                let (peer, name) = who(peer);
-                Self::Leave { peer, name, group }
-            }
-            Event::Whisper { peer, message } => {
-                let (peer, name) = who(peer);
-                let frames = frames(message);
-                Self::Whisper { peer, name, frames }
-            }
-            Event::Shout {
-                peer,
-                group,
-                message,
-            } => {
-                let (peer, name) = who(peer);
-                Self::Shout {
-                    peer,
-                    name,
-                    group,
-                    frames: frames(message),
-                }
-            }
-            Event::State { peer, from, to } => {
-                let (peer, name) = who(peer);
-                Self::State {
-                    peer,
-                    name,
-                    from: from.to_string(),
-                    to: to.to_string(),
-                }
-            }
-            Event::Evasive { peer } => {
-                let (peer, name) = who(peer);
-                Self::Evasive { peer, name }
-            }
-            Event::Silent { peer } => {
-                let (peer, name) = who(peer);
-                Self::Silent { peer, name }
-            }
-            Event::Responsive { peer } => {
-                let (peer, name) = who(peer);
-                Self::Responsive { peer, name }
-            }
-            Event::Conflict { uuid } => Self::Conflict { uuid: hex(*uuid) },
-            Event::Discovery {
-                up,
-                interface,
-                reason,
-            } => Self::Discovery {
-                up: *up,
-                interface: &interface.name,
-                address: interface.addr.to_string(),
-                reason,
-            },
-            _ => return None,
-        })
-    }
-
-    /// Appends the line.
-    pub(crate) fn write(&self, lines: &mut Vec<u8>) {
-        line(self, lines);
     }
 }
 

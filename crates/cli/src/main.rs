@@ -1,7 +1,10 @@
 //! The `zre` command: see who is on the network, and talk to them.
 
+mod arguments;
+mod carry;
 mod census;
 mod chat;
+mod control;
 mod doctor;
 mod editor;
 mod input;
@@ -13,6 +16,8 @@ mod output;
 mod paper;
 mod places;
 mod program;
+mod remote;
+mod report;
 mod send;
 mod signals;
 mod text;
@@ -21,6 +26,7 @@ mod visit;
 
 use std::fmt::Display;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -35,6 +41,7 @@ use crate::listen::ListenCommand;
 use crate::node::NodeCommand;
 use crate::options::Options;
 use crate::paper::{CompletionsCommand, ManCommand};
+use crate::remote::{JoinCommand, LeaveCommand, StateCommand, StopCommand};
 use crate::send::{ShoutCommand, WhisperCommand};
 
 /// Programs on a network find each other and talk: no server, no configuration.
@@ -44,6 +51,17 @@ use crate::send::{ShoutCommand, WhisperCommand};
 #[derive(Debug, Parser)]
 #[command(name = "zre", version, after_help = HELP)]
 struct Arguments {
+    /// The unix socket of a running node: `node` listens at it, other commands
+    /// speak through it instead of being a peer of their own
+    #[arg(
+        long,
+        env = "ZRE_CONTROL",
+        value_name = "PATH",
+        global = true,
+        help_heading = "Through a running node"
+    )]
+    control: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Subcommands,
 }
@@ -65,6 +83,10 @@ enum Subcommands {
     Groups(GroupsCommand),
     Whisper(WhisperCommand),
     Shout(ShoutCommand),
+    Join(JoinCommand),
+    Leave(LeaveCommand),
+    State(StateCommand),
+    Stop(StopCommand),
     Listen(ListenCommand),
     Doctor(DoctorCommand),
     Completions(CompletionsCommand),
@@ -72,7 +94,7 @@ enum Subcommands {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = arguments::read();
     log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -82,37 +104,42 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return complain(error),
     };
-    let result = runtime.block_on(arguments.command.run());
+    let result = runtime.block_on(arguments.command.run(arguments.control));
     // A name that is being looked up can't be interrupted.
     runtime.shutdown_timeout(Duration::from_millis(100));
     result.unwrap_or_else(complain)
 }
 
 impl Subcommands {
-    async fn run(self) -> Result<ExitCode, program::Failure> {
+    async fn run(self, control: Option<PathBuf>) -> Result<ExitCode, program::Failure> {
+        let path = control.as_deref();
         match self {
             Self::Chat(mut command) => {
                 command.options.default_group("chat");
                 let builder = builder(&command.options);
                 chat::chat(command.options.groups(), builder).await
             }
-            Self::Node(command) => node::node(command.json, builder(&command.options)).await,
+            Self::Node(command) => node::node(command.json, builder(&command.options), path).await,
             Self::Peers(PeersCommand { census }) => {
                 let builder = builder(&census.options);
-                census::peers(census, builder).await
+                census::peers(census, builder, path).await
             }
             Self::Groups(GroupsCommand { census }) => {
                 let builder = builder(&census.options);
-                census::groups(census, builder).await
+                census::groups(census, builder, path).await
             }
             Self::Whisper(command) => {
                 let builder = builder(&command.options);
-                send::whisper(command, builder).await
+                send::whisper(command, builder, path).await
             }
             Self::Shout(command) => {
                 let builder = builder(&command.options);
-                send::shout(command, builder).await
+                send::shout(command, builder, path).await
             }
+            Self::Join(command) => remote::say(control, command.into()).await,
+            Self::Leave(command) => remote::say(control, command.into()).await,
+            Self::State(command) => remote::say(control, command.into()).await,
+            Self::Stop(command) => remote::say(control, command.into()).await,
             Self::Listen(command) => listen::listen(command).await,
             Self::Doctor(command) => {
                 let options = command.options.clone();

@@ -2,15 +2,18 @@
 
 use std::io::Write as _;
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
 use zre::{Builder, Event, Node, SendError};
 
-use crate::json::{Command, Known, Report, message};
+use crate::carry::carry_out;
+use crate::json::Command;
 use crate::options::Options;
 use crate::program::{Face, Failure, Reads, run};
+use crate::report::{Own, Report};
 use crate::text::{self, shown};
 
 /// Run a node: in view of people, or for a script.
@@ -19,6 +22,10 @@ use crate::text::{self, shown};
 ///
 /// With --json it reads commands from standard input and writes events to
 /// standard output, one JSON object a line. The end of input stops it.
+///
+/// With --control it listens at a unix socket, to which only this user has
+/// access, for the same commands: `zre --control PATH whisper`, `peers`, `state`
+/// and so on speak through it, many at once.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct NodeCommand {
@@ -37,21 +44,31 @@ const HELP: &str = r#"Commands, with --json:
   {"cmd":"shout","group":"G","frames":["hello",{"base64":"/wD+"}]}
   {"cmd":"state","state":"busy"}
   {"cmd":"peers"}
+  {"cmd":"groups"}
+  {"cmd":"node"}
   {"cmd":"stop"}
 
   They are carried out in order. One that can't be gets
   {"event":"error","message":".."}, and the node goes on.
 
+  Through the socket of --control, with or without --json, each command gets
+  exactly one line: what it asks for, {"event":"done"}, or an error. For a
+  message, "peers" in it are those whose queues took it, "full" those whose had
+  no room. After {"cmd":"watch"}, the events come as well.
+
 Events, with --json:
-  started (uuid, name, endpoint), stopped
-  enter (peer, name, headers, endpoint, link, via)
+  started (uuid, name, endpoint, groups), stopped
+  enter (peer, name, headers, endpoint, link, state, groups, via); each group
+  is told by join as well
   exit (peer, name, reason, unconfirmed)
   join, leave (peer, name, group)
   whisper (peer, name, frames), shout (peer, name, group, frames)
   state (peer, name, from, to)
-  evasive, silent, responsive (peer, name)
-  conflict (uuid)
+  evasive, silent, responsive (peer, name), backpressure (peer, name, on)
+  conflict (uuid), discovery (up, interface, address, reason)
   peers (peers: peer, name, headers, endpoint, link, state, groups, via)
+  groups (groups: group, peers: peer, name)
+  node (uuid, name, endpoint, groups)
   error (message)
 
   UUIDs are 32 lower-case hex digits. A frame is a string, or {"base64":".."}
@@ -61,13 +78,22 @@ Example, in two terminals:
   zre node --name camera --group lab --header role=camera
   echo '{"cmd":"peers"}' | zre node --json --name script
 
+Example, one node that several speak through:
+  zre node --name camera --control /run/user/1000/camera &
+  zre --control /run/user/1000/camera state busy
+  zre --control /run/user/1000/camera shout lab the film is full
+
 RUST_LOG or ZRE_LOG (as in ZRE_LOG=zre=debug) logs to standard error."#;
 
-pub(crate) async fn node(json: bool, builder: Builder) -> Result<ExitCode, Failure> {
+pub(crate) async fn node(
+    json: bool,
+    builder: Builder,
+    control: Option<&Path>,
+) -> Result<ExitCode, Failure> {
     if json {
-        run(builder, Arc::new(Json), Reads::Lines).await
+        run(builder, Arc::new(Json), Reads::Lines, control).await
     } else {
-        run(builder, Arc::new(Plain), Reads::Nothing).await
+        run(builder, Arc::new(Plain), Reads::Nothing, control).await
     }
 }
 
@@ -77,7 +103,7 @@ struct Json;
 
 impl Face for Json {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {
-        Report::started(node).write(lines);
+        Report::Started(Own::new(node)).write(lines);
     }
 
     fn event(&self, event: &Event, lines: &mut Vec<u8>) {
@@ -94,13 +120,21 @@ impl Face for Json {
         if line.trim().is_empty() {
             return ControlFlow::Continue(());
         }
-        let result: Result<(), String> = match Command::parse(line) {
+        let answer = match Command::parse(line) {
             Err(error) => Err(error),
             Ok(Command::Stop {}) => return ControlFlow::Break(()),
-            Ok(command) => carry_out(node, command, lines).await,
+            Ok(command) => carry_out(node, command).await,
         };
-        if let Err(error) = result {
-            Report::error(error).write(lines);
+        match answer {
+            // What went well isn't mentioned.
+            Ok(Report::Done { full, .. }) => {
+                for peer in full {
+                    Report::error(format_args!("to {}: {}", peer.name, SendError::Full))
+                        .write(lines);
+                }
+            }
+            Ok(answer) => answer.write(lines),
+            Err(error) => Report::error(error).write(lines),
         }
         ControlFlow::Continue(())
     }
@@ -108,45 +142,6 @@ impl Face for Json {
     fn stopped(&self, lines: &mut Vec<u8>) {
         Report::Stopped {}.write(lines);
     }
-}
-
-async fn carry_out(node: &Node, command: Command, lines: &mut Vec<u8>) -> Result<(), String> {
-    match command {
-        Command::Join { group } => {
-            node.join(group).await.map_err(|error| error.to_string())?;
-        }
-        Command::Leave { group } => {
-            node.leave(group).await.map_err(|error| error.to_string())?;
-        }
-        Command::Whisper { peer, frames } => node
-            .whisper(&peer, message(frames))
-            .await
-            .map_err(|error| error.to_string())?,
-        Command::Shout { group, frames } => {
-            let shouted = node
-                .shout(group, message(frames))
-                .await
-                .map_err(|error| error.to_string())?;
-            for peer in &shouted.full {
-                Report::error(format_args!("to {}: {}", peer.name(), SendError::Full)).write(lines);
-            }
-        }
-        Command::State { state } => {
-            let state = state
-                .parse()
-                .map_err(|error: zre::StateError| error.to_string())?;
-            node.set_state(state)
-                .await
-                .map_err(|error| error.to_string())?;
-        }
-        Command::Peers {} => {
-            let peers = node.peers();
-            let peers = peers.iter().map(Known::new).collect();
-            Report::Peers { peers }.write(lines);
-        }
-        Command::Stop {} => {}
-    }
-    Ok(())
 }
 
 /// Lines for people, who have nothing to say here.

@@ -2,12 +2,14 @@
 //! properly.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use zre::{Builder, Event, Events, Node, SendError, StartError};
 
+use crate::control::{ControlError, Server};
 use crate::editor::{self, Complete};
 use crate::input::{self, Line, Lines};
 use crate::output::Output;
@@ -44,6 +46,8 @@ pub(crate) enum Failure {
     Open(#[from] zre_beacon::OpenError),
     #[error(transparent)]
     Send(#[from] SendError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
     #[error("standard input: {0}")]
     Input(&'static str),
     #[error(
@@ -92,16 +96,27 @@ pub(crate) enum Reads {
 }
 
 /// Runs a node until its input ends or asks for it, a signal comes, or nobody
-/// reads its output.
+/// reads its output. Others may command it through a socket.
 pub(crate) async fn run<F: Face>(
     builder: Builder,
     face: Arc<F>,
     reads: Reads,
+    control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let (node, events) = tokio::select! {
         started = builder.start() => started?,
         () = signals.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    let server = match control {
+        None => None,
+        Some(path) => match Server::open(path, &node).await {
+            Ok(server) => Some(Arc::new(server)),
+            Err(error) => {
+                node.shutdown().await;
+                return Err(error.into());
+            }
+        },
     };
     let mut terminal = None;
     let (output, written, input) = match reads {
@@ -123,10 +138,11 @@ pub(crate) async fn run<F: Face>(
     let mut lines = Vec::new();
     face.started(&node, &mut lines);
     output.write(lines).await;
-    let mut telling = tokio::spawn(tell(events, face.clone(), output.clone()));
+    let mut telling = tokio::spawn(tell(events, face.clone(), output.clone(), server.clone()));
 
     let end = tokio::select! {
         () = listen(&node, &*face, input, &output) => End::Asked,
+        () = asked_to_stop(server.as_deref()) => End::Asked,
         () = signals.recv() => End::Signal,
         told = &mut telling => End::Told(told.unwrap_or(Told::All)),
     };
@@ -136,6 +152,9 @@ pub(crate) async fn run<F: Face>(
         () = signals.recv() => return Err(Failure::Hurried),
     }
     let ending = async {
+        if let Some(server) = server {
+            server.close().await;
+        }
         match end {
             End::Told(Told::All) => return Err(Failure::Died),
             End::Told(Told::Unread) => {}
@@ -180,8 +199,26 @@ enum Told {
     Unread,
 }
 
+async fn asked_to_stop(server: Option<&Server>) {
+    match server {
+        Some(server) => server.asked_to_stop().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Writes what happens.
-async fn tell<F: Face>(mut events: Events, face: Arc<F>, output: Output) -> Told {
+async fn tell<F: Face>(
+    mut events: Events,
+    face: Arc<F>,
+    output: Output,
+    server: Option<Arc<Server>>,
+) -> Told {
+    let happened = |event: &Event, lines: &mut Vec<u8>| {
+        face.event(event, lines);
+        if let Some(server) = &server {
+            server.tell(event);
+        }
+    };
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
@@ -191,12 +228,12 @@ async fn tell<F: Face>(mut events: Events, face: Arc<F>, output: Output) -> Told
             return Told::All;
         };
         let mut lines = Vec::new();
-        face.event(&event, &mut lines);
+        happened(&event, &mut lines);
         while lines.len() < BATCH {
             let Some(event) = events.try_recv() else {
                 break;
             };
-            face.event(&event, &mut lines);
+            happened(&event, &mut lines);
         }
         if !output.write(lines).await {
             return Told::Unread;

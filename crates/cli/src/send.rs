@@ -1,25 +1,28 @@
 //! `zre whisper` and `zre shout`: say something, and leave.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use zre::{Builder, Peer, SendError, Uuid};
+use zre::{Builder, SendError};
 
-use crate::census::Member;
 use crate::input::{self, Line, Lines};
 use crate::json;
 use crate::options::Options;
 use crate::program::Failure;
+use crate::remote;
+use crate::report::{Member, hex};
 use crate::values::time;
 use crate::visit::{Departure, print, visit};
 
 /// Tell one peer something.
 ///
 /// The command joins the network as a peer of its own: the others are told that
-/// it enters, and that it leaves once the peer has confirmed the message.
+/// it enters, and that it leaves once the peer has confirmed the message. With
+/// --control, a running node sends it, and nobody enters.
 #[derive(Args, Debug)]
 #[command(after_long_help = WHISPER_HELP)]
 pub(crate) struct WhisperCommand {
@@ -45,7 +48,7 @@ pub(crate) struct WhisperCommand {
 ///
 /// The command joins the network as a peer of its own, but not the group: the
 /// others are told that it enters, and that it leaves once they have confirmed
-/// the message.
+/// the message. With --control, a running node sends it, and nobody enters.
 #[derive(Args, Debug)]
 #[command(after_long_help = SHOUT_HELP)]
 pub(crate) struct ShoutCommand {
@@ -104,32 +107,89 @@ Examples:
 
 /// What became of it, as scripts get it.
 #[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-enum Report<'a> {
-    Whispered {
-        messages: u64,
-        peers: Vec<Member<'a>>,
-        unconfirmed: u64,
-    },
-    Shouted {
-        messages: u64,
-        peers: Vec<Member<'a>>,
-        unconfirmed: u64,
-    },
+struct Report<'a> {
+    event: Kind,
+    messages: u64,
+    peers: Vec<Member<'a>>,
+    unconfirmed: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Whispered,
+    Shouted,
 }
 
 /// What was sent, and to whom.
 #[derive(Debug, Default)]
-struct Sent {
+pub(crate) struct Sent {
     messages: u64,
-    peers: BTreeMap<Uuid, Peer>,
+    /// By UUID, with their names.
+    peers: BTreeMap<String, String>,
+    /// How many messages to those meant here nobody confirmed.
+    unconfirmed: u64,
+}
+
+impl Sent {
+    /// One more message, to these.
+    pub(crate) fn count<'a>(&mut self, peers: impl IntoIterator<Item = Member<'a>>) {
+        self.messages += 1;
+        for member in peers {
+            self.peers.insert(member.peer, member.name.into_owned());
+        }
+    }
+
+    /// Whether there were messages, and nobody to take them.
+    pub(crate) fn is_to_nobody(&self) -> bool {
+        self.messages > 0 && self.peers.is_empty()
+    }
+
+    /// Counts what the network said when we left.
+    fn depart(&mut self, departure: &Departure) {
+        let lost = departure.lost.iter();
+        self.unconfirmed = lost
+            .filter(|(peer, _)| self.peers.contains_key(&hex(peer.uuid())))
+            .map(|(_, count)| count)
+            .sum();
+    }
+
+    async fn finish(self, event: Kind, json: bool, doubt: bool) -> Result<ExitCode, Failure> {
+        if json {
+            let member = |(peer, name): (&String, &'_ String)| Member {
+                peer: peer.clone(),
+                name: name.clone().into(),
+            };
+            let report = Report {
+                event,
+                messages: self.messages,
+                peers: self.peers.iter().map(member).collect(),
+                unconfirmed: self.unconfirmed,
+            };
+            let mut lines = Vec::new();
+            json::line(&report, &mut lines);
+            print(lines).await?;
+        }
+        if self.unconfirmed > 0 || doubt {
+            Err(Failure::Unconfirmed)
+        } else {
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 pub(crate) async fn whisper(
     command: WhisperCommand,
     builder: Builder,
+    control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
-    let (sent, departure) = visit(builder, async |visit| {
+    let kind = Kind::Whispered;
+    if let Some(path) = control {
+        let texts = Texts::of(&command.message)?;
+        let sent = remote::whisper(path, &command.peer, texts).await?;
+        return sent.finish(kind, command.json, false).await;
+    }
+    let (mut sent, departure) = visit(builder, async |visit| {
         let mut found = Err(SendError::Unknown(command.peer.clone()));
         visit
             .until(command.wait, |node| {
@@ -145,31 +205,31 @@ pub(crate) async fn whisper(
             other => Failure::Send(other),
         })?;
         let mut sent = Sent::default();
-        sent.peers.insert(peer.uuid(), peer.clone());
         let mut texts = Texts::of(&command.message)?;
         while let Some(text) = texts.next().await? {
             visit.node().whisper(&peer, text).await?;
-            sent.messages += 1;
+            sent.count([Member::new(&peer)]);
         }
         Ok(sent)
     })
     .await?;
-    let unconfirmed = sent.unconfirmed(&departure);
-    if command.json {
-        let peers = sent.peers.values().map(Member::new).collect();
-        tell(Report::Whispered {
-            messages: sent.messages,
-            peers,
-            unconfirmed,
-        })
-        .await?;
-    }
-    judge(unconfirmed, &departure)
+    sent.depart(&departure);
+    sent.finish(kind, command.json, departure.hurried).await
 }
 
-pub(crate) async fn shout(command: ShoutCommand, builder: Builder) -> Result<ExitCode, Failure> {
+pub(crate) async fn shout(
+    command: ShoutCommand,
+    builder: Builder,
+    control: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let kind = Kind::Shouted;
     let group = command.to.as_str();
-    let (sent, departure) = visit(builder, async |visit| {
+    if let Some(path) = control {
+        let texts = Texts::of(&command.message)?;
+        let sent = remote::shout(path, group, texts).await?;
+        return sent.finish(kind, command.json, false).await;
+    }
+    let (mut sent, departure) = visit(builder, async |visit| {
         let wanted = command.count.unwrap_or(usize::MAX);
         visit
             .until(command.wait, |node| {
@@ -186,58 +246,21 @@ pub(crate) async fn shout(command: ShoutCommand, builder: Builder) -> Result<Exi
         let mut texts = Texts::of(&command.message)?;
         while let Some(text) = texts.next().await? {
             let members = visit.node().peers_in(group);
-            sent.peers
-                .extend(members.into_iter().map(|p| (p.uuid(), p)));
             let shouted = visit.node().shout(group, text).await?;
             if !shouted.full.is_empty() {
                 return Err(Failure::Send(SendError::Full));
             }
-            sent.messages += 1;
+            sent.count(members.iter().map(Member::new));
         }
         Ok(sent)
     })
     .await?;
-    let unconfirmed = sent.unconfirmed(&departure);
-    if command.json {
-        let peers = sent.peers.values().map(Member::new).collect();
-        tell(Report::Shouted {
-            messages: sent.messages,
-            peers,
-            unconfirmed,
-        })
-        .await?;
-    }
-    judge(unconfirmed, &departure)
-}
-
-async fn tell(report: Report<'_>) -> Result<(), Failure> {
-    let mut lines = Vec::new();
-    json::line(&report, &mut lines);
-    print(lines).await?;
-    Ok(())
-}
-
-fn judge(unconfirmed: u64, departure: &Departure) -> Result<ExitCode, Failure> {
-    if unconfirmed > 0 || departure.hurried {
-        Err(Failure::Unconfirmed)
-    } else {
-        Ok(ExitCode::SUCCESS)
-    }
-}
-
-impl Sent {
-    /// How many messages to those meant here nobody confirmed, as far as it is
-    /// known.
-    fn unconfirmed(&self, departure: &Departure) -> u64 {
-        let lost = departure.lost.iter();
-        lost.filter(|(peer, _)| self.peers.contains_key(&peer.uuid()))
-            .map(|(_, count)| count)
-            .sum()
-    }
+    sent.depart(&departure);
+    sent.finish(kind, command.json, departure.hurried).await
 }
 
 /// The messages, one after the other.
-enum Texts {
+pub(crate) enum Texts {
     Words(Option<String>),
     Lines(Lines),
 }
@@ -250,7 +273,7 @@ impl Texts {
         })
     }
 
-    async fn next(&mut self) -> Result<Option<String>, Failure> {
+    pub(crate) async fn next(&mut self) -> Result<Option<String>, Failure> {
         match self {
             Self::Words(words) => Ok(words.take()),
             Self::Lines(lines) => match lines.recv().await {

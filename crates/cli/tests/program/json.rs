@@ -16,7 +16,10 @@ fn fields(event: &Value) -> Vec<&str> {
 fn two_processes_meet_talk_and_part() {
     let port = port();
     let (mut alice, started) = Program::json("alice", &port, &["--header", "role=camera"]);
-    assert_eq!(fields(&started), ["endpoint", "event", "name", "uuid"]);
+    assert_eq!(
+        fields(&started),
+        ["endpoint", "event", "groups", "name", "uuid"]
+    );
     let uuid = started["uuid"].as_str().unwrap();
     assert!(
         uuid.len() == 32 && uuid.bytes().all(|c| matches!(c, b'0'..=b'9' | b'a'..=b'f')),
@@ -28,12 +31,13 @@ fn two_processes_meet_talk_and_part() {
     assert_eq!(
         fields(&enter),
         [
-            "endpoint", "event", "headers", "link", "name", "peer", "via"
+            "endpoint", "event", "groups", "headers", "link", "name", "peer", "state", "via"
         ]
     );
     assert_eq!(enter["peer"], started["uuid"]);
     assert_eq!(enter["name"], "alice");
     assert_eq!(enter["headers"], json!({ "role": "camera" }));
+    assert_eq!(enter["state"], "ready");
     assert!(enter["via"].as_array().is_some_and(|via| !via.is_empty()));
     assert_eq!(alice.event("enter")["peer"], other["uuid"]);
 

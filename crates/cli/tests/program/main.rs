@@ -8,6 +8,8 @@
 
 mod chat;
 mod child;
+#[cfg(unix)]
+mod control;
 #[cfg(target_os = "linux")]
 mod doctor;
 mod ending;

@@ -1,0 +1,57 @@
+//! Reads the command line, and refuses what can't be meant.
+
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
+
+use crate::Arguments;
+
+/// Subcommands that run, or are, no node that others could speak through.
+const ALONE: [&str; 5] = ["chat", "listen", "doctor", "completions", "man"];
+
+/// Options under these headings say how a node is to be.
+const OF_A_NODE: [&str; 4] = ["Who", "Finding peers", "Losing peers", "Links"];
+
+/// The arguments; ends the program where they are wrong, or ask for help.
+pub(crate) fn read() -> Arguments {
+    let mut command = Arguments::command();
+    let matches = command.get_matches_mut();
+    let read = check(&command, &matches)
+        .map_err(|error| command.error(ErrorKind::ArgumentConflict, error))
+        .and_then(|()| Arguments::from_arg_matches(&matches));
+    read.unwrap_or_else(|error| error.exit())
+}
+
+/// # Errors
+/// What doesn't go together, in words for the user.
+fn check(command: &Command, matches: &ArgMatches) -> Result<(), String> {
+    let Some((name, given)) = matches.subcommand() else {
+        return Ok(());
+    };
+    let said = |id: &str| given.value_source(id) == Some(ValueSource::CommandLine);
+    if !said("control") {
+        return Ok(());
+    }
+    if ALONE.contains(&name) {
+        return Err(format!(
+            "{name} doesn't speak through a running node: leave --control out"
+        ));
+    }
+    if name == "node" {
+        return Ok(());
+    }
+    let options = command
+        .find_subcommand(name)
+        .into_iter()
+        .flat_map(Command::get_arguments);
+    for option in options {
+        let heading = option.get_help_heading().unwrap_or_default();
+        if OF_A_NODE.contains(&heading) && said(option.get_id().as_str()) {
+            let long = option.get_long().unwrap_or_default();
+            return Err(format!(
+                "--{long} is for a node of one's own: the one behind --control runs already"
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! What the node does about a command, from standard input or a socket.
+
+use zre::{Node, StateError};
+
+use crate::json::{Command, message};
+use crate::report::{Group, Known, Member, Own, Report, groups};
+
+/// Carries out a command; the answer says that it was, or what was asked for.
+///
+/// `Stop` and `Watch` are whoever's who reads the commands; they are only
+/// confirmed here.
+///
+/// # Errors
+/// Why it can't be carried out, in words.
+pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report<'static>, String> {
+    fn plain(error: impl std::error::Error) -> String {
+        error.to_string()
+    }
+    match command {
+        Command::Join { group } => {
+            node.join(group).await.map_err(plain)?;
+            Ok(Report::done())
+        }
+        Command::Leave { group } => {
+            node.leave(group).await.map_err(plain)?;
+            Ok(Report::done())
+        }
+        Command::Whisper { peer, frames } => {
+            let peer = node.peer(&peer).map_err(plain)?;
+            node.whisper(&peer, message(frames)).await.map_err(plain)?;
+            Ok(Report::Done {
+                peers: Some(vec![Member::of(&peer)]),
+                full: Vec::new(),
+            })
+        }
+        Command::Shout { group, frames } => {
+            let mut peers = node.peers_in(&group);
+            let shouted = node.shout(group, message(frames)).await.map_err(plain)?;
+            peers.retain(|peer| !shouted.full.contains(peer) && !shouted.gone.contains(peer));
+            Ok(Report::Done {
+                peers: Some(peers.iter().map(Member::of).collect()),
+                full: shouted.full.iter().map(Member::of).collect(),
+            })
+        }
+        Command::State { state } => {
+            let state = state.parse().map_err(|error: StateError| plain(error))?;
+            node.set_state(state).await.map_err(plain)?;
+            Ok(Report::done())
+        }
+        Command::Peers {} => Ok(Report::Peers { peers: known(node) }),
+        Command::Groups {} => {
+            let peers = known(node);
+            let groups = groups(&peers).into_iter().map(Group::into_owned).collect();
+            Ok(Report::Groups { groups })
+        }
+        Command::Node {} => Ok(Report::Node(Own::new(node).into_owned())),
+        Command::Watch {} | Command::Stop {} => Ok(Report::done()),
+    }
+}
+
+fn known(node: &Node) -> Vec<Known<'static>> {
+    node.peers().iter().map(Known::of).collect()
+}

@@ -1,0 +1,80 @@
+//! The other side of the socket.
+
+use std::path::{Path, PathBuf};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+use super::ControlError;
+use super::lines::LineReader;
+use crate::input::Line;
+use crate::json::{self, Command};
+use crate::report::Report;
+
+/// A running node, through its socket.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    path: PathBuf,
+    input: LineReader<OwnedReadHalf>,
+    output: OwnedWriteHalf,
+}
+
+impl Remote {
+    /// # Errors
+    /// No node listens there.
+    pub(crate) async fn connect(path: &Path) -> Result<Self, ControlError> {
+        let stream = UnixStream::connect(path).await;
+        let stream = stream.map_err(|source| ControlError::Nobody {
+            path: path.to_owned(),
+            source,
+        })?;
+        let (input, output) = stream.into_split();
+        Ok(Self {
+            path: path.to_owned(),
+            input: LineReader::new(input),
+            output,
+        })
+    }
+
+    /// Says a command and returns the answer. After `Watch`, answers come
+    /// between what happens: read them by [`next`](Self::next).
+    ///
+    /// # Errors
+    /// The node can't carry it out, or has ended.
+    pub(crate) async fn ask(&mut self, command: &Command) -> Result<Report<'static>, ControlError> {
+        self.say(command).await?;
+        match self.next().await? {
+            Report::Error { message } => Err(ControlError::Refused(message)),
+            answer => Ok(answer),
+        }
+    }
+
+    async fn say(&mut self, command: &Command) -> Result<(), ControlError> {
+        let mut line = Vec::new();
+        json::line(command, &mut line);
+        let said = self.output.write_all(&line).await;
+        said.map_err(|_| ControlError::Ended(self.path.clone()))
+    }
+
+    /// The next line.
+    ///
+    /// # Errors
+    /// The node has ended, or says something that no node says.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(crate) async fn next(&mut self) -> Result<Report<'static>, ControlError> {
+        let strange = |why: String| ControlError::Strange {
+            path: self.path.clone(),
+            why,
+        };
+        match self.input.next().await {
+            None => Err(ControlError::Ended(self.path.clone())),
+            Some(Line::Unreadable(why)) => Err(strange(why.into())),
+            Some(Line::Text(text)) => {
+                serde_json::from_str(&text).map_err(|error| strange(error.to_string()))
+            }
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! The node's side of the socket.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::unix::OwnedWriteHalf;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use zre::{Event, Node};
+
+use super::ControlError;
+use super::lines::LineReader;
+use super::place::Place;
+use crate::carry::carry_out;
+use crate::input::Line;
+use crate::json::Command;
+use crate::report::Report;
+
+/// How many may be connected at once; more are told so and sent away.
+const CLIENTS: usize = 64;
+
+/// How much may wait for a client to read it, in bytes, before no more commands
+/// are read from it, and it is told no more of what happens.
+const WAITING: usize = 8 << 20;
+
+/// How long the last lines may take to be read.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Answers commands at a socket. Dropping it closes the socket.
+#[derive(Debug)]
+pub(crate) struct Server {
+    clients: Arc<Clients>,
+    /// Removed last.
+    _place: Place,
+}
+
+#[derive(Debug, Default)]
+struct Clients {
+    watching: Mutex<BTreeMap<u64, Arc<Queue>>>,
+    stop: Notify,
+    /// Becomes true when the node has ended.
+    end: watch::Sender<bool>,
+    /// Told when nobody is connected any more, after the end.
+    left: Notify,
+}
+
+impl Server {
+    /// # Errors
+    /// The socket can't be had.
+    pub(crate) async fn open(path: &Path, node: &Node) -> Result<Self, ControlError> {
+        let (place, listener) = Place::take(path)?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| UnixListener::from_std(listener))
+            .map_err(|source| ControlError::Place {
+                path: path.to_owned(),
+                source,
+            })?;
+        let clients = Arc::new(Clients::default());
+        tokio::spawn(accept(listener, node.clone(), clients.clone()));
+        Ok(Self {
+            clients,
+            _place: place,
+        })
+    }
+
+    /// Tells those who asked for it what happened.
+    pub(crate) fn tell(&self, event: &Event) {
+        let mut watching = self.clients.watching();
+        if watching.is_empty() {
+            return;
+        }
+        let mut line = Vec::new();
+        if let Some(report) = Report::of(event) {
+            report.write(&mut line);
+        }
+        if line.is_empty() {
+            return;
+        }
+        let line = Bytes::from(line);
+        watching.retain(|_, queue| {
+            if queue.has_room() {
+                return queue.push(line.clone());
+            }
+            // No more at all, rather than something with holes.
+            let mut last = Vec::new();
+            Report::error("this is read too slowly: from here on, nothing is told any more")
+                .write(&mut last);
+            queue.push(last.into());
+            false
+        });
+    }
+
+    /// Completes when a client asks the node to end. Cancel-safe.
+    pub(crate) async fn asked_to_stop(&self) {
+        self.clients.stop.notified().await;
+    }
+
+    /// Tells those who watch that the node has ended, and closes the socket.
+    pub(crate) async fn close(&self) {
+        let mut line = Vec::new();
+        Report::Stopped {}.write(&mut line);
+        let line = Bytes::from(line);
+        let watching = std::mem::take(&mut *self.clients.watching());
+        for queue in watching.values() {
+            queue.push(line.clone());
+        }
+        drop(watching);
+        self.clients.end.send_replace(true);
+        // Who doesn't read the last lines in time doesn't get them.
+        let _ = tokio::time::timeout(FAREWELL, self.clients.left.notified()).await;
+    }
+}
+
+impl Clients {
+    fn watching(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Queue>>> {
+        self.watching.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What waits for a client to read it.
+#[derive(Debug)]
+struct Queue {
+    lines: mpsc::UnboundedSender<Bytes>,
+    bytes: AtomicUsize,
+    written: Notify,
+}
+
+impl Queue {
+    fn has_room(&self) -> bool {
+        self.bytes.load(Ordering::Acquire) < WAITING
+    }
+
+    /// Whether there is somebody to read it.
+    fn push(&self, line: Bytes) -> bool {
+        self.bytes.fetch_add(line.len(), Ordering::AcqRel);
+        self.lines.send(line).is_ok()
+    }
+
+    async fn room(&self) {
+        loop {
+            let written = self.written.notified();
+            if self.has_room() || self.lines.is_closed() {
+                return;
+            }
+            written.await;
+        }
+    }
+}
+
+async fn accept(listener: UnixListener, node: Node, clients: Arc<Clients>) {
+    let mut connected = JoinSet::new();
+    let mut next = 0u64;
+    let mut end = clients.end.subscribe();
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                // Out of descriptors, say: it may get better.
+                Err(_) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            Some(_) = connected.join_next() => continue,
+            () = ended(&mut end) => break,
+        };
+        if connected.len() >= CLIENTS {
+            connected.spawn(send_away(stream));
+            continue;
+        }
+        next += 1;
+        connected.spawn(serve(stream, node.clone(), clients.clone(), next));
+    }
+    drop(listener);
+    while connected.join_next().await.is_some() {}
+    clients.left.notify_one();
+}
+
+/// Completes once the node has ended. Cancel-safe.
+async fn ended(end: &mut watch::Receiver<bool>) {
+    // An error says that the other end is gone, which is the end as well.
+    drop(end.wait_for(|ended| *ended).await);
+}
+
+async fn send_away(mut stream: UnixStream) {
+    let mut line = Vec::new();
+    let why = format!("{CLIENTS} others speak with this node: try again later");
+    Report::error(why).write(&mut line);
+    let sent = stream.write_all(&line);
+    let _ = tokio::time::timeout(FAREWELL, sent).await;
+}
+
+/// Carries out what a client says, until it or the node ends.
+async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u64) {
+    let (reading, writing) = stream.into_split();
+    let (sender, lines) = mpsc::unbounded_channel();
+    let queue = Arc::new(Queue {
+        lines: sender,
+        bytes: AtomicUsize::new(0),
+        written: Notify::new(),
+    });
+    let writer = tokio::spawn(write(lines, writing, Arc::downgrade(&queue)));
+    let mut end = clients.end.subscribe();
+    let mut input = LineReader::new(reading);
+    loop {
+        let line = tokio::select! {
+            line = input.next() => line,
+            () = ended(&mut end) => break,
+        };
+        let command = match line {
+            None => break,
+            Some(Line::Text(text)) if text.trim().is_empty() => continue,
+            Some(Line::Text(text)) => Command::parse(&text),
+            Some(Line::Unreadable(why)) => Err(why.into()),
+        };
+        let stops = matches!(command, Ok(Command::Stop {}));
+        let watches = matches!(command, Ok(Command::Watch {}));
+        let answer = match command {
+            Ok(command) => tokio::select! {
+                answer = carry_out(&node, command) => answer,
+                () = ended(&mut end) => break,
+            },
+            Err(error) => Err(error),
+        };
+        let mut line = Vec::new();
+        answer.unwrap_or_else(Report::error).write(&mut line);
+        // First the answer, then what happens.
+        if !queue.push(line.into()) {
+            break;
+        }
+        if watches {
+            clients.watching().insert(number, queue.clone());
+        }
+        if stops {
+            clients.stop.notify_one();
+        }
+        tokio::select! {
+            () = queue.room() => {}
+            () = ended(&mut end) => break,
+        }
+    }
+    clients.watching().remove(&number);
+    // The writer ends with the queue.
+    drop(queue);
+    let _ = writer.await;
+}
+
+async fn write(
+    mut lines: mpsc::UnboundedReceiver<Bytes>,
+    mut output: OwnedWriteHalf,
+    queue: std::sync::Weak<Queue>,
+) {
+    while let Some(line) = lines.recv().await {
+        let length = line.len();
+        if output.write_all(&line).await.is_err() {
+            break;
+        }
+        drop(line);
+        if let Some(queue) = queue.upgrade() {
+            queue.bytes.fetch_sub(length, Ordering::AcqRel);
+            queue.written.notify_one();
+        }
+    }
+    // Nobody waits for a reader that is gone.
+    lines.close();
+    if let Some(queue) = queue.upgrade() {
+        queue.written.notify_one();
+    }
+}

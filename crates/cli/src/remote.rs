@@ -1,0 +1,171 @@
+//! What is done through a running node: `--control PATH`.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::control::{ControlError, Remote};
+use crate::json::Command;
+use crate::program::Failure;
+use crate::report::{Known, Report};
+use crate::send::{Sent, Texts};
+
+/// Have a running node join a group (needs --control).
+#[derive(Args, Debug)]
+#[command(after_long_help = JOIN_HELP)]
+pub(crate) struct JoinCommand {
+    /// The group
+    #[arg(value_name = "GROUP")]
+    to: String,
+}
+
+/// Have a running node leave a group (needs --control).
+#[derive(Args, Debug)]
+#[command(after_long_help = LEAVE_HELP)]
+pub(crate) struct LeaveCommand {
+    /// The group
+    #[arg(value_name = "GROUP")]
+    from: String,
+}
+
+/// Have a running node show another state (needs --control).
+#[derive(Args, Debug)]
+#[command(after_long_help = STATE_HELP)]
+pub(crate) struct StateCommand {
+    /// init, ready, busy, draining, asleep, or a number from 128 to 255
+    #[arg(value_name = "STATE", value_parser = crate::values::state)]
+    to: zre::State,
+}
+
+/// Have a running node leave the network and end (needs --control).
+#[derive(Args, Debug)]
+#[command(after_long_help = STOP_HELP)]
+pub(crate) struct StopCommand {}
+
+const JOIN_HELP: &str = "\
+Example:
+  zre node --control /tmp/node &
+  zre --control /tmp/node join lab";
+
+const LEAVE_HELP: &str = "\
+Example:
+  zre --control /tmp/node leave lab";
+
+const STATE_HELP: &str = "\
+Peers see it at once, and may give their work to others.
+
+Example:
+  zre --control /tmp/node state busy; make; zre --control /tmp/node state ready";
+
+const STOP_HELP: &str = "\
+It ends the command that runs the node, as Ctrl-C there would.
+
+Example:
+  zre --control /tmp/node stop";
+
+/// Says one command that is only carried out or not.
+///
+/// # Errors
+/// There is no node to say it to, or it refuses.
+pub(crate) async fn say(path: Option<PathBuf>, command: Command) -> Result<ExitCode, Failure> {
+    let Some(path) = path else {
+        return Err(Failure::Usage(
+            "say which node by --control PATH (ZRE_CONTROL): one that runs as zre node \
+             --control PATH"
+                .into(),
+        ));
+    };
+    Remote::connect(&path).await?.ask(&command).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl From<JoinCommand> for Command {
+    fn from(command: JoinCommand) -> Self {
+        Self::Join { group: command.to }
+    }
+}
+
+impl From<LeaveCommand> for Command {
+    fn from(command: LeaveCommand) -> Self {
+        Self::Leave {
+            group: command.from,
+        }
+    }
+}
+
+impl From<StateCommand> for Command {
+    fn from(command: StateCommand) -> Self {
+        Self::State {
+            state: command.to.to_string(),
+        }
+    }
+}
+
+impl From<StopCommand> for Command {
+    fn from(_: StopCommand) -> Self {
+        Self::Stop {}
+    }
+}
+
+/// Those whom the node knows.
+pub(crate) async fn peers(path: &Path) -> Result<Vec<Known<'static>>, Failure> {
+    match Remote::connect(path).await?.ask(&Command::Peers {}).await? {
+        Report::Peers { peers } => Ok(peers),
+        other => Err(strange(path, &other)),
+    }
+}
+
+pub(crate) async fn whisper(path: &Path, peer: &str, texts: Texts) -> Result<Sent, Failure> {
+    let command = |text: String| Command::Whisper {
+        peer: peer.to_owned(),
+        frames: vec![text.into()],
+    };
+    send(path, command, texts).await
+}
+
+pub(crate) async fn shout(path: &Path, group: &str, texts: Texts) -> Result<Sent, Failure> {
+    let command = |text: String| Command::Shout {
+        group: group.to_owned(),
+        frames: vec![text.into()],
+    };
+    let sent = send(path, command, texts).await?;
+    if sent.is_to_nobody() {
+        return Err(Failure::Empty(group.to_owned()));
+    }
+    Ok(sent)
+}
+
+async fn send(
+    path: &Path,
+    command: impl Fn(String) -> Command,
+    mut texts: Texts,
+) -> Result<Sent, Failure> {
+    let mut remote = Remote::connect(path).await?;
+    let mut sent = Sent::default();
+    while let Some(text) = texts.next().await? {
+        match remote.ask(&command(text)).await? {
+            Report::Done { full, .. } if !full.is_empty() => {
+                return Err(Failure::Send(zre::SendError::Full));
+            }
+            Report::Done {
+                peers: Some(peers), ..
+            } => sent.count(peers),
+            other => return Err(strange(path, &other)),
+        }
+    }
+    Ok(sent)
+}
+
+fn strange(path: &Path, answer: &Report<'_>) -> Failure {
+    let mut line = Vec::new();
+    answer.write(&mut line);
+    let why = format!(
+        "the answer {} isn't one to that",
+        String::from_utf8_lossy(&line).trim_end()
+    );
+    Failure::Control(ControlError::Strange {
+        path: path.to_owned(),
+        why,
+    })
+}
