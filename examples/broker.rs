@@ -51,7 +51,15 @@ async fn main() -> Result<()> {
 
 /// Settings that keep this apart from other programs.
 fn on_this_host(name: &str) -> Builder {
-    Node::builder().name(name).loopback().beacon_port(15_671)
+    Node::builder()
+        .name(name)
+        .loopback()
+        .beacon_port(own_port())
+}
+
+/// A port for beacons that no other run of this program uses at the same time.
+fn own_port() -> u16 {
+    20_000 + (std::process::id() % 10_000) as u16
 }
 
 /// Gives each job to a worker that is ready, and waits for the results.

@@ -62,9 +62,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// A node on this host alone, apart from those of other programs.
 async fn start(name: &'static str) -> Result<(Node, Sees), Box<dyn Error>> {
-    let builder = Node::builder().name(name).loopback().beacon_port(15_670);
+    let builder = Node::builder()
+        .name(name)
+        .loopback()
+        .beacon_port(own_port());
     let (node, events) = builder.start().await?;
     Ok((node, Sees { name, events }))
+}
+
+/// A port for beacons that no other run of this program uses at the same time.
+fn own_port() -> u16 {
+    20_000 + (std::process::id() % 10_000) as u16
 }
 
 /// What one of them sees.

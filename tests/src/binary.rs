@@ -1,5 +1,6 @@
-//! The program under test.
+//! The programs under test.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -14,11 +15,22 @@ pub fn zre() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| match std::env::var_os("ZRE_BINARY") {
         Some(path) => path.into(),
-        None => build(),
+        None => build(&["--bin", "zre"])
+            .remove("zre")
+            .expect("cargo names the zre command"),
     })
 }
 
-fn build() -> PathBuf {
+/// The path of a program in `examples/`, built likewise, together with all of
+/// them.
+pub fn example(name: &str) -> &'static Path {
+    static BUILT: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| build(&["--examples"]));
+    built.get(name).expect("an example of that name")
+}
+
+/// Builds these targets, and says where each is.
+fn build(targets: &[&str]) -> BTreeMap<String, PathBuf> {
     // <target directory>/<profile>/deps/<this test>
     let test = std::env::current_exe().expect("the test's own path");
     let profile = test.ancestors().nth(2).expect("the profile's directory");
@@ -29,7 +41,8 @@ fn build() -> PathBuf {
     command
         // The whole workspace's features, as in `cargo test` at the root, so
         // that dependencies aren't built a second time.
-        .args(["build", "--workspace", "--bin", "zre"])
+        .args(["build", "--workspace"])
+        .args(targets)
         .args(["--message-format", "json-render-diagnostics"])
         .arg("--target-dir")
         .arg(target)
@@ -41,13 +54,16 @@ fn build() -> PathBuf {
     let output = command.output().expect("cargo runs");
     assert!(
         output.status.success(),
-        "`cargo build --bin zre` failed: {}",
+        "`cargo build {}` failed: {}",
+        targets.join(" "),
         output.status
     );
     String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == "zre")
-        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .expect("cargo names the zre command")
+        .filter_map(|message| {
+            let name = message["target"]["name"].as_str()?;
+            Some((name.into(), message["executable"].as_str()?.into()))
+        })
+        .collect()
 }

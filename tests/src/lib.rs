@@ -7,6 +7,7 @@
 //! sessions are tested without a node.)
 //!
 //! - [`Node`] is one process; commands go in and events come out as JSON lines.
+//! - [`Program`] is any other process; lines go in and come out.
 //! - [`books`] has nodes that number their messages, and settles who got which.
 //! - [`Network`] is some hosts on a bridge, without a link to anything outside.
 //! - [`sockets`] reads from `/proc` which connections two processes share.
@@ -24,13 +25,15 @@ pub mod books;
 mod event;
 mod network;
 mod node;
+mod program;
 pub mod sockets;
 mod turns;
 
-pub use binary::zre;
+pub use binary::{example, zre};
 pub use event::Event;
 pub use network::{Daemon, Host, Network};
 pub use node::{DEADLINE, Node, Options};
+pub use program::Program;
 pub use turns::{alone, together};
 
 use std::collections::BTreeSet;
