@@ -4,7 +4,6 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 use zre_proto::machine::{Event, ExitReason, Output, Session, SharedOutgoing};
 use zre_proto::{Beacon, Command, Endpoint, Message, Outgoing, State};
 
@@ -241,7 +240,7 @@ impl World {
             port: if leaving { 0 } else { port },
         };
         let first_legacy = self.options.hosts - self.options.legacy.min(self.options.hosts);
-        let forms: SmallVec<[(bool, Bytes); 2]> = [(true, shown), (false, classic)]
+        let forms = [(true, shown), (false, classic)]
             .into_iter()
             .filter(|(multicast, _)| host < first_legacy || !multicast)
             .map(|(multicast, beacon)| (multicast, Bytes::copy_from_slice(&beacon.encode())))

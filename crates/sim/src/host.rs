@@ -74,7 +74,7 @@ pub(crate) struct Datagram {
     pub(crate) from: usize,
     pub(crate) to: usize,
     pub(crate) multicast: bool,
-    pub(crate) bytes: bytes::Bytes,
+    pub(crate) beacon: zre_proto::Beacon,
 }
 
 impl Host {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use smallvec::SmallVec;
 use zre_proto::machine::{Heard, Source};
 use zre_proto::{Beacon, Machine, Time};
 
@@ -118,15 +117,15 @@ pub(crate) enum Happening {
     /// A process notices that it has slept.
     Resume(ProcessId),
     /// The forms of a beacon reach the other hosts.
-    Cast(usize, SmallVec<[(bool, Bytes); 2]>),
+    Cast(usize, Box<[(bool, Bytes)]>),
     /// A datagram that came apart from the others.
-    Datagram(Datagram),
+    Datagram(Box<Datagram>),
     /// Something arrives on a link.
     Lane(usize, Way),
     /// A dial has taken too long.
     GiveUp(usize),
     /// An action of the script.
-    Act(Action),
+    Act(Box<Action>),
 }
 
 /// A number of nodes, in virtual time.
@@ -155,10 +154,13 @@ impl World {
         for host in 0..options.hosts {
             let at = Duration::from_millis(random.u64(0..=stagger));
             let start = Action::Start(host, crate::action::Start::Anew);
-            queue.push(Time::from_origin(at), Happening::Act(start));
+            queue.push(Time::from_origin(at), Happening::Act(Box::new(start)));
         }
         for (at, action) in &options.script.0 {
-            queue.push(Time::from_origin(*at), Happening::Act(action.clone()));
+            queue.push(
+                Time::from_origin(*at),
+                Happening::Act(Box::new(action.clone())),
+            );
         }
         Self {
             network: Network::new(options.weather),
@@ -293,12 +295,8 @@ impl World {
                     self.call(id.host, |machine, now| machine.handle_resume(now));
                 }
             }
-            Happening::Cast(from, forms) => {
-                for (multicast, bytes) in forms {
-                    self.cast(from, multicast, &bytes);
-                }
-            }
-            Happening::Datagram(datagram) => self.deliver_datagram(datagram),
+            Happening::Cast(from, forms) => self.cast(from, &forms),
+            Happening::Datagram(datagram) => self.deliver_datagram(*datagram),
             Happening::Lane(link, way) => {
                 if let Some(link) = self.links.get_mut(link) {
                     link.lane(way).planned = None;
@@ -356,8 +354,17 @@ impl World {
         }
     }
 
-    /// A beacon at the end of its ordinary delay.
-    fn cast(&mut self, from: usize, multicast: bool, bytes: &Bytes) {
+    /// The forms of a beacon at the end of their ordinary delay. Each host hears
+    /// both before the next hears any: what it knows of the sender is at hand
+    /// then, which among a thousand hosts is most of the work.
+    fn cast(&mut self, from: usize, forms: &[(bool, Bytes)]) {
+        let mut beacons = Vec::with_capacity(forms.len());
+        for (multicast, bytes) in forms {
+            match Beacon::decode(bytes) {
+                Ok(beacon) => beacons.push((*multicast, beacon)),
+                Err(error) => self.accuse(from, &format!("sends {error}")),
+            }
+        }
         if self
             .hosts
             .get(from)
@@ -369,18 +376,20 @@ impl World {
             if !self.network.passes(from, to) {
                 continue;
             }
-            for delay in self.network.copies(&mut self.random).into_iter().flatten() {
-                let datagram = Datagram {
-                    from,
-                    to,
-                    multicast,
-                    bytes: bytes.clone(),
-                };
-                if delay.is_zero() {
-                    self.deliver_datagram(datagram);
-                } else {
-                    self.queue
-                        .push(self.now + delay, Happening::Datagram(datagram));
+            for (multicast, beacon) in &beacons {
+                for delay in self.network.copies(&mut self.random).into_iter().flatten() {
+                    let datagram = Datagram {
+                        from,
+                        to,
+                        multicast: *multicast,
+                        beacon: beacon.clone(),
+                    };
+                    if delay.is_zero() {
+                        self.deliver_datagram(datagram);
+                    } else {
+                        self.queue
+                            .push(self.now + delay, Happening::Datagram(Box::new(datagram)));
+                    }
                 }
             }
         }
@@ -409,14 +418,9 @@ impl World {
                 Source::Broadcast
             },
         };
-        match Beacon::decode(&datagram.bytes) {
-            Ok(beacon) => {
-                self.report.heard += 1;
-                self.call(to, |machine, now| {
-                    machine.handle_beacon(now, &beacon, &heard)
-                });
-            }
-            Err(error) => self.accuse(datagram.from, &format!("sends {error}")),
-        }
+        self.report.heard += 1;
+        self.call(to, |machine, now| {
+            machine.handle_beacon(now, &datagram.beacon, &heard);
+        });
     }
 }

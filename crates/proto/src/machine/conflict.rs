@@ -1,5 +1,6 @@
 //! Two nodes that claim the same: a UUID, or an address.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -80,20 +81,17 @@ impl Machine {
     /// addresses collide, and a HELLO can say anything: the older one goes only
     /// if it doesn't answer.
     pub(super) fn doubt_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
-        if !self.sessions.lead_to_port_of(endpoint) {
-            return;
-        }
-        let holder = self.peers.iter_mut().find_map(|(uuid, peer)| {
-            let Phase::Ready(live) = &mut peer.phase else {
-                return None;
+        let holder = self.sessions.peers_at(endpoint).find(|uuid| {
+            let holds = |peer: &Peer| match &peer.phase {
+                Phase::Ready(live) => live.mailbox.endpoint == *endpoint && !live.doubted,
+                _ => false,
             };
-            let held = *uuid != claimant && live.mailbox.endpoint == *endpoint && !live.doubted;
-            held.then(|| {
-                live.doubted = true;
-                *uuid
-            })
+            *uuid != claimant && self.peers.get(uuid).is_some_and(holds)
         });
         if let Some(holder) = holder {
+            if let Some(live) = self.peers.get_mut(&holder).and_then(Peer::live_mut) {
+                live.doubted = true;
+            }
             self.ask(now, holder);
         }
     }
@@ -107,18 +105,23 @@ impl Machine {
         greeted: &Greeted,
     ) -> Option<(Mailbox, Option<Source>, bool)> {
         let told = greeted.endpoint.as_ref()?;
-        if !self.sessions.lead_to_port_of(told) {
-            return None;
-        }
+        let port = told.port()?;
         let from = greeted.from.map(|from| from.ip());
-        let former = self.peers.iter().find_map(|(other, peer)| {
-            let (Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _)) = &peer.phase else {
-                return None;
-            };
-            let comes_from_there = from.is_none_or(|from| mailbox.endpoint.ip() == Some(from));
-            let dialled = mailbox.endpoint.port() == told.port() && comes_from_there;
-            (*other != uuid && dialled).then_some(*other)
-        })?;
+        let is_dial_there = |peer: &Peer| match &peer.phase {
+            Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _) => {
+                from.is_none_or(|from| mailbox.endpoint.ip() == Some(from))
+            }
+            _ => false,
+        };
+        let is_former =
+            |other: &Uuid| *other != uuid && self.peers.get(other).is_some_and(is_dial_there);
+        let former = match from {
+            Some(from) => {
+                let there = Endpoint::from(SocketAddr::new(from, port));
+                self.sessions.peers_at(&there).find(is_former)
+            }
+            None => self.sessions.peers_at_port(port).find(is_former),
+        }?;
         let peer = self.peers.get_mut(&former)?;
         let (mailbox, greeted_already) = match peer.take_phase(now) {
             Phase::Dialling(mailbox) => (mailbox, false),
@@ -142,12 +145,17 @@ impl Machine {
     /// Whether a session with somebody else leads to that address, or is being
     /// opened there.
     pub(super) fn is_held_by_another(&self, uuid: Uuid, endpoint: &Endpoint) -> bool {
-        let held = |(other, peer): (&Uuid, &Peer)| {
-            *other != uuid
-                && peer
-                    .mailbox()
-                    .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
+        self.peers_dialled_at(endpoint).any(|other| other != uuid)
+    }
+
+    /// Those whose session leads to that address, or is being opened there.
+    pub(super) fn peers_dialled_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = Uuid> {
+        let leads_there = |peer: &Peer| {
+            peer.mailbox()
+                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
         };
-        self.sessions.lead_to_port_of(endpoint) && self.peers.iter().any(held)
+        self.sessions
+            .peers_at(endpoint)
+            .filter(move |uuid| self.peers.get(uuid).is_some_and(leads_there))
     }
 }

@@ -169,7 +169,7 @@ impl Machine {
         };
         if let Some((mailbox, source, greeted_already)) = adopted {
             if let Some(source) = source {
-                peer.via.remove(&Source::Hello);
+                peer.via.remove(Source::Hello);
                 peer.via.insert(source);
             }
             self.sessions
@@ -205,7 +205,11 @@ impl Machine {
     /// it has the session that it had, with another beginning.
     fn greeted_again(&mut self, now: Time, uuid: Uuid, mut greeted: Greeted) {
         let clock = self.clock(now);
-        let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut) else {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        peer.shows_state = greeted.shows_state;
+        let Some(live) = peer.live_mut() else {
             return;
         };
         tracing::debug!(%uuid, "greeted us back once more");
@@ -257,7 +261,7 @@ impl Machine {
             via: self
                 .peers
                 .get(&uuid)
-                .map(|peer| peer.via.clone())
+                .map(|peer| peer.via.to_set())
                 .unwrap_or_default(),
         });
         let groups: Vec<Arc<str>> = live.groups.iter().cloned().collect();
@@ -270,6 +274,7 @@ impl Machine {
             return;
         };
         peer.tried.clear();
+        peer.shows_state = live.greeted.shows_state;
         peer.phase = Phase::Ready(Box::new(live));
         tracing::debug!(%uuid, name = %info.name, endpoint = %info.endpoint, "enter");
         self.event(Event::Enter {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::Heard;
-use super::peer::{Peer, Phase};
+use super::peer::Phase;
 use super::timers::Timer;
 use super::{ExitReason, Machine, Output};
 use crate::{Beacon, Command, State, Time};
@@ -120,8 +120,11 @@ impl Machine {
 
     /// Drops the entry of a peer, with its mailbox.
     pub(super) fn drop_peer(&mut self, uuid: Uuid) {
-        self.timers.clear(&Timer::Peer(uuid));
-        if let Some(mailbox) = self.peers.remove(&uuid).as_ref().and_then(Peer::mailbox) {
+        let Some(peer) = self.peers.remove(&uuid) else {
+            return;
+        };
+        self.timers.set_peer(uuid, peer.timer, None);
+        if let Some(mailbox) = peer.mailbox() {
             self.disconnect(mailbox.session);
         }
     }

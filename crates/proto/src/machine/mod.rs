@@ -16,6 +16,7 @@ mod peer;
 mod presence;
 mod seeds;
 mod sessions;
+mod sources;
 mod timers;
 mod traffic;
 
@@ -140,13 +141,15 @@ impl Machine {
                 self.ask_all(now);
             }
         }
-        while let Some(timer) = self.timers.pop(now) {
+        while let Some((due, timer)) = self.timers.pop(now) {
             match timer {
                 Timer::Announce => self.announce(now),
                 Timer::Departure => self.depart(now),
                 Timer::Sweep => self.sweep(now),
                 Timer::Peer(uuid) => {
-                    if let Some(peer) = self.peers.get_mut(&uuid) {
+                    if let Some(peer) = self.peers.get_mut(&uuid)
+                        && peer.timer == Some(due)
+                    {
                         peer.timer = None;
                         self.tend(now, uuid);
                     }
@@ -187,6 +190,14 @@ impl Machine {
         let mut addr = heard.from;
         addr.set_port(beacon.port());
         let endpoint = Endpoint::from(addr);
+        // Nearly all are such: each second one of each peer, and there may be
+        // a thousand peers.
+        if let Some(peer) = self.peers.get_mut(&uuid)
+            && peer.is_as_shown(beacon)
+            && peer.hear_again(now, &endpoint, heard)
+        {
+            return;
+        }
         let news = self
             .peers
             .get(&uuid)
@@ -434,8 +445,10 @@ impl Machine {
             tracing::debug!(%uuid, "no room in the peer table");
             return None;
         }
-        self.timers.set_if_none(Timer::Sweep, now + SWEEP);
-        Some(self.peers.entry(uuid).or_insert_with(|| Peer::new(now)))
+        Some(self.peers.entry(uuid).or_insert_with(|| {
+            self.timers.set_if_none(Timer::Sweep, now + SWEEP);
+            Peer::new(now)
+        }))
     }
 
     fn set_peer_state(&mut self, uuid: Uuid, to: State) {
@@ -455,10 +468,14 @@ impl Machine {
     /// done their work.
     fn sweep(&mut self, now: Time) {
         self.tombstones.retain(|_, until| now < *until);
-        self.peers.retain(|_, peer| {
+        self.peers.retain(|uuid, peer| {
             let lasting = peer.is_lasting();
             let idle = matches!(peer.phase, Phase::Known { .. });
-            !idle || lasting || now - peer.heard < FORGET
+            let stays = !idle || lasting || now - peer.heard < FORGET;
+            if !stays {
+                self.timers.set_peer(*uuid, peer.timer, None);
+            }
+            stays
         });
         if !self.tombstones.is_empty() || !self.peers.is_empty() {
             self.timers.set(Timer::Sweep, now + SWEEP);

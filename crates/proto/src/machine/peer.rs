@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::output::{Inbound, Session, SharedOutgoing, Source};
+use super::output::{Heard, Inbound, Session, SharedOutgoing, Source};
+use super::sources::Sources;
 use crate::limits::RESERVED_HEADERS;
-use crate::{Endpoint, Frames, Hello, Incoming, Outgoing, State, Time};
+use crate::{Beacon, Endpoint, Frames, Hello, Incoming, Outgoing, State, Time};
 
 /// The HELLO header in which our nodes tell their state. A peer that shows it
 /// understands [`Command::State`](crate::Command::State).
@@ -41,11 +43,14 @@ const HELD_FRAME: usize = 64;
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) phase: Phase,
-    /// Where it can be dialled, the best first.
-    pub(super) addresses: Vec<Address>,
-    pub(super) via: BTreeSet<Source>,
+    /// Where it can be dialled, the best first. Most have one address, and there
+    /// may be thousands of peers.
+    pub(super) addresses: SmallVec<[Address; 1]>,
+    pub(super) via: Sources,
     /// What its beacons show.
     pub(super) announced: State,
+    /// Whether its last session showed its state: beacons have no say then.
+    pub(super) shows_state: bool,
     /// When it was last heard of outside a session.
     pub(super) heard: Time,
     /// Dials that failed and sessions that broke early, in a row.
@@ -175,7 +180,7 @@ pub(super) struct Address {
     pub(super) endpoint: Endpoint,
     pub(super) over_loopback: bool,
     /// Which sources name it; the first decides when it is dialled.
-    pub(super) sources: BTreeSet<Source>,
+    pub(super) sources: Sources,
     pub(super) heard: Time,
 }
 
@@ -184,13 +189,13 @@ impl Address {
         Self {
             endpoint,
             over_loopback,
-            sources: BTreeSet::from([source]),
+            sources: source.into(),
             heard: now,
         }
     }
 
     fn rank(&self) -> Option<Source> {
-        self.sources.first().copied()
+        self.sources.first()
     }
 
     /// Whether a source names it that keeps its word by itself.
@@ -203,9 +208,10 @@ impl Peer {
     pub(super) fn new(now: Time) -> Self {
         Self {
             phase: Phase::Known { retry_at: now },
-            addresses: Vec::new(),
-            via: BTreeSet::new(),
+            addresses: SmallVec::new(),
+            via: Sources::default(),
             announced: State::Ready,
+            shows_state: false,
             heard: now,
             failures: 0,
             tried: BTreeSet::new(),
@@ -230,7 +236,7 @@ impl Peer {
         {
             known.over_loopback |= address.over_loopback;
             let rank = known.rank();
-            known.sources.append(&mut address.sources);
+            known.sources.extend(address.sources);
             let last = std::mem::replace(&mut known.heard, address.heard);
             // Heard all the time, or as good as before: it keeps its place.
             if address.heard - last < LAPSE && known.rank() == rank {
@@ -241,8 +247,6 @@ impl Peer {
         let at = self
             .addresses
             .partition_point(|known| known.rank() < address.rank());
-        // Most peers have one address, and there may be thousands of peers.
-        self.addresses.reserve_exact(1);
         self.addresses.insert(at, address);
         if self.addresses.len() > ADDRESSES
             && let Some((stalest, _)) = self
@@ -258,18 +262,48 @@ impl Peer {
     /// A source no longer names an address.
     pub(super) fn drop_source(&mut self, endpoint: &Endpoint, source: Source) {
         let mut dropped = false;
-        self.addresses.retain_mut(|known| {
-            dropped |= known.endpoint == *endpoint && known.sources.remove(&source);
+        self.addresses.retain(|known| {
+            dropped |= known.endpoint == *endpoint && known.sources.remove(source);
             !known.sources.is_empty()
         });
         if dropped
             && !self
                 .addresses
                 .iter()
-                .any(|known| known.sources.contains(&source))
+                .any(|known| known.sources.contains(source))
         {
-            self.via.remove(&source);
+            self.via.remove(source);
         }
+    }
+
+    /// Whether a beacon could tell no more than that the peer is still there:
+    /// it has a session, or is about to, and shows the state that it showed.
+    pub(super) fn is_as_shown(&self, beacon: &Beacon) -> bool {
+        let told = match &self.phase {
+            Phase::Known { .. } => return false,
+            Phase::Ready(live) if !self.shows_state => live.state,
+            _ => self.announced,
+        };
+        beacon
+            .state()
+            .is_none_or(|state| state == self.announced && state == told)
+    }
+
+    /// Takes note that it was heard where it is heard all the time. False where
+    /// that is news in any way: nothing has changed then.
+    pub(super) fn hear_again(&mut self, now: Time, endpoint: &Endpoint, heard: &Heard) -> bool {
+        let known = self.addresses.iter_mut().find(|known| {
+            known.sources.contains(heard.source)
+                && now - known.heard < LAPSE
+                && (known.over_loopback || !heard.over_loopback)
+                && known.endpoint == *endpoint
+        });
+        if let Some(known) = known {
+            known.heard = now;
+            self.heard = now;
+            return true;
+        }
+        false
     }
 
     pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
@@ -395,6 +429,10 @@ impl Greeted {
             .map(|value| value.trim().parse::<u8>().map_or(State::Ready, State::from));
         let mut headers = hello.headers;
         headers.retain(|key, _| !key.starts_with(RESERVED_HEADERS));
+        if headers.is_empty() {
+            // An emptied map keeps half a kilobyte for the next entry.
+            headers = BTreeMap::new();
+        }
         Self {
             connection: from.connection,
             from: from.from,

@@ -9,7 +9,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::peer::{Live, Peer, Phase, Presence};
-use super::timers::Timer;
 use super::{Event, ExitReason, Machine};
 use crate::{Command, Time};
 
@@ -44,8 +43,8 @@ impl Machine {
         if let Some(peer) = self.peers.get_mut(&uuid)
             && peer.timer.is_none_or(|set| at < set)
         {
-            peer.timer = Some(at);
-            self.timers.set(Timer::Peer(uuid), at);
+            let was = peer.timer.replace(at);
+            self.timers.set_peer(uuid, was, Some(at));
         }
     }
 

@@ -5,13 +5,13 @@
 //! look as if we had started anew, so an address isn't dialled while any
 //! session leads there.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use uuid::Uuid;
 
 use super::output::{Found, Source, Up};
 use super::peer::{Address, Greeted, Mailbox, Peer, Phase};
+use super::sources::Sources;
 use super::timers::Timer;
 use super::{Machine, Output, Owner, Session};
 use crate::{Endpoint, Time};
@@ -19,7 +19,7 @@ use crate::{Endpoint, Time};
 /// One address, and what is known of it.
 #[derive(Debug)]
 pub(super) struct Seed {
-    sources: BTreeSet<Source>,
+    sources: Sources,
     /// Who was last met there.
     peer: Option<Uuid>,
     /// It is ourselves.
@@ -75,7 +75,7 @@ impl Machine {
             return;
         }
         let seed = self.seeds.entry(found.endpoint.clone()).or_insert(Seed {
-            sources: BTreeSet::new(),
+            sources: Sources::default(),
             peer: None,
             own: false,
             dial: None,
@@ -91,7 +91,7 @@ impl Machine {
     /// account. A session that leads there goes on.
     pub fn handle_lost(&mut self, endpoint: &Endpoint, source: Source) {
         if let Some(seed) = self.seeds.get_mut(endpoint) {
-            seed.sources.remove(&source);
+            seed.sources.remove(source);
             if seed.sources.is_empty() {
                 self.timers.clear(&Timer::Seed(endpoint.clone()));
                 if let Some(dial) = self.seeds.remove(endpoint).and_then(|seed| seed.dial) {
@@ -168,7 +168,7 @@ impl Machine {
             seed.peer = Some(uuid);
             seed.failures = 0;
             if let Some(peer) = self.peers.get_mut(&uuid) {
-                peer.via.extend(seed.sources.iter().copied());
+                peer.via.extend(seed.sources);
             }
         }
     }
@@ -345,7 +345,7 @@ impl Machine {
         greeted: &Greeted,
     ) -> Option<(Mailbox, Option<Source>, bool)> {
         let endpoint = self.matching_seed(greeted)?;
-        let source = self.seeds.get(&endpoint)?.sources.first().copied();
+        let source = self.seeds.get(&endpoint)?.sources.first();
         let seed = self.seeds.get_mut(&endpoint)?;
         let dial = seed.dial.take()?;
         self.bind_seed(&endpoint, uuid);
@@ -399,15 +399,11 @@ impl Machine {
         }
         self.mark_own(&endpoint);
         let claimed: Vec<Uuid> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| {
-                !matches!(peer.phase, Phase::Ready(_))
-                    && peer
-                        .mailbox()
-                        .is_some_and(|mailbox| mailbox.endpoint == endpoint)
+            .peers_dialled_at(&endpoint)
+            .filter(|uuid| {
+                let ready = |peer: &Peer| matches!(peer.phase, Phase::Ready(_));
+                !self.peers.get(uuid).is_some_and(ready)
             })
-            .map(|(uuid, _)| *uuid)
             .collect();
         for uuid in claimed {
             self.drop_peer(uuid);

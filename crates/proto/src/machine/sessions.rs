@@ -1,4 +1,5 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use uuid::Uuid;
 
@@ -15,25 +16,39 @@ pub(super) enum Owner {
 /// The mailboxes that are open or being opened.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    owners: BTreeMap<Session, (Owner, u16)>,
-    /// How many of them lead to each port. Nodes rarely share one, so where
-    /// this says that nobody is there, nobody has to be looked for: among a
-    /// thousand peers that would be most of the work of meeting one.
-    ports: BTreeMap<u16, u32>,
+    owners: BTreeMap<Session, (Owner, Place)>,
+    /// The same by where they lead: among a thousand peers, looking for who is
+    /// at an address would be most of the work of meeting one.
+    places: BTreeSet<(Place, Session)>,
 }
 
-/// Unix sockets count as port 0.
-fn port(endpoint: &Endpoint) -> u16 {
-    endpoint.port().unwrap_or(0)
+/// Where an endpoint leads, but for its scope. Names have no address, and unix
+/// sockets neither that nor a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    port: u16,
+    ip: Option<IpAddr>,
 }
+
+impl From<&Endpoint> for Place {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self {
+            port: endpoint.port().unwrap_or(0),
+            ip: endpoint.ip(),
+        }
+    }
+}
+
+const FIRST: Session = Session(0);
+const LAST: Session = Session(u64::MAX);
 
 impl Sessions {
     /// Enters a session, or gives it another owner.
     pub(super) fn insert(&mut self, session: Session, owner: Owner, endpoint: &Endpoint) {
         self.remove(&session);
-        let port = port(endpoint);
-        *self.ports.entry(port).or_default() += 1;
-        self.owners.insert(session, (owner, port));
+        let place = Place::from(endpoint);
+        self.places.insert((place, session));
+        self.owners.insert(session, (owner, place));
     }
 
     pub(super) fn get(&self, session: &Session) -> Option<&Owner> {
@@ -41,13 +56,8 @@ impl Sessions {
     }
 
     pub(super) fn remove(&mut self, session: &Session) -> Option<Owner> {
-        let (owner, port) = self.owners.remove(session)?;
-        if let Some(count) = self.ports.get_mut(&port) {
-            *count -= 1;
-            if *count == 0 {
-                self.ports.remove(&port);
-            }
-        }
+        let (owner, place) = self.owners.remove(session)?;
+        self.places.remove(&(place, *session));
         Some(owner)
     }
 
@@ -55,9 +65,31 @@ impl Sessions {
         self.owners.len()
     }
 
-    /// Whether any session leads to the port of that endpoint.
-    pub(super) fn lead_to_port_of(&self, endpoint: &Endpoint) -> bool {
-        self.ports.contains_key(&port(endpoint))
+    /// The peers with a session to the port and address of that endpoint, oldest
+    /// session first. Whether it leads to just that endpoint, its mailbox knows.
+    pub(super) fn peers_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = Uuid> {
+        let place = Place::from(endpoint);
+        self.peers_in((place, FIRST), (place, LAST))
+    }
+
+    /// The peers with a session to that port, wherever.
+    pub(super) fn peers_at_port(&self, port: u16) -> impl Iterator<Item = Uuid> {
+        let place = |ip| Place { port, ip };
+        let highest = IpAddr::from([u8::MAX; 16]);
+        self.peers_in((place(None), FIRST), (place(Some(highest)), LAST))
+    }
+
+    fn peers_in(
+        &self,
+        first: (Place, Session),
+        last: (Place, Session),
+    ) -> impl Iterator<Item = Uuid> {
+        self.places
+            .range(first..=last)
+            .filter_map(|(_, session)| match self.get(session)? {
+                Owner::Peer(uuid) => Some(*uuid),
+                Owner::Seed(_) => None,
+            })
     }
 }
 
@@ -66,22 +98,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_led_to_until_its_last_session_goes() {
+    fn who_is_at_a_place_is_found_until_the_session_goes() {
         let here: Endpoint = "tcp://127.0.0.1:4000".parse().unwrap();
         let there: Endpoint = "tcp://127.0.0.2:4000".parse().unwrap();
+        let six: Endpoint = "tcp://[ff::1]:4000".parse().unwrap();
+        let name: Endpoint = "tcp://name:4000".parse().unwrap();
         let other: Endpoint = "tcp://127.0.0.1:4001".parse().unwrap();
+        let uuid = |number| Uuid::from_u128(number);
         let mut sessions = Sessions::default();
+        let at = |sessions: &Sessions, endpoint| -> Vec<u128> {
+            let found = sessions.peers_at(endpoint);
+            found.map(|uuid| uuid.as_u128()).collect()
+        };
         sessions.insert(Session(1), Owner::Seed(here.clone()), &here);
-        sessions.insert(Session(2), Owner::Peer(Uuid::nil()), &there);
+        sessions.insert(Session(2), Owner::Peer(uuid(2)), &there);
+        sessions.insert(Session(3), Owner::Peer(uuid(3)), &six);
+        sessions.insert(Session(4), Owner::Peer(uuid(4)), &name);
+        sessions.insert(Session(5), Owner::Peer(uuid(5)), &there);
+        assert!(at(&sessions, &here).is_empty());
         // Another owner, not another session.
-        sessions.insert(Session(1), Owner::Peer(Uuid::nil()), &here);
-        assert_eq!(sessions.len(), 2);
-        assert!(matches!(sessions.get(&Session(1)), Some(Owner::Peer(_))));
-        assert!(sessions.lead_to_port_of(&there) && !sessions.lead_to_port_of(&other));
-        assert!(sessions.remove(&Session(1)).is_some());
-        assert!(sessions.lead_to_port_of(&here));
+        sessions.insert(Session(1), Owner::Peer(uuid(1)), &here);
+        assert_eq!(sessions.len(), 5);
+        assert_eq!(at(&sessions, &here), [1]);
+        assert_eq!(at(&sessions, &there), [2, 5]);
+        assert_eq!(at(&sessions, &six), [3]);
+        assert_eq!(at(&sessions, &name), [4]);
+        assert!(at(&sessions, &other).is_empty());
+        assert_eq!(sessions.peers_at_port(4000).count(), 5);
+        assert_eq!(sessions.peers_at_port(4001).count(), 0);
         assert!(sessions.remove(&Session(2)).is_some());
         assert!(sessions.remove(&Session(2)).is_none());
-        assert!(!sessions.lead_to_port_of(&here));
+        assert_eq!(at(&sessions, &there), [5]);
+        assert_eq!(sessions.peers_at_port(4000).count(), 4);
     }
 }

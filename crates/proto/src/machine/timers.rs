@@ -18,23 +18,25 @@ pub(super) enum Timer {
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     queue: BTreeSet<(Time, Timer)>,
+    /// When each is set, but those of peers: their entries know it.
     set: BTreeMap<Timer, Time>,
+    /// The time of the first: it is asked for after every input.
+    next: Option<Time>,
 }
 
 impl Timers {
     pub(super) fn next(&self) -> Option<Time> {
-        self.queue.first().map(|(at, _)| *at)
+        self.next
     }
 
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Sets or moves a timer.
+    /// Sets or moves a timer that isn't a peer's.
     pub(super) fn set(&mut self, timer: Timer, at: Time) {
-        self.clear(&timer);
-        self.queue.insert((at, timer.clone()));
-        self.set.insert(timer, at);
+        let was = self.set.insert(timer.clone(), at);
+        self.replace(timer, was, Some(at));
     }
 
     pub(super) fn set_if_none(&mut self, timer: Timer, at: Time) {
@@ -48,18 +50,82 @@ impl Timers {
     }
 
     pub(super) fn clear(&mut self, timer: &Timer) {
-        if let Some(at) = self.set.remove(timer) {
-            self.queue.remove(&(at, timer.clone()));
+        let was = self.set.remove(timer);
+        self.replace(timer.clone(), was, None);
+    }
+
+    /// Sets, moves or clears the timer of a peer, which knows when it was set.
+    pub(super) fn set_peer(&mut self, uuid: Uuid, was: Option<Time>, at: Option<Time>) {
+        self.replace(Timer::Peer(uuid), was, at);
+    }
+
+    /// The first timer that is due, and since when.
+    pub(super) fn pop(&mut self, now: Time) -> Option<(Time, Timer)> {
+        if self.next? > now {
+            return None;
+        }
+        let (at, timer) = self.queue.pop_first()?;
+        if !matches!(timer, Timer::Peer(_)) {
+            self.set.remove(&timer);
+        }
+        self.look();
+        Some((at, timer))
+    }
+
+    fn replace(&mut self, timer: Timer, was: Option<Time>, at: Option<Time>) {
+        let mut timer = timer;
+        if let Some(was) = was {
+            let entry = (was, timer);
+            self.queue.remove(&entry);
+            timer = entry.1;
+        }
+        if let Some(at) = at {
+            self.queue.insert((at, timer));
+        }
+        if was == self.next || at.is_some_and(|at| self.next.is_none_or(|next| at < next)) {
+            self.look();
         }
     }
 
-    /// The first timer that is due.
-    pub(super) fn pop(&mut self, now: Time) -> Option<Timer> {
-        if self.queue.first()?.0 > now {
-            return None;
-        }
-        let (_, timer) = self.queue.pop_first()?;
-        self.set.remove(&timer);
-        Some(timer)
+    fn look(&mut self) {
+        self.next = self.queue.first().map(|(at, _)| *at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn at(seconds: u64) -> Time {
+        Time::from_origin(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn the_first_is_known_whatever_is_set_moved_and_cleared() {
+        let mut timers = Timers::default();
+        assert_eq!(timers.next(), None);
+        timers.set(Timer::Announce, at(5));
+        timers.set_peer(Uuid::nil(), None, Some(at(3)));
+        timers.set_if_none(Timer::Announce, at(1));
+        assert_eq!((timers.next(), timers.len()), (Some(at(3)), 2));
+        timers.set_peer(Uuid::nil(), Some(at(3)), Some(at(7)));
+        assert_eq!((timers.next(), timers.len()), (Some(at(5)), 2));
+        timers.set(Timer::Announce, at(8));
+        assert_eq!(timers.next(), Some(at(7)));
+        timers.set(Timer::Sweep, at(6));
+        timers.clear(&Timer::Sweep);
+        timers.clear(&Timer::Sweep);
+        assert_eq!(timers.next(), Some(at(7)));
+        assert_eq!(timers.pop(at(6)), None);
+        assert_eq!(timers.pop(at(7)), Some((at(7), Timer::Peer(Uuid::nil()))));
+        assert_eq!(timers.when(&Timer::Announce), Some(at(8)));
+        assert_eq!(timers.pop(at(9)), Some((at(8), Timer::Announce)));
+        assert_eq!(timers.when(&Timer::Announce), None);
+        assert_eq!((timers.next(), timers.len()), (None, 0));
+        timers.set_peer(Uuid::nil(), None, Some(at(9)));
+        timers.set_peer(Uuid::nil(), Some(at(9)), None);
+        assert_eq!((timers.next(), timers.len()), (None, 0));
     }
 }
