@@ -1,0 +1,50 @@
+//! What twenty nodes say to each other in virtual time, where nobody says
+//! anything of his own. The same source gives the same figures, to the last one.
+
+use std::error::Error;
+use std::time::Duration;
+
+use zre_sim::{Options, World};
+
+use crate::limits::Cost;
+
+const NODES: usize = 20;
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Until they have all met.
+const MEETING: Duration = Duration::from_secs(10);
+
+/// Everything that chance decides follows from it.
+const SEED: u64 = 1;
+
+pub(crate) fn figures() -> Result<Vec<(&'static str, Cost)>, Box<dyn Error>> {
+    let mut world = World::new(Options::new(NODES, SEED));
+    world.run(MEETING)?;
+    world.check_whole()?;
+    let met = world.report();
+    world.run(HOUR)?;
+    world.check_whole()?;
+    let later = world.report();
+    let (nodes, pairs) = (NODES as f64, (NODES * (NODES - 1)) as f64);
+    let messages = |report: &zre_sim::Report| report.messages.values().sum::<u64>() as f64;
+    let (beacons, said) = (
+        (later.beacons - met.beacons) as f64,
+        messages(&later) - messages(&met),
+    );
+    Ok(vec![
+        ("20 nodes meet: dials a pair", met.dials as f64 / pairs),
+        ("20 nodes meet: messages a pair", messages(&met) / pairs),
+        ("20 nodes idle: beacons a node and hour", beacons / nodes),
+        ("20 nodes idle: messages a pair and hour", said / pairs),
+        ("20 nodes idle: happenings a node and hour", {
+            let happened = (later.happenings - met.happenings) as f64;
+            happened / nodes
+        }),
+    ]
+    .into_iter()
+    .map(|(name, work)| {
+        let allocations = None;
+        (name, Cost { work, allocations })
+    })
+    .collect())
+}
