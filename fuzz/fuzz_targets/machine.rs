@@ -247,6 +247,7 @@ impl World {
             | Event::Shout { peer, .. }
             | Event::Evasive { peer }
             | Event::Silent { peer }
+            | Event::Pong { peer, .. }
             | Event::Responsive { peer } => assert!(self.here.contains_key(&peer)),
             Event::State { peer, from, to } => {
                 assert!(self.here.contains_key(&peer));

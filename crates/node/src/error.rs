@@ -93,6 +93,23 @@ pub enum SendError {
     Stopped,
 }
 
+/// Why no round trip was measured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PingError {
+    /// The peer isn't here, has gone before it answered, or the node has
+    /// stopped.
+    #[error(transparent)]
+    Peer(#[from] SendError),
+    /// No answer came in that time. The peer may still be there: it, or the
+    /// network, is slow, or it reads nothing now.
+    #[error("no answer within {0:?}: the peer may be slow, or not reading")]
+    Elapsed(Duration),
+    /// 32 PINGs to the peer aren't answered, and no further one was sent.
+    #[error("32 pings to the peer aren't answered: wait for one of them")]
+    TooMany,
+}
+
 /// Why a command to the node wasn't carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

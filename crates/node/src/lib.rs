@@ -72,7 +72,7 @@ mod view;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;
-pub use error::{CommandError, SendError, StartError, WaitError};
+pub use error::{CommandError, PingError, SendError, StartError, WaitError};
 pub use event::{Event, Events};
 pub use listen::{Listen, ListenError};
 pub use node::{Node, SendPolicy, Shouted};

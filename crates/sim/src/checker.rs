@@ -95,6 +95,9 @@ impl Checker {
                 }
                 view.state = *to;
             }
+            Event::Pong { peer, .. } => {
+                self.view(*peer, "Pong")?;
+            }
             Event::Conflict { .. } => {}
         }
         Ok(())

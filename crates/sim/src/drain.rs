@@ -358,6 +358,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Silent { .. } => "Silent",
         Event::Responsive { .. } => "Responsive",
         Event::State { .. } => "State",
+        Event::Pong { .. } => "Pong",
         Event::Conflict { .. } => "Conflict",
     }
 }

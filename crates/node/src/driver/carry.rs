@@ -101,6 +101,7 @@ impl Driver {
                 {
                     gossiper.forget(peer);
                 }
+                self.pings.forget(peer);
                 let known = self.peers.remove(&peer);
                 if let Some(known) = &known {
                     self.note_neighbour(false, known.link());
@@ -132,6 +133,10 @@ impl Driver {
             Happening::Silent { peer } => self.peer(peer).map(|peer| Event::Silent { peer }),
             Happening::Responsive { peer } => {
                 self.peer(peer).map(|peer| Event::Responsive { peer })
+            }
+            Happening::Pong { peer, round_trip } => {
+                self.pings.answer(peer, round_trip);
+                None
             }
             Happening::Conflict { peer } => Some(Event::Conflict { uuid: peer }),
         };

@@ -9,6 +9,7 @@ mod carry;
 mod clock;
 mod dial;
 mod identity;
+mod ping;
 mod receive;
 mod request;
 
@@ -29,6 +30,7 @@ pub(crate) use self::clock::Clock;
 use self::clock::time_asleep;
 use self::dial::{Dial, Resolved, Way};
 pub(crate) use self::identity::identity_of;
+use self::ping::PingWaiters;
 pub(crate) use self::request::Request;
 use crate::announcer::Announcer;
 use crate::discovery::gossip::Gossiper;
@@ -66,6 +68,7 @@ pub(crate) struct Driver {
     view: Arc<View>,
     ways: HashMap<Session, Way>,
     peers: HashMap<Uuid, Peer>,
+    pings: PingWaiters,
     /// Who was heard last: mostly it is who is heard next.
     recent: Option<Peer>,
     neighbours: Neighbours,
@@ -125,6 +128,7 @@ impl Driver {
             view,
             ways: HashMap::new(),
             peers: HashMap::new(),
+            pings: PingWaiters::default(),
             recent: None,
             neighbours: Neighbours::new(),
             connections: HashMap::new(),
@@ -311,11 +315,7 @@ impl Driver {
 
     fn handle_pressure(&mut self, peer: Peer, on: bool) {
         // Nothing of a peer follows its exit.
-        if self
-            .peers
-            .get(&peer.uuid())
-            .is_some_and(|now| now.is(&peer))
-        {
+        if self.is_here(&peer) {
             tracing::debug!(%peer, on, "the queue to a peer");
             self.events.send(Event::Backpressure { peer, on });
         }

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 use zre_proto::{LimitError, State};
 
 use super::Driver;
-use crate::Stats;
+use super::ping::PingReply;
+use crate::{Peer, Stats};
 
 /// What the application asks of the driver.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(crate) enum Request {
     Join(String, oneshot::Sender<Result<bool, LimitError>>),
     Leave(String, oneshot::Sender<bool>),
     SetState(State, oneshot::Sender<()>),
+    Ping(Peer, PingReply),
     Stats(oneshot::Sender<Stats>),
     Shutdown(Duration, oneshot::Sender<()>),
 }
@@ -39,6 +41,7 @@ impl Driver {
                 self.carry_out();
                 let _ = reply.send(left);
             }
+            Request::Ping(peer, reply) => self.ping(&peer, reply),
             Request::Stats(reply) => {
                 let _ = reply.send(self.stats());
             }

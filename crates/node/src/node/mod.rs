@@ -1,3 +1,4 @@
+mod ping;
 mod sending;
 
 use std::collections::BTreeSet;

@@ -327,6 +327,7 @@ impl Machine {
             }
         }
         self.disconnect(live.mailbox.session);
+        self.pings.forget(uuid);
         tracing::debug!(%uuid, %reason, "exit");
         self.event(Event::Exit {
             peer: uuid,

@@ -2,9 +2,9 @@
 //!
 //! Read in this order: `output` (what goes in and comes out), `peer` (where
 //! a peer can stand), `greeting` and `dialling` (how it gets there), `traffic`
-//! (what it says then), `presence` (what its silence means), `leaving` (how it
-//! and we go), `conflict` (two that claim the same), `seeds` (addresses without
-//! a UUID).
+//! (what it says then), `presence` (what its silence means), `ping` (how far
+//! away it is), `leaving` (how it and we go), `conflict` (two that claim the
+//! same), `seeds` (addresses without a UUID).
 
 mod config;
 mod conflict;
@@ -13,6 +13,7 @@ mod greeting;
 mod leaving;
 mod output;
 mod peer;
+mod ping;
 mod presence;
 mod seeds;
 mod sessions;
@@ -35,9 +36,11 @@ pub use output::{
     Source, Up,
 };
 pub use peer::STATE_HEADER;
+pub use ping::PingRefused;
 
 use leaving::Departure;
 use peer::{Address, Peer, Phase, ShortWraps};
+use ping::Pings;
 use seeds::Seed;
 use sessions::{Owner, Sessions};
 use timers::{Timer, Timers};
@@ -69,6 +72,7 @@ pub struct Machine {
     /// The least time between two beacons, if it is longer than the interval.
     stretch: Duration,
     departure: Option<Departure>,
+    pings: Pings,
     timers: Timers,
     /// Since when nobody reads what peers send.
     paused_at: Option<Time>,
@@ -103,6 +107,7 @@ impl Machine {
             twin: None,
             stretch: Duration::ZERO,
             departure: None,
+            pings: Pings::default(),
             timers: Timers::default(),
             paused_at: None,
             paused_round: Time::ZERO,

@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -137,6 +138,14 @@ pub enum Event {
     Responsive {
         /// Who.
         peer: Uuid,
+    },
+    /// A peer answered the oldest PING that the application asked for and that
+    /// it hadn't answered yet.
+    Pong {
+        /// Who.
+        peer: Uuid,
+        /// From the PING's going out to its answer.
+        round_trip: Duration,
     },
     /// A peer's state changed.
     State {

@@ -192,6 +192,7 @@ impl Machine {
             contest.pings = contest.pings.saturating_sub(1);
             contest.pings == 0
         });
+        self.tell_round_trip(now, uuid);
         if older_lives {
             self.newcomer_loses(now, uuid);
         }

@@ -50,6 +50,7 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::Silent { peer } => format!("silent {}", id(peer)),
         Event::Responsive { peer } => format!("responsive {}", id(peer)),
         Event::State { peer, from, to } => format!("state {} {from} {to}", id(peer)),
+        Event::Pong { peer, round_trip } => format!("pong {} {round_trip:?}", id(peer)),
         Event::Conflict { peer } => format!("conflict {}", id(peer)),
     }
 }
@@ -85,6 +86,7 @@ impl Discipline {
                 assert!(self.here.contains_key(peer), "state before enter");
                 assert_ne!(from, to);
             }
+            Event::Pong { peer, .. } => assert!(self.here.contains_key(peer), "a pong of nobody"),
             Event::Whisper { peer, .. } | Event::Shout { peer, .. } => {
                 assert!(self.here.contains_key(peer), "a message before enter");
             }

@@ -20,6 +20,7 @@ mod floods;
 mod greeting;
 mod leaving;
 mod pair;
+mod ping;
 mod presence;
 mod seeds;
 mod state;
