@@ -61,6 +61,9 @@ mod discovery;
 mod driver;
 mod error;
 mod event;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod listen;
 mod neighbours;
 mod node;

@@ -42,7 +42,7 @@ pub(super) async fn ask(dns: &Dns, resolver: &Resolver) -> Answer {
         ..Answer::default()
     };
     let name = dns.name();
-    let mut targets: Vec<(u16, u16, Endpoint, Option<Uuid>)> = Vec::new();
+    let mut targets = Vec::new();
     let (direct, instances) = tokio::join!(
         lookup(resolver, &name, RecordType::SRV),
         lookup(resolver, &name, RecordType::PTR),
@@ -56,23 +56,12 @@ pub(super) async fn ask(dns: &Dns, resolver: &Resolver) -> Answer {
         let uuid = answer.take_txt(txt);
         answer.take_srv(srv, uuid, &mut targets);
     }
-    // RFC 2782: "A client MUST attempt to contact the target host with the
-    // lowest-numbered priority it can reach". Every node of the network is to be
-    // reached, so that is only an order; of one priority, the heavier first.
-    targets.sort_by_key(|(priority, weight, ..)| (*priority, u16::MAX - weight));
-    for (_, _, endpoint, uuid) in targets {
-        // A record may be listed both ways; the one that names the node wins.
-        match answer
-            .found
-            .iter_mut()
-            .find(|(known, _)| *known == endpoint)
-        {
-            Some((_, who)) => *who = who.or(uuid),
-            None => answer.found.push((endpoint, uuid)),
-        }
-    }
+    answer.list(targets);
     answer
 }
+
+/// Priority, weight, where, and who if that is known.
+type Target = (u16, u16, Endpoint, Option<Uuid>);
 
 /// Records, none, or no answer.
 type Records = Result<Vec<Record>, NetError>;
@@ -96,6 +85,21 @@ fn judge(found: Result<hickory_resolver::lookup::Lookup, NetError>) -> Records {
 }
 
 impl Answer {
+    /// Lists what was said, in the order in which it is to be tried.
+    fn list(&mut self, mut targets: Vec<Target>) {
+        // RFC 2782: "A client MUST attempt to contact the target host with the
+        // lowest-numbered priority it can reach". Every node of the network is to be
+        // reached, so that is only an order; of one priority, the heavier first.
+        targets.sort_by_key(|(priority, weight, ..)| (*priority, u16::MAX - weight));
+        for (_, _, endpoint, uuid) in targets {
+            // A record may be listed both ways; the one that names the node wins.
+            match self.found.iter_mut().find(|(known, _)| *known == endpoint) {
+                Some((_, who)) => *who = who.or(uuid),
+                None => self.found.push((endpoint, uuid)),
+            }
+        }
+    }
+
     fn open(&mut self, records: Records) -> Vec<Record> {
         records.unwrap_or_else(|error| {
             tracing::debug!(%error, "no answer to a question");
@@ -109,12 +113,7 @@ impl Answer {
         self.ttl = Some(self.ttl.map_or(ttl, |least| least.min(ttl)));
     }
 
-    fn take_srv(
-        &mut self,
-        records: Records,
-        uuid: Option<Uuid>,
-        targets: &mut Vec<(u16, u16, Endpoint, Option<Uuid>)>,
-    ) {
+    fn take_srv(&mut self, records: Records, uuid: Option<Uuid>, targets: &mut Vec<Target>) {
         for record in self.open(records) {
             let RData::SRV(srv) = &record.data else {
                 continue;
@@ -186,6 +185,44 @@ fn uuid_of(txt: &TXT) -> Option<Uuid> {
             .then(|| Uuid::try_parse(value).ok())
             .flatten()
     })
+}
+
+/// What a name server may say, without the name server: the answer to the
+/// question for SRV records, the one for PTR records, and for each instance SRV
+/// and TXT. Checks what holds whatever it says.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(messages: &[&[u8]]) -> Answer {
+    use hickory_resolver::proto::op::Message;
+
+    let mut messages = messages.iter().map(|bytes| {
+        let message = Message::from_vec(bytes)?;
+        Ok(message.answers)
+    });
+    let mut next = || messages.next().unwrap_or_else(|| Ok(Vec::new()));
+    let mut answer = Answer {
+        complete: true,
+        ..Answer::default()
+    };
+    let mut targets = Vec::new();
+    let (direct, instances) = (next(), next());
+    answer.take_srv(direct, None, &mut targets);
+    let instances = answer.take_instances(instances);
+    assert!(instances.len() <= INSTANCES);
+    for _ in instances {
+        let (srv, txt) = (next(), next());
+        let uuid = answer.take_txt(txt);
+        answer.take_srv(srv, uuid, &mut targets);
+    }
+    answer.list(targets);
+    assert!(answer.found.len() <= RECORDS);
+    let distinct: std::collections::BTreeSet<_> =
+        answer.found.iter().map(|(endpoint, _)| endpoint).collect();
+    assert_eq!(distinct.len(), answer.found.len());
+    for (endpoint, _) in &answer.found {
+        assert!(matches!(endpoint, Endpoint::Host { port: 1.., .. }));
+        assert_eq!(endpoint.to_string().parse().as_ref(), Ok(endpoint));
+    }
+    answer
 }
 
 #[cfg(test)]

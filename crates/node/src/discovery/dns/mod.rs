@@ -109,6 +109,17 @@ fn when_next(answer: &Answer, waits: &mut u32) -> Duration {
     base.mul_f64(1.0 + 0.1 * fastrand::f64())
 }
 
+/// Checks what holds whatever a name server says.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz(messages: &[&[u8]]) {
+    let answer = answer::fuzz(messages);
+    let mut waits = 0;
+    for _ in 0..40 {
+        let wait = when_next(&answer, &mut waits);
+        assert!(wait >= RETRY.0 && wait <= REFRESH_MAX.mul_f64(1.1));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

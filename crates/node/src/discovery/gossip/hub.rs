@@ -291,7 +291,7 @@ impl Hub {
 
 /// `endpoint`, or `endpoint|public key`. Neither ipc, which means nothing on
 /// another host, nor an address that stands for all.
-fn endpoint_of(value: &str) -> Option<Endpoint> {
+pub(super) fn endpoint_of(value: &str) -> Option<Endpoint> {
     let text = value.split('|').next()?;
     let endpoint = Endpoint::from_wire(text).ok()?;
     let dialled = match &endpoint {

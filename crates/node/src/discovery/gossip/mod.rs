@@ -7,6 +7,8 @@
 //! A connection carries both directions, ROUTER on the side that listens, DEALER
 //! on the one that dials, so the one-way sessions of ZRE don't fit it.
 
+#[cfg(fuzzing)]
+mod fuzz;
 mod hub;
 mod link;
 mod message;
@@ -22,6 +24,8 @@ use uuid::Uuid;
 use zre_proto::Endpoint;
 use zre_zmtp::SocketType;
 
+#[cfg(fuzzing)]
+pub(crate) use fuzz::fuzz;
 use hub::{Hub, Neighbour, Report};
 use link::{Link, LinkError};
 

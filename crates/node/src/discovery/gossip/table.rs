@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::message::Message;
 
 /// How many tuples are held. Who sends more is a flood; refused ones are counted.
-const TUPLES: usize = 4096;
+pub(super) const TUPLES: usize = 4096;
 
 /// How often the value of one key may change. Two neighbours that disagree about
 /// a key would otherwise send it around as fast as the network carries it.
