@@ -3,7 +3,7 @@
 use zre::{Node, StateError};
 
 use crate::json::{Command, message};
-use crate::report::{Group, Known, Member, Own, Report, groups};
+use crate::report::{Known, Member, Own, Report, groups};
 
 /// Carries out a command; the answer says that it was, or what was asked for.
 ///
@@ -12,7 +12,7 @@ use crate::report::{Group, Known, Member, Own, Report, groups};
 ///
 /// # Errors
 /// Why it can't be carried out, in words.
-pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report<'static>, String> {
+pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report, String> {
     fn plain(error: impl std::error::Error) -> String {
         error.to_string()
     }
@@ -29,7 +29,7 @@ pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report<'s
             let peer = node.peer(&peer).map_err(plain)?;
             node.whisper(&peer, message(frames)).await.map_err(plain)?;
             Ok(Report::Done {
-                peers: Some(vec![Member::of(&peer)]),
+                peers: Some(vec![Member::new(&peer)]),
                 full: Vec::new(),
             })
         }
@@ -38,8 +38,8 @@ pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report<'s
             let shouted = node.shout(group, message(frames)).await.map_err(plain)?;
             peers.retain(|peer| !shouted.full.contains(peer) && !shouted.gone.contains(peer));
             Ok(Report::Done {
-                peers: Some(peers.iter().map(Member::of).collect()),
-                full: shouted.full.iter().map(Member::of).collect(),
+                peers: Some(peers.iter().map(Member::new).collect()),
+                full: shouted.full.iter().map(Member::new).collect(),
             })
         }
         Command::State { state } => {
@@ -49,15 +49,14 @@ pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report<'s
         }
         Command::Peers {} => Ok(Report::Peers { peers: known(node) }),
         Command::Groups {} => {
-            let peers = known(node);
-            let groups = groups(&peers).into_iter().map(Group::into_owned).collect();
+            let groups = groups(&known(node));
             Ok(Report::Groups { groups })
         }
-        Command::Node {} => Ok(Report::Node(Own::new(node).into_owned())),
+        Command::Node {} => Ok(Report::Node(Own::new(node))),
         Command::Watch {} | Command::Stop {} => Ok(Report::done()),
     }
 }
 
-fn known(node: &Node) -> Vec<Known<'static>> {
-    node.peers().iter().map(Known::of).collect()
+fn known(node: &Node) -> Vec<Known> {
+    node.peers().iter().map(Known::new).collect()
 }

@@ -95,7 +95,7 @@ pub(crate) async fn peers(
             json::line(peer, &mut lines);
         }
     } else {
-        let row = |peer: &Known<'_>| {
+        let row = |peer: &Known| {
             let groups: Vec<_> = peer.groups.iter().map(|g| shown(g).into()).collect();
             vec![
                 shown(&peer.name).into(),
@@ -125,7 +125,7 @@ pub(crate) async fn groups(
             json::line(group, &mut lines);
         }
     } else {
-        let row = |group: &Group<'_>| {
+        let row = |group: &Group| {
             let names: Vec<_> = group.peers.iter().map(|p| shown(&p.name).into()).collect();
             vec![
                 shown(&group.group).into(),
@@ -142,11 +142,7 @@ pub(crate) async fn groups(
 impl Census {
     /// Those that were here when enough were, or when the time was over; those
     /// whom a running node knows, where there is one.
-    async fn take(
-        &self,
-        builder: Builder,
-        control: Option<&Path>,
-    ) -> Result<Vec<Known<'static>>, Failure> {
+    async fn take(&self, builder: Builder, control: Option<&Path>) -> Result<Vec<Known>, Failure> {
         let mut peers = match control {
             Some(path) => remote::peers(path).await?,
             None => self.look(builder).await?,
@@ -155,12 +151,12 @@ impl Census {
         Ok(peers)
     }
 
-    async fn look(&self, builder: Builder) -> Result<Vec<Known<'static>>, Failure> {
+    async fn look(&self, builder: Builder) -> Result<Vec<Known>, Failure> {
         let (peers, _) = visit(builder, async |visit| {
             let wanted = self.count.unwrap_or(usize::MAX);
             let enough = |node: &zre::Node| (node.peers().len() >= wanted).then_some(());
             visit.until(self.wait, enough).await;
-            Ok(visit.node().peers().iter().map(Known::of).collect())
+            Ok(visit.node().peers().iter().map(Known::new).collect())
         })
         .await?;
         Ok(peers)

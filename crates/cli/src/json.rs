@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use zre::Message;
 
 /// A line of input.
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "cmd", rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Command {
     /// Be in a group.

@@ -19,10 +19,13 @@ mod program;
 mod remote;
 mod report;
 mod send;
+mod sentence;
 mod signals;
+mod station;
 mod text;
 mod values;
 mod visit;
+mod watch;
 
 use std::fmt::Display;
 use std::io::Write as _;
@@ -43,6 +46,7 @@ use crate::options::Options;
 use crate::paper::{CompletionsCommand, ManCommand};
 use crate::remote::{JoinCommand, LeaveCommand, StateCommand, StopCommand};
 use crate::send::{ShoutCommand, WhisperCommand};
+use crate::watch::WatchCommand;
 
 /// Programs on a network find each other and talk: no server, no configuration.
 ///
@@ -79,6 +83,7 @@ nothing leaves this host. Where they don't, `zre doctor` finds out why.
 enum Subcommands {
     Chat(ChatCommand),
     Node(NodeCommand),
+    Watch(WatchCommand),
     Peers(PeersCommand),
     Groups(GroupsCommand),
     Whisper(WhisperCommand),
@@ -120,6 +125,10 @@ impl Subcommands {
                 chat::chat(command.options.groups(), builder).await
             }
             Self::Node(command) => node::node(command.json, builder(&command.options), path).await,
+            Self::Watch(command) => {
+                let builder = builder(&command.options);
+                watch::watch(command, builder, path).await
+            }
             Self::Peers(PeersCommand { census }) => {
                 let builder = builder(&census.options);
                 census::peers(census, builder, path).await

@@ -14,7 +14,7 @@ use crate::json::Command;
 use crate::options::Options;
 use crate::program::{Face, Failure, Reads, run};
 use crate::report::{Own, Report};
-use crate::text::{self, shown};
+use crate::sentence::sentence;
 
 /// Run a node: in view of people, or for a script.
 ///
@@ -150,91 +150,13 @@ struct Plain;
 
 impl Face for Plain {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {
-        let uuid = node.uuid().simple();
-        let _ = writeln!(
-            lines,
-            "{} is up at {} ({uuid}); Ctrl-C leaves",
-            shown(node.name()),
-            node.endpoint()
-        );
+        tell(&Report::Started(Own::new(node)), lines);
     }
 
     fn event(&self, event: &Event, lines: &mut Vec<u8>) {
-        let line = match event {
-            Event::Enter { peer } => {
-                let mut line = format!(
-                    "{} is here, at {} by {} ({})",
-                    shown(peer.name()),
-                    shown(&peer.endpoint().to_string()),
-                    peer.link(),
-                    peer.uuid().simple()
-                );
-                for (key, value) in peer.headers() {
-                    line += &format!("\n    {}: {}", shown(key), shown(value));
-                }
-                line
-            }
-            Event::Exit {
-                peer,
-                reason,
-                unconfirmed: 0,
-            } => format!("{} has gone: {reason}", shown(peer.name())),
-            Event::Exit {
-                peer,
-                reason,
-                unconfirmed,
-            } => format!(
-                "{} has gone: {reason}; {unconfirmed} messages to it may be lost",
-                shown(peer.name())
-            ),
-            Event::Join { peer, group } => {
-                format!("{} joined {}", shown(peer.name()), shown(group))
-            }
-            Event::Leave { peer, group } => {
-                format!("{} left {}", shown(peer.name()), shown(group))
-            }
-            Event::Whisper { peer, message } => {
-                format!(
-                    "{} whispers: {}",
-                    shown(peer.name()),
-                    text::message(message)
-                )
-            }
-            Event::Shout {
-                peer,
-                group,
-                message,
-            } => format!(
-                "[{}] {}: {}",
-                shown(group),
-                shown(peer.name()),
-                text::message(message)
-            ),
-            Event::State { peer, from, to } => {
-                format!("{} is {to}, was {from}", shown(peer.name()))
-            }
-            Event::Evasive { peer } => format!("{} doesn't answer", shown(peer.name())),
-            Event::Silent { peer } => {
-                format!("{} still doesn't answer", shown(peer.name()))
-            }
-            Event::Responsive { peer } => format!("{} answers again", shown(peer.name())),
-            Event::Conflict { uuid } => {
-                format!(
-                    "two nodes use the UUID {}: give each its own",
-                    uuid.simple()
-                )
-            }
-            Event::Discovery {
-                up,
-                interface,
-                reason,
-            } => {
-                let state = if *up { "in use" } else { "out of use" };
-                format!("{interface} is {state}: {reason}")
-            }
-            _ => return,
-        };
-        let _ = writeln!(lines, "{line}");
+        if let Some(report) = Report::of(event) {
+            tell(&report, lines);
+        }
     }
 
     fn unreadable(&self, _why: &str, _lines: &mut Vec<u8>) {}
@@ -244,4 +166,12 @@ impl Face for Plain {
     }
 
     fn stopped(&self, _lines: &mut Vec<u8>) {}
+}
+
+/// Appends what a person reads of it.
+pub(crate) fn tell(report: &Report, lines: &mut Vec<u8>) {
+    if let Some(line) = sentence(report) {
+        // Writing to memory doesn't fail.
+        let _ = writeln!(lines, "{line}");
+    }
 }

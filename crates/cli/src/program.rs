@@ -48,6 +48,8 @@ pub(crate) enum Failure {
     Send(#[from] SendError),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error("the node has ended")]
+    Gone,
     #[error("standard input: {0}")]
     Input(&'static str),
     #[error(

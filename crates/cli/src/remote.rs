@@ -109,7 +109,7 @@ impl From<StopCommand> for Command {
 }
 
 /// Those whom the node knows.
-pub(crate) async fn peers(path: &Path) -> Result<Vec<Known<'static>>, Failure> {
+pub(crate) async fn peers(path: &Path) -> Result<Vec<Known>, Failure> {
     match Remote::connect(path).await?.ask(&Command::Peers {}).await? {
         Report::Peers { peers } => Ok(peers),
         other => Err(strange(path, &other)),
@@ -157,7 +157,7 @@ async fn send(
     Ok(sent)
 }
 
-fn strange(path: &Path, answer: &Report<'_>) -> Failure {
+fn strange(path: &Path, answer: &Report) -> Failure {
     let mut line = Vec::new();
     answer.write(&mut line);
     let why = format!(

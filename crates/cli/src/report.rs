@@ -1,6 +1,5 @@
 //! The JSON lines that `zre node --json` says.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -9,60 +8,60 @@ use zre::{Event, Node, Peer, Uuid};
 
 use crate::json::{self, Frame, frames};
 
-/// A line of output. What is made here borrows; what is read owns.
+/// A line of output.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub(crate) enum Report<'a> {
-    Started(Own<'a>),
-    Enter(Known<'a>),
+pub(crate) enum Report {
+    Started(Own),
+    Enter(Known),
     Exit {
         peer: String,
-        name: Cow<'a, str>,
+        name: String,
         reason: String,
         unconfirmed: u64,
     },
     Join {
         peer: String,
-        name: Cow<'a, str>,
-        group: Cow<'a, str>,
+        name: String,
+        group: String,
     },
     Leave {
         peer: String,
-        name: Cow<'a, str>,
-        group: Cow<'a, str>,
+        name: String,
+        group: String,
     },
     Whisper {
         peer: String,
-        name: Cow<'a, str>,
+        name: String,
         frames: Vec<Frame>,
     },
     Shout {
         peer: String,
-        name: Cow<'a, str>,
-        group: Cow<'a, str>,
+        name: String,
+        group: String,
         frames: Vec<Frame>,
     },
     State {
         peer: String,
-        name: Cow<'a, str>,
+        name: String,
         from: String,
         to: String,
     },
     Evasive {
         peer: String,
-        name: Cow<'a, str>,
+        name: String,
     },
     Silent {
         peer: String,
-        name: Cow<'a, str>,
+        name: String,
     },
     Responsive {
         peer: String,
-        name: Cow<'a, str>,
+        name: String,
     },
     Backpressure {
         peer: String,
-        name: Cow<'a, str>,
+        name: String,
         on: bool,
     },
     Conflict {
@@ -70,24 +69,24 @@ pub(crate) enum Report<'a> {
     },
     Discovery {
         up: bool,
-        interface: Cow<'a, str>,
+        interface: String,
         address: String,
-        reason: Cow<'a, str>,
+        reason: String,
     },
     Peers {
-        peers: Vec<Known<'a>>,
+        peers: Vec<Known>,
     },
     Groups {
-        groups: Vec<Group<'a>>,
+        groups: Vec<Group>,
     },
-    Node(Own<'a>),
+    Node(Own),
     /// A command was carried out: whose queues took the message, and whose had
     /// no room.
     Done {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        peers: Option<Vec<Member<'a>>>,
+        peers: Option<Vec<Member>>,
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        full: Vec<Member<'a>>,
+        full: Vec<Member>,
     },
     Error {
         message: String,
@@ -97,128 +96,87 @@ pub(crate) enum Report<'a> {
 
 /// The node itself.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Own<'a> {
+pub(crate) struct Own {
     pub(crate) uuid: String,
-    pub(crate) name: Cow<'a, str>,
+    pub(crate) name: String,
     pub(crate) endpoint: String,
     pub(crate) groups: Vec<String>,
 }
 
 /// A peer, with all that is known of it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Known<'a> {
+pub(crate) struct Known {
     pub(crate) peer: String,
-    pub(crate) name: Cow<'a, str>,
-    pub(crate) headers: Cow<'a, BTreeMap<String, String>>,
+    pub(crate) name: String,
+    pub(crate) headers: BTreeMap<String, String>,
     pub(crate) endpoint: String,
     pub(crate) link: String,
     pub(crate) state: String,
     pub(crate) groups: Vec<String>,
     pub(crate) via: Vec<String>,
+    /// Seconds since it was heard last, where somebody asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) silence: Option<f64>,
 }
 
 /// A peer where its UUID and name say enough.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Member<'a> {
+pub(crate) struct Member {
     pub(crate) peer: String,
-    pub(crate) name: Cow<'a, str>,
+    pub(crate) name: String,
 }
 
 /// A group and who is in it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct Group<'a> {
+pub(crate) struct Group {
     pub(crate) group: String,
-    pub(crate) peers: Vec<Member<'a>>,
+    pub(crate) peers: Vec<Member>,
 }
 
-impl<'a> Own<'a> {
-    pub(crate) fn new(node: &'a Node) -> Self {
+impl Own {
+    pub(crate) fn new(node: &Node) -> Self {
         Self {
             uuid: hex(node.uuid()),
-            name: node.name().into(),
+            name: node.name().to_owned(),
             endpoint: node.endpoint().to_string(),
             groups: node.own_groups().iter().map(ToString::to_string).collect(),
         }
     }
-
-    pub(crate) fn into_owned(self) -> Own<'static> {
-        Own {
-            uuid: self.uuid,
-            name: Cow::Owned(self.name.into_owned()),
-            endpoint: self.endpoint,
-            groups: self.groups,
-        }
-    }
 }
 
-impl Group<'_> {
-    pub(crate) fn into_owned(self) -> Group<'static> {
-        let owned = |member: Member<'_>| Member {
-            peer: member.peer,
-            name: Cow::Owned(member.name.into_owned()),
-        };
-        Group {
-            group: self.group,
-            peers: self.peers.into_iter().map(owned).collect(),
-        }
-    }
-}
-
-impl<'a> Known<'a> {
-    pub(crate) fn new(peer: &'a Peer) -> Self {
+impl Known {
+    pub(crate) fn new(peer: &Peer) -> Self {
         Self {
             peer: hex(peer.uuid()),
-            name: peer.name().into(),
-            headers: Cow::Borrowed(peer.headers()),
+            name: peer.name().to_owned(),
+            headers: peer.headers().clone(),
             endpoint: peer.endpoint().to_string(),
             link: peer.link().to_string(),
             state: peer.state().to_string(),
             groups: peer.groups().iter().map(ToString::to_string).collect(),
             via: peer.via().iter().map(ToString::to_string).collect(),
-        }
-    }
-
-    /// The same, independent of what it was made from.
-    pub(crate) fn of(peer: &Peer) -> Known<'static> {
-        let known = Known::new(peer);
-        Known {
-            name: Cow::Owned(known.name.into_owned()),
-            headers: Cow::Owned(known.headers.into_owned()),
-            peer: known.peer,
-            endpoint: known.endpoint,
-            link: known.link,
-            state: known.state,
-            groups: known.groups,
-            via: known.via,
+            silence: None,
         }
     }
 }
 
-impl<'a> Member<'a> {
-    pub(crate) fn new(peer: &'a Peer) -> Self {
+impl Member {
+    pub(crate) fn new(peer: &Peer) -> Self {
         Self {
             peer: hex(peer.uuid()),
-            name: peer.name().into(),
-        }
-    }
-
-    /// The same, independent of what it was made from.
-    pub(crate) fn of(peer: &Peer) -> Member<'static> {
-        Member {
-            peer: hex(peer.uuid()),
-            name: Cow::Owned(peer.name().to_owned()),
+            name: peer.name().to_owned(),
         }
     }
 }
 
 /// The groups that these peers are in, in order.
-pub(crate) fn groups<'a>(peers: &'a [Known<'_>]) -> Vec<Group<'a>> {
-    let mut groups: BTreeMap<&str, Vec<Member<'a>>> = BTreeMap::new();
+pub(crate) fn groups(peers: &[Known]) -> Vec<Group> {
+    let mut groups: BTreeMap<&str, Vec<Member>> = BTreeMap::new();
     for peer in peers {
         for group in &peer.groups {
             groups.entry(group).or_default().push(Member {
                 peer: peer.peer.clone(),
-                name: Cow::Borrowed(&peer.name),
+                name: peer.name.clone(),
             });
         }
     }
@@ -234,7 +192,7 @@ pub(crate) fn hex(uuid: Uuid) -> String {
     uuid.simple().to_string()
 }
 
-impl<'a> Report<'a> {
+impl Report {
     pub(crate) fn error(message: impl fmt::Display) -> Self {
         Self::Error {
             message: message.to_string(),
@@ -250,8 +208,8 @@ impl<'a> Report<'a> {
     }
 
     /// `None` for a kind of event that came into the library later.
-    pub(crate) fn of(event: &'a Event) -> Option<Self> {
-        let who = |peer: &'a Peer| (hex(peer.uuid()), Cow::Borrowed(peer.name()));
+    pub(crate) fn of(event: &Event) -> Option<Self> {
+        let who = |peer: &Peer| (hex(peer.uuid()), peer.name().to_owned());
         Some(match event {
             Event::Enter { peer } => Self::Enter(Known::new(peer)),
             Event::Exit {
@@ -269,12 +227,12 @@ impl<'a> Report<'a> {
             }
             Event::Join { peer, group } => {
                 let (peer, name) = who(peer);
-                let group = Cow::Borrowed(&**group);
+                let group = group.to_string();
                 Self::Join { peer, name, group }
             }
             Event::Leave { peer, group } => {
                 let (peer, name) = who(peer);
-                let group = Cow::Borrowed(&**group);
+                let group = group.to_string();
                 Self::Leave { peer, name, group }
             }
             Event::Whisper { peer, message } => {
@@ -291,7 +249,7 @@ impl<'a> Report<'a> {
                 Self::Shout {
                     peer,
                     name,
-                    group: Cow::Borrowed(group),
+                    group: group.to_string(),
                     frames: frames(message),
                 }
             }
@@ -331,9 +289,9 @@ impl<'a> Report<'a> {
                 reason,
             } => Self::Discovery {
                 up: *up,
-                interface: (&*interface.name).into(),
+                interface: interface.name.to_string(),
                 address: interface.addr.to_string(),
-                reason: Cow::Borrowed(reason),
+                reason: reason.to_string(),
             },
             _ => return None,
         })

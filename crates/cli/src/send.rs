@@ -107,10 +107,10 @@ Examples:
 
 /// What became of it, as scripts get it.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
+struct Report {
     event: Kind,
     messages: u64,
-    peers: Vec<Member<'a>>,
+    peers: Vec<Member>,
     unconfirmed: u64,
 }
 
@@ -133,10 +133,10 @@ pub(crate) struct Sent {
 
 impl Sent {
     /// One more message, to these.
-    pub(crate) fn count<'a>(&mut self, peers: impl IntoIterator<Item = Member<'a>>) {
+    pub(crate) fn count(&mut self, peers: impl IntoIterator<Item = Member>) {
         self.messages += 1;
         for member in peers {
-            self.peers.insert(member.peer, member.name.into_owned());
+            self.peers.insert(member.peer, member.name);
         }
     }
 
@@ -156,9 +156,9 @@ impl Sent {
 
     async fn finish(self, event: Kind, json: bool, doubt: bool) -> Result<ExitCode, Failure> {
         if json {
-            let member = |(peer, name): (&String, &'_ String)| Member {
+            let member = |(peer, name): (&String, &String)| Member {
                 peer: peer.clone(),
-                name: name.clone().into(),
+                name: name.clone(),
             };
             let report = Report {
                 event,

@@ -42,7 +42,7 @@ impl Remote {
     ///
     /// # Errors
     /// The node can't carry it out, or has ended.
-    pub(crate) async fn ask(&mut self, command: &Command) -> Result<Report<'static>, ControlError> {
+    pub(crate) async fn ask(&mut self, command: &Command) -> Result<Report, ControlError> {
         self.say(command).await?;
         match self.next().await? {
             Report::Error { message } => Err(ControlError::Refused(message)),
@@ -64,7 +64,7 @@ impl Remote {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn next(&mut self) -> Result<Report<'static>, ControlError> {
+    pub(crate) async fn next(&mut self) -> Result<Report, ControlError> {
         let strange = |why: String| ControlError::Strange {
             path: self.path.clone(),
             why,

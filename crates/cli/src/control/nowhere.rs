@@ -39,7 +39,7 @@ impl Remote {
         Err(ControlError::Nowhere)
     }
 
-    pub(crate) async fn ask(&mut self, _: &Command) -> Result<Report<'static>, ControlError> {
+    pub(crate) async fn ask(&mut self, _: &Command) -> Result<Report, ControlError> {
         match *self {}
     }
 }

@@ -23,3 +23,4 @@ mod plain;
 #[cfg(unix)]
 mod terminal;
 mod visit;
+mod watch;

@@ -214,3 +214,121 @@ fn chat_leaves_the_terminal_as_it_was() {
         assert!(terminal.is_restored(), "{end}: {:#?}", terminal.screen());
     }
 }
+
+#[test]
+fn watch_shows_who_is_there_and_what_happens() {
+    let Some(terminal) = Terminal::open() else {
+        return;
+    };
+    let port = port();
+    let (mut bob, _) = Program::json("bob", &port, &["--group", "lab", "--state", "busy"]);
+    terminal.run("watch --name eye --group lab", &port);
+    terminal.until("bob in the table", |screen| {
+        screen.iter().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words.starts_with(&["│bob", "busy", "lab"])
+        })
+    });
+    assert_eq!(bob.event("enter")["name"], "eye");
+    let (_carl, _) = Program::json("carl", &port, &[]);
+    terminal.until("carl", |screen| shows(screen, "carl is here"));
+
+    // The first in the table is bob.
+    terminal.press("Down");
+    terminal.press("w");
+    terminal.until("the question", |screen| shows(screen, "whisper to bob:"));
+    terminal.enter("are you there?");
+    assert_eq!(bob.event("whisper")["frames"][0], "are you there?");
+    terminal.until("the answer", |screen| shows(screen, "sent to 1"));
+    terminal.press("s");
+    // The only group is proposed.
+    terminal.until("the question", |screen| {
+        shows(screen, "shout to GROUP TEXT: lab")
+    });
+    terminal.enter("all of you?");
+    assert_eq!(bob.event("shout")["frames"][0], "all of you?");
+    bob.say(r#"{"cmd":"shout","group":"lab","frames":["yes \u001b[2J"]}"#);
+    terminal.until("what bob says", |screen| {
+        shows(screen, r"[lab] bob: yes \u{1b}[2J")
+    });
+    terminal.press("/");
+    terminal.write("CARL");
+    terminal.until("carl alone", |screen| shows(screen, "peers: 1 of 2"));
+    terminal.press("Escape");
+    terminal.until("both", |screen| shows(screen, "peers: 2 "));
+    terminal.press("g");
+    terminal.until("the question", |screen| shows(screen, "join the group:"));
+    terminal.enter("tea");
+    while bob.event("join")["group"] != "tea" {}
+    terminal.until("the answer", |screen| shows(screen, "joined tea"));
+    terminal.press("Escape");
+    let wide = ["resize-window", "-x", "60", "-y", "12"];
+    assert!(terminal.tmux(&wide).status.success());
+    terminal.until("a smaller screen", |screen| {
+        screen.len() <= 12 && shows(screen, "peers: 2 ") && shows(screen, "choose")
+    });
+
+    terminal.press("q");
+    terminal.expect("ended 0");
+    assert_eq!(bob.event("exit")["reason"], "goodbye");
+    assert!(terminal.is_restored(), "{:#?}", terminal.screen());
+}
+
+#[test]
+fn watch_leaves_the_terminal_as_it_was() {
+    let Some(terminal) = Terminal::open() else {
+        return;
+    };
+    for end in ["C-c", "TERM", "HUP"] {
+        terminal.run("watch --name eye", &port());
+        terminal.until("the screen", |screen| shows(screen, "peers: 0"));
+        match end {
+            "TERM" => terminal.signal(rustix::process::Signal::TERM),
+            "HUP" => terminal.signal(rustix::process::Signal::HUP),
+            key => terminal.press(key),
+        }
+        terminal.expect("ended 0");
+        assert!(terminal.is_restored(), "{end}: {:#?}", terminal.screen());
+    }
+}
+
+#[test]
+fn watch_looks_through_a_running_node() {
+    let Some(terminal) = Terminal::open() else {
+        return;
+    };
+    let port = port();
+    let control = terminal.home().join("control");
+    let options = ["--control", control.to_str().expect("text")];
+    let (mut hub, _) = Program::json("hub", &port, &options);
+    let (mut bob, _) = Program::json("bob", &port, &[]);
+    hub.event("enter");
+    bob.event("enter");
+    terminal.enter(&format!(
+        "clear; {} watch --control $HOME/control; echo \"ended $?\"",
+        env!("CARGO_BIN_EXE_zre")
+    ));
+    // It is there already, so no event tells of it.
+    terminal.until("bob", |screen| shows(screen, "bob"));
+    bob.say(r#"{"cmd":"whisper","peer":"hub","frames":["to the hub"]}"#);
+    terminal.until("what bob says", |screen| {
+        shows(screen, "bob whispers: to the hub")
+    });
+    terminal.press("w");
+    terminal.until("the question", |screen| shows(screen, "whisper to bob:"));
+    terminal.enter("from the hub");
+    let whisper = bob.event("whisper");
+    assert_eq!(
+        (&whisper["name"], &whisper["frames"][0]),
+        (&"hub".into(), &"from the hub".into())
+    );
+    hub.end_input();
+    // It says so, and gives the terminal back.
+    terminal.expect("zre: the node has ended");
+    terminal.expect("ended 1");
+    assert!(terminal.is_restored(), "{:#?}", terminal.screen());
+}
+
+fn shows(screen: &[String], text: &str) -> bool {
+    screen.iter().any(|line| line.contains(text))
+}

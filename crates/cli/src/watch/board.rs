@@ -1,0 +1,395 @@
+//! What is to be seen: the peers, what happened, and what is being typed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use super::entry::Entry;
+use crate::json::Command;
+use crate::report::{Known, Own, Report};
+use crate::sentence::sentence;
+use crate::text::shown;
+
+/// How many lines of what happened are kept.
+const KEPT: usize = 1000;
+
+/// Everything that is drawn.
+#[derive(Debug)]
+pub(super) struct Board {
+    pub(super) own: Own,
+    rows: BTreeMap<String, Row>,
+    lines: VecDeque<Line>,
+    /// The UUID of the peer that is chosen.
+    pub(super) chosen: Option<String>,
+    /// In lower case; empty for none.
+    pub(super) filter: String,
+    pub(super) typing: Option<Typing>,
+    /// What went wrong last, or well.
+    pub(super) notice: Option<Notice>,
+}
+
+/// A peer and what we have counted of it.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) peer: Known,
+    pub(super) presence: Presence,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+    /// When it was heard last, as far as it is known.
+    heard: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Well,
+    Evasive,
+    Silent,
+}
+
+/// Something that happened.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// UTC, as 12:00:03.
+    pub(super) time: String,
+    pub(super) text: String,
+    pub(super) weight: Weight,
+}
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    Said,
+    Came,
+    Went,
+    Worry,
+    Other,
+}
+
+/// What is being typed, and what for.
+#[derive(Debug)]
+pub(super) struct Typing {
+    pub(super) aim: Aim,
+    pub(super) entry: Entry,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Aim {
+    Filter,
+    Whisper { peer: String, name: String },
+    Shout,
+    Join,
+    Leave,
+}
+
+/// The last word on what was asked for.
+#[derive(Debug)]
+pub(super) struct Notice {
+    pub(super) text: String,
+    pub(super) good: bool,
+}
+
+impl Board {
+    pub(super) fn new(own: Own) -> Self {
+        Self {
+            own,
+            rows: BTreeMap::new(),
+            lines: VecDeque::new(),
+            chosen: None,
+            filter: String::new(),
+            typing: None,
+            notice: None,
+        }
+    }
+
+    /// Who is here now. What was counted stays.
+    pub(super) fn fill(&mut self, peers: Vec<Known>, own: Own, now: Instant) {
+        self.own = own;
+        let mut before = std::mem::take(&mut self.rows);
+        for peer in peers {
+            let old = before.remove(&peer.peer);
+            self.rows
+                .insert(peer.peer.clone(), Row::new(peer, old, now));
+        }
+    }
+
+    pub(super) fn happened(&mut self, report: &Report, now: Instant) {
+        let (peer, weight) = match report {
+            Report::Enter(peer) => {
+                let old = self.rows.remove(&peer.peer);
+                let row = Row::new(peer.clone(), old, now);
+                self.rows.insert(peer.peer.clone(), row);
+                (Some(&peer.peer), Weight::Came)
+            }
+            Report::Exit { peer, .. } => {
+                self.rows.remove(peer);
+                (None, Weight::Went)
+            }
+            Report::Whisper { peer, .. } | Report::Shout { peer, .. } => {
+                if let Some(row) = self.rows.get_mut(peer) {
+                    row.received += 1;
+                }
+                (Some(peer), Weight::Said)
+            }
+            Report::Evasive { peer, .. } | Report::Silent { peer, .. } => {
+                if let Some(row) = self.rows.get_mut(peer) {
+                    row.presence = match report {
+                        Report::Evasive { .. } => Presence::Evasive,
+                        _ => Presence::Silent,
+                    };
+                }
+                (None, Weight::Worry)
+            }
+            Report::Responsive { peer, .. } => (Some(peer), Weight::Other),
+            Report::Join { peer, group, .. } => {
+                if let Some(row) = self.rows.get_mut(peer)
+                    && !row.peer.groups.contains(group)
+                {
+                    row.peer.groups.push(group.clone());
+                    row.peer.groups.sort();
+                }
+                (Some(peer), Weight::Other)
+            }
+            Report::Leave { peer, group, .. } => {
+                if let Some(row) = self.rows.get_mut(peer) {
+                    row.peer.groups.retain(|other| other != group);
+                }
+                (Some(peer), Weight::Other)
+            }
+            Report::State { peer, to, .. } => {
+                if let Some(row) = self.rows.get_mut(peer) {
+                    row.peer.state.clone_from(to);
+                }
+                (Some(peer), Weight::Other)
+            }
+            Report::Conflict { .. } | Report::Error { .. } => (None, Weight::Worry),
+            _ => (None, Weight::Other),
+        };
+        if let Some(row) = peer.and_then(|peer| self.rows.get_mut(peer)) {
+            row.heard = Some(now);
+            row.presence = Presence::Well;
+        }
+        let text = match report {
+            Report::Error { message } => Some(shown(message).into_owned()),
+            report => sentence(report),
+        };
+        if let Some(text) = text {
+            // Headers are listed below the line.
+            let text = text.lines().next().unwrap_or_default().to_owned();
+            self.write(text, weight);
+        }
+    }
+
+    /// What became of a command.
+    pub(super) fn said(&mut self, command: &Command, answer: Result<Report, String>) {
+        let (text, good) = match answer {
+            Err(error) => (shown(&error).into_owned(), false),
+            Ok(Report::Done {
+                peers: Some(peers),
+                full,
+            }) => {
+                for member in &peers {
+                    if let Some(row) = self.rows.get_mut(&member.peer) {
+                        row.sent += 1;
+                    }
+                }
+                match (peers.len(), full.len()) {
+                    (0, 0) => ("nobody is in that group".into(), false),
+                    (taken, 0) => (format!("sent to {taken}"), true),
+                    (taken, full) => (
+                        format!("sent to {taken}; {full} don't keep up and didn't get it"),
+                        false,
+                    ),
+                }
+            }
+            Ok(_) => match command {
+                Command::Join { group } => (format!("joined {}", shown(group)), true),
+                Command::Leave { group } => (format!("left {}", shown(group)), true),
+                _ => ("done".into(), true),
+            },
+        };
+        self.notice = Some(Notice { text, good });
+    }
+
+    fn write(&mut self, text: String, weight: Weight) {
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let time = now.get(11..19).unwrap_or_default().to_owned();
+        self.lines.push_back(Line { time, text, weight });
+        if self.lines.len() > KEPT {
+            self.lines.pop_front();
+        }
+    }
+
+    /// The peers that the filter lets through, by name.
+    pub(super) fn rows(&self) -> Vec<&Row> {
+        let mut rows: Vec<&Row> = self
+            .rows
+            .values()
+            .filter(|row| row.holds(&self.filter))
+            .collect();
+        rows.sort_by(|a, b| (&a.peer.name, &a.peer.peer).cmp(&(&b.peer.name, &b.peer.peer)));
+        rows
+    }
+
+    /// How many there are altogether.
+    pub(super) fn count(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The last `most` lines that the filter lets through, in order.
+    pub(super) fn lines(&self, most: usize) -> Vec<&Line> {
+        let lines = self.lines.iter().rev();
+        let mut lines: Vec<&Line> = lines
+            .filter(|line| holds(&line.text, &self.filter))
+            .take(most)
+            .collect();
+        lines.reverse();
+        lines
+    }
+
+    /// Where in the list the peer stands that is chosen.
+    pub(super) fn position(&self) -> Option<usize> {
+        let chosen = self.chosen.as_ref()?;
+        self.rows().iter().position(|row| row.peer.peer == *chosen)
+    }
+
+    /// Chooses another peer, so many further down.
+    pub(super) fn choose(&mut self, by: isize) {
+        let rows = self.rows();
+        let last = rows.len().saturating_sub(1);
+        let at = match self.position() {
+            Some(at) => at.saturating_add_signed(by).min(last),
+            // Home, or the first that is pressed.
+            None if by == isize::MIN || (0..isize::MAX).contains(&by) => 0,
+            None => last,
+        };
+        self.chosen = rows.get(at).map(|row| row.peer.peer.clone());
+    }
+
+    /// The peer that is chosen; the only one, where there is only one.
+    pub(super) fn target(&self) -> Option<&Row> {
+        let rows = self.rows();
+        match (self.position(), rows.as_slice()) {
+            (Some(at), rows) => rows.get(at).copied(),
+            (None, [only]) => Some(only),
+            (None, _) => None,
+        }
+    }
+}
+
+impl Row {
+    fn new(peer: Known, old: Option<Self>, now: Instant) -> Self {
+        let silence = peer
+            .silence
+            .and_then(|s| Duration::try_from_secs_f64(s).ok());
+        let told = silence.and_then(|silence| now.checked_sub(silence));
+        match old {
+            Some(old) => Self {
+                peer,
+                heard: told.max(old.heard),
+                ..old
+            },
+            None => Self {
+                peer,
+                presence: Presence::Well,
+                received: 0,
+                sent: 0,
+                heard: told,
+            },
+        }
+    }
+
+    /// Since when nothing was heard of it, where that says anything.
+    pub(super) fn silence(&self, now: Instant) -> Option<Duration> {
+        // In memory, nothing is said to be still there.
+        if self.peer.link == "inproc" {
+            return None;
+        }
+        Some(now.saturating_duration_since(self.heard?))
+    }
+
+    fn holds(&self, filter: &str) -> bool {
+        let peer = &self.peer;
+        let mut texts = [
+            &peer.name,
+            &peer.peer,
+            &peer.state,
+            &peer.link,
+            &peer.endpoint,
+        ]
+        .into_iter()
+        .chain(&peer.groups)
+        .chain(&peer.via);
+        filter.is_empty() || texts.any(|text| holds(text, filter))
+    }
+}
+
+fn holds(text: &str, filter: &str) -> bool {
+    filter.is_empty() || text.to_lowercase().contains(filter)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(in crate::watch) fn board(names: &[&str]) -> Board {
+        let own = Own {
+            uuid: "00".repeat(16),
+            name: "me".into(),
+            endpoint: "tcp://127.0.0.1:1".into(),
+            groups: Vec::new(),
+        };
+        let mut board = Board::new(own);
+        for (number, name) in names.iter().enumerate() {
+            let enter = serde_json::json!({ "event": "enter", "peer": format!("{number:032x}"),
+                "name": name, "headers": {}, "endpoint": format!("tcp://10.0.0.{number}:1"),
+                "link": "tcp", "state": "ready", "groups": [], "via": ["multicast"] });
+            board.happened(&serde_json::from_value(enter).unwrap(), Instant::now());
+        }
+        board
+    }
+
+    fn names(board: &Board) -> Vec<&str> {
+        board.rows().iter().map(|r| r.peer.name.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn the_filter_and_the_choice_follow_the_peers() {
+        let mut board = board(&["carl", "alice", "bob"]);
+        assert_eq!(names(&board), ["alice", "bob", "carl"]);
+        board.choose(1);
+        board.choose(1);
+        assert_eq!(board.target().unwrap().peer.name, "bob");
+        board.filter = "10.0.0.0".into();
+        assert_eq!(names(&board), ["carl"]);
+        assert_eq!(board.target().unwrap().peer.name, "carl");
+        board.filter = String::new();
+        assert_eq!(board.target().unwrap().peer.name, "bob");
+        let exit = format!(
+            r#"{{"event":"exit","peer":"{:032x}","name":"bob","reason":"x","unconfirmed":0}}"#,
+            2
+        );
+        board.happened(&serde_json::from_str(&exit).unwrap(), Instant::now());
+        assert_eq!(names(&board), ["alice", "carl"]);
+        assert!(board.target().is_none());
+        assert_eq!(board.lines(2)[1].text, "bob has gone: x");
+        board.filter = "carl".into();
+        assert_eq!(board.lines(9).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_happened_is_kept_up_to_a_bound() {
+        let mut board = board(&["alice"]);
+        let line = format!(
+            r#"{{"event":"whisper","peer":"{:032x}","name":"alice","frames":["\u001b[2J"]}}"#,
+            0
+        );
+        for _ in 0..KEPT + 5 {
+            board.happened(&serde_json::from_str(&line).unwrap(), Instant::now());
+        }
+        assert_eq!(board.lines(usize::MAX).len(), KEPT);
+        assert_eq!(board.rows()[0].received as usize, KEPT + 5);
+        let text = &board.lines(1)[0].text;
+        assert_eq!(text, r"alice whispers: \u{1b}[2J");
+    }
+}

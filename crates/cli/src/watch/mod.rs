@@ -1,0 +1,245 @@
+//! `zre watch`: what happens on the network, as it happens.
+
+mod board;
+mod draw;
+mod entry;
+mod keys;
+mod screen;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior};
+use zre::Builder;
+
+use crate::json::Command;
+use crate::node::tell;
+use crate::options::Options;
+use crate::output::Output;
+use crate::program::Failure;
+use crate::report::{Own, Report};
+use crate::signals::Signals;
+use crate::station::{News, Station};
+
+use self::board::Board;
+use self::keys::Wish;
+use self::screen::{Input, Screen};
+
+/// How often the table is filled anew. What happens is shown at once.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// The screen isn't drawn more often than this, however much happens.
+const FRAME: Duration = Duration::from_millis(30);
+
+/// At most so many events are taken in before the screen is drawn.
+const BATCH: usize = 256;
+
+/// Watch peers come, talk and go.
+///
+/// On a terminal it fills the screen: a table of the peers, and below it what
+/// happens, with keys to filter, to whisper and to shout. Otherwise it writes a
+/// line an event.
+///
+/// The command joins the network as a peer of its own. It is told what is said
+/// to it, and in the groups that it is in (--group, or the key g). With
+/// --control, it watches through a running node instead, as that sees things.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct WatchCommand {
+    /// Write JSON lines: those that `zre node --json` writes
+    #[arg(long)]
+    json: bool,
+
+    /// Write a line an event even on a terminal
+    #[arg(long)]
+    lines: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const HELP: &str = "\
+Keys:
+  up, down, j, k  choose a peer (also Home, End, Page Up, Page Down)
+  w               whisper to the peer that is chosen
+  s               shout, as GROUP TEXT
+  g, G            join a group, leave one
+  /               show only what holds a text (name, UUID, group, state, address)
+  Esc             no filter; or leave what is being typed
+  q, Ctrl-C       leave
+
+In the table: silence is the time since anything was heard of a peer (a healthy
+one speaks at least every few seconds), in and out count the messages between it
+and this node, via is how it was found.
+
+Examples:
+  zre watch
+  zre watch --group lab --group builds
+  zre watch --json | jq -r 'select(.event == \"enter\").name'
+  zre --control /tmp/node watch";
+
+pub(crate) async fn watch(
+    command: WatchCommand,
+    builder: Builder,
+    control: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::catch().map_err(Failure::System)?;
+    let opened = tokio::select! {
+        opened = Station::open(builder, control) => opened?,
+        () = signals.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    let (mut station, mut news) = opened;
+    let own = station.own().await.map_err(Failure::Usage)?;
+    let full = !command.json && !command.lines && screen::is_wanted();
+    let result = match full {
+        true => show(&mut station, &mut news, own, &mut signals).await,
+        false => write(&mut news, &own, command.json, &mut signals).await,
+    };
+    if station.is_own() {
+        // Events nobody takes would hold others back while we leave.
+        drop(news);
+        tokio::select! {
+            () = station.leave() => {}
+            () = signals.recv() => return Err(Failure::Hurried),
+        }
+    }
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// A line an event, until a signal, the node's end, or a closed pipe.
+async fn write(
+    news: &mut News,
+    own: &Own,
+    json: bool,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let (output, written) = Output::open().map_err(Failure::System)?;
+    let mut lines = Vec::new();
+    let say = |report: &Report, lines: &mut Vec<u8>| match json {
+        true => report.write(lines),
+        false => tell(report, lines),
+    };
+    say(&Report::Started(own.clone()), &mut lines);
+    loop {
+        let open = tokio::select! {
+            open = output.write(std::mem::take(&mut lines)) => open,
+            () = signals.recv() => break,
+        };
+        if !open {
+            break;
+        }
+        let report = tokio::select! {
+            report = news.next() => report?,
+            () = signals.recv() => break,
+            () = output.closed() => break,
+        };
+        match report {
+            Some(report) => say(&report, &mut lines),
+            None => break,
+        }
+    }
+    drop(output);
+    tokio::select! {
+        result = written => match result {
+            Ok(Err(error)) => Err(Failure::Output(error)),
+            _ => Ok(()),
+        },
+        () = signals.recv() => Err(Failure::Unread),
+    }
+}
+
+/// The full screen, until somebody has seen enough.
+async fn show(
+    station: &mut Station,
+    news: &mut News,
+    own: Own,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    let mut board = Board::new(own);
+    let (mut screen, mut input) = Screen::open().map_err(Failure::System)?;
+    let mut refresh = tokio::time::interval(REFRESH);
+    refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut drawn = Instant::now();
+    let mut stale = true;
+    loop {
+        if screen::has_panicked() {
+            return Err(Failure::Died);
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(drawn + FRAME), if stale => {
+                screen.draw(&mut board).map_err(Failure::Output)?;
+                drawn = Instant::now();
+                stale = false;
+                continue;
+            }
+            report = news.next() => {
+                let Some(report) = report? else {
+                    return Err(Failure::Gone);
+                };
+                board.happened(&report, Instant::now());
+                gather(news, &mut board).await?;
+            }
+            key = input.recv() => {
+                let Some(key) = key else { return Ok(()) };
+                if press(key, &mut board, station, &mut input).await {
+                    return Ok(());
+                }
+            }
+            _ = refresh.tick() => fill(&mut board, station).await?,
+            () = signals.recv() => return Ok(()),
+        }
+        stale = true;
+    }
+}
+
+/// What has happened meanwhile, as far as it is there.
+async fn gather(news: &mut News, board: &mut Board) -> Result<(), Failure> {
+    for _ in 0..BATCH {
+        let ready = tokio::time::timeout(Duration::ZERO, news.next()).await;
+        match ready {
+            Err(_) => return Ok(()),
+            Ok(report) => match report? {
+                Some(report) => board.happened(&report, Instant::now()),
+                None => return Err(Failure::Gone),
+            },
+        }
+    }
+    Ok(())
+}
+
+async fn fill(board: &mut Board, station: &mut Station) -> Result<(), Failure> {
+    let peers = station.ask(Command::Peers {}).await;
+    let own = station.own().await;
+    match (peers, own) {
+        (Ok(Report::Peers { peers }), Ok(own)) => {
+            board.fill(peers, own, Instant::now());
+            Ok(())
+        }
+        _ => Err(Failure::Gone),
+    }
+}
+
+/// Takes a key, and those that were typed with it. True when it was the last.
+async fn press(
+    first: Input,
+    board: &mut Board,
+    station: &mut Station,
+    input: &mut mpsc::Receiver<Input>,
+) -> bool {
+    let mut next = Some(first);
+    while let Some(key) = next {
+        match board.press(key) {
+            Wish::Nothing => {}
+            Wish::Quit => return true,
+            Wish::Say(command) => {
+                let answer = station.ask(command.clone()).await;
+                board.said(&command, answer);
+            }
+        }
+        next = input.try_recv().ok();
+    }
+    false
+}
