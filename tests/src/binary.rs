@@ -21,6 +21,16 @@ pub fn zre() -> &'static Path {
     })
 }
 
+/// The path of the simulator, built likewise.
+pub fn simulator() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        build(&["--bin", "zre-sim"])
+            .remove("zre-sim")
+            .expect("cargo names the simulator")
+    })
+}
+
 /// The path of a program in `examples/`, built likewise, together with all of
 /// them.
 pub fn example(name: &str) -> &'static Path {

@@ -29,7 +29,7 @@ mod program;
 pub mod sockets;
 mod turns;
 
-pub use binary::{example, zre};
+pub use binary::{example, simulator, zre};
 pub use event::Event;
 pub use network::{Daemon, Host, Network};
 pub use node::{DEADLINE, Node, Options};
