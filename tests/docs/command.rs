@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use zre_tests::zre;
 
-use crate::document::repository;
+use crate::document::{repository, walk};
 
 /// Options in the text that belong to programs of others.
 const FOREIGN: [&str; 8] = [
@@ -121,25 +121,25 @@ impl Programs {
         }
         for text in texts {
             let text = String::from_utf8_lossy(&text.stdout).into_owned();
-            let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-            options.extend(words.filter(|word| word.starts_with("--")).map(Into::into));
+            options.extend(long_options(&text));
         }
-        // The tests' own harnesses read theirs by hand.
-        for place in [
-            "tests/interop",
-            "benches/benches/mesh",
-            "benches/benches/links",
-        ] {
-            for file in fs::read_dir(repository().join(place)).unwrap() {
-                let Ok(text) = fs::read_to_string(file.unwrap().path()) else {
-                    continue;
+        // Harnesses of tests and benches read theirs by hand.
+        for directory in ["tests/interop", "benches"] {
+            walk(&repository().join(directory), &mut |path| {
+                let Ok(text) = fs::read_to_string(path) else {
+                    return;
                 };
-                let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
-                options.extend(words.filter(|word| word.starts_with("--")).map(Into::into));
-            }
+                options.extend(long_options(&text));
+            });
         }
         options
     }
+}
+
+fn long_options(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+        .filter(|word| word.starts_with("--"))
+        .map(Into::into)
 }
 
 /// The names under "Commands:" in the help of `zre`.

@@ -11,7 +11,11 @@ pub(crate) fn repository() -> &'static Path {
 /// Every document.
 pub(crate) fn all() -> Vec<Document> {
     let mut found = Vec::new();
-    walk(repository(), &mut found);
+    walk(repository(), &mut |path| {
+        if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path.to_path_buf());
+        }
+    });
     found.sort();
     assert!(
         found.len() > 5,
@@ -20,7 +24,8 @@ pub(crate) fn all() -> Vec<Document> {
     found.iter().map(|path| Document::at(path)).collect()
 }
 
-fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
+/// Every file in a directory and those below.
+pub(crate) fn walk(directory: &Path, visit: &mut impl FnMut(&Path)) {
     for entry in fs::read_dir(directory).expect("a directory of the repository") {
         let entry = entry.expect("an entry");
         let name = entry.file_name().into_string().expect("a name in UTF-8");
@@ -29,10 +34,10 @@ fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
             // What isn't the repository's own: builds, packages of others.
             let foreign = name.starts_with('.') || name == "target" || name == "node_modules";
             if !foreign {
-                walk(&path, found);
+                walk(&path, visit);
             }
-        } else if name.ends_with(".md") {
-            found.push(path);
+        } else {
+            visit(&path);
         }
     }
 }
