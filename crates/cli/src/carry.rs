@@ -1,9 +1,14 @@
 //! What the node does about a command, from standard input or a socket.
 
+use std::time::Duration;
+
 use zre::{Node, StateError};
 
 use crate::json::{Command, message};
 use crate::report::{Known, Member, Own, Report, groups};
+
+/// No ping waits longer: the peer has expired by then.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Carries out a command; the answer says that it was, or what was asked for.
 ///
@@ -51,6 +56,14 @@ pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report, S
         Command::Groups {} => {
             let groups = groups(&known(node));
             Ok(Report::Groups { groups })
+        }
+        Command::Ping { peer, timeout_ms } => {
+            let peer = node.peer(&peer).map_err(plain)?;
+            let timeout = Duration::from_millis(timeout_ms).min(LONGEST);
+            let time = node.ping(&peer, timeout).await.map_err(plain)?;
+            let Member { peer, name } = Member::new(&peer);
+            let ms = time.as_secs_f64() * 1e3;
+            Ok(Report::Pong { peer, name, ms })
         }
         Command::Node {} => Ok(Report::Node(Own::new(node))),
         Command::Watch {} | Command::Stop {} => Ok(Report::done()),

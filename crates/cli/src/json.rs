@@ -31,11 +31,21 @@ pub(crate) enum Command {
     Groups {},
     /// Ask who the node is.
     Node {},
+    /// Measure a round trip to a peer.
+    Ping {
+        peer: String,
+        #[serde(default = "two_seconds")]
+        timeout_ms: u64,
+    },
     /// Be told what happens from now on. Whoever speaks through standard input
     /// is told anyway.
     Watch {},
     /// Leave.
     Stop {},
+}
+
+fn two_seconds() -> u64 {
+    2000
 }
 
 impl Command {

@@ -14,6 +14,7 @@ mod node;
 mod options;
 mod output;
 mod paper;
+mod ping;
 mod places;
 mod program;
 mod remote;
@@ -44,6 +45,7 @@ use crate::listen::ListenCommand;
 use crate::node::NodeCommand;
 use crate::options::Options;
 use crate::paper::{CompletionsCommand, ManCommand};
+use crate::ping::PingCommand;
 use crate::remote::{JoinCommand, LeaveCommand, StateCommand, StopCommand};
 use crate::send::{ShoutCommand, WhisperCommand};
 use crate::watch::WatchCommand;
@@ -86,6 +88,7 @@ enum Subcommands {
     Watch(WatchCommand),
     Peers(PeersCommand),
     Groups(GroupsCommand),
+    Ping(PingCommand),
     Whisper(WhisperCommand),
     Shout(ShoutCommand),
     Join(JoinCommand),
@@ -136,6 +139,10 @@ impl Subcommands {
             Self::Groups(GroupsCommand { census }) => {
                 let builder = builder(&census.options);
                 census::groups(census, builder, path).await
+            }
+            Self::Ping(command) => {
+                let builder = builder(&command.options);
+                ping::ping(command, builder, path).await
             }
             Self::Whisper(command) => {
                 let builder = builder(&command.options);

@@ -46,6 +46,7 @@ const HELP: &str = r#"Commands, with --json:
   {"cmd":"peers"}
   {"cmd":"groups"}
   {"cmd":"node"}
+  {"cmd":"ping","peer":"<uuid or name>","timeout_ms":2000}
   {"cmd":"stop"}
 
   They are carried out in order. One that can't be gets
@@ -68,7 +69,7 @@ Events, with --json:
   conflict (uuid), discovery (up, interface, address, reason)
   peers (peers: peer, name, headers, endpoint, link, state, groups, via)
   groups (groups: group, peers: peer, name)
-  node (uuid, name, endpoint, groups)
+  node (uuid, name, endpoint, groups), pong (peer, name, ms)
   error (message)
 
   UUIDs are 32 lower-case hex digits. A frame is a string, or {"base64":".."}

@@ -110,9 +110,14 @@ impl From<StopCommand> for Command {
 
 /// Those whom the node knows.
 pub(crate) async fn peers(path: &Path) -> Result<Vec<Known>, Failure> {
-    match Remote::connect(path).await?.ask(&Command::Peers {}).await? {
+    known(&mut Remote::connect(path).await?).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn known(remote: &mut Remote) -> Result<Vec<Known>, Failure> {
+    match remote.ask(&Command::Peers {}).await? {
         Report::Peers { peers } => Ok(peers),
-        other => Err(strange(path, &other)),
+        other => Err(strange(&other)),
     }
 }
 
@@ -151,21 +156,15 @@ async fn send(
             Report::Done {
                 peers: Some(peers), ..
             } => sent.count(peers),
-            other => return Err(strange(path, &other)),
+            other => return Err(strange(&other)),
         }
     }
     Ok(sent)
 }
 
-fn strange(path: &Path, answer: &Report) -> Failure {
+fn strange(answer: &Report) -> Failure {
     let mut line = Vec::new();
     answer.write(&mut line);
-    let why = format!(
-        "the answer {} isn't one to that",
-        String::from_utf8_lossy(&line).trim_end()
-    );
-    Failure::Control(ControlError::Strange {
-        path: path.to_owned(),
-        why,
-    })
+    let answer = String::from_utf8_lossy(&line).trim_end().to_owned();
+    Failure::Control(ControlError::Astray(answer))
 }

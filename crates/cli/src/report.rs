@@ -80,6 +80,12 @@ pub(crate) enum Report {
         groups: Vec<Group>,
     },
     Node(Own),
+    /// The round trip to a peer.
+    Pong {
+        peer: String,
+        name: String,
+        ms: f64,
+    },
     /// A command was carried out: whose queues took the message, and whose had
     /// no room.
     Done {

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use zre::{Builder, SendError};
+use tokio::task::JoinSet;
+use zre::{Builder, Node, SendError, Uuid};
 
 use crate::input::{self, Line, Lines};
 use crate::json;
@@ -16,7 +17,7 @@ use crate::program::Failure;
 use crate::remote;
 use crate::report::{Member, hex};
 use crate::values::time;
-use crate::visit::{Departure, print, visit};
+use crate::visit::{Departure, PATIENCE, print, visit};
 
 /// Tell one peer something.
 ///
@@ -129,6 +130,8 @@ pub(crate) struct Sent {
     peers: BTreeMap<String, String>,
     /// How many messages to those meant here nobody confirmed.
     unconfirmed: u64,
+    /// Whether somebody whom it went to doesn't answer.
+    doubt: bool,
 }
 
 impl Sent {
@@ -145,6 +148,24 @@ impl Sent {
         self.messages > 0 && self.peers.is_empty()
     }
 
+    /// Waits until everybody whom it went to has confirmed it: the answer to a
+    /// PING says that all before it was read. Who doesn't is in doubt; what
+    /// others do doesn't matter.
+    async fn confirm(&mut self, node: &Node, wait: Duration) {
+        let mut pings = JoinSet::new();
+        for uuid in self
+            .peers
+            .keys()
+            .filter_map(|hex| Uuid::try_parse(hex).ok())
+        {
+            let node = node.clone();
+            pings.spawn(async move { node.ping(uuid, wait).await.is_ok() });
+        }
+        while let Some(answer) = pings.join_next().await {
+            self.doubt |= !answer.unwrap_or(false);
+        }
+    }
+
     /// Counts what the network said when we left.
     fn depart(&mut self, departure: &Departure) {
         let lost = departure.lost.iter();
@@ -154,7 +175,7 @@ impl Sent {
             .sum();
     }
 
-    async fn finish(self, event: Kind, json: bool, doubt: bool) -> Result<ExitCode, Failure> {
+    async fn finish(self, event: Kind, json: bool) -> Result<ExitCode, Failure> {
         if json {
             let member = |(peer, name): (&String, &String)| Member {
                 peer: peer.clone(),
@@ -170,7 +191,7 @@ impl Sent {
             json::line(&report, &mut lines);
             print(lines).await?;
         }
-        if self.unconfirmed > 0 || doubt {
+        if self.unconfirmed > 0 || self.doubt {
             Err(Failure::Unconfirmed)
         } else {
             Ok(ExitCode::SUCCESS)
@@ -187,7 +208,7 @@ pub(crate) async fn whisper(
     if let Some(path) = control {
         let texts = Texts::of(&command.message)?;
         let sent = remote::whisper(path, &command.peer, texts).await?;
-        return sent.finish(kind, command.json, false).await;
+        return sent.finish(kind, command.json).await;
     }
     let (mut sent, departure) = visit(builder, async |visit| {
         let mut found = Err(SendError::Unknown(command.peer.clone()));
@@ -210,11 +231,12 @@ pub(crate) async fn whisper(
             visit.node().whisper(&peer, text).await?;
             sent.count([Member::new(&peer)]);
         }
+        sent.confirm(visit.node(), PATIENCE).await;
         Ok(sent)
     })
     .await?;
     sent.depart(&departure);
-    sent.finish(kind, command.json, departure.hurried).await
+    sent.finish(kind, command.json).await
 }
 
 pub(crate) async fn shout(
@@ -227,7 +249,7 @@ pub(crate) async fn shout(
     if let Some(path) = control {
         let texts = Texts::of(&command.message)?;
         let sent = remote::shout(path, group, texts).await?;
-        return sent.finish(kind, command.json, false).await;
+        return sent.finish(kind, command.json).await;
     }
     let (mut sent, departure) = visit(builder, async |visit| {
         let wanted = command.count.unwrap_or(usize::MAX);
@@ -252,11 +274,12 @@ pub(crate) async fn shout(
             }
             sent.count(members.iter().map(Member::new));
         }
+        sent.confirm(visit.node(), PATIENCE).await;
         Ok(sent)
     })
     .await?;
     sent.depart(&departure);
-    sent.finish(kind, command.json, departure.hurried).await
+    sent.finish(kind, command.json).await
 }
 
 /// The messages, one after the other.

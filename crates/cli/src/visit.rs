@@ -13,7 +13,7 @@ use crate::program::Failure;
 use crate::signals::Signals;
 
 /// How long leaving may take where a peer doesn't confirm what was sent to it.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A node that stays for the time of one command.
 #[derive(Debug)]
@@ -29,8 +29,6 @@ pub(crate) struct Departure {
     /// Peers that went before they had confirmed all, each with the number of
     /// messages in doubt.
     pub(crate) lost: Vec<(Peer, u64)>,
-    /// Whether leaving took as long as it may: somebody didn't confirm.
-    pub(crate) hurried: bool,
 }
 
 /// Starts the node, does the work, and leaves. A signal ends the work, and a
@@ -50,13 +48,11 @@ pub(crate) async fn visit<T>(
         result = work(&visit) => result,
         () = signals.recv() => Err(Failure::Interrupted),
     };
-    let begun = Instant::now();
     tokio::select! {
         () = visit.node.shutdown_within(PATIENCE) => {}
         () = signals.recv() => return Err(Failure::Hurried),
     }
     let departure = Departure {
-        hurried: begun.elapsed() >= PATIENCE,
         // The events end with the node.
         lost: lost.await.unwrap_or_default(),
     };

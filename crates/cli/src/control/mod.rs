@@ -46,6 +46,8 @@ pub(crate) enum ControlError {
     Ended(PathBuf),
     #[error("the node at {path:?} can't be understood: {why}; is it a zre of this version?")]
     Strange { path: PathBuf, why: String },
+    #[error("the node's answer is one to something else, is it a zre of this version? {0}")]
+    Astray(String),
     #[error("the node answers: {0}")]
     Refused(String),
     #[cfg(not(unix))]

@@ -18,6 +18,7 @@ mod hosts;
 mod json;
 mod listen;
 mod options;
+mod ping;
 #[cfg(unix)]
 mod plain;
 #[cfg(unix)]

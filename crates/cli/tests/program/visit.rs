@@ -186,3 +186,23 @@ fn a_signal_ends_the_wait() {
         assert_eq!(watcher.event("exit")["reason"], "goodbye");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_bystander_that_does_not_answer_is_not_blamed() {
+    use rustix::process::Signal;
+
+    let port = port();
+    let (mut bob, _) = Program::json("bob", &port, &[]);
+    let (mut frozen, _) = Program::json("frozen", &port, &[]);
+    let arguments = ["whisper", "bob", "--wait", "20s"];
+    let mut sender = Program::start(&arguments, &port, &[]);
+    sender.say("one");
+    bob.event("whisper");
+    while frozen.event("enter")["name"] == "bob" {}
+    frozen.signal(Signal::STOP);
+    sender.end_input();
+    let (status, _) = sender.rest();
+    assert_eq!(status.code(), Some(0), "{}", sender.complaints());
+    frozen.signal(Signal::CONT);
+}

@@ -1,0 +1,440 @@
+//! `zre ping`: how long a word and its answer take.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+use zre::{Builder, Node};
+
+use crate::carry;
+use crate::control::Remote;
+use crate::json::{self, Command};
+use crate::options::Options;
+use crate::output::Output;
+use crate::program::Failure;
+use crate::remote;
+use crate::report::{Member, Report, hex};
+use crate::signals::Signals;
+use crate::text::shown;
+use crate::values::time;
+use crate::visit::{Visit, visit};
+
+/// Measure round trips to peers.
+///
+/// Every ZRE implementation answers a PING. The time includes what waits in the
+/// queues of both nodes: it is how long a word and its answer take now. Runs
+/// until Ctrl-C, or until --count of them went to each.
+///
+/// The command joins the network as a peer of its own. With --control, a running
+/// node pings, over the links that it has.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct PingCommand {
+    /// The peer's name or UUID
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    peer: Option<String>,
+
+    /// Ping every peer that is here
+    #[arg(long)]
+    all: bool,
+
+    /// How many PINGs go to each peer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// The time between two PINGs to a peer, as 1s or 200ms
+    #[arg(long = "every", value_name = "TIME", default_value = "1s", value_parser = time)]
+    every: Duration,
+
+    /// How long an answer may take
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
+    timeout: Duration,
+
+    /// How long to look for the peer, or with --all for peers
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
+    wait: Duration,
+
+    /// Write JSON lines
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const HELP: &str = r#"With --json:
+  {"event":"pong","peer":..,"name":..,"number":1,"ms":0.213}
+  {"event":"lost","peer":..,"name":..,"number":2,"why":..}
+  and at the end, for each peer:
+  {"event":"statistics","peer":..,"name":..,"sent":2,"answered":1,
+   "min_ms":..,"avg_ms":..,"max_ms":..,"mdev_ms":..}
+
+Exit code: 0 where every peer answered at least once, 1 where one didn't, or
+nobody was here.
+
+Examples:
+  zre ping bob
+  zre ping --all --count 3
+  zre --control /tmp/node ping bob --count 1 --json | jq .ms"#;
+
+/// What became of the PINGs to a peer.
+#[derive(Debug, Default)]
+struct Tally {
+    name: String,
+    sent: u64,
+    /// In milliseconds.
+    times: Times,
+}
+
+/// Times, without keeping each.
+#[derive(Debug, Default)]
+struct Times {
+    count: u64,
+    least: f64,
+    most: f64,
+    sum: f64,
+    squares: f64,
+}
+
+/// A line for scripts.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Line<'a> {
+    Pong {
+        peer: &'a str,
+        name: &'a str,
+        number: u64,
+        ms: f64,
+    },
+    Lost {
+        peer: &'a str,
+        name: &'a str,
+        number: u64,
+        why: &'a str,
+    },
+    Statistics {
+        peer: &'a str,
+        name: &'a str,
+        sent: u64,
+        answered: u64,
+        min_ms: Option<f64>,
+        avg_ms: Option<f64>,
+        max_ms: Option<f64>,
+        mdev_ms: Option<f64>,
+    },
+}
+
+pub(crate) async fn ping(
+    command: PingCommand,
+    builder: Builder,
+    control: Option<&Path>,
+) -> Result<ExitCode, Failure> {
+    let (output, written) = Output::open().map_err(Failure::System)?;
+    // Outside of what a signal ends, because it is told after that.
+    let tallies = RefCell::new(BTreeMap::new());
+    let result = match control {
+        Some(path) => {
+            let mut signals = Signals::catch().map_err(Failure::System)?;
+            tokio::select! {
+                result = through(&command, path, &tallies, &output) => result,
+                () = signals.recv() => Err(Failure::Interrupted),
+            }
+        }
+        None => {
+            let work = async |visit: &Visit| {
+                let peer = command.peer.as_deref();
+                visit
+                    .until(command.wait, |node| {
+                        let here =
+                            peer.map_or(!node.peers().is_empty(), |peer| node.peer(peer).is_ok());
+                        here.then_some(())
+                    })
+                    .await;
+                run(&command, &mut Way::Own(visit.node()), &tallies, &output).await
+            };
+            visit(builder, work).await.map(|(result, _)| result)
+        }
+    };
+    let tallies = tallies.into_inner();
+    match result {
+        // It is how people end it.
+        Err(Failure::Interrupted) if !tallies.is_empty() => {}
+        other => other?,
+    }
+    let mut lines = Vec::new();
+    for (peer, tally) in &tallies {
+        tally.tell(peer, command.json, &mut lines);
+    }
+    output.write(lines).await;
+    drop(output);
+    if let Ok(Err(error)) = written.await {
+        return Err(Failure::Output(error));
+    }
+    match tallies.values().all(|tally| tally.times.count > 0) {
+        true => Ok(ExitCode::SUCCESS),
+        false => Ok(ExitCode::FAILURE),
+    }
+}
+
+async fn through(
+    command: &PingCommand,
+    path: &Path,
+    tallies: &RefCell<BTreeMap<String, Tally>>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let remote = Remote::connect(path).await?;
+    run(command, &mut Way::Running(remote), tallies, output).await
+}
+
+/// Who pings.
+enum Way<'a> {
+    Own(&'a Node),
+    Running(Remote),
+}
+
+impl Way<'_> {
+    /// Those whom to ping now.
+    async fn targets(&mut self, command: &PingCommand) -> Result<Vec<Member>, Failure> {
+        let peers: Vec<Member> = match self {
+            Self::Own(node) => node.peers().iter().map(Member::new).collect(),
+            Self::Running(remote) => remote::known(remote)
+                .await?
+                .into_iter()
+                .map(|known| Member {
+                    peer: known.peer,
+                    name: known.name,
+                })
+                .collect(),
+        };
+        let Some(wanted) = &command.peer else {
+            return match peers.is_empty() {
+                true => Err(Failure::Nobody(command.wait)),
+                false => Ok(peers),
+            };
+        };
+        let uuid = zre::Uuid::try_parse(wanted).ok().map(hex);
+        let is_wanted = |member: &Member| match &uuid {
+            Some(uuid) => member.peer == *uuid,
+            None => member.name == *wanted,
+        };
+        let found: Vec<Member> = peers.into_iter().filter(is_wanted).collect();
+        match found.len() {
+            0 => Err(Failure::Absent {
+                peer: wanted.clone(),
+                wait: command.wait,
+            }),
+            1 => Ok(found),
+            count => Err(Failure::Send(zre::SendError::Ambiguous {
+                name: wanted.clone(),
+                count,
+            })),
+        }
+    }
+
+    /// One PING to each; how long each took, in milliseconds, or why it didn't
+    /// come back.
+    async fn round(
+        &mut self,
+        targets: Vec<Member>,
+        timeout: Duration,
+    ) -> Vec<(Member, Result<f64, String>)> {
+        let command = |member: &Member| Command::Ping {
+            peer: member.peer.clone(),
+            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        };
+        let time = |answer| match answer {
+            Ok(Report::Pong { ms, .. }) => Ok(ms),
+            Ok(_) => Err("no answer to a ping".to_owned()),
+            Err(error) => Err(error),
+        };
+        let mut answers = Vec::new();
+        match self {
+            Self::Own(node) => {
+                let mut pings = JoinSet::new();
+                for member in targets {
+                    let (node, command) = (Node::clone(node), command(&member));
+                    pings.spawn(async move {
+                        let answer = carry::carry_out(&node, command).await;
+                        (member, answer)
+                    });
+                }
+                while let Some(Ok((member, answer))) = pings.join_next().await {
+                    answers.push((member, time(answer)));
+                }
+            }
+            Self::Running(remote) => {
+                for member in targets {
+                    let answer = remote.ask(&command(&member)).await;
+                    let answer = time(answer.map_err(|error| error.to_string()));
+                    answers.push((member, answer));
+                }
+            }
+        }
+        answers
+    }
+}
+
+/// Pings until there were enough, or whom it is about isn't there at first.
+async fn run(
+    command: &PingCommand,
+    way: &mut Way<'_>,
+    tallies: &RefCell<BTreeMap<String, Tally>>,
+    output: &Output,
+) -> Result<(), Failure> {
+    let mut targets = way.targets(command).await?;
+    let mut beat = tokio::time::interval_at(Instant::now(), command.every);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut round = 0;
+    while round < command.count.unwrap_or(u64::MAX) {
+        beat.tick().await;
+        round += 1;
+        if round > 1 {
+            // Whoever has gone meanwhile stays in the statistics.
+            match way.targets(command).await {
+                Ok(there) => targets = there,
+                Err(Failure::Control(error)) => return Err(error.into()),
+                Err(_) => {}
+            }
+        }
+        let mut lines = Vec::new();
+        for (member, answer) in way.round(targets.clone(), command.timeout).await {
+            let mut tallies = tallies.borrow_mut();
+            let tally = tallies.entry(member.peer.clone()).or_default();
+            tally.name.clone_from(&member.name);
+            tally.sent += 1;
+            if let Ok(ms) = answer {
+                tally.times.add(ms);
+            }
+            tell(&member, tally.sent, &answer, command.json, &mut lines);
+        }
+        if !output.write(lines).await {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn tell(
+    member: &Member,
+    number: u64,
+    answer: &Result<f64, String>,
+    as_json: bool,
+    lines: &mut Vec<u8>,
+) {
+    let (peer, name) = (member.peer.as_str(), member.name.as_str());
+    if as_json {
+        let line = match answer {
+            &Ok(ms) => Line::Pong {
+                peer,
+                name,
+                number,
+                ms,
+            },
+            Err(why) => Line::Lost {
+                peer,
+                name,
+                number,
+                why,
+            },
+        };
+        return json::line(&line, lines);
+    }
+    let line = match answer {
+        Ok(ms) => format!("{}: number {number}, {ms:.3} ms\n", shown(name)),
+        Err(why) => format!("{}: number {number} is lost: {}\n", shown(name), shown(why)),
+    };
+    lines.extend_from_slice(line.as_bytes());
+}
+
+impl Tally {
+    fn tell(&self, peer: &str, as_json: bool, lines: &mut Vec<u8>) {
+        let times = &self.times;
+        let known = |value: f64| (times.count > 0).then_some(value);
+        if as_json {
+            let line = Line::Statistics {
+                peer,
+                name: &self.name,
+                sent: self.sent,
+                answered: times.count,
+                min_ms: known(times.least),
+                avg_ms: known(times.mean()),
+                max_ms: known(times.most),
+                mdev_ms: known(times.deviation()),
+            };
+            return json::line(&line, lines);
+        }
+        let lost = self.sent.saturating_sub(times.count) * 100 / self.sent.max(1);
+        let mut text = format!(
+            "--- {} ({peer})\n{} sent, {} answered, {lost}% lost\n",
+            shown(&self.name),
+            self.sent,
+            times.count
+        );
+        if times.count > 0 {
+            let _ = writeln!(
+                text,
+                "round trip min/avg/max/mdev = {:.3}/{:.3}/{:.3}/{:.3} ms",
+                times.least,
+                times.mean(),
+                times.most,
+                times.deviation()
+            );
+        }
+        lines.extend_from_slice(text.as_bytes());
+    }
+}
+
+impl Times {
+    fn add(&mut self, ms: f64) {
+        self.least = match self.count {
+            0 => ms,
+            _ => self.least.min(ms),
+        };
+        self.most = self.most.max(ms);
+        self.sum += ms;
+        self.squares += ms * ms;
+        self.count += 1;
+    }
+
+    fn mean(&self) -> f64 {
+        match self.count {
+            0 => 0.0,
+            #[allow(clippy::cast_precision_loss, reason = "nobody waits for 2^53 answers")]
+            count => self.sum / count as f64,
+        }
+    }
+
+    /// The standard deviation.
+    fn deviation(&self) -> f64 {
+        let mean = self.mean();
+        match self.count {
+            0 => 0.0,
+            #[allow(clippy::cast_precision_loss, reason = "nobody waits for 2^53 answers")]
+            count => (self.squares / count as f64 - mean * mean).max(0.0).sqrt(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_are_those_of_the_times() {
+        let mut times = Times::default();
+        for ms in [2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0] {
+            times.add(ms);
+        }
+        assert_eq!((times.least, times.most), (2.0, 9.0));
+        assert!((times.mean() - 5.0).abs() < 1e-9);
+        assert!((times.deviation() - 2.0).abs() < 1e-9);
+        assert_eq!(Times::default().deviation(), 0.0);
+    }
+}
