@@ -316,11 +316,11 @@ impl Command {
             id::PING_OK => Self::PingOk,
             id::ELECT => Self::Elect {
                 group: group(reader, limits)?,
-                challenger_id: text(reader.string("challenger id", STRING_MAX)?).into(),
+                challenger_id: text(reader.string("challenger id", STRING_MAX)?, STRING_MAX).into(),
             },
             id::LEADER => Self::Leader {
                 group: group(reader, limits)?,
-                leader_id: text(reader.string("leader id", STRING_MAX)?).into(),
+                leader_id: text(reader.string("leader id", STRING_MAX)?, STRING_MAX).into(),
             },
             id::GOODBYE => Self::Goodbye,
             id::STATE => Self::State(State::from(reader.number1("state")?)),
@@ -331,7 +331,7 @@ impl Command {
 
 fn group(reader: &mut Reader<'_>, limits: &Limits) -> Result<Str, FieldError> {
     let bytes = reader.string("group name", limits.group_bytes)?;
-    Ok(String::from_utf8_lossy(bytes).as_ref().into())
+    Ok(text(bytes, limits.group_bytes).into())
 }
 
 impl Hello {
@@ -354,17 +354,22 @@ impl Hello {
     }
 
     fn decode(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, FieldError> {
-        let endpoint = text(reader.string("endpoint", STRING_MAX)?);
+        let mut texts = Texts::of(reader, limits);
+        let endpoint = texts.take(reader.string("endpoint", STRING_MAX)?, STRING_MAX)?;
         let mut groups = Vec::new();
         for _ in 0..reader.count("groups", LONGSTR_MIN, limits.groups_per_peer)? {
-            groups.push(text(reader.longstr("group name", limits.group_bytes)?));
+            let group = reader.longstr("group name", limits.group_bytes)?;
+            groups.push(texts.take(group, limits.group_bytes)?);
         }
         let status = reader.number1("status")?;
-        let name = text(reader.string("node name", limits.name_bytes)?);
+        let name = reader.string("node name", limits.name_bytes)?;
+        let name = texts.take(name, limits.name_bytes)?;
         let mut headers = BTreeMap::new();
         for _ in 0..reader.count("headers", HEADER_MIN, limits.headers)? {
-            let key = text(reader.string("header name", limits.header_key_bytes)?);
-            let value = text(reader.longstr("header value", limits.header_value_bytes)?);
+            let key = reader.string("header name", limits.header_key_bytes)?;
+            let key = texts.take(key, limits.header_key_bytes)?;
+            let value = reader.longstr("header value", limits.header_value_bytes)?;
+            let value = texts.take(value, limits.header_value_bytes)?;
             headers.insert(key, value);
         }
         Ok(Self {
@@ -374,6 +379,32 @@ impl Hello {
             name,
             headers,
         })
+    }
+}
+
+/// Reads the texts of a HELLO, of which no more is kept than a HELLO may have
+/// bytes, although a text that isn't UTF-8 grows by its replacement characters.
+struct Texts {
+    most: usize,
+    /// By how much they may still grow.
+    spare: usize,
+}
+
+impl Texts {
+    fn of(fields: &Reader<'_>, limits: &Limits) -> Self {
+        let most = limits.hello_bytes;
+        let spare = most.saturating_sub(fields.len()).saturating_sub(PREFIX);
+        Self { most, spare }
+    }
+
+    fn take(&mut self, bytes: &[u8], most: usize) -> Result<String, FieldError> {
+        let text = text(bytes, most);
+        let growth = text.len().saturating_sub(bytes.len());
+        self.spare = self
+            .spare
+            .checked_sub(growth)
+            .ok_or(FieldError::Limit("HELLO bytes as text", self.most))?;
+        Ok(text)
     }
 }
 

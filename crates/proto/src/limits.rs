@@ -48,6 +48,12 @@ pub struct Limits {
     /// Addresses without a UUID (DNS, configuration) that a node dials.
     /// Default 1,024.
     pub seeds: usize,
+    /// Peers that a node has dialled because it heard of them, and that haven't
+    /// greeted it yet. Beyond it they are dialled one after another, as those
+    /// before them greet or fail: whoever sends beacons of ever new nodes doesn't
+    /// use up the descriptors of the process. A peer that greets first is
+    /// answered all the same. Default 256.
+    pub dials: usize,
 }
 
 impl Default for Limits {
@@ -65,6 +71,7 @@ impl Default for Limits {
             headers_bytes: 64 * 1024,
             peers: 8192,
             seeds: 1024,
+            dials: 256,
         }
     }
 }

@@ -25,6 +25,11 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
+    /// How many bytes are left.
+    pub(crate) fn len(&self) -> usize {
+        self.rest.len()
+    }
+
     fn take(&mut self, length: usize, field: &'static str) -> Result<&'a [u8], FieldError> {
         let (taken, rest) = self
             .rest
@@ -113,10 +118,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Text off the wire. Never an error: pyre counts characters where the wire
-/// counts bytes, so its non-ASCII names arrive cut inside a code point.
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// Text off the wire, of at most `most` bytes. Never an error: pyre counts
+/// characters where the wire counts bytes, so its non-ASCII names arrive cut
+/// inside a code point. A replacement character takes three bytes, so that what
+/// is read can be longer than what it is read from, and has to be cut.
+pub(crate) fn text(bytes: &[u8], most: usize) -> String {
+    let mut text = String::from_utf8_lossy(bytes).into_owned();
+    text.truncate(text.floor_char_boundary(most));
+    text
 }
 
 /// The longest `string` in bytes: its length is one octet.

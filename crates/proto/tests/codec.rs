@@ -363,6 +363,46 @@ fn text_that_is_not_utf8_is_read_all_the_same() {
     assert_eq!(join, Ok((7, Command::Join { group, status: 1 })));
 }
 
+/// Each byte that is no UTF-8 becomes three: no limit is passed for that.
+#[test]
+fn replacement_characters_pass_no_limit() {
+    let mut limits = Limits::default();
+    limits.hello_bytes = 1000;
+    let hello = |values: u8| {
+        let mut fields = vec![0u8];
+        fields.put_u32(1);
+        fields.put_u32(200);
+        fields.put_slice(&[0xff; 200]);
+        fields.put_slice(&[1, 0]);
+        fields.put_u32(values.into());
+        for key in 0..values {
+            fields.put_slice(&[2, b'k', b'0' + key]);
+            fields.put_u32(100);
+            fields.put_slice(&[0xff; 100]);
+        }
+        let frames = raw(1, &fields).into_iter().map(Bytes::from).collect();
+        Command::decode(frames, &limits)
+    };
+    let Ok((7, Command::Hello(read))) = hello(2) else {
+        panic!("{:?}", hello(2));
+    };
+    assert_eq!(read.groups, ["\u{fffd}".repeat(85)]);
+    assert_eq!(read.groups[0].len(), limits.group_bytes);
+    assert_eq!(read.headers["k0"].len(), 300);
+    let read = Command::Hello(read);
+    assert_eq!(Command::decode(read.encode(7), &limits), Ok((7, read)));
+    // 5 values are 756 bytes, and 1,811 as text.
+    let what = "HELLO bytes as text";
+    let limited = matches!(hello(5), Err(DecodeError::Limit { what: w, .. }) if w == what);
+    assert!(limited, "{:?}", hello(5));
+    let join = [&b"\xff"[..], &[0xff; 255]].concat();
+    let Ok((_, Command::Join { group, .. })) = decode(&raw(4, &[&join, &b"\x01"[..]].concat()))
+    else {
+        panic!("not a JOIN");
+    };
+    assert_eq!(&*group, "\u{fffd}".repeat(85));
+}
+
 #[test]
 fn content_is_handed_over_without_a_copy() {
     let content = Bytes::from(vec![1u8; 1000]);

@@ -14,7 +14,7 @@ use crate::host::{self, Host, Power, Process};
 use crate::legacy::Legacy;
 use crate::link::{Item, ProcessId, Way};
 use crate::network::Weather;
-use crate::world::{Happening, World};
+use crate::world::{Happening, Options, World};
 
 /// A process that has slept notices within that time.
 const NOTICE_MS: u64 = 1000;
@@ -87,7 +87,12 @@ impl World {
             Start::Moved => true,
             Start::Anew => self.random.bool(),
         };
-        let (beacons, short_wrap) = (self.options.beacons, self.options.short_wrap);
+        let Options {
+            beacons,
+            short_wrap,
+            dials,
+            ..
+        } = self.options;
         let ours = self.options.hosts - self.options.legacy.min(self.options.hosts);
         let Some(place) = self.hosts.get_mut(host) else {
             return;
@@ -104,6 +109,7 @@ impl World {
         let again = place.lives > 1;
         let brain = if host < ours {
             let mut config = Config::new(place.uuid, place.port);
+            config.limits.dials = dials;
             if !beacons {
                 config.interval = None;
             }

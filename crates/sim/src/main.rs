@@ -53,6 +53,9 @@ struct Arguments {
     /// Milliseconds between two actions of chance, on average; 0 for none.
     #[arg(long, default_value_t = 1000)]
     pace_ms: u64,
+    /// How many peers a node dials at a time.
+    #[arg(long, default_value_t = 256)]
+    dials: usize,
     /// How many of the hosts, the last ones, run another implementation.
     #[arg(long, default_value_t = 0)]
     legacy: usize,
@@ -94,6 +97,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         ..Weather::default()
     };
     options.stagger = Duration::from_millis(arguments.stagger_ms);
+    options.dials = arguments.dials;
     options.beacons = !arguments.no_beacons;
     options.legacy = arguments.legacy;
     options.short_wrap = arguments.short_wrap;

@@ -37,6 +37,9 @@ pub struct Options {
     pub legacy: usize,
     /// Whether those wrap 65534 to 0, as pyre does.
     pub short_wrap: bool,
+    /// How many peers a node dials at a time, as
+    /// [`Limits::dials`](zre_proto::Limits::dials).
+    pub dials: usize,
     /// What is done to them.
     pub script: Script,
     /// Whether [`World::log`] is kept.
@@ -54,6 +57,7 @@ impl Options {
             beacons: true,
             legacy: 0,
             short_wrap: false,
+            dials: zre_proto::Limits::default().dials,
             script: Script::default(),
             log: false,
         }
@@ -81,13 +85,14 @@ impl fmt::Display for Violation {
         writeln!(
             f,
             "again with: zre-sim --nodes {} --seed {} --loss {} --duplicate {} --late {} \
-             --stagger-ms {} --legacy {}{}{} --length-ms {}{} --script FILE, where FILE has",
+             --stagger-ms {} --dials {} --legacy {}{}{} --length-ms {}{} --script FILE, where FILE has",
             options.hosts,
             options.seed,
             weather.loss,
             weather.duplicate,
             weather.late,
             options.stagger.as_millis(),
+            options.dials,
             options.legacy,
             if options.short_wrap {
                 " --short-wrap"

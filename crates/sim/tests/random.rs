@@ -24,6 +24,10 @@ fn options(seed: u64, length: Duration) -> Options {
         options.legacy = random.usize(1..options.hosts);
         options.short_wrap = random.bool();
     }
+    // In every fourth, nodes dial one after another.
+    if seed % 4 == 1 {
+        options.dials = random.usize(1..=2);
+    }
     let pace = Duration::from_millis(random.u64(500..2000));
     options.script = Script::random(&mut random, options.hosts, length, pace);
     options

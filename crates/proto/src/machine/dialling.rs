@@ -57,14 +57,46 @@ impl Machine {
             }
             return;
         }
+        if self.sessions.unanswered() >= self.config.limits.dials {
+            self.queue_dial(uuid);
+            return;
+        }
         let mailbox = self.connect(
             Owner::Peer(uuid),
             Some(uuid),
             address.endpoint,
             address.over_loopback,
         );
+        self.sessions.await_answer(mailbox.session);
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Dialling(mailbox);
+        }
+    }
+
+    fn queue_dial(&mut self, uuid: Uuid) {
+        if self.dial_queue.len() >= self.config.limits.peers {
+            // Full of those who have gone: swept soon, and the next beacon asks
+            // again.
+            self.counters.overflow += 1;
+            return;
+        }
+        if let Some(peer) = self.peers.get_mut(&uuid)
+            && !peer.queued
+        {
+            peer.queued = true;
+            self.dial_queue.push_back(uuid);
+        }
+    }
+
+    /// Dials those who wait for it, as far as there is room by now.
+    pub(super) fn dial_queued(&mut self, now: Time) {
+        while self.sessions.unanswered() < self.config.limits.dials
+            && let Some(uuid) = self.dial_queue.pop_front()
+        {
+            if let Some(peer) = self.peers.get_mut(&uuid) {
+                peer.queued = false;
+                self.dial_if_due(now, uuid);
+            }
         }
     }
 
@@ -119,9 +151,15 @@ impl Machine {
             Some(Owner::Seed(endpoint)) => self.handle_seed_up(now, session, &endpoint, up),
             Some(Owner::Peer(uuid)) => self.handle_peer_up(now, session, uuid, up),
         }
+        self.dial_queued(now);
     }
 
     fn handle_peer_up(&mut self, now: Time, session: Session, uuid: Uuid, up: Up) {
+        let opening = |peer: &Peer| matches!(peer.phase, Phase::Dialling(_) | Phase::Entering(..));
+        if !self.peers.get(&uuid).is_some_and(opening) {
+            // It is open already: that is said once.
+            return;
+        }
         if up.peer.is_some_and(|found| found != uuid) {
             // Somebody else lives at that address now.
             self.disconnect(session);
@@ -136,6 +174,7 @@ impl Machine {
                 self.greet(&mut mailbox, up);
                 let mut patience = self.config.hello_timeout;
                 if up.in_memory {
+                    self.sessions.note_answer(session);
                     // It lives as long as we do, and so does the session: where
                     // hundreds of nodes meet at once, it is just busy. Who gave
                     // up would have to begin anew, and make all of them busier.
@@ -171,6 +210,7 @@ impl Machine {
                 Some(_) => self.session_failed(now, uuid),
             },
         }
+        self.dial_queued(now);
     }
 
     /// A session that never became one: the next address, or a rest.

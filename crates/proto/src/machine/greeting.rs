@@ -249,6 +249,7 @@ impl Machine {
         {
             greeted.state = peer.announced;
         }
+        self.sessions.note_answer(session);
         let live = Live::new(now, clock, mailbox, greeted);
         if live.greeted.shows_state && live.mailbox.told != self.state {
             stale = Some(self.state);

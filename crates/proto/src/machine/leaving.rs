@@ -219,6 +219,7 @@ impl Machine {
             }
             _ => {}
         }
+        self.dial_queued(now);
     }
 
     pub(super) fn bury(&mut self, now: Time, uuid: Uuid, port: u16) {

@@ -63,6 +63,8 @@ pub struct Machine {
     peers: BTreeMap<Uuid, Peer>,
     seeds: BTreeMap<Endpoint, Seed>,
     sessions: Sessions,
+    /// Who is dialled when there are fewer dials without an answer.
+    dial_queue: VecDeque<Uuid>,
     last_session: u64,
     /// (UUID, port) that said EXIT, and until when their beacons are ignored.
     tombstones: BTreeMap<(Uuid, u16), Time>,
@@ -101,6 +103,7 @@ impl Machine {
             peers: BTreeMap::new(),
             seeds: BTreeMap::new(),
             sessions: Sessions::default(),
+            dial_queue: VecDeque::new(),
             last_session: 0,
             tombstones: BTreeMap::new(),
             short_wraps: ShortWraps::default(),
@@ -162,6 +165,7 @@ impl Machine {
                 Timer::Seed(endpoint) => self.tend_seed(now, &endpoint),
             }
         }
+        self.dial_queued(now);
     }
 
     /// A beacon was heard.
@@ -482,6 +486,7 @@ impl Machine {
             }
             stays
         });
+        self.dial_queue.retain(|uuid| self.peers.contains_key(uuid));
         if !self.tombstones.is_empty() || !self.peers.is_empty() {
             self.timers.set(Timer::Sweep, now + SWEEP);
         }

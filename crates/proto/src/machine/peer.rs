@@ -67,6 +67,8 @@ pub(super) struct Peer {
     moves: (Time, u32),
     /// When its timer is set.
     pub(super) timer: Option<Time>,
+    /// Whether it stands in the queue of those to be dialled.
+    pub(super) queued: bool,
 }
 
 /// Where a peer stands. It is always in exactly one of these.
@@ -220,6 +222,7 @@ impl Peer {
             greeted_at: None,
             moves: (now, 0),
             timer: None,
+            queued: false,
         }
     }
 

@@ -20,6 +20,8 @@ pub(super) struct Sessions {
     /// The same by where they lead: among a thousand peers, looking for who is
     /// at an address would be most of the work of meeting one.
     places: BTreeSet<(Place, Session)>,
+    /// Those whose peer we heard of and dialled, and who hasn't greeted us.
+    unanswered: BTreeSet<Session>,
 }
 
 /// Where an endpoint leads, but for its scope. Names have no address, and unix
@@ -45,10 +47,11 @@ const LAST: Session = Session(u64::MAX);
 impl Sessions {
     /// Enters a session, or gives it another owner.
     pub(super) fn insert(&mut self, session: Session, owner: Owner, endpoint: &Endpoint) {
-        self.remove(&session);
         let place = Place::from(endpoint);
+        if let Some((_, was)) = self.owners.insert(session, (owner, place)) {
+            self.places.remove(&(was, session));
+        }
         self.places.insert((place, session));
-        self.owners.insert(session, (owner, place));
     }
 
     pub(super) fn get(&self, session: &Session) -> Option<&Owner> {
@@ -58,7 +61,21 @@ impl Sessions {
     pub(super) fn remove(&mut self, session: &Session) -> Option<Owner> {
         let (owner, place) = self.owners.remove(session)?;
         self.places.remove(&(place, *session));
+        self.unanswered.remove(session);
         Some(owner)
+    }
+
+    /// Its peer was dialled unasked: it counts until it has an answer or ends.
+    pub(super) fn await_answer(&mut self, session: Session) {
+        self.unanswered.insert(session);
+    }
+
+    pub(super) fn note_answer(&mut self, session: Session) {
+        self.unanswered.remove(&session);
+    }
+
+    pub(super) fn unanswered(&self) -> usize {
+        self.unanswered.len()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -130,5 +147,20 @@ mod tests {
         assert!(sessions.remove(&Session(2)).is_none());
         assert_eq!(at(&sessions, &there), [5]);
         assert_eq!(sessions.peers_at_port(4000).count(), 4);
+    }
+
+    #[test]
+    fn a_dial_waits_for_its_answer_whoever_owns_it_until_it_ends() {
+        let here: Endpoint = "tcp://127.0.0.1:4000".parse().unwrap();
+        let mut sessions = Sessions::default();
+        for number in 1..=3 {
+            sessions.insert(Session(number), Owner::Peer(Uuid::nil()), &here);
+            sessions.await_answer(Session(number));
+        }
+        sessions.insert(Session(1), Owner::Peer(Uuid::max()), &here);
+        assert_eq!(sessions.unanswered(), 3);
+        sessions.note_answer(Session(1));
+        sessions.remove(&Session(2));
+        assert_eq!(sessions.unanswered(), 1);
     }
 }

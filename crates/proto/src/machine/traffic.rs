@@ -40,6 +40,7 @@ impl Machine {
             }
             _ => self.handle_stranger(now, from, frames),
         }
+        self.dial_queued(now);
     }
 
     fn handle_stranger(&mut self, now: Time, from: &Inbound, frames: Frames) {

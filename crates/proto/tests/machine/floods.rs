@@ -55,6 +55,56 @@ fn beacons_of_ever_new_uuids_fill_a_bounded_table_that_empties_again() {
 }
 
 #[test]
+fn beacons_of_ever_new_uuids_keep_a_bounded_number_of_dials() {
+    let mut bench = Bench::with(|config| config.limits.dials = 50);
+    bench.open = false;
+    for n in 0..3000 {
+        bench.hear(&stranger(n));
+    }
+    assert_eq!(bench.connects.len(), 50);
+    // Who greets first is answered at once, flood or not.
+    let mut honest = Peer {
+        ip: [10, 99, 0, 1].into(),
+        ..Peer::new(1)
+    };
+    bench.greet(&mut honest);
+    let answer = bench.last_session();
+    bench.mailbox_opens(answer);
+    assert_eq!(bench.events(), ["enter 01"]);
+    // Each dial that ends makes room for one other, until all had their turn.
+    let mut ended = 0;
+    while ended < bench.connects.len() {
+        let (session, ..) = bench.connects[ended];
+        ended += 1;
+        if session != answer {
+            bench.mailbox_closes(session);
+        }
+        assert!(bench.open_mailboxes() <= 51, "{}", bench.open_mailboxes());
+    }
+    assert_eq!(ended, 3001);
+}
+
+#[test]
+fn a_dial_without_an_answer_gives_its_place_to_the_next() {
+    let mut bench = Bench::with(|config| config.limits.dials = 1);
+    for n in 0..10 {
+        bench.hear(&stranger(n));
+    }
+    // They open, and say nothing.
+    for waited in 1..10 {
+        assert_eq!(bench.connects.len(), waited);
+        bench.pass(secs(5));
+        for n in 0..10 {
+            bench.hear(&stranger(n));
+        }
+    }
+    assert!(bench.connects.len() >= 10);
+    let distinct: std::collections::BTreeSet<_> =
+        bench.connects.iter().map(|(_, uuid, _)| *uuid).collect();
+    assert_eq!(distinct.len(), 10, "each had its turn before any had two");
+}
+
+#[test]
 fn goodbyes_of_ever_new_uuids_fill_a_bounded_table_that_empties_again() {
     let mut bench = Bench::with(|config| config.limits.peers = 200);
     for n in 0..20_000 {

@@ -6,6 +6,24 @@ use zre_proto::{Command, State};
 use crate::bench::{Bench, OUR_IP, Peer, join, ms, our_uuid, secs, whisper};
 
 #[test]
+fn a_mailbox_that_is_open_cannot_open_again() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.events();
+    // Not even as somebody else's.
+    bench.up.peer = Some(Peer::new(2).uuid);
+    bench.mailbox_opens(session);
+    assert!(bench.is_open(session));
+    assert_eq!(bench.hellos(), 1);
+    bench.say(&mut peer, whisper("still here"));
+    assert_eq!(bench.events(), ["whisper 01 still here"]);
+    bench.mailbox_closes(session);
+    bench.pass(secs(1));
+    assert_eq!(bench.events(), ["exit 01 disconnected"]);
+}
+
+#[test]
 fn their_beacon_first_we_dial_greet_and_enter_at_their_hello() {
     let mut bench = Bench::new();
     let mut peer = Peer::new(1);
