@@ -89,6 +89,8 @@ enum Said {
     Leader(u8),
     Goodbye,
     State(u8),
+    Request(u64),
+    Reply(u64, bool),
 }
 
 /// Somebody of few; 0 is the node itself.
@@ -135,8 +137,11 @@ impl Said {
                 status: groups,
                 name: "peer".into(),
                 headers: shows_state
-                    .then(|| ("X-ZRE-STATE".to_owned(), "2".to_owned()))
+                    .then(|| {
+                        ["X-ZRE-STATE", "X-ZRE-REQUEST"].map(|key| (key.to_owned(), "2".to_owned()))
+                    })
                     .into_iter()
+                    .flatten()
                     .collect(),
             }),
             Self::Whisper => Command::Whisper {
@@ -166,6 +171,14 @@ impl Said {
             },
             Self::Goodbye => Command::Goodbye,
             Self::State(state) => Command::State(State::from(state)),
+            Self::Request(id) => Command::Request {
+                id,
+                content: "content".into(),
+            },
+            Self::Reply(id, answered) => Command::Reply {
+                id,
+                content: answered.then(|| "content".into()),
+            },
         }
     }
 }
@@ -248,6 +261,8 @@ impl World {
             | Event::Evasive { peer }
             | Event::Silent { peer }
             | Event::Pong { peer, .. }
+            | Event::Request { peer, .. }
+            | Event::Reply { peer, .. }
             | Event::Responsive { peer } => assert!(self.here.contains_key(&peer)),
             Event::State { peer, from, to } => {
                 assert!(self.here.contains_key(&peer));

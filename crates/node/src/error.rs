@@ -110,6 +110,41 @@ pub enum PingError {
     TooMany,
 }
 
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The request wasn't accepted for the peer, or it has gone before it
+    /// answered, or the node has stopped.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The peer runs another implementation of ZRE, or an older version of this
+    /// one. Nothing was sent.
+    #[error("the peer knows no requests: whisper to it, and let it whisper back")]
+    Unsupported,
+    /// The peer's program doesn't answer requests, or not this one.
+    #[error("the peer's program has dropped the request without an answer")]
+    Unanswered,
+    /// No answer came in that time. The peer may have done what was asked for.
+    #[error("no answer within {0:?}: the peer may be busy, and may answer yet")]
+    Elapsed(Duration),
+    /// 65,536 requests of this node wait for answers. Nothing was sent.
+    #[error("65536 requests wait for their answers: wait for some of them")]
+    TooMany,
+}
+
+/// Why an answer wasn't accepted for the peer that asked. It went nowhere.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplyError {
+    /// The peer is gone, its queue is full, or the answer is too large.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// A clone of the responder has answered.
+    #[error("the request is answered already")]
+    Answered,
+}
+
 /// Why a command to the node wasn't carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

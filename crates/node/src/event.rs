@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 use zre_proto::State;
 
-use crate::{ExitReason, Interface, Message, Peer};
+use crate::{ExitReason, Interface, Message, Peer, Responder};
 
 /// What happens on the network.
 ///
@@ -63,6 +63,16 @@ pub enum Event {
         group: Arc<str>,
         /// Its frames.
         message: Message,
+    },
+    /// A message to this node whose sender waits for an answer.
+    Request {
+        /// From whom.
+        peer: Peer,
+        /// Its frames.
+        message: Message,
+        /// Takes the answer. Where it is dropped, as by a program that expects
+        /// no requests, the peer is told at once that there won't be one.
+        responder: Responder,
     },
     /// A peer was silent and didn't answer a PING either.
     Evasive {
@@ -123,11 +133,15 @@ impl Event {
     fn cost(&self) -> usize {
         let content = match self {
             Self::Whisper { message, .. } | Self::Shout { message, .. } => message.len(),
+            Self::Request { message, .. } => message.len() + RESPONDER,
             _ => 0,
         };
         content + size_of::<Self>()
     }
 }
+
+/// What a responder takes beside the event, in bytes.
+const RESPONDER: usize = 64;
 
 /// What lies between the driver and the application.
 #[derive(Debug)]

@@ -56,11 +56,13 @@
 
 mod announcer;
 mod builder;
+mod delivery;
 mod directory;
 mod discovery;
 mod driver;
 mod error;
 mod event;
+mod exchange;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -70,16 +72,20 @@ mod node;
 mod outlet;
 mod peer;
 mod pressure;
+mod responder;
 mod stats;
 mod view;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;
-pub use error::{CommandError, PingError, SendError, StartError, WaitError};
+pub use error::{
+    CommandError, PingError, ReplyError, RequestError, SendError, StartError, WaitError,
+};
 pub use event::{Event, Events};
 pub use listen::{Listen, ListenError};
 pub use node::{Node, SendPolicy, Shouted};
 pub use peer::{Peer, PeerRef};
+pub use responder::Responder;
 pub use stats::Stats;
 
 pub use uuid::Uuid;

@@ -88,6 +88,13 @@ impl Peer {
         self.record.link
     }
 
+    /// Whether it takes [requests](crate::Node::request): one of our own nodes
+    /// does.
+    #[must_use]
+    pub fn takes_requests(&self) -> bool {
+        self.record.info.takes_requests
+    }
+
     /// How it became known.
     #[must_use]
     pub fn via(&self) -> &BTreeSet<Source> {

@@ -22,6 +22,10 @@ pub struct Stats {
     pub timers: usize,
     /// Connections to our inbox whose peer has said who it is.
     pub connections: usize,
+    /// Requests of ours that wait for their answers.
+    pub requests: usize,
+    /// Answers for which nobody waited: late, repeated, or made up.
+    pub late_replies: u64,
     /// Bytes that are queued for all peers together.
     pub queued_bytes: usize,
     /// Bytes of events that wait to be read.

@@ -3,12 +3,15 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Notify;
 
 use crate::directory::Directory;
+use crate::exchange::Exchange;
 
-/// The directory, shared with the driver.
+/// What the handles share with the driver: the directory, and who waits for
+/// answers.
 #[derive(Debug)]
 pub(crate) struct View {
     directory: RwLock<Directory>,
     pub(crate) changes: Notify,
+    pub(crate) exchange: Exchange,
 }
 
 impl View {
@@ -20,6 +23,7 @@ impl View {
         Arc::new(Self {
             directory: RwLock::new(directory),
             changes: Notify::new(),
+            exchange: Exchange::default(),
         })
     }
 

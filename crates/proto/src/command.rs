@@ -18,53 +18,27 @@
 //! | 9 | LEADER | group, leader id | |
 //! | 10 | GOODBYE | | |
 //! | 128 | STATE | state | |
+//! | 129 | REQUEST | request id | content |
+//! | 130 | REPLY | request id, outcome | content |
 //!
-//! STATE is this project's own. An implementation that doesn't know an id drops
-//! the message without counting its sequence number, and takes the next for a
-//! gap: 8 to 128 go only to peers that showed that they know them (GOODBYE also
-//! as the last message of all).
+//! STATE, REQUEST and REPLY are this project's own. An implementation that doesn't
+//! know an id drops the message without counting its sequence number, and takes
+//! the next for a gap: 8 to 130 go only to peers that showed that they know them
+//! (GOODBYE also as the last message of all).
 
 use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes};
-use smallvec::SmallVec;
 
+use crate::header::{
+    ANSWERED, PREFIX, SIGNATURE, VERSION, id, put_prefix, reply_header, request_header,
+    shout_header, whisper_header,
+};
 use crate::limits::Limits;
 use crate::message::Message;
 use crate::state::State;
-use crate::wire::{FieldError, Reader, STRING_MAX, clip, put_longstr, put_string, text};
+use crate::wire::{FieldError, Reader, STRING_MAX, put_longstr, put_string, text};
 use crate::{Frames, Str};
-
-/// The first two bytes of every message.
-pub const SIGNATURE: [u8; 2] = [0xAA, 0xA1];
-
-/// Version octet of every message; that of a beacon is another.
-pub const VERSION: u8 = 2;
-
-/// Where in the header frame the sequence number stands, two bytes, network order.
-pub const SEQUENCE_OFFSET: usize = 4;
-
-/// Bytes before the first field.
-const PREFIX: usize = 6;
-
-/// Message ids on the wire.
-mod id {
-    pub(super) const HELLO: u8 = 1;
-    pub(super) const WHISPER: u8 = 2;
-    pub(super) const SHOUT: u8 = 3;
-    pub(super) const JOIN: u8 = 4;
-    pub(super) const LEAVE: u8 = 5;
-    pub(super) const PING: u8 = 6;
-    pub(super) const PING_OK: u8 = 7;
-    pub(super) const ELECT: u8 = 8;
-    pub(super) const LEADER: u8 = 9;
-    pub(super) const GOODBYE: u8 = 10;
-    pub(super) const STATE: u8 = 0x80;
-}
-
-/// A header frame that a sender builds itself, on its stack unless the group's
-/// name is long.
-pub type Header = SmallVec<[u8; 64]>;
 
 /// One message between peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +94,22 @@ pub enum Command {
     /// The sender's state changed. Only for peers whose HELLO showed the header
     /// `X-ZRE-STATE`.
     State(State),
+    /// To one peer, which is to answer. Only for peers whose HELLO showed the
+    /// header `X-ZRE-REQUEST`.
+    Request {
+        /// What the answer is to name. It means something to the sender only.
+        id: u64,
+        /// The application's frames.
+        content: Message,
+    },
+    /// The answer to a REQUEST.
+    Reply {
+        /// What the REQUEST had.
+        id: u64,
+        /// The application's frames; `None` where nobody has answered, and
+        /// nobody will.
+        content: Option<Message>,
+    },
 }
 
 /// What a HELLO says.
@@ -152,6 +142,8 @@ impl Command {
             Self::Leader { .. } => id::LEADER,
             Self::Goodbye => id::GOODBYE,
             Self::State(_) => id::STATE,
+            Self::Request { .. } => id::REQUEST,
+            Self::Reply { .. } => id::REPLY,
         }
     }
 
@@ -169,16 +161,21 @@ impl Command {
             Self::Leader { .. } => "LEADER",
             Self::Goodbye => "GOODBYE",
             Self::State(_) => "STATE",
+            Self::Request { .. } => "REQUEST",
+            Self::Reply { .. } => "REPLY",
         }
     }
 
-    /// Whether it is the application's: a WHISPER or SHOUT.
+    /// Whether it is the application's: a WHISPER, SHOUT, REQUEST or REPLY.
     pub fn is_data(&self) -> bool {
-        matches!(self, Self::Whisper { .. } | Self::Shout { .. })
+        matches!(
+            self,
+            Self::Whisper { .. } | Self::Shout { .. } | Self::Request { .. } | Self::Reply { .. }
+        )
     }
 
     /// The frames of the message under this sequence number: its header, and for
-    /// WHISPER and SHOUT the content, which is shared, not copied.
+    /// the application's messages the content, which is shared, not copied.
     ///
     /// A `string` longer than the wire can say (255 bytes) is cut at a
     /// character's edge: check what the user passes with [`Limits`] before.
@@ -193,6 +190,15 @@ impl Command {
             Self::Shout { group, content } => {
                 frames.push(Bytes::copy_from_slice(&shout_header(group, sequence)));
                 frames.extend(content.frames().iter().cloned());
+            }
+            Self::Request { id, content } => {
+                frames.push(Bytes::copy_from_slice(&request_header(*id, sequence)));
+                frames.extend(content.frames().iter().cloned());
+            }
+            Self::Reply { id, content } => {
+                let header = reply_header(*id, content.is_some(), sequence);
+                frames.push(Bytes::copy_from_slice(&header));
+                frames.extend(content.iter().flat_map(Message::frames).cloned());
             }
             other => {
                 let mut out = Vec::with_capacity(64);
@@ -224,6 +230,7 @@ impl Command {
             }
             Self::State(state) => out.put_u8(u8::from(*state)),
             Self::Hello(_) | Self::Whisper { .. } | Self::Shout { .. } => {}
+            Self::Request { .. } | Self::Reply { .. } => {}
             Self::Ping | Self::PingOk | Self::Goodbye => {}
         }
     }
@@ -287,6 +294,15 @@ impl Command {
             id::SHOUT => group(&mut reader, limits).and_then(|group| {
                 let content = content(frames)?;
                 Ok(Self::Shout { group, content })
+            }),
+            id::REQUEST => reader.number8("request id").and_then(|id| {
+                let content = content(frames)?;
+                Ok(Self::Request { id, content })
+            }),
+            id::REPLY => reader.number8("request id").and_then(|id| {
+                let answered = reader.number1("outcome")? == ANSWERED;
+                let content = answered.then(|| content(frames)).transpose()?;
+                Ok(Self::Reply { id, content })
             }),
             _ => match Self::decode_fields(id, &mut reader, limits) {
                 Ok(Some(command)) => Ok(command),
@@ -413,52 +429,9 @@ const LONGSTR_MIN: usize = 4;
 /// Bytes of an empty `string` and an empty `longstr`, the least for a header.
 const HEADER_MIN: usize = 5;
 
-fn put_prefix(out: &mut impl BufMut, id: u8, sequence: u16) {
-    out.put_slice(&SIGNATURE);
-    out.put_u8(id);
-    out.put_u8(VERSION);
-    out.put_u16(sequence);
-}
-
 /// More than 2^32 groups or headers don't fit in memory, let alone in a HELLO.
 fn put_count(out: &mut impl BufMut, count: usize) {
     out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
-}
-
-/// The header frame of a WHISPER.
-pub fn whisper_header(sequence: u16) -> Header {
-    prefix(id::WHISPER, sequence)
-}
-
-/// The header frame of a SHOUT into `group`, cut at a character's edge when its
-/// name is longer than 255 bytes.
-///
-/// To shout to many peers, make it once and [`patch_sequence`] for each.
-pub fn shout_header(group: &str, sequence: u16) -> Header {
-    let mut header = prefix(id::SHOUT, sequence);
-    let group = clip(group, STRING_MAX);
-    header.push(u8::try_from(group.len()).unwrap_or(u8::MAX));
-    header.extend_from_slice(group);
-    header
-}
-
-fn prefix(id: u8, sequence: u16) -> Header {
-    let [signature, rest] = SIGNATURE;
-    let [high, low] = sequence.to_be_bytes();
-    let mut header = Header::new();
-    header.extend_from_slice(&[signature, rest, id, VERSION, high, low]);
-    header
-}
-
-/// Writes another sequence number into an encoded header frame. A slice that is
-/// too short for a header stays as it is.
-pub fn patch_sequence(header: &mut [u8], sequence: u16) {
-    if let Some(place) = header
-        .get_mut(SEQUENCE_OFFSET..)
-        .and_then(<[u8]>::first_chunk_mut)
-    {
-        *place = sequence.to_be_bytes();
-    }
 }
 
 /// Why frames are no message that this node knows.

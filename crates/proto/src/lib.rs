@@ -25,6 +25,8 @@ mod beacon;
 mod command;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod endpoint;
+#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+mod header;
 mod limits;
 pub mod machine;
 #[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
@@ -37,11 +39,12 @@ mod time;
 mod wire;
 
 pub use beacon::{BEACON_MAX, Beacon, BeaconError};
-pub use command::{
-    Command, DecodeError, Header, Hello, SEQUENCE_OFFSET, SIGNATURE, VERSION, patch_sequence,
+pub use command::{Command, DecodeError, Hello};
+pub use endpoint::{Endpoint, EndpointError};
+pub use header::{
+    Header, SEQUENCE_OFFSET, SIGNATURE, VERSION, patch_sequence, reply_header, request_header,
     shout_header, whisper_header,
 };
-pub use endpoint::{Endpoint, EndpointError};
 pub use limits::{LimitError, Limits};
 pub use machine::Machine;
 pub use message::Message;

@@ -64,6 +64,10 @@ impl<'a> Reader<'a> {
         usize::try_from(number).map_err(|_| FieldError::Short(field))
     }
 
+    pub(crate) fn number8(&mut self, field: &'static str) -> Result<u64, FieldError> {
+        self.array(field).map(u64::from_be_bytes)
+    }
+
     /// A `string`, refused when it is longer than `limit` bytes.
     pub(crate) fn string(
         &mut self,

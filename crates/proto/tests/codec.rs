@@ -46,7 +46,23 @@ fn samples() -> Vec<Vec<Vec<u8>>> {
             _ => {}
         }
     }
-    for command in [Command::Ping, Command::PingOk, Command::State(State::Busy)] {
+    for command in [
+        Command::Ping,
+        Command::PingOk,
+        Command::State(State::Busy),
+        Command::Request {
+            id: 1 << 40,
+            content: ["two", "frames"].into(),
+        },
+        Command::Reply {
+            id: 7,
+            content: Some("answer".into()),
+        },
+        Command::Reply {
+            id: 7,
+            content: None,
+        },
+    ] {
         samples.push(command.encode(9).iter().map(|f| f.to_vec()).collect());
     }
     let beacon = Beacon::State {
@@ -194,6 +210,9 @@ fn lengths_that_overrun_name_the_field() {
     assert_eq!(what(8, &[1, b'g', 32]), "challenger id");
     assert_eq!(what(9, &[1, b'g', 32]), "leader id");
     assert_eq!(what(0x80, &[]), "state");
+    assert_eq!(what(0x81, &[0; 7]), "request id");
+    assert_eq!(what(0x82, &[0; 7]), "request id");
+    assert_eq!(what(0x82, &[0; 8]), "outcome");
 }
 
 /// 2^32 - 1 groups, headers or bytes, announced in a few bytes. An allocation by
@@ -485,6 +504,9 @@ fn command() -> impl Strategy<Value = Command> {
         (group(), group()).prop_map(|(group, leader_id)| Command::Leader { group, leader_id }),
         Just(Command::Goodbye),
         any::<u8>().prop_map(|octet| Command::State(State::from(octet))),
+        (any::<u64>(), content()).prop_map(|(id, content)| Command::Request { id, content }),
+        (any::<u64>(), proptest::option::of(content()))
+            .prop_map(|(id, content)| Command::Reply { id, content }),
     ]
 }
 

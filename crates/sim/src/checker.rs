@@ -95,8 +95,8 @@ impl Checker {
                 }
                 view.state = *to;
             }
-            Event::Pong { peer, .. } => {
-                self.view(*peer, "Pong")?;
+            Event::Pong { peer, .. } | Event::Request { peer, .. } | Event::Reply { peer, .. } => {
+                self.view(*peer, "Pong, Request or Reply")?;
             }
             Event::Conflict { .. } => {}
         }

@@ -358,6 +358,8 @@ fn event_name(event: &Event) -> &'static str {
         Event::Silent { .. } => "Silent",
         Event::Responsive { .. } => "Responsive",
         Event::State { .. } => "State",
+        Event::Request { .. } => "Request",
+        Event::Reply { .. } => "Reply",
         Event::Pong { .. } => "Pong",
         Event::Conflict { .. } => "Conflict",
     }

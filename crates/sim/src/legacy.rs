@@ -254,7 +254,10 @@ impl Legacy {
     pub(crate) fn handle_message(&mut self, now: Time, from: &Inbound, frames: Frames) {
         let uuid = from.peer;
         let (sequence, command) = match Command::decode(frames, &Limits::default()) {
-            Ok((_, Command::State(_))) | Err(_) => return,
+            Ok((_, Command::State(_) | Command::Request { .. } | Command::Reply { .. }))
+            | Err(_) => {
+                return;
+            }
             Ok(read) => read,
         };
         if let Command::Hello(hello) = &command {
@@ -343,6 +346,7 @@ impl Legacy {
             headers: hello.headers,
             endpoint: peer.endpoint.clone(),
             state: state.unwrap_or_default(),
+            takes_requests: false,
             via: BTreeSet::new(),
         };
         let session = peer.session;

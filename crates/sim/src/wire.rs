@@ -60,7 +60,13 @@ impl WireCheck {
                 }
             }
             Command::Goodbye => self.ended = true,
-            Command::State(_) | Command::Elect { .. } | Command::Leader { .. } if !knows_state => {
+            Command::State(_)
+            | Command::Elect { .. }
+            | Command::Leader { .. }
+            | Command::Request { .. }
+            | Command::Reply { .. }
+                if !knows_state =>
+            {
                 return Err(format!(
                     "says {} to a peer that hasn't shown it knows it",
                     command.name()

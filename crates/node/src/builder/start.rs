@@ -144,6 +144,7 @@ impl Builder {
             events,
             view: view.clone(),
             pressure: Pressure::new(self.link_limits.queue_bytes_per_peer),
+            policy: self.policy,
             busy: AutoBusy::new(self.auto_busy),
         };
         let mut driver = Driver::new(machine, clock, parts);

@@ -9,7 +9,7 @@ use zre_session::Link;
 
 use super::dial::Dial;
 use super::{Driver, LINGER};
-use crate::{Event, ExitReason, Peer};
+use crate::{Event, ExitReason, Peer, Responder};
 
 impl Driver {
     /// Carries out what the machine wants, in order.
@@ -102,6 +102,7 @@ impl Driver {
                     gossiper.forget(peer);
                 }
                 self.pings.forget(peer);
+                self.view.exchange.exit(peer);
                 let known = self.peers.remove(&peer);
                 if let Some(known) = &known {
                     self.note_neighbour(false, known.link());
@@ -133,6 +134,18 @@ impl Driver {
             Happening::Silent { peer } => self.peer(peer).map(|peer| Event::Silent { peer }),
             Happening::Responsive { peer } => {
                 self.peer(peer).map(|peer| Event::Responsive { peer })
+            }
+            Happening::Request { peer, id, content } => self.peer(peer).map(|peer| {
+                let responder = Responder::new(peer.clone(), id, self.policy);
+                Event::Request {
+                    peer,
+                    message: content,
+                    responder,
+                }
+            }),
+            Happening::Reply { peer, id, content } => {
+                self.view.exchange.answer(peer, id, content);
+                None
             }
             Happening::Pong { peer, round_trip } => {
                 self.pings.answer(peer, round_trip);

@@ -39,7 +39,7 @@ use crate::event::EventSender;
 use crate::neighbours::{self, Neighbours};
 use crate::pressure::Pressure;
 use crate::view::View;
-use crate::{Event, Peer};
+use crate::{Event, Peer, SendPolicy};
 
 /// What a sleep of the host must exceed to count as one.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -84,6 +84,8 @@ pub(crate) struct Driver {
     stopped: bool,
     paused: bool,
     pressure: Pressure,
+    /// What happens to an answer that finds no room.
+    policy: SendPolicy,
     busy: AutoBusy,
     /// Who waits for the shutdown, and until when it may take.
     stopping: Option<(Instant, Vec<oneshot::Sender<()>>)>,
@@ -102,6 +104,7 @@ pub(crate) struct Parts {
     pub(crate) events: EventSender,
     pub(crate) view: Arc<View>,
     pub(crate) pressure: Pressure,
+    pub(crate) policy: SendPolicy,
     pub(crate) busy: AutoBusy,
 }
 
@@ -116,6 +119,7 @@ impl Driver {
             events,
             view,
             pressure,
+            policy,
             busy,
         } = parts;
         let (resolver, resolved) = mpsc::unbounded_channel();
@@ -142,6 +146,7 @@ impl Driver {
             stopped: false,
             paused: false,
             pressure,
+            policy,
             busy,
             stopping: None,
             slept: time_asleep(),
@@ -336,6 +341,7 @@ impl Drop for Driver {
         directory.peers.clear();
         directory.groups.clear();
         drop(directory);
+        self.view.exchange.stop();
         self.view.changed();
     }
 }

@@ -64,7 +64,10 @@ impl Driver {
 
     pub(super) fn stats(&self) -> Stats {
         let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
+        let (requests, late_replies) = self.view.exchange.counts();
         Stats {
+            requests,
+            late_replies,
             peers: self.peers.len(),
             known: peers,
             sessions,

@@ -1,4 +1,5 @@
 mod ping;
+mod request;
 mod sending;
 
 use std::collections::BTreeSet;

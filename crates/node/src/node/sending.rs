@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
 use zre_proto::{shout_header, whisper_header};
-use zre_session::TrySendError;
 
 use super::Node;
+use crate::delivery::{deadline, deliver, insist_until, try_deliver};
 use crate::{Message, Peer, PeerRef, SendError};
 
 /// What happens when the queue to a peer is full.
@@ -79,12 +78,7 @@ impl Node {
         let peer = self.find(to)?;
         let message = message.into();
         let mut header = whisper_header(0);
-        match send(&peer, &mut header, &message) {
-            Err(SendError::Full) => {
-                insist_until(&peer, &mut header, &message, policy, deadline(policy)).await
-            }
-            other => other,
-        }
+        deliver(&peer, &mut header, &message, policy).await
     }
 
     /// As [`whisper`](Self::whisper), but never waits: a full queue is
@@ -98,7 +92,7 @@ impl Node {
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
         let peer = self.find(to)?;
-        send(&peer, &mut whisper_header(0), &message.into())
+        try_deliver(&peer, &mut whisper_header(0), &message.into())
     }
 
     /// Sends a message to every peer in a group, whether we are in it or not.
@@ -184,7 +178,7 @@ impl Node {
             .flatten()
             .map(|(_, peer)| peer)
         {
-            match send(peer, &mut header, message) {
+            match try_deliver(peer, &mut header, message) {
                 Ok(()) => shouted.accepted += 1,
                 Err(SendError::Full) => shouted.full.push(peer.clone()),
                 Err(SendError::Gone) => shouted.gone.push(peer.clone()),
@@ -192,75 +186,5 @@ impl Node {
             }
         }
         Ok((header, shouted))
-    }
-}
-
-fn send(peer: &Peer, header: &mut [u8], message: &Message) -> Result<(), SendError> {
-    let outlet = peer.outlet();
-    outlet
-        .send_data(header, message.frames())
-        .map_err(|error| match error {
-            TrySendError::Full => {
-                outlet.gauge().press(peer, bytes(header, message));
-                SendError::Full
-            }
-            TrySendError::Closed => SendError::Gone,
-            TrySendError::TooLarge { what, size, limit } => {
-                SendError::TooLarge { what, size, limit }
-            }
-        })
-}
-
-/// What a message takes of a queue, as [`Mailbox::writable`] counts it.
-///
-/// [`Mailbox::writable`]: zre_session::Mailbox::writable
-fn bytes(header: &[u8], message: &Message) -> usize {
-    let further = message.frames().len().saturating_sub(1);
-    header
-        .len()
-        .saturating_add(message.len())
-        .saturating_add(further.saturating_mul(64))
-}
-
-/// Until when a full queue is waited for.
-fn deadline(policy: SendPolicy) -> Instant {
-    let now = Instant::now();
-    match policy {
-        // Longer than a clock can tell is for ever.
-        SendPolicy::Wait(patience) => now.checked_add(patience).unwrap_or(now + FOR_EVER),
-        SendPolicy::Reject | SendPolicy::Disconnect => now,
-    }
-}
-
-/// A hundred years.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
-/// What the policy makes of a full queue.
-async fn insist_until(
-    peer: &Peer,
-    header: &mut [u8],
-    message: &Message,
-    policy: SendPolicy,
-    deadline: Instant,
-) -> Result<(), SendError> {
-    match policy {
-        SendPolicy::Wait(_) => {}
-        SendPolicy::Reject => return Err(SendError::Full),
-        SendPolicy::Disconnect => {
-            peer.outlet().close(Duration::ZERO);
-            return Err(SendError::Gone);
-        }
-    }
-    let bytes = bytes(header, message);
-    loop {
-        match tokio::time::timeout_at(deadline, peer.outlet().writable(bytes)).await {
-            Err(_) => return Err(SendError::Full),
-            Ok(Err(_)) => return Err(SendError::Gone),
-            Ok(Ok(())) => match send(peer, header, message) {
-                // Another sender was faster.
-                Err(SendError::Full) => {}
-                other => return other,
-            },
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::peer::{Greeted, Held, Live, Mailbox, Peer, Phase, STATE_HEADER};
+use super::peer::{Greeted, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER};
 use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
@@ -46,6 +46,7 @@ impl Machine {
         };
         let mut headers = self.config.headers.clone();
         headers.insert(STATE_HEADER.into(), u8::from(self.state).to_string());
+        headers.insert(REQUEST_HEADER.into(), "1".into());
         let hello = Hello {
             endpoint: endpoint.to_wire(),
             groups: self.own_groups.iter().map(ToString::to_string).collect(),
@@ -259,6 +260,7 @@ impl Machine {
             headers: live.greeted.headers.clone(),
             endpoint: live.mailbox.endpoint.clone(),
             state: live.state,
+            takes_requests: live.greeted.takes_requests,
             via: self
                 .peers
                 .get(&uuid)

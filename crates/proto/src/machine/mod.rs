@@ -35,7 +35,7 @@ pub use output::{
     Counters, Event, ExitReason, Found, Heard, Inbound, Output, PeerInfo, Session, SharedOutgoing,
     Source, Up,
 };
-pub use peer::STATE_HEADER;
+pub use peer::{REQUEST_HEADER, STATE_HEADER};
 pub use ping::PingRefused;
 
 use leaving::Departure;

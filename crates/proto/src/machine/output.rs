@@ -90,7 +90,7 @@ pub enum Event {
         peer: Uuid,
         /// Why.
         reason: ExitReason,
-        /// How many WHISPERs and SHOUTs that its mailbox had accepted no
+        /// How many of the application's messages that its mailbox had accepted no
         /// PING-OK confirmed: what may have been lost.
         unconfirmed: u64,
     },
@@ -123,6 +123,26 @@ pub enum Event {
         group: Arc<str>,
         /// Its frames.
         content: Message,
+    },
+    /// A message to us that is to be answered by a REPLY. Only peers to whom one
+    /// may be sent are heard.
+    Request {
+        /// From whom.
+        peer: Uuid,
+        /// What the REPLY is to name.
+        id: u64,
+        /// Its frames.
+        content: Message,
+    },
+    /// An answer. Whether anything was asked under that id isn't known here: a
+    /// peer can say anything.
+    Reply {
+        /// From whom.
+        peer: Uuid,
+        /// What it names.
+        id: u64,
+        /// Its frames; `None` where there is no answer and won't be.
+        content: Option<Message>,
     },
     /// A peer didn't answer a PING.
     Evasive {
@@ -175,6 +195,9 @@ pub struct PeerInfo {
     pub endpoint: Endpoint,
     /// Its state.
     pub state: State,
+    /// Whether it showed that it understands REQUEST and REPLY: they must go to
+    /// nobody else.
+    pub takes_requests: bool,
     /// How it became known.
     pub via: BTreeSet<Source>,
 }
@@ -308,7 +331,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Messages past a limit.
     pub limited: u64,
-    /// Messages with an id that this version doesn't know.
+    /// Messages with an id that this version doesn't know, or that the peer
+    /// hasn't shown to know.
     pub unknown: u64,
     /// Messages from somebody who hasn't greeted.
     pub ungreeted: u64,

@@ -17,6 +17,11 @@ use crate::{Beacon, Endpoint, Frames, Hello, Incoming, Outgoing, State, Time};
 /// understands [`Command::State`](crate::Command::State).
 pub const STATE_HEADER: &str = "X-ZRE-STATE";
 
+/// The HELLO header by which our nodes tell that they take requests and answers.
+/// A peer that shows it understands [`Command::Request`](crate::Command::Request)
+/// and [`Command::Reply`](crate::Command::Reply).
+pub const REQUEST_HEADER: &str = "X-ZRE-REQUEST";
+
 /// An address that wasn't heard for that long and is heard again is as good as
 /// a new one.
 const LAPSE: Duration = Duration::from_secs(5);
@@ -116,6 +121,8 @@ pub(super) struct Greeted {
     pub(super) state: State,
     /// Whether it showed its state, so that its session alone sets it.
     pub(super) shows_state: bool,
+    /// Whether it takes requests.
+    pub(super) takes_requests: bool,
 }
 
 /// Messages that wait for the mailbox to open.
@@ -430,6 +437,7 @@ impl Greeted {
             .headers
             .get(STATE_HEADER)
             .map(|value| value.trim().parse::<u8>().map_or(State::Ready, State::from));
+        let takes_requests = hello.headers.contains_key(REQUEST_HEADER);
         let mut headers = hello.headers;
         headers.retain(|key, _| !key.starts_with(RESERVED_HEADERS));
         if headers.is_empty() {
@@ -446,6 +454,7 @@ impl Greeted {
             status: hello.status,
             state: shown.unwrap_or(State::Ready),
             shows_state: shown.is_some(),
+            takes_requests,
         }
     }
 }

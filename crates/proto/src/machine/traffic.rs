@@ -116,6 +116,19 @@ impl Machine {
                     content,
                 });
             }
+            Command::Request { .. } | Command::Reply { .. } if !self.exchanges(uuid) => {
+                self.counters.unknown += 1;
+            }
+            Command::Request { id, content } => self.event(Event::Request {
+                peer: uuid,
+                id,
+                content,
+            }),
+            Command::Reply { id, content } => self.event(Event::Reply {
+                peer: uuid,
+                id,
+                content,
+            }),
             Command::Join { group, status } => {
                 let most = self.config.limits.groups_per_peer;
                 let Some(live) = self.live_mut(uuid) else {
@@ -168,6 +181,12 @@ impl Machine {
             Command::Elect { .. } | Command::Leader { .. } => {}
             Command::Hello(_) => self.exit(now, uuid, ExitReason::Sequence),
         }
+    }
+
+    /// Whether a peer showed that it knows of requests and answers.
+    fn exchanges(&self, uuid: Uuid) -> bool {
+        let live = self.peers.get(&uuid).and_then(Peer::live);
+        live.is_some_and(|live| live.greeted.takes_requests)
     }
 
     /// Asks a peer that is about to leave whether it has all that was sent to

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 use zre_proto::machine::{
-    Config, Event, Found, Heard, Inbound, Output, STATE_HEADER, Session, SharedOutgoing, Source, Up,
+    Config, Event, Found, Heard, Inbound, Output, REQUEST_HEADER, STATE_HEADER, Session,
+    SharedOutgoing, Source, Up,
 };
 use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, Message, State, Time};
 
@@ -50,6 +51,27 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::Silent { peer } => format!("silent {}", id(peer)),
         Event::Responsive { peer } => format!("responsive {}", id(peer)),
         Event::State { peer, from, to } => format!("state {} {from} {to}", id(peer)),
+        Event::Request {
+            peer,
+            id: n,
+            content,
+        } => {
+            format!(
+                "request {} {n} {}",
+                id(peer),
+                content.to_str().unwrap_or("?")
+            )
+        }
+        Event::Reply {
+            peer,
+            id: n,
+            content,
+        } => {
+            let content = content
+                .as_ref()
+                .map(|content| content.to_str().unwrap_or("?"));
+            format!("reply {} {n} {content:?}", id(peer))
+        }
         Event::Pong { peer, round_trip } => format!("pong {} {round_trip:?}", id(peer)),
         Event::Conflict { peer } => format!("conflict {}", id(peer)),
     }
@@ -87,7 +109,10 @@ impl Discipline {
                 assert_ne!(from, to);
             }
             Event::Pong { peer, .. } => assert!(self.here.contains_key(peer), "a pong of nobody"),
-            Event::Whisper { peer, .. } | Event::Shout { peer, .. } => {
+            Event::Whisper { peer, .. }
+            | Event::Shout { peer, .. }
+            | Event::Request { peer, .. }
+            | Event::Reply { peer, .. } => {
                 assert!(self.here.contains_key(peer), "a message before enter");
             }
             Event::Evasive { peer } => self.presence(*peer, &[0], 1),
@@ -124,6 +149,8 @@ pub(crate) struct Bench {
     pub(crate) stopped: Option<Time>,
     events: Vec<String>,
     pub(crate) exits: Vec<u64>,
+    /// What those who entered said of themselves.
+    pub(crate) takes_requests: Vec<bool>,
     mailboxes: BTreeMap<Session, Mailbox>,
     discipline: Discipline,
 }
@@ -153,6 +180,7 @@ impl Bench {
             stopped: None,
             events: Vec::new(),
             exits: Vec::new(),
+            takes_requests: Vec::new(),
             mailboxes: BTreeMap::new(),
             discipline: Discipline::default(),
         };
@@ -213,8 +241,10 @@ impl Bench {
                 Output::Announce { state } => self.announced.push((self.now, state)),
                 Output::Event(event) => {
                     self.discipline.check(&event);
-                    if let Event::Exit { unconfirmed, .. } = &event {
-                        self.exits.push(*unconfirmed);
+                    match &event {
+                        Event::Exit { unconfirmed, .. } => self.exits.push(*unconfirmed),
+                        Event::Enter { info, .. } => self.takes_requests.push(info.takes_requests),
+                        _ => {}
                     }
                     self.events.push(tell(&event));
                 }
@@ -437,7 +467,7 @@ impl Peer {
         }
     }
 
-    /// One that shows its state, like ours.
+    /// One that shows its state and takes requests, like ours.
     pub(crate) fn ours(id: u8) -> Self {
         Self {
             state: Some(State::Ready),
@@ -459,6 +489,7 @@ impl Peer {
         let mut headers = BTreeMap::from([("role".to_owned(), "test".to_owned())]);
         if let Some(state) = self.state {
             headers.insert(STATE_HEADER.to_owned(), u8::from(state).to_string());
+            headers.insert(REQUEST_HEADER.to_owned(), "1".to_owned());
         }
         Hello {
             endpoint: self.endpoint(),

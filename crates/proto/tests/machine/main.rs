@@ -22,6 +22,7 @@ mod leaving;
 mod pair;
 mod ping;
 mod presence;
+mod request;
 mod seeds;
 mod state;
 mod traffic;

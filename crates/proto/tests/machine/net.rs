@@ -220,8 +220,13 @@ impl Net {
 
     /// The application whispers.
     pub(crate) fn whisper(&mut self, from: usize, to: usize, text: &str) {
+        self.say(from, to, crate::bench::whisper(text));
+    }
+
+    /// Puts a message of the application into a mailbox.
+    pub(crate) fn say(&mut self, from: usize, to: usize, command: Command) {
         let session = self.session(from, to).expect("no session");
-        self.send(from, session, crate::bench::whisper(text));
+        self.send(from, session, command);
     }
 
     pub(crate) fn session(&self, from: usize, to: usize) -> Option<Session> {

@@ -1,0 +1,97 @@
+//! A message of the application into the queue to a peer.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use zre_session::TrySendError;
+
+use crate::{Message, Peer, SendError, SendPolicy};
+
+/// Queues it, or does what the policy makes of a full queue. Cancel-safe: the
+/// message wasn't sent.
+pub(crate) async fn deliver(
+    peer: &Peer,
+    header: &mut [u8],
+    message: &Message,
+    policy: SendPolicy,
+) -> Result<(), SendError> {
+    match try_deliver(peer, header, message) {
+        Err(SendError::Full) => insist_until(peer, header, message, policy, deadline(policy)).await,
+        other => other,
+    }
+}
+
+/// Queues it if there is room.
+pub(crate) fn try_deliver(
+    peer: &Peer,
+    header: &mut [u8],
+    message: &Message,
+) -> Result<(), SendError> {
+    let outlet = peer.outlet();
+    outlet
+        .send_data(header, message.frames())
+        .map_err(|error| match error {
+            TrySendError::Full => {
+                outlet.gauge().press(peer, bytes(header, message));
+                SendError::Full
+            }
+            TrySendError::Closed => SendError::Gone,
+            TrySendError::TooLarge { what, size, limit } => {
+                SendError::TooLarge { what, size, limit }
+            }
+        })
+}
+
+/// What a message takes of a queue, as [`Mailbox::writable`] counts it.
+///
+/// [`Mailbox::writable`]: zre_session::Mailbox::writable
+fn bytes(header: &[u8], message: &Message) -> usize {
+    let further = message.frames().len().saturating_sub(1);
+    header
+        .len()
+        .saturating_add(message.len())
+        .saturating_add(further.saturating_mul(64))
+}
+
+/// Until when a full queue is waited for.
+pub(crate) fn deadline(policy: SendPolicy) -> Instant {
+    let now = Instant::now();
+    match policy {
+        // Longer than a clock can tell is for ever.
+        SendPolicy::Wait(patience) => now.checked_add(patience).unwrap_or(now + FOR_EVER),
+        SendPolicy::Reject | SendPolicy::Disconnect => now,
+    }
+}
+
+/// A hundred years.
+const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// What the policy makes of a full queue.
+pub(crate) async fn insist_until(
+    peer: &Peer,
+    header: &mut [u8],
+    message: &Message,
+    policy: SendPolicy,
+    deadline: Instant,
+) -> Result<(), SendError> {
+    match policy {
+        SendPolicy::Wait(_) => {}
+        SendPolicy::Reject => return Err(SendError::Full),
+        SendPolicy::Disconnect => {
+            peer.outlet().close(Duration::ZERO);
+            return Err(SendError::Gone);
+        }
+    }
+    let bytes = bytes(header, message);
+    loop {
+        match tokio::time::timeout_at(deadline, peer.outlet().writable(bytes)).await {
+            Err(_) => return Err(SendError::Full),
+            Ok(Err(_)) => return Err(SendError::Gone),
+            Ok(Ok(())) => match try_deliver(peer, header, message) {
+                // Another sender was faster.
+                Err(SendError::Full) => {}
+                other => return other,
+            },
+        }
+    }
+}

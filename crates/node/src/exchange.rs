@@ -1,0 +1,173 @@
+//! Requests of this node that wait for their answers.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::{Message, RequestError, SendError};
+
+/// How many may wait at a time: what an application asks without looking at the
+/// answers mustn't fill its memory.
+const MOST: usize = 1 << 16;
+
+/// Told the answer, or that there won't be one; dropped where the peer exits.
+pub(crate) type Answer = oneshot::Receiver<Option<Message>>;
+
+/// The table of them. An answer is looked for under the peer from which it
+/// came, so nobody can answer for another.
+#[derive(Debug, Default)]
+pub(crate) struct Exchange(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    last: u64,
+    waiting: BTreeMap<(Uuid, u64), oneshot::Sender<Option<Message>>>,
+    /// Answers for which nobody waited: late, repeated, or made up.
+    late: u64,
+    stopped: bool,
+}
+
+/// A place in the table, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ticket<'a> {
+    exchange: &'a Exchange,
+    peer: Uuid,
+    id: u64,
+}
+
+impl Ticket<'_> {
+    /// What the answer is to name.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.exchange.lock().waiting.remove(&(self.peer, self.id));
+    }
+}
+
+impl Exchange {
+    /// Waits for an answer of a peer from now on.
+    pub(crate) fn open(&self, peer: Uuid) -> Result<(Ticket<'_>, Answer), RequestError> {
+        let (tell, answer) = oneshot::channel();
+        let mut table = self.lock();
+        if table.stopped {
+            return Err(SendError::Stopped.into());
+        }
+        if table.waiting.len() >= MOST {
+            return Err(RequestError::TooMany);
+        }
+        table.last = table.last.wrapping_add(1);
+        let id = table.last;
+        table.waiting.insert((peer, id), tell);
+        let ticket = Ticket {
+            exchange: self,
+            peer,
+            id,
+        };
+        Ok((ticket, answer))
+    }
+
+    /// A peer has answered, or says that it won't.
+    pub(crate) fn answer(&self, peer: Uuid, id: u64, content: Option<Message>) {
+        let mut table = self.lock();
+        match table.waiting.remove(&(peer, id)) {
+            // Who has just given up isn't there to hear it.
+            Some(tell) => drop(tell.send(content)),
+            None => {
+                table.late = table.late.saturating_add(1);
+                drop(table);
+                tracing::debug!(uuid = %peer, id, "an answer that nobody waits for");
+            }
+        }
+    }
+
+    /// A peer has gone, and answers nothing any more.
+    pub(crate) fn exit(&self, peer: Uuid) {
+        let mut table = self.lock();
+        let its = (peer, u64::MIN)..=(peer, u64::MAX);
+        while let Some((key, _)) = table.waiting.range(its.clone()).next() {
+            let key = *key;
+            table.waiting.remove(&key);
+        }
+    }
+
+    /// The node has stopped.
+    pub(crate) fn stop(&self) {
+        let mut table = self.lock();
+        table.stopped = true;
+        table.waiting.clear();
+    }
+
+    /// How many wait, and how many answers nobody waited for.
+    pub(crate) fn counts(&self) -> (usize, u64) {
+        let table = self.lock();
+        (table.waiting.len(), table.late)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: Uuid = Uuid::from_u128(1);
+    const BOB: Uuid = Uuid::from_u128(2);
+
+    #[test]
+    fn only_the_one_who_was_asked_answers_and_only_once() {
+        let exchange = Exchange::default();
+        let (ticket, mut answer) = exchange.open(ALICE).unwrap();
+        exchange.answer(BOB, ticket.id(), Some("forged".into()));
+        exchange.answer(ALICE, ticket.id() + 1, Some("wrong".into()));
+        assert!(answer.try_recv().is_err());
+        exchange.answer(ALICE, ticket.id(), Some("yes".into()));
+        exchange.answer(ALICE, ticket.id(), Some("twice".into()));
+        assert_eq!(answer.try_recv().unwrap(), Some("yes".into()));
+        assert_eq!(exchange.counts(), (0, 3));
+    }
+
+    #[test]
+    fn who_gives_up_leaves_nothing_behind() {
+        let exchange = Exchange::default();
+        let (ticket, answer) = exchange.open(ALICE).unwrap();
+        let id = ticket.id();
+        drop((ticket, answer));
+        assert_eq!(exchange.counts(), (0, 0));
+        exchange.answer(ALICE, id, None);
+        assert_eq!(exchange.counts(), (0, 1));
+    }
+
+    #[test]
+    fn an_exit_ends_the_wait_for_that_peer_alone() {
+        let exchange = Exchange::default();
+        let (_first, mut a) = exchange.open(ALICE).unwrap();
+        let (_second, mut b) = exchange.open(BOB).unwrap();
+        let (_third, mut c) = exchange.open(ALICE).unwrap();
+        exchange.exit(ALICE);
+        for gone in [&mut a, &mut c] {
+            assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        }
+        assert_eq!(b.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        exchange.stop();
+        assert_eq!(b.try_recv(), Err(oneshot::error::TryRecvError::Closed));
+        assert!(exchange.open(BOB).is_err());
+    }
+
+    #[test]
+    fn no_more_than_so_many_wait() {
+        let exchange = Exchange::default();
+        let mut open: Vec<_> = (0..MOST).map(|_| exchange.open(ALICE).unwrap()).collect();
+        assert_eq!(exchange.open(BOB).unwrap_err(), RequestError::TooMany);
+        open.pop();
+        assert!(exchange.open(BOB).is_ok());
+        assert_eq!(exchange.counts().0, MOST - 1);
+    }
+}

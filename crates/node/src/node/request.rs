@@ -1,0 +1,78 @@
+//! Questions to peers.
+
+use std::time::Duration;
+
+use zre_proto::request_header;
+
+use super::Node;
+use crate::delivery::deliver;
+use crate::{Message, PeerRef, RequestError};
+
+impl Node {
+    /// Asks a peer, and waits for its answer. The peer's program reads
+    /// [`Event::Request`](crate::Event::Request) and answers by its
+    /// [`Responder`](crate::Responder).
+    ///
+    /// The request waits for room in the queue to the peer as a whisper does, and
+    /// is in order with the whispers to that peer. Answers may come in any order.
+    /// ZRE knows no requests; only our own nodes do, and tell each other.
+    ///
+    /// # Errors
+    /// At once: the peer isn't here or knows no requests, its program drops the
+    /// request unanswered, it exits, or too many requests wait. Else when the
+    /// time is over. Where the peer has exited or the time is over, it may have
+    /// done what was asked for.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the request may or may not have been sent; its
+    /// answer is thrown away.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use zre::{Event, Node};
+    ///
+    /// let (alice, mut events) = Node::builder().loopback().name("alice").start().await?;
+    /// let (bob, _) = Node::builder().loopback().name("bob").start().await?;
+    /// bob.wait_for_peers(1, Duration::from_secs(5)).await?;
+    ///
+    /// tokio::spawn(async move {
+    ///     while let Some(event) = events.recv().await {
+    ///         if let Event::Request { message, responder, .. } = event {
+    ///             let length = message.len().to_string();
+    ///             let _ = responder.reply(length).await;
+    ///         }
+    ///     }
+    /// });
+    /// let answer = bob.request("alice", "how long?", Duration::from_secs(5)).await?;
+    /// assert_eq!(answer.to_str(), Some("9"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn request(
+        &self,
+        peer: impl Into<PeerRef>,
+        message: impl Into<Message>,
+        timeout: Duration,
+    ) -> Result<Message, RequestError> {
+        let peer = self.find(peer)?;
+        if !peer.takes_requests() {
+            return Err(RequestError::Unsupported);
+        }
+        let message = message.into();
+        let (ticket, answer) = self.shared.view.exchange.open(peer.uuid())?;
+        let exchange = async {
+            let mut header = request_header(ticket.id(), 0);
+            deliver(&peer, &mut header, &message, self.shared.policy).await?;
+            match answer.await {
+                Ok(Some(answer)) => Ok(answer),
+                Ok(None) => Err(RequestError::Unanswered),
+                Err(_) => Err(self.gone().into()),
+            }
+        };
+        match tokio::time::timeout(timeout, exchange).await {
+            Ok(result) => result,
+            Err(_) => Err(RequestError::Elapsed(timeout)),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The header frames that go in front of the application's own.
+
+use bytes::BufMut;
+use smallvec::SmallVec;
+
+use crate::wire::{STRING_MAX, clip};
+
+/// The first two bytes of every message.
+pub const SIGNATURE: [u8; 2] = [0xAA, 0xA1];
+
+/// Version octet of every message; that of a beacon is another.
+pub const VERSION: u8 = 2;
+
+/// Where in the header frame the sequence number stands, two bytes, network order.
+pub const SEQUENCE_OFFSET: usize = 4;
+
+/// Bytes before the first field.
+pub(crate) const PREFIX: usize = 6;
+
+/// Message ids on the wire.
+pub(crate) mod id {
+    pub(crate) const HELLO: u8 = 1;
+    pub(crate) const WHISPER: u8 = 2;
+    pub(crate) const SHOUT: u8 = 3;
+    pub(crate) const JOIN: u8 = 4;
+    pub(crate) const LEAVE: u8 = 5;
+    pub(crate) const PING: u8 = 6;
+    pub(crate) const PING_OK: u8 = 7;
+    pub(crate) const ELECT: u8 = 8;
+    pub(crate) const LEADER: u8 = 9;
+    pub(crate) const GOODBYE: u8 = 10;
+    pub(crate) const STATE: u8 = 0x80;
+    pub(crate) const REQUEST: u8 = 0x81;
+    pub(crate) const REPLY: u8 = 0x82;
+}
+
+/// REPLY's outcome: an answer follows.
+pub(crate) const ANSWERED: u8 = 0;
+
+/// REPLY's outcome: nobody has answered, and nobody will. Any other is read as
+/// this one.
+const UNANSWERED: u8 = 1;
+
+/// A header frame that a sender builds itself, on its stack unless the group's
+/// name is long.
+pub type Header = SmallVec<[u8; 64]>;
+
+pub(crate) fn put_prefix(out: &mut impl BufMut, id: u8, sequence: u16) {
+    out.put_slice(&SIGNATURE);
+    out.put_u8(id);
+    out.put_u8(VERSION);
+    out.put_u16(sequence);
+}
+
+/// The header frame of a WHISPER.
+pub fn whisper_header(sequence: u16) -> Header {
+    prefix(id::WHISPER, sequence)
+}
+
+/// The header frame of a SHOUT into `group`, cut at a character's edge when its
+/// name is longer than 255 bytes.
+///
+/// To shout to many peers, make it once and [`patch_sequence`] for each.
+pub fn shout_header(group: &str, sequence: u16) -> Header {
+    let mut header = prefix(id::SHOUT, sequence);
+    let group = clip(group, STRING_MAX);
+    header.push(u8::try_from(group.len()).unwrap_or(u8::MAX));
+    header.extend_from_slice(group);
+    header
+}
+
+/// The header frame of a REQUEST. `id` is what its answer names.
+pub fn request_header(id: u64, sequence: u16) -> Header {
+    let mut header = prefix(id::REQUEST, sequence);
+    header.extend_from_slice(&id.to_be_bytes());
+    header
+}
+
+/// The header frame of a REPLY to the REQUEST of that id: with an answer, or
+/// saying that there won't be one.
+pub fn reply_header(id: u64, answered: bool, sequence: u16) -> Header {
+    let mut header = prefix(id::REPLY, sequence);
+    header.extend_from_slice(&id.to_be_bytes());
+    header.push(if answered { ANSWERED } else { UNANSWERED });
+    header
+}
+
+fn prefix(id: u8, sequence: u16) -> Header {
+    let [signature, rest] = SIGNATURE;
+    let [high, low] = sequence.to_be_bytes();
+    let mut header = Header::new();
+    header.extend_from_slice(&[signature, rest, id, VERSION, high, low]);
+    header
+}
+
+/// Writes another sequence number into an encoded header frame. A slice that is
+/// too short for a header stays as it is.
+pub fn patch_sequence(header: &mut [u8], sequence: u16) {
+    if let Some(place) = header
+        .get_mut(SEQUENCE_OFFSET..)
+        .and_then(<[u8]>::first_chunk_mut)
+    {
+        *place = sequence.to_be_bytes();
+    }
+}
