@@ -18,6 +18,9 @@ pub(crate) enum Fault {
     Kill,
     /// SIGSTOP of one process, for so many seconds.
     Stop(u64),
+    /// The time of day is set on two hosts, to so many seconds off one after
+    /// another, each for three seconds.
+    Steps(&'static [i64]),
 }
 
 /// All faults with their names in the table. `long` for those as they are in a
@@ -40,6 +43,11 @@ pub(crate) fn all(long: bool) -> Vec<(&'static str, Fault)> {
         ("cable out and in", Fault::Flaps(3)),
         ("kill -9", Fault::Kill),
         ("SIGSTOP", Fault::Stop(stop)),
+        // An hour ahead, two hours back, the next year, the year before.
+        (
+            "clock set",
+            Fault::Steps(&[3600, -3600, 366 * 86_400, -366 * 86_400, 0]),
+        ),
     ];
     if long {
         let all_at_once = Fault::Switch(&["loss 0.1", "delay 0.1", "reorder 0.2"], short);

@@ -6,10 +6,11 @@
 //! cargo test -p zre-tests --test chaos -- --nocapture
 //! ZRE_CHAOS=long cargo test -p zre-tests --test chaos -- --nocapture
 //! ```
-//! prints a table (`ZRE_CHAOS_FAULT` narrows it down to a line of that name). The short form takes about a minute, with patience of 1 and
-//! 6 s; the long one has the patience that nodes have by default, faults of up
-//! to 60 s, and takes about seven. Both need root, for network namespaces,
-//! and python3, for a switch that loses frames.
+//! prints a table (`ZRE_CHAOS_FAULT` narrows it down to a line of that name). The
+//! short form takes about a minute, with patience of 1 and 6 s; the long one has
+//! the patience that nodes have by default, faults of up to 60 s, and takes about
+//! seven. Both need root, for network namespaces, python3, for a switch that loses
+//! frames, and libfaketime, for a time of day that can be set.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -21,12 +22,12 @@ mod faults;
 
 use std::collections::BTreeSet;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustix::process::Signal;
 use serde_json::Value;
 use zre_tests::books::{Bookkeeper, Tally, settings, settle};
-use zre_tests::{Network, beacon_port, skip};
+use zre_tests::{Clock, Network, beacon_port, skip, skipped};
 
 use faults::{Fault, Switch, all};
 
@@ -46,6 +47,8 @@ struct Stage {
     dead: BTreeSet<String>,
     port: u16,
     long: bool,
+    /// What the first two hosts take the time of day from.
+    clock: Option<Clock>,
 }
 
 impl Stage {
@@ -60,7 +63,8 @@ impl Stage {
             settings["expired_ms"] = 30_000.into();
         }
         let program = env!("CARGO_BIN_EXE_bookkeeper");
-        Bookkeeper::start(program, Some(self.network.host(host)), &settings)
+        let clock = self.clock.as_ref().filter(|_| host < 2);
+        Bookkeeper::start_by(program, Some(self.network.host(host)), &settings, clock)
     }
 
     fn books(&mut self) -> Vec<Value> {
@@ -136,6 +140,18 @@ impl Stage {
                 sleep(Duration::from_secs(seconds));
                 self.keepers[1].signal(Signal::CONT);
             }
+            Fault::Steps(steps) => {
+                let clock = self.clock.as_ref().unwrap();
+                for seconds in steps {
+                    clock.step(*seconds);
+                    sleep(Duration::from_secs(3));
+                    for (host, keeper) in self.keepers.iter_mut().enumerate() {
+                        let wanted = if host < 2 { *seconds } else { 0 };
+                        let off = off_by(keeper.date());
+                        assert!((off - wanted).abs() < 60, "{off} s off, not {wanted}");
+                    }
+                }
+            }
         }
     }
 
@@ -160,6 +176,15 @@ impl Stage {
     }
 }
 
+/// How many seconds a time of day is ahead of ours.
+fn off_by(date: SystemTime) -> i64 {
+    let seconds = |length: Duration| i64::try_from(length.as_secs()).unwrap();
+    match date.duration_since(SystemTime::now()) {
+        Ok(ahead) => seconds(ahead),
+        Err(behind) => -seconds(behind.duration()),
+    }
+}
+
 /// With how many a node is in touch.
 fn here(book: &Value) -> usize {
     let sessions = book["sessions"].as_array().unwrap();
@@ -180,6 +205,10 @@ fn play(fault: Fault, long: bool) -> Result<Tally, String> {
         dead: BTreeSet::new(),
         port: beacon_port(),
         long,
+        clock: match fault {
+            Fault::Steps(_) => Some(Clock::new()?),
+            _ => None,
+        },
     };
     for host in 0..usize::from(HOSTS) {
         let keeper = stage.start(host, &format!("host{host}"));
@@ -207,6 +236,10 @@ fn every_message_is_accounted_for() {
     println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
     let only = std::env::var("ZRE_CHAOS_FAULT").ok();
     let mut all = all(long);
+    if let Err(why) = Clock::new() {
+        skipped(&format!("clock set: {why}"));
+        all.retain(|(_, fault)| !matches!(fault, Fault::Steps(_)));
+    }
     all.retain(|(name, _)| only.as_ref().is_none_or(|only| only == name));
     for faults in all.chunks(STAGES) {
         let played: Vec<_> = std::thread::scope(|scope| {
@@ -216,14 +249,14 @@ fn every_message_is_accounted_for() {
             };
             let stages: Vec<_> = faults
                 .iter()
-                .map(|(name, fault)| (name, scope.spawn(move || play(*fault))))
+                .map(|(name, fault)| ((name, fault), scope.spawn(move || play(*fault))))
                 .collect();
             let join = |(name, stage): (_, std::thread::ScopedJoinHandle<'_, _>)| {
                 (name, stage.join().unwrap())
             };
             stages.into_iter().map(join).collect()
         });
-        for (name, (tally, took)) in played {
+        for ((name, fault), (tally, took)) in played {
             let tally = match tally {
                 Ok(tally) => tally,
                 Err(why) => skip!("{why}"),
@@ -241,7 +274,9 @@ fn every_message_is_accounted_for() {
                 took.as_secs(),
             );
             assert!(tally.delivered > 1000, "{name}: nothing was tested");
-            if tally.silent > 0 || tally.disorder > 0 {
+            // Nobody goes by the time of day.
+            let unmoved = !matches!(fault, Fault::Steps(_)) || tally.exits == 0;
+            if tally.silent > 0 || tally.disorder > 0 || !unmoved {
                 failed.push((name, tally));
             }
         }

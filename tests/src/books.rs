@@ -6,11 +6,12 @@ use std::ops::AddAssign;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::{DEADLINE, Host};
+use crate::{Clock, DEADLINE, Host};
 
 /// A process of the program `bookkeeper`, with some nodes that send to all they
 /// meet. Dropping it kills it.
@@ -48,6 +49,16 @@ impl Bookkeeper {
     /// Runs `program` (the path of the program `bookkeeper`, which Cargo tells
     /// the tests of this package) and waits until its nodes have started.
     pub fn start(program: &str, host: Option<&Host>, settings: &Value) -> Self {
+        Self::start_by(program, host, settings, None)
+    }
+
+    /// As [`start`](Self::start), by this clock.
+    pub fn start_by(
+        program: &str,
+        host: Option<&Host>,
+        settings: &Value,
+        clock: Option<&Clock>,
+    ) -> Self {
         let mut command = match host {
             Some(host) => {
                 let mut command = Command::new("ip");
@@ -56,6 +67,9 @@ impl Bookkeeper {
             }
             None => Command::new(program),
         };
+        if let Some(clock) = clock {
+            clock.set_for(&mut command);
+        }
         let mut child = command
             .env_remove("ZRE_INTERFACE")
             .stdin(Stdio::piped())
@@ -106,6 +120,12 @@ impl Bookkeeper {
     pub fn stats(&mut self) -> Value {
         self.tell("stats");
         list(&self.answer()["nodes"])[0].clone()
+    }
+
+    /// The time of day, as the program sees it.
+    pub fn date(&mut self) -> SystemTime {
+        self.tell("date");
+        SystemTime::UNIX_EPOCH + Duration::from_secs(number(&self.answer()["unix"]))
     }
 
     /// Lets its nodes leave; the last books.

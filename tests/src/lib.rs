@@ -9,6 +9,7 @@
 //! - [`Node`] is one process; commands go in and events come out as JSON lines.
 //! - [`Program`] is any other process; lines go in and come out.
 //! - [`books`] has nodes that number their messages, and settles who got which.
+//! - [`Clock`] is a time of day that can be set for some processes.
 //! - [`Network`] is some hosts on a bridge, without a link to anything outside.
 //! - [`sockets`] reads from `/proc` which connections two processes share.
 //! - [`together`] and [`alone`] keep what is timed apart from what is busy.
@@ -22,6 +23,7 @@
 pub mod beacon;
 mod binary;
 pub mod books;
+mod clock;
 mod event;
 mod network;
 mod node;
@@ -30,6 +32,7 @@ pub mod sockets;
 mod turns;
 
 pub use binary::{example, simulator, zre};
+pub use clock::Clock;
 pub use event::Event;
 pub use network::{Daemon, Host, Network};
 pub use node::{DEADLINE, Node, Options};

@@ -6,15 +6,16 @@
 //! it. The answer is `{"event":"started","uuids":[..],"ports":[..]}`, the ports
 //! being those of the inboxes. Then the input may say `go` (send), `hold` (send
 //! no more), `book` (write the books, as `{"event":"book","nodes":[..]}`),
-//! `stats` (write what the nodes have counted, as `{"event":"stats",..}`) and
-//! `stop` (leave, then write the books). The program ends with its input.
+//! `stats` (write what the nodes have counted, as `{"event":"stats",..}`), `date`
+//! (write the time of day, as `{"event":"date","unix":seconds}`) and `stop` (leave,
+//! then write the books). The program ends with its input.
 
 mod book;
 
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
@@ -222,6 +223,11 @@ async fn main() -> Result<(), Failure> {
                     nodes.push(stats(&keeper.node.stats().await?));
                 }
                 say(&json!({ "event": "stats", "nodes": nodes }))?;
+                continue;
+            }
+            "date" => {
+                let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+                say(&json!({ "event": "date", "unix": unix.as_secs() }))?;
                 continue;
             }
             "stop" => {
