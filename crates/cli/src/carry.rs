@@ -1,11 +1,12 @@
 //! What the node does about a command, from standard input or a socket.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use zre::{Node, StateError};
 
 use crate::json::{Command, message};
-use crate::report::{Known, Member, Own, Report, groups};
+use crate::report::{Known, Member, Own, Report, groups, hex};
 
 /// No ping waits longer: the peer has expired by then.
 const LONGEST: Duration = Duration::from_secs(60);
@@ -52,7 +53,17 @@ pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report, S
             node.set_state(state).await.map_err(plain)?;
             Ok(Report::done())
         }
-        Command::Peers {} => Ok(Report::Peers { peers: known(node) }),
+        Command::Peers {} => {
+            let mut peers = known(node);
+            let silences = node.silences().await.map_err(plain)?;
+            let silences = silences.into_iter().map(|(uuid, time)| (hex(uuid), time));
+            let silences: BTreeMap<String, Duration> = silences.collect();
+            for peer in &mut peers {
+                let silence = silences.get(&peer.peer);
+                peer.silence = silence.map(Duration::as_secs_f64);
+            }
+            Ok(Report::Peers { peers })
+        }
         Command::Groups {} => {
             let groups = groups(&known(node));
             Ok(Report::Groups { groups })

@@ -67,7 +67,8 @@ Events, with --json:
   state (peer, name, from, to)
   evasive, silent, responsive (peer, name), backpressure (peer, name, on)
   conflict (uuid), discovery (up, interface, address, reason)
-  peers (peers: peer, name, headers, endpoint, link, state, groups, via)
+  peers (peers: peer, name, headers, endpoint, link, state, groups, via,
+  and silence: seconds since it was heard, where the link isn't inproc)
   groups (groups: group, peers: peer, name)
   node (uuid, name, endpoint, groups), pong (peer, name, ms)
   error (message)

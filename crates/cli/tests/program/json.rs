@@ -73,9 +73,10 @@ fn two_processes_meet_talk_and_part() {
     assert_eq!(
         fields(peer),
         [
-            "endpoint", "groups", "headers", "link", "name", "peer", "state", "via"
+            "endpoint", "groups", "headers", "link", "name", "peer", "silence", "state", "via"
         ]
     );
+    assert!(peer["silence"].as_f64() < Some(5.0), "{peer}");
     assert_eq!(peer["groups"], json!(["G"]));
     assert_eq!(peer["state"], "busy");
     assert_eq!(peer["endpoint"], other["endpoint"]);

@@ -1,9 +1,11 @@
 //! What the application asks.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use uuid::Uuid;
 use zre_proto::{LimitError, State};
 
 use super::Driver;
@@ -17,6 +19,7 @@ pub(crate) enum Request {
     Leave(String, oneshot::Sender<bool>),
     SetState(State, oneshot::Sender<()>),
     Ping(Peer, PingReply),
+    Silences(oneshot::Sender<BTreeMap<Uuid, Duration>>),
     Stats(oneshot::Sender<Stats>),
     Shutdown(Duration, oneshot::Sender<()>),
 }
@@ -42,6 +45,11 @@ impl Driver {
                 let _ = reply.send(left);
             }
             Request::Ping(peer, reply) => self.ping(&peer, reply),
+            Request::Silences(reply) => {
+                let all = self.machine.peers();
+                let silence = |uuid| Some((uuid, self.machine.silence(now, uuid)?));
+                let _ = reply.send(all.filter_map(silence).collect());
+            }
             Request::Stats(reply) => {
                 let _ = reply.send(self.stats());
             }

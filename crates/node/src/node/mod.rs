@@ -2,7 +2,7 @@ mod ping;
 mod request;
 mod sending;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -209,6 +209,19 @@ impl Node {
     #[must_use]
     pub fn peer_groups(&self) -> BTreeSet<Arc<str>> {
         self.shared.view.read().groups.keys().cloned().collect()
+    }
+
+    /// How long nothing has been heard of each peer, by UUID. A healthy peer
+    /// speaks at least about every five seconds: [`Builder::evasive`]. Peers in
+    /// the same process aren't among them: silence means nothing there.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future changes nothing.
+    pub async fn silences(&self) -> Result<BTreeMap<Uuid, Duration>, CommandError> {
+        self.ask(Request::Silences).await
     }
 
     /// What the node holds and has counted so far.

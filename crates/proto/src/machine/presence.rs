@@ -21,6 +21,15 @@ const PAUSED_LOOK: Duration = Duration::from_millis(50);
 const PAUSED_ROUND: Duration = Duration::from_millis(500);
 
 impl Machine {
+    /// How long nothing has been heard of a peer, as far as that counts: not
+    /// while nobody reads the inbox, nor while we stood still. `None` where it
+    /// isn't here, or its link is in memory, where silence means nothing.
+    #[must_use]
+    pub fn silence(&self, now: Time, peer: Uuid) -> Option<Duration> {
+        let live = self.peers.get(&peer)?.live()?;
+        (!live.mailbox.in_memory).then(|| self.clock(now) - live.last_heard)
+    }
+
     /// The silence clock.
     pub(super) fn clock(&self, now: Time) -> Time {
         let reading = self.paused_at.unwrap_or(now);

@@ -12,6 +12,8 @@ fn silence_is_asked_after_then_told_then_final_each_step_once() {
     let session = bench.meet(&mut peer);
     bench.pass(ms(4900));
     assert_eq!(bench.pings(session), 0);
+    let silence = bench.machine.silence(bench.now, peer.uuid);
+    assert_eq!(silence, Some(ms(4900)));
     bench.pass(ms(200));
     assert_eq!(bench.pings(session), 1, "5 s");
     assert!(bench.events().is_empty());
