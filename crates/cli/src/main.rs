@@ -4,6 +4,7 @@ mod arguments;
 mod carry;
 mod census;
 mod chat;
+mod config;
 mod control;
 mod doctor;
 mod editor;
@@ -55,7 +56,7 @@ use crate::watch::WatchCommand;
 /// zre speaks ZRE (RFC 36), so it meets programs with C Zyre, pyre and zyre.js
 /// as well.
 #[derive(Debug, Parser)]
-#[command(name = "zre", version, after_help = HELP)]
+#[command(name = "zre", version, after_help = HELP, after_long_help = LONG_HELP)]
 struct Arguments {
     /// The unix socket of a running node: `node` listens at it, other commands
     /// speak through it instead of being a peer of their own
@@ -68,18 +69,64 @@ struct Arguments {
     )]
     control: Option<PathBuf>,
 
+    /// A file of settings, by the names of the options [default:
+    /// ~/.config/zre/config.toml, where there is one]
+    #[arg(
+        long,
+        env = "ZRE_CONFIG",
+        value_name = "FILE",
+        global = true,
+        help_heading = "Settings"
+    )]
+    config: Option<PathBuf>,
+
     #[command(subcommand)]
     command: Subcommands,
 }
 
-const HELP: &str = "\
+macro_rules! example {
+    () => {
+        "\
 Example, in two terminals:
   zre chat --name alice
   zre chat --name bob
 
 They find each other, and each line goes to the other. With --interface lo
 nothing leaves this host. Where they don't, `zre doctor` finds out why.
-`zre help chat`, `zre help peers` and so on tell more.";
+`zre help chat`, `zre help peers` and so on tell more."
+    };
+}
+
+const HELP: &str = example!();
+
+const LONG_HELP: &str = concat!(
+    example!(),
+    "
+
+Settings: each option is taken from the first of these that says something.
+  1. the command line          --interface eth0
+  2. its variable              ZRE_INTERFACE=eth0 (each option's help names it)
+  3. the file                  interface = \"eth0\"
+  4. its default
+
+The file is the one that --config or ZRE_CONFIG names, else zre/config.toml in
+$XDG_CONFIG_HOME or ~/.config (%APPDATA% on Windows). Its keys are the long
+names of the options; under [chat], [peers] and so on they are for that
+subcommand alone:
+
+  name = \"camera\"
+  interface = [\"eth0\", \"wlan0\"]
+  port = 5670
+  no-beacon = false
+
+  [header]
+  role = \"lens\"
+
+  [peers]
+  wait = \"1s\"
+
+A key that isn't known, or a value of the wrong kind, is an error."
+);
 
 #[derive(Debug, Subcommand)]
 enum Subcommands {

@@ -32,7 +32,7 @@ pub(crate) struct Options {
     groups: Vec<String>,
 
     /// Something that every peer learns when it meets the node; may be repeated
-    #[arg(long = "header", value_name = "KEY=VALUE", value_parser = header, help_heading = "Who")]
+    #[arg(long = "header", env = "ZRE_HEADER", value_name = "KEY=VALUE", value_parser = header, help_heading = "Who")]
     headers: Vec<(String, String)>,
 
     /// How the node is: init, ready, busy, draining, asleep, or a number from 128
@@ -98,7 +98,6 @@ pub(crate) struct Options {
         long,
         env = "ZRE_DNS_SERVICE",
         value_name = "LABELS",
-        requires = "dns",
         help_heading = "Finding peers"
     )]
     dns_service: Option<String>,
@@ -286,6 +285,9 @@ impl Options {
         }
         if let Some(domain) = &self.dns {
             builder = builder.dns(domain);
+        }
+        if self.dns.is_none() && self.dns_service.is_some() {
+            return Err("--dns-service stands before a domain: name that by --dns".into());
         }
         if let Some(service) = &self.dns_service {
             builder = builder.dns_service(service);

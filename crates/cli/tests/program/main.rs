@@ -8,6 +8,7 @@
 
 mod chat;
 mod child;
+mod config;
 #[cfg(unix)]
 mod control;
 #[cfg(target_os = "linux")]
