@@ -70,3 +70,15 @@ struct Migrating;
 /// # let _ = zre::SendError::Unknown;
 /// ```
 struct MigratingNames;
+
+#[doc = include_str!("../crates/node/README.md")]
+struct NodeReadme;
+
+#[doc = include_str!("../crates/proto/README.md")]
+struct ProtoReadme;
+
+#[doc = include_str!("../crates/beacon/README.md")]
+struct BeaconReadme;
+
+#[doc = include_str!("../crates/zmtp/README.md")]
+struct ZmtpReadme;

@@ -15,6 +15,53 @@
 //!
 //! Nothing in here panics on what comes off a network, or allocates by a length
 //! that was announced and not delivered.
+//!
+//! # A datagram, a message
+//!
+//! ```
+//! use uuid::Uuid;
+//! use zre_proto::{Beacon, Command, Limits, Message, State};
+//!
+//! let beacon = Beacon::State { uuid: Uuid::new_v4(), port: 49152, state: State::Busy };
+//! let datagram = beacon.encode();
+//! assert_eq!(datagram.len(), 23);
+//! assert_eq!(Beacon::decode(&datagram)?, beacon);
+//!
+//! let whisper = Command::Whisper { content: Message::from("hello") };
+//! let frames = whisper.encode(7);
+//! assert_eq!(frames.len(), 2);
+//! let (sequence, again) = Command::decode(frames, &Limits::default())?;
+//! assert_eq!((sequence, again), (7, whisper));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # A node without a network
+//!
+//! What comes in is a call with the time; what the node wants done comes out, in
+//! order. Here it hears somebody's beacon, and asks for a mailbox to them:
+//!
+//! ```
+//! use uuid::Uuid;
+//! use zre_proto::machine::{Config, Heard, Output, Source};
+//! use zre_proto::{Beacon, Machine, State, Time};
+//!
+//! let mut node = Machine::new(Config::new(Uuid::new_v4(), 49152), 1, Time::ZERO);
+//! assert!(matches!(node.poll_output(), Some(Output::Announce { state: State::Init })));
+//!
+//! let theirs = Beacon::Classic { uuid: Uuid::new_v4(), port: 49153 };
+//! let from = "192.0.2.7:5670".parse()?;
+//! let heard = Heard { from, source: Source::Broadcast, over_loopback: false };
+//! node.handle_beacon(Time::ZERO, &theirs, &heard);
+//! match node.poll_output() {
+//!     Some(Output::Connect { endpoint, .. }) => {
+//!         assert_eq!(endpoint.to_string(), "tcp://192.0.2.7:49153");
+//!     }
+//!     other => panic!("{other:?}"),
+//! }
+//! // When nothing more happens, it wants to be woken then.
+//! assert!(node.poll_timeout().is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 // What comes off the network must not be able to panic; tests may.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]

@@ -21,6 +21,43 @@
 //! *No input panics*, and *memory follows bytes*: a length that a peer merely
 //! announces is checked against [`Limits`] and then buys no memory at all;
 //! buffers grow with what has arrived.
+//!
+//! # Both sides of a connection
+//!
+//! ```
+//! use bytes::{Bytes, BytesMut};
+//! use zre_zmtp::{Decoder, Encoder, Handshake, Item, Limits, Local, Mechanism, SocketType};
+//!
+//! let side = |socket_type, identity| {
+//!     let identity = Bytes::from_static(identity);
+//!     Handshake::new(Local { socket_type, identity, mechanism: Mechanism::Null }, Limits::default())
+//! };
+//! let mut dealer = side(SocketType::Dealer, b"alice");
+//! let mut router = side(SocketType::Router, b"");
+//!
+//! // What each sends is the other's input.
+//! let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+//! dealer.start(&mut up);
+//! router.start(&mut down);
+//! let peer = loop {
+//!     dealer.advance(&mut down, &mut up)?;
+//!     if let Some(peer) = router.advance(&mut up, &mut down)? {
+//!         break peer;
+//!     }
+//! };
+//! assert_eq!(peer.identity, "alice");
+//!
+//! let mut encoder = Encoder::new();
+//! encoder.push_message(b"head", &[Bytes::from_static(b"body")]);
+//! let mut slices = [std::io::IoSlice::new(&[]); 4];
+//! let count = encoder.slices(&mut slices);
+//! let mut decoder = Decoder::new(Limits::default(), slices[..count].concat()[..].into());
+//! match decoder.decode()? {
+//!     Some(Item::Message(parts)) => assert_eq!(parts[..], ["head", "body"]),
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 // What comes off the network must not be able to panic; tests may.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
