@@ -145,3 +145,31 @@ fn a_peer_whose_address_changes_is_followed() {
     alice.whisper(&bob.uuid, &["found you"]);
     assert_eq!(bob.expect("whisper", |_| true).frames(), ["found you"]);
 }
+
+#[test]
+fn a_named_interface_gets_another_address() {
+    let _turn = together();
+    let network = hosts!(2);
+    // IPv4 alone: a link-local IPv6 address would stay as it is.
+    let start = |name, index| {
+        hasty(Node::options(name, 5670))
+            .with("--interface", "eth0")
+            .with("--multicast", "off")
+            .on(network.host(index))
+            .start()
+    };
+    let mut bob = start("bob", 1);
+    let host = network.host(1);
+    host.ip("addr del 10.78.0.2/24 dev eth0");
+    expect_discovery(&mut bob, false, "10.78.0.2");
+    host.ip("addr add 10.78.0.22/24 broadcast 10.78.0.255 dev eth0");
+    expect_discovery(&mut bob, true, "10.78.0.22");
+    // Only now is there anybody who could greet first: bob is dialled where he
+    // didn't listen when he started.
+    let mut alice = start("alice", 0);
+    let enter = alice.expect_enter(&bob);
+    assert!(enter.text("endpoint").contains("10.78.0.22:"));
+    bob.expect_enter(&alice);
+    alice.whisper(&bob.uuid, &["found you"]);
+    assert_eq!(bob.expect("whisper", |_| true).frames(), ["found you"]);
+}

@@ -72,6 +72,7 @@ mod node;
 mod outlet;
 mod peer;
 mod pressure;
+mod reach;
 mod responder;
 mod stats;
 mod view;

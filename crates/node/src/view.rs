@@ -1,6 +1,8 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
+
+use zre_proto::Endpoint;
 
 use crate::directory::Directory;
 use crate::exchange::Exchange;
@@ -10,18 +12,23 @@ use crate::exchange::Exchange;
 #[derive(Debug)]
 pub(crate) struct View {
     directory: RwLock<Directory>,
+    endpoint: watch::Sender<Endpoint>,
     pub(crate) changes: Notify,
     pub(crate) exchange: Exchange,
 }
 
 impl View {
-    pub(crate) fn new(own_groups: impl Iterator<Item = Arc<str>>) -> Arc<Self> {
+    pub(crate) fn new(
+        own_groups: impl Iterator<Item = Arc<str>>,
+        endpoint: watch::Sender<Endpoint>,
+    ) -> Arc<Self> {
         let directory = Directory {
             own_groups: own_groups.collect(),
             ..Directory::default()
         };
         Arc::new(Self {
             directory: RwLock::new(directory),
+            endpoint,
             changes: Notify::new(),
             exchange: Exchange::default(),
         })
@@ -37,6 +44,14 @@ impl View {
         self.directory
             .write()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        self.endpoint.borrow().clone()
+    }
+
+    pub(crate) fn set_endpoint(&self, endpoint: Endpoint) {
+        self.endpoint.send_replace(endpoint);
     }
 
     pub(crate) fn changed(&self) {

@@ -22,7 +22,7 @@ async fn the_first_free_port_of_a_range_is_taken() {
     };
     let listen = Listen::at(HERE, first..=first + 16);
     let (node, _events) = quiet().listen(listen.clone()).start().await.unwrap();
-    let [addr] = node.listening() else {
+    let [addr] = node.listening()[..] else {
         panic!("{:?}", node.listening());
     };
     assert_eq!(addr.ip(), HERE);

@@ -43,6 +43,12 @@ pub struct Config {
     /// The addresses to listen at. All that have port 0 get the same port, one
     /// that is free on each of them. Empty: no tcp.
     pub listen: Vec<SocketAddr>,
+    /// Whether the addresses needn't be the host's yet, where the system can do
+    /// that (Linux, IP_FREEBIND): an IPv6 address can't be listened at otherwise
+    /// for the second or two in which it is checked for duplicates. For
+    /// addresses that the system itself lists, so that a mistyped one is told.
+    /// Default: no.
+    pub freebind: bool,
     /// Where our ipc socket lives and where those of others are looked for.
     pub ipc: IpcDir,
     /// Whether peers in this process are reached in memory, and reach us so.
@@ -59,6 +65,7 @@ impl Config {
             identity,
             engine: Engine::default(),
             listen: Vec::new(),
+            freebind: false,
             ipc: IpcDir::default(),
             inproc: true,
             limits: Limits::default(),

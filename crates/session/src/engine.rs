@@ -8,15 +8,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::budget::Budget;
 use crate::intake::Intake;
 use crate::ipc::IpcSocket;
 use crate::notices::Reporter;
-use crate::{Identity, Limits};
+use crate::{Identity, Limits, OpenError};
 
 /// One way to a peer that an engine can try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,10 @@ pub(crate) struct Dial {
 
 /// What an engine serves.
 pub(crate) struct Seat {
-    /// Non-blocking listeners.
-    pub(crate) tcp: Vec<std::net::TcpListener>,
+    /// Non-blocking listeners, and what they are bound to.
+    pub(crate) tcp: Vec<(SocketAddr, std::net::TcpListener)>,
+    /// To be kept up to date.
+    pub(crate) listening: Listening,
     /// The ipc socket, and what keeps its place in the directory: to be kept
     /// until the listener is closed.
     pub(crate) ipc: Option<IpcSocket>,
@@ -56,32 +58,79 @@ pub(crate) struct Seat {
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
-/// Stops what an engine serves. Dropping it stops too, without waiting.
+/// A listener that is to come or go while the engine serves. The changes are
+/// made one after the other, each whole: an address can be had again at once.
+pub(crate) enum Change {
+    /// One more, unless that address is listened at already.
+    Listen(SocketAddr, oneshot::Sender<Result<(), OpenError>>),
+    /// The one of that address is to be closed; its connections stay.
+    Unlisten(SocketAddr),
+}
+
+/// The addresses that an engine listens at now, by which it keeps its listeners.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Listening(Arc<Mutex<Vec<SocketAddr>>>);
+
+impl Listening {
+    fn lock(&self) -> MutexGuard<'_, Vec<SocketAddr>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn all(&self) -> Vec<SocketAddr> {
+        self.lock().clone()
+    }
+
+    pub(crate) fn contains(&self, addr: SocketAddr) -> bool {
+        self.lock().contains(&addr)
+    }
+
+    pub(crate) fn add(&self, addr: SocketAddr) {
+        self.lock().push(addr);
+    }
+
+    pub(crate) fn remove(&self, addr: SocketAddr) {
+        self.lock().retain(|at| *at != addr);
+    }
+}
+
+/// Commands what an engine serves. Dropping it stops that, without waiting.
 pub(crate) struct Server {
     stop: Mutex<Option<oneshot::Sender<()>>>,
+    changes: mpsc::UnboundedSender<Change>,
     stopped: watch::Receiver<bool>,
 }
 
 /// The engine's side of a [`Server`]: serve until `stop` resolves (with
-/// whatever result), and drop `stopped` when all sockets are closed.
+/// whatever result), make the changes meanwhile, and drop `stopped` when all
+/// sockets are closed.
 pub(crate) struct Served {
     pub(crate) stop: oneshot::Receiver<()>,
+    pub(crate) changes: mpsc::UnboundedReceiver<Change>,
     pub(crate) stopped: watch::Sender<bool>,
 }
 
 impl Server {
     pub(crate) fn new() -> (Self, Served) {
         let (stop, stop_receiver) = oneshot::channel();
+        let (changes, changes_receiver) = mpsc::unbounded_channel();
         let (stopped, stopped_receiver) = watch::channel(false);
         let server = Self {
             stop: Mutex::new(Some(stop)),
+            changes,
             stopped: stopped_receiver,
         };
         let served = Served {
             stop: stop_receiver,
+            changes: changes_receiver,
             stopped,
         };
         (server, served)
+    }
+
+    /// Asks for a change. After a stop nothing comes of it.
+    pub(crate) fn change(&self, change: Change) {
+        // An engine that has ended listens nowhere any more.
+        let _ = self.changes.send(change);
     }
 
     /// Tells the engine to stop listening and reading.

@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
-/// Links couldn't be opened. Nothing is left behind: whatever had been bound
-/// is closed again.
+/// Links couldn't be opened, or can't listen at one more address. Nothing is left
+/// behind: whatever had been bound is closed again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -38,6 +38,9 @@ pub enum OpenError {
     /// The call wasn't made inside a tokio runtime with I/O and time enabled.
     #[error("links need a tokio runtime: open them inside one, with I/O and time enabled")]
     NoRuntime,
+    /// The links were shut: nothing listens any more.
+    #[error("the links are shut: open new ones")]
+    Shut,
     /// The system refused something that the engine needs.
     #[error("the link engine can't start: {0}")]
     Engine(io::Error),

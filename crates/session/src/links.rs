@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::budget::Budget;
-use crate::engine::{Dial, Route, Seat, Server};
+use crate::engine::{Change, Dial, Listening, Route, Seat, Server};
 use crate::intake::Intake;
 use crate::ipc::IpcHome;
 use crate::live::Live;
@@ -77,7 +77,7 @@ struct Node {
     /// The network namespace in which the node was opened: it lives there,
     /// whichever thread it dials from.
     namespace: u64,
-    listening: Vec<SocketAddr>,
+    listening: Listening,
     ipc_home: Option<IpcHome>,
     ipc_path: Option<PathBuf>,
     ipc_unavailable: Option<String>,
@@ -85,8 +85,7 @@ struct Node {
     budget: Arc<Budget>,
     notices: mpsc::UnboundedSender<Notice>,
     live: Arc<Live>,
-    /// None where there is no socket to serve.
-    server: Option<Server>,
+    server: Server,
     registration: Mutex<Option<Registration>>,
     runtime: Handle,
 }
@@ -111,17 +110,23 @@ impl Links {
             identity,
             engine,
             listen: addrs,
+            freebind,
             ipc,
             inproc,
             limits,
         } = config;
 
-        let tcp = listen::listen(&addrs)?;
-        let listening = tcp
-            .iter()
-            .zip(&addrs)
-            .map(|(listener, addr)| listen::local(listener, *addr))
-            .collect::<Result<Vec<_>, _>>()?;
+        let tcp = listen::listen(&addrs, freebind)?;
+        let listening = Listening::default();
+        let tcp = tcp
+            .into_iter()
+            .zip(addrs)
+            .map(|(listener, addr)| {
+                let at = listen::local(&listener, addr)?;
+                listening.add(at);
+                Ok((at, listener))
+            })
+            .collect::<Result<Vec<_>, OpenError>>()?;
 
         // A directory that can't be listened in may still be one to find
         // others in.
@@ -141,25 +146,21 @@ impl Links {
         let ipc_path = socket.as_ref().map(|socket| socket.path().to_path_buf());
 
         let intake = Intake::new(&engine_limits(engine, &limits));
-        let has_sockets = !tcp.is_empty() || socket.is_some();
         let seat = Seat {
             tcp,
+            listening: listening.clone(),
             ipc: socket,
             own: identity.clone(),
             limits: limits.clone(),
             intake: Arc::clone(&intake),
             runtime: runtime.clone(),
         };
-        let server = if has_sockets {
-            let server = match engine {
-                Engine::Native => crate::native::serve(seat).await,
-                #[cfg(feature = "zeromq")]
-                Engine::ZeroMq => crate::zeromq_engine::serve(seat).await,
-            };
-            Some(server.map_err(OpenError::Engine)?)
-        } else {
-            None
-        };
+        let server = match engine {
+            Engine::Native => crate::native::serve(seat).await,
+            #[cfg(feature = "zeromq")]
+            Engine::ZeroMq => crate::zeromq_engine::serve(seat).await,
+        }
+        .map_err(OpenError::Engine)?;
 
         let limits = Arc::new(limits);
         let registration = inproc
@@ -189,10 +190,40 @@ impl Links {
         Ok((Self { node }, inbox, notices))
     }
 
-    /// The addresses that we listen at, in the order of the configuration,
-    /// with the ports that were found.
-    pub fn listening(&self) -> &[SocketAddr] {
-        &self.node.listening
+    /// The addresses that we listen at: those of the configuration, in its
+    /// order and with the ports that were found, then those that were added.
+    pub fn listening(&self) -> Vec<SocketAddr> {
+        self.node.listening.all()
+    }
+
+    /// Listens at one more address, which an interface has just got. It may be
+    /// one that the system still checks for duplicates (IPv6), and on Linux even
+    /// one that it doesn't have yet: connections come once it has. An address
+    /// that is listened at already stays as it is; port 0 is any free one.
+    ///
+    /// Is asked for when it is called, in the order of such calls; the future
+    /// tells what has come of it.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`], [`OpenError::Listen`], and [`OpenError::Shut`] after
+    /// a [`shutdown`](Self::shutdown).
+    ///
+    /// # Cancel safety
+    /// The address is listened at all the same when the future is dropped.
+    pub fn listen(
+        &self,
+        addr: SocketAddr,
+    ) -> impl Future<Output = Result<(), OpenError>> + Send + 'static {
+        let (done, outcome) = oneshot::channel();
+        self.node.server.change(Change::Listen(addr, done));
+        async { outcome.await.unwrap_or(Err(OpenError::Shut)) }
+    }
+
+    /// Stops listening at an address, in turn with calls of
+    /// [`listen`](Self::listen), and soon after this returns. Connections that
+    /// came there stay.
+    pub fn unlisten(&self, addr: SocketAddr) {
+        self.node.server.change(Change::Unlisten(addr));
     }
 
     /// Where our ipc socket is.
@@ -283,10 +314,8 @@ impl Links {
             let _ = tokio::time::timeout(GRACE / 2, node.live.all_gone()).await;
         }
         let lost = outlets.iter().map(|outlet| outlet.unsent()).sum();
-        if let Some(server) = &node.server {
-            server.stop();
-            let _ = tokio::time::timeout(GRACE / 2, server.stopped()).await;
-        }
+        node.server.stop();
+        let _ = tokio::time::timeout(GRACE / 2, node.server.stopped()).await;
         node.intake.shut();
         Shutdown { lost }
     }
@@ -363,7 +392,7 @@ impl fmt::Debug for Links {
         f.debug_struct("Links")
             .field("identity", &self.node.identity)
             .field("engine", &self.node.engine)
-            .field("listening", &self.node.listening)
+            .field("listening", &self.listening())
             .field("ipc_path", &self.node.ipc_path)
             .finish_non_exhaustive()
     }

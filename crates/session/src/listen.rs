@@ -21,7 +21,7 @@ const BACKLOG: i32 = 1024;
 ///
 /// # Errors
 /// The first address that can't be had; what was bound is closed again.
-pub(crate) fn listen(addrs: &[SocketAddr]) -> Result<Vec<TcpListener>, OpenError> {
+pub(crate) fn listen(addrs: &[SocketAddr], freebind: bool) -> Result<Vec<TcpListener>, OpenError> {
     let free = addrs.iter().filter(|addr| addr.port() == 0).count();
     for _ in 0..ATTEMPTS {
         let mut port = 0;
@@ -32,7 +32,7 @@ pub(crate) fn listen(addrs: &[SocketAddr]) -> Result<Vec<TcpListener>, OpenError
             if at.port() == 0 {
                 at.set_port(port);
             }
-            match bind(at) {
+            match bind(at, freebind) {
                 Ok(listener) => {
                     if addr.port() == 0 {
                         port = local(&listener, *addr)?.port();
@@ -68,7 +68,20 @@ pub(crate) fn local(listener: &TcpListener, addr: SocketAddr) -> Result<SocketAd
         .map_err(|source| OpenError::Listen { addr, source })
 }
 
-fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
+/// Listens at an address that has just come to an interface, and says which that
+/// is with its port.
+///
+/// # Errors
+/// It can't be had.
+pub(crate) fn listen_also(addr: SocketAddr) -> Result<(SocketAddr, TcpListener), OpenError> {
+    let listener = bind(addr, true).map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => OpenError::InUse(addr),
+        _ => OpenError::Listen { addr, source },
+    })?;
+    Ok((local(&listener, addr)?, listener))
+}
+
+fn bind(addr: SocketAddr, freebind: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     if addr.is_ipv6() {
         // So that 0.0.0.0 and :: can have the same port, one socket each.
@@ -78,6 +91,16 @@ fn bind(addr: SocketAddr) -> io::Result<TcpListener> {
     // the option means that somebody else can take it from us.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
+    #[cfg(target_os = "linux")]
+    if freebind {
+        if addr.is_ipv6() {
+            socket.set_freebind_v6(true)?;
+        } else {
+            socket.set_freebind_v4(true)?;
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = freebind;
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -94,7 +117,7 @@ mod tests {
             .iter()
             .map(|addr| addr.parse().unwrap())
             .collect();
-        let listeners = listen(&addrs).unwrap();
+        let listeners = listen(&addrs, false).unwrap();
         let ports: Vec<u16> = listeners
             .iter()
             .map(|listener| listener.local_addr().unwrap().port())
@@ -105,9 +128,9 @@ mod tests {
 
     #[test]
     fn a_fixed_port_in_use_is_said() {
-        let first = listen(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        let first = listen(&["127.0.0.1:0".parse().unwrap()], false).unwrap();
         let addr = first[0].local_addr().unwrap();
-        match listen(&[addr]) {
+        match listen(&[addr], true) {
             Err(OpenError::InUse(named)) => assert_eq!(named, addr),
             other => panic!("{other:?}"),
         }
@@ -116,6 +139,9 @@ mod tests {
     #[test]
     fn an_address_that_is_not_ours_is_said() {
         let addr = "203.0.113.7:0".parse().unwrap();
-        assert!(matches!(listen(&[addr]), Err(OpenError::Listen { .. })));
+        assert!(matches!(
+            listen(&[addr], false),
+            Err(OpenError::Listen { .. })
+        ));
     }
 }

@@ -1,8 +1,8 @@
 //! From settings to a running node.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use zre_beacon::{Beacon, Broadcast, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Machine};
@@ -19,6 +19,7 @@ use crate::discovery::{self, Eye, Names, Poke};
 use crate::driver::{AutoBusy, Clock, Driver, Parts, identity_of};
 use crate::node::Node;
 use crate::pressure::Pressure;
+use crate::reach::Reach;
 use crate::view::View;
 use crate::{Events, Source, StartError, event};
 
@@ -61,42 +62,36 @@ impl Builder {
         } else {
             (None, None)
         };
-        let chosen = match &beacon {
-            Some(beacon) => beacon.interfaces(),
-            None => interfaces.resolve()?,
-        };
-        let (links, inbox, notices) = self.open_links(&interfaces, &chosen).await?;
+        // A name that nothing bears is an error at the start alone.
+        interfaces.resolve()?;
+        let reach = Reach::new(
+            interfaces.clone(),
+            self.listen.addr(),
+            self.advertise.clone(),
+            discovery::usable(&interfaces),
+        );
+        let (links, inbox, notices) = self.open_links(&reach).await?;
 
         let port = links.listening().first().map_or(0, SocketAddr::port);
         config.port = port;
-        if config.advertise.is_none()
-            && let Some(addr) = self.listen.addr().filter(|addr| !addr.is_unspecified())
-        {
-            config.advertise = Some(Endpoint::Tcp((addr, port).into()));
-        }
+        config.advertise = reach.told(port);
         let listeners = self.gossip_listeners().await?;
-        let endpoint = config.advertise.clone().unwrap_or_else(|| {
-            let addr = chosen
-                .iter()
-                .filter(|interface| interface.problem.is_none())
-                .min_by_key(|interface| (interface.loopback, interface.addr.is_ipv6()))
-                .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |interface| interface.addr);
-            Endpoint::Tcp((addr, port).into())
-        });
+        let (endpoint, told) = watch::channel(reach.endpoint(port));
         let (news, heard) = discovery::channel();
         let poke = Poke::default();
         let names = self.names()?;
         // Loopback alone stays as it is, and a thousand nodes in a process on it
         // needn't have a socket each to hear that.
         if interfaces != Interfaces::Loopback {
-            discovery::watch(Eye::new(beacon.clone(), interfaces), news.clone());
+            let eye = Eye::new(beacon.clone(), interfaces, reach.here().to_vec());
+            discovery::watch(eye, news.clone());
         }
         #[cfg(feature = "dns")]
         self.watch_dns(&names, &news, &poke)?;
         let gossiper = (!listeners.is_empty() || !self.gossip_connect.is_empty()).then(|| {
             let gossip = Gossip {
                 uuid: self.uuid,
-                endpoint: endpoint.clone(),
+                endpoint: told,
                 listeners,
                 connect: self.gossip_connect.clone(),
             };
@@ -132,11 +127,13 @@ impl Builder {
             );
         }
 
-        let view = View::new(machine.own_groups().cloned());
+        let view = View::new(machine.own_groups().cloned(), endpoint);
         let (events, receiver) = event::channel(self.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
         let parts = Parts {
             links: links.clone(),
+            reach,
+            port,
             announcer,
             names,
             poke,
@@ -150,16 +147,8 @@ impl Builder {
         let mut driver = Driver::new(machine, clock, parts);
         driver.carry_out();
         runtime.spawn(driver.run(inbox, notices, datagrams, heard, queue));
-        tracing::debug!(uuid = %self.uuid, %name, %endpoint, "started");
-        let node = Node::new(
-            self.uuid,
-            name,
-            endpoint,
-            links,
-            self.policy,
-            view,
-            commands,
-        );
+        tracing::debug!(uuid = %self.uuid, %name, endpoint = %view.endpoint(), "started");
+        let node = Node::new(self.uuid, name, links, self.policy, view, commands);
         Ok((node, receiver))
     }
 
@@ -265,17 +254,18 @@ impl Builder {
     }
 
     /// Opens the links on the first port that is free.
-    async fn open_links(
-        &self,
-        interfaces: &Interfaces,
-        chosen: &[zre_beacon::Interface],
-    ) -> Result<(Links, Inbox, Notices), StartError> {
+    async fn open_links(&self, reach: &Reach) -> Result<(Links, Inbox, Notices), StartError> {
         let ports = self.listen.ports();
         let single = ports.start() == ports.end();
         for port in ports {
+            let listen = reach.addrs(port);
+            if listen.is_empty() {
+                return Err(StartError::NoAddress);
+            }
             let opened = Links::open(zre_session::Config {
                 engine: self.engine,
-                listen: self.listen_addrs(interfaces, chosen, port)?,
+                listen,
+                freebind: reach.is_listed(),
                 ipc: self.ipc.clone(),
                 inproc: self.inproc,
                 limits: self.link_limits.clone(),
@@ -290,37 +280,5 @@ impl Builder {
             }
         }
         Err(StartError::NoPort(self.listen.clone()))
-    }
-
-    /// What was asked for, else all addresses where all interfaces are used, so that those that come
-    /// later are listened on too; else just those of the chosen ones.
-    fn listen_addrs(
-        &self,
-        interfaces: &Interfaces,
-        chosen: &[zre_beacon::Interface],
-        port: u16,
-    ) -> Result<Vec<SocketAddr>, StartError> {
-        if let Some(addr) = self.listen.addr() {
-            return Ok(vec![(addr, port).into()]);
-        }
-        let usable = chosen
-            .iter()
-            .filter(|interface| interface.problem.is_none());
-        let addrs: Vec<SocketAddr> = if *interfaces == Interfaces::All {
-            let v6 = chosen.iter().any(|interface| interface.addr.is_ipv6());
-            let mut any: Vec<SocketAddr> = vec![(Ipv4Addr::UNSPECIFIED, port).into()];
-            if v6 {
-                any.push((Ipv6Addr::UNSPECIFIED, port).into());
-            }
-            any
-        } else {
-            usable
-                .map(|interface| interface.socket_addr(port))
-                .collect()
-        };
-        if addrs.is_empty() {
-            return Err(StartError::NoAddress);
-        }
-        Ok(addrs)
     }
 }

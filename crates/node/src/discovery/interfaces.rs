@@ -11,41 +11,42 @@ use super::{News, NewsSender};
 /// handful within a few milliseconds; ten looks a second cost next to nothing.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// Whom to ask what has changed.
+/// Sees what has changed.
 #[derive(Debug)]
-pub(crate) enum Eye {
-    /// A beacon takes into use what has come up, too.
-    Beacon(Beacon),
-    /// Without a beacon we compare for ourselves.
-    Own {
-        wanted: Interfaces,
-        known: Vec<Interface>,
-    },
+pub(crate) struct Eye {
+    /// A beacon takes into use what has come up, and knows what it uses.
+    beacon: Option<Beacon>,
+    wanted: Interfaces,
+    known: Vec<Interface>,
 }
 
 impl Eye {
-    pub(crate) fn new(beacon: Option<Beacon>, wanted: Interfaces) -> Self {
-        match beacon {
-            Some(beacon) => Self::Beacon(beacon),
-            None => Self::Own {
-                known: usable(&wanted),
-                wanted,
-            },
+    /// Where `known` is what could be used a moment ago.
+    pub(crate) fn new(beacon: Option<Beacon>, wanted: Interfaces, known: Vec<Interface>) -> Self {
+        Self {
+            beacon,
+            wanted,
+            known,
         }
     }
 
-    fn look(&mut self) -> Changes {
-        match self {
-            Self::Beacon(beacon) => beacon.refresh().unwrap_or_else(|error| {
+    /// None where all is as it was.
+    fn look(&mut self) -> Option<News> {
+        let now = usable(&self.wanted);
+        let before = std::mem::replace(&mut self.known, now);
+        let own = between(&before, &self.known);
+        let moved = !own.is_empty();
+        let changes = match &self.beacon {
+            Some(beacon) => beacon.refresh().unwrap_or_else(|error| {
                 tracing::debug!(%error, "can't look at the interfaces");
                 Changes::default()
             }),
-            Self::Own { wanted, known } => {
-                let now = usable(wanted);
-                let before = std::mem::replace(known, now);
-                between(&before, known)
-            }
-        }
+            None => own,
+        };
+        (moved || !changes.is_empty()).then(|| News::Interfaces {
+            changes,
+            here: self.known.clone(),
+        })
     }
 }
 
@@ -74,15 +75,17 @@ async fn run(mut hints: Hints, mut eye: Eye, news: NewsSender) {
         tokio::time::sleep(SETTLE).await;
         // Opening sockets may take a while; nobody's messages wait for it.
         let looked = tokio::task::spawn_blocking(move || {
-            let changes = eye.look();
-            (eye, changes)
+            let seen = eye.look();
+            (eye, seen)
         });
-        let Ok((back, changes)) = looked.await else {
+        let Ok((back, seen)) = looked.await else {
             // The runtime is going.
             return;
         };
         eye = back;
-        if !changes.is_empty() && news.send(News::Interfaces(changes)).await.is_err() {
+        if let Some(seen) = seen
+            && news.send(seen).await.is_err()
+        {
             return;
         }
     }
@@ -90,7 +93,7 @@ async fn run(mut hints: Hints, mut eye: Eye, news: NewsSender) {
 
 /// The chosen interfaces that can be used now. A name that nothing bears now may
 /// come back, so it hides none of the others.
-fn usable(wanted: &Interfaces) -> Vec<Interface> {
+pub(crate) fn usable(wanted: &Interfaces) -> Vec<Interface> {
     let each = match wanted {
         Interfaces::Named(names) => names
             .iter()

@@ -13,7 +13,7 @@ mod hints;
 mod interfaces;
 mod names;
 
-pub(crate) use interfaces::{Eye, watch};
+pub(crate) use interfaces::{Eye, usable, watch};
 pub(crate) use names::Names;
 
 use std::sync::Arc;
@@ -25,8 +25,13 @@ use zre_proto::machine::{Found, Source};
 /// What a source has to tell.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// Network interfaces came or went.
-    Interfaces(zre_beacon::Changes),
+    /// Network interfaces, or addresses of theirs, came or went.
+    Interfaces {
+        /// Of those that beacons use; of all chosen ones where there are none.
+        changes: zre_beacon::Changes,
+        /// All addresses of the chosen ones that can be used now.
+        here: Vec<zre_beacon::Interface>,
+    },
     /// A node should be there.
     Found(Found),
     /// The source no longer says so.

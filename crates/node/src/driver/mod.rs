@@ -38,6 +38,7 @@ use crate::discovery::{Names, News, Poke};
 use crate::event::EventSender;
 use crate::neighbours::{self, Neighbours};
 use crate::pressure::Pressure;
+use crate::reach::Reach;
 use crate::view::View;
 use crate::{Event, Peer, SendPolicy};
 
@@ -63,6 +64,8 @@ pub(crate) struct Driver {
     machine: Machine,
     clock: Clock,
     links: Links,
+    reach: Reach,
+    port: u16,
     announcer: Option<Announcer>,
     events: EventSender,
     view: Arc<View>,
@@ -96,6 +99,9 @@ pub(crate) struct Driver {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) links: Links,
+    pub(crate) reach: Reach,
+    /// The port of the inbox.
+    pub(crate) port: u16,
     pub(crate) announcer: Option<Announcer>,
     pub(crate) names: Names,
     /// Wakes the sources that wait.
@@ -112,6 +118,8 @@ impl Driver {
     pub(crate) fn new(machine: Machine, clock: Clock, parts: Parts) -> Self {
         let Parts {
             links,
+            reach,
+            port,
             announcer,
             names,
             poke,
@@ -127,6 +135,8 @@ impl Driver {
             machine,
             clock,
             links,
+            reach,
+            port,
             announcer,
             events,
             view,

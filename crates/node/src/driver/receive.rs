@@ -1,6 +1,6 @@
 //! What sockets and discovery bring.
 
-use zre_beacon::{CastKind, Datagram};
+use zre_beacon::{CastKind, Changes, Datagram, Interface};
 use zre_proto::machine::{Heard, Inbound, Session, Up};
 use zre_session::{Arrival, Batch, Link, Notice};
 
@@ -124,26 +124,57 @@ impl Driver {
         match news {
             News::Found(found) => self.machine.handle_found(self.clock.now(), found),
             News::Lost { endpoint, source } => self.machine.handle_lost(&endpoint, source),
-            News::Interfaces(changes) => {
-                // Whoever is out there hears of us at once, and whoever was
-                // reached over what is gone is asked whether it still is.
-                self.machine.handle_resume(self.clock.now());
-                self.poke.notify_waiters();
-                let up = changes.up.into_iter().map(|interface| (true, interface));
-                let down = changes.down.into_iter().map(|interface| (false, interface));
-                for (up, interface) in down.chain(up) {
-                    let reason = match &interface.problem {
-                        Some(problem) => problem.clone(),
-                        None => "it is up and has the address".into(),
-                    };
-                    tracing::debug!(%interface, up, %reason, "an interface has changed");
-                    self.events.send(Event::Discovery {
-                        up,
-                        interface,
-                        reason,
-                    });
+            News::Interfaces { changes, here } => {
+                self.move_to(here);
+                if !changes.is_empty() {
+                    self.handle_changes(changes);
                 }
             }
+        }
+    }
+
+    fn handle_changes(&mut self, changes: Changes) {
+        // Whoever is out there hears of us at once, and whoever was reached over
+        // what is gone is asked whether it still is.
+        self.machine.handle_resume(self.clock.now());
+        self.poke.notify_waiters();
+        let up = changes.up.into_iter().map(|interface| (true, interface));
+        let down = changes.down.into_iter().map(|interface| (false, interface));
+        for (up, interface) in down.chain(up) {
+            let reason = match &interface.problem {
+                Some(problem) => problem.clone(),
+                None => "it is up and has the address".into(),
+            };
+            tracing::debug!(%interface, up, %reason, "an interface has changed");
+            self.events.send(Event::Discovery {
+                up,
+                interface,
+                reason,
+            });
+        }
+    }
+
+    /// Is reached at these addresses from now on.
+    fn move_to(&mut self, here: Vec<Interface>) {
+        let before = self.reach.addrs(self.port);
+        self.reach.set_here(here);
+        let now = self.reach.addrs(self.port);
+        for addr in before.iter().filter(|addr| !now.contains(addr)) {
+            self.links.unlisten(*addr);
+        }
+        for addr in now.iter().filter(|addr| !before.contains(addr)) {
+            let addr = *addr;
+            let listening = self.links.listen(addr);
+            tokio::spawn(async move {
+                if let Err(error) = listening.await {
+                    tracing::warn!(%addr, %error, "peers can't dial us there");
+                }
+            });
+        }
+        let endpoint = self.reach.endpoint(self.port);
+        if endpoint != self.view.endpoint() {
+            tracing::debug!(%endpoint, "we are elsewhere now");
+            self.view.set_endpoint(endpoint);
         }
     }
 }

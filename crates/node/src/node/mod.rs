@@ -34,7 +34,6 @@ pub struct Node {
 struct Shared {
     uuid: Uuid,
     name: String,
-    endpoint: Endpoint,
     links: Links,
     policy: SendPolicy,
     view: Arc<View>,
@@ -50,7 +49,6 @@ impl Node {
     pub(crate) fn new(
         uuid: Uuid,
         name: String,
-        endpoint: Endpoint,
         links: Links,
         policy: SendPolicy,
         view: Arc<View>,
@@ -60,7 +58,6 @@ impl Node {
             shared: Arc::new(Shared {
                 uuid,
                 name,
-                endpoint,
                 links,
                 policy,
                 view,
@@ -82,15 +79,16 @@ impl Node {
     }
 
     /// An endpoint at which we can be dialled. A node with several interfaces
-    /// has one on each, with the same port.
+    /// has one on each, with the same port. It changes with the interfaces.
     #[must_use]
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.shared.endpoint
+    pub fn endpoint(&self) -> Endpoint {
+        self.shared.view.endpoint()
     }
 
-    /// The addresses that we listen on.
+    /// The addresses that we listen on now: where single interfaces were chosen,
+    /// those that they have.
     #[must_use]
-    pub fn listening(&self) -> &[SocketAddr] {
+    pub fn listening(&self) -> Vec<SocketAddr> {
         self.shared.links.listening()
     }
 

@@ -20,14 +20,17 @@ mod reader;
 mod stream;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use tokio::task::JoinSet;
+use tokio::task::JoinHandle;
 
-use crate::engine::{Dial, Seat, Served, Server};
+use crate::OpenError;
+use crate::engine::{Change, Dial, Listening, Seat, Served, Server};
+use crate::listen::listen_also;
 use crate::mailbox::Outlet;
 use half_open::HalfOpen;
 use listen::{Host, Listener, accept_all};
@@ -40,8 +43,9 @@ use outbound::Outbound;
 pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
     let _in_runtime = seat.runtime.enter();
     let mut listeners = Vec::new();
-    for listener in seat.tcp {
-        listeners.push(Listener::Tcp(TcpListener::from_std(listener)?));
+    for (addr, listener) in seat.tcp {
+        let listener = Listener::Tcp(TcpListener::from_std(listener)?);
+        listeners.push((Some(addr), listener));
     }
     #[cfg(unix)]
     let place = match seat.ipc {
@@ -49,7 +53,7 @@ pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
         Some(socket) => {
             let (listener, place) = socket.into_parts();
             listener.set_nonblocking(true)?;
-            listeners.push(Listener::Unix(UnixListener::from_std(listener)?));
+            listeners.push((None, Listener::Unix(UnixListener::from_std(listener)?)));
             Some(place)
         }
     };
@@ -65,25 +69,67 @@ pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
     });
     let (server, served) = Server::new();
     seat.runtime
-        .spawn(supervise(listeners, host, served, place));
+        .spawn(supervise(listeners, seat.listening, host, served, place));
     Ok(server)
 }
 
 /// Keeps the listeners going until they are to stop.
-async fn supervise<P>(listeners: Vec<Listener>, host: Arc<Host>, served: Served, place: P) {
-    let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(accept_all(listener, Arc::clone(&host)));
+async fn supervise<P>(
+    listeners: Vec<(Option<SocketAddr>, Listener)>,
+    listening: Listening,
+    host: Arc<Host>,
+    mut served: Served,
+    place: P,
+) {
+    let mut accepting: Vec<(Option<SocketAddr>, JoinHandle<()>)> = listeners
+        .into_iter()
+        .map(|(addr, listener)| (addr, tokio::spawn(accept_all(listener, Arc::clone(&host)))))
+        .collect();
+    loop {
+        let change = tokio::select! {
+            biased;
+            // An error means that the server was dropped: stop as well.
+            _ = &mut served.stop => break,
+            Some(change) = served.changes.recv() => change,
+        };
+        match change {
+            Change::Listen(addr, done) if listening.contains(addr) => drop(done.send(Ok(()))),
+            Change::Listen(addr, done) => {
+                let listened = listen_also(addr).and_then(|(at, listener)| {
+                    let listener = TcpListener::from_std(listener)
+                        .map_err(|source| OpenError::Listen { addr, source })?;
+                    let accept = accept_all(Listener::Tcp(listener), Arc::clone(&host));
+                    accepting.push((Some(at), tokio::spawn(accept)));
+                    listening.add(at);
+                    Ok(())
+                });
+                // Nobody may want to know.
+                let _ = done.send(listened);
+            }
+            Change::Unlisten(addr) => {
+                listening.remove(addr);
+                let (closed, kept) = accepting.into_iter().partition(|(at, _)| *at == Some(addr));
+                accepting = kept;
+                stop(closed).await;
+            }
+        }
     }
-    // An error means that the server was dropped: stop as well.
-    let _ = served.stop.await;
-    accepting.shutdown().await;
+    stop(accepting).await;
     // Connections that stand are in the intake's hands.
     host.half_open.shut();
     // Only now may someone else take our name.
     drop(place);
     // An error means that nobody waits.
     let _ = served.stopped.send(true);
+}
+
+/// Returns once these sockets are closed.
+async fn stop(accepting: Vec<(Option<SocketAddr>, JoinHandle<()>)>) {
+    for (_, task) in accepting {
+        task.abort();
+        // It was told to stop; how it did says nothing.
+        let _ = task.await;
+    }
 }
 
 /// Dials, and returns at once what accepts messages meanwhile.

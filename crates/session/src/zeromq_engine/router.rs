@@ -14,9 +14,10 @@ use zeromq::{
     ZmqMessage,
 };
 
-use crate::engine::{Seat, Served, Server};
+use crate::engine::{Change, Listening, Seat, Served, Server};
 use crate::intake::{Feeder, Intake};
-use crate::{CloseReason, Frames, Identity, Limits, Link, Source};
+use crate::listen::listen_also;
+use crate::{CloseReason, Frames, Identity, Limits, Link, OpenError, Source};
 
 /// How many times a connection's bound lies in the inbox before reading stops.
 /// The library's ROUTER can't leave one connection alone, so the bound is on
@@ -67,6 +68,7 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
     // Dropped last: that says that everything is closed.
     let Served {
         mut stop,
+        mut changes,
         stopped: _stopped,
     } = served;
     let mut options = SocketOptions::default();
@@ -76,8 +78,8 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
     }
     let mut router = RouterSocket::with_options(options);
     let mut events = router.monitor();
-    let _place = match bind(&mut router, seat.tcp, seat.ipc).await {
-        Ok(place) => place,
+    let (mut bound, _place) = match bind(&mut router, seat.tcp, seat.ipc).await {
+        Ok(bound) => bound,
         Err(error) => {
             let _ = ready.send(Err(error));
             return;
@@ -112,6 +114,9 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
                 Some(event) => desk.event(event),
                 None => break,
             },
+            Some(change) = changes.recv() => {
+                rebind(&mut router, &mut bound, &seat.listening, change).await;
+            }
             () = freed, if !room => {}
             message = router.recv(), if room => {
                 let mut run = vec![message];
@@ -134,6 +139,9 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
     }
 }
 
+/// What the library calls our listeners.
+type Bound = HashMap<SocketAddr, Endpoint>;
+
 #[cfg(unix)]
 type Place = Option<crate::ipc::IpcPlace>;
 #[cfg(not(unix))]
@@ -141,22 +149,62 @@ type Place = Option<crate::ipc::IpcSocket>;
 
 async fn bind(
     router: &mut RouterSocket,
-    tcp: Vec<std::net::TcpListener>,
+    tcp: Vec<(SocketAddr, std::net::TcpListener)>,
     ipc: Option<crate::ipc::IpcSocket>,
-) -> io::Result<Place> {
-    for listener in tcp {
-        router.bind_listener(listener).await.map_err(into_io)?;
+) -> io::Result<(Bound, Place)> {
+    let mut bound = Bound::new();
+    for (addr, listener) in tcp {
+        let endpoint = router.bind_listener(listener).await.map_err(into_io)?;
+        bound.insert(addr, endpoint);
     }
     #[cfg(unix)]
     if let Some(socket) = ipc {
         let (listener, place) = socket.into_parts();
         router.bind_listener(listener).await.map_err(into_io)?;
-        return Ok(Some(place));
+        return Ok((bound, Some(place)));
     }
     #[cfg(not(unix))]
-    return Ok(ipc);
+    return Ok((bound, ipc));
     #[cfg(unix)]
-    Ok(None)
+    Ok((bound, None))
+}
+
+/// Adds or closes a listener.
+async fn rebind(
+    router: &mut RouterSocket,
+    bound: &mut Bound,
+    listening: &Listening,
+    change: Change,
+) {
+    match change {
+        Change::Listen(addr, done) if listening.contains(addr) => drop(done.send(Ok(()))),
+        Change::Listen(addr, done) => {
+            let listened = match listen_also(addr) {
+                Ok((at, listener)) => match router.bind_listener(listener).await {
+                    Ok(endpoint) => {
+                        bound.insert(at, endpoint);
+                        listening.add(at);
+                        Ok(())
+                    }
+                    Err(error) => {
+                        let source = into_io(error);
+                        Err(OpenError::Listen { addr, source })
+                    }
+                },
+                Err(error) => Err(error),
+            };
+            // Nobody may want to know.
+            let _ = done.send(listened);
+        }
+        Change::Unlisten(addr) => {
+            listening.remove(addr);
+            if let Some(endpoint) = bound.remove(&addr)
+                && let Err(error) = router.unbind(endpoint).await
+            {
+                tracing::debug!(%addr, %error, "unbinding");
+            }
+        }
+    }
 }
 
 fn into_io(error: ZmqError) -> io::Error {

@@ -13,6 +13,7 @@ mod bench;
 mod ends;
 mod flow;
 mod limits;
+mod listening;
 #[cfg(unix)]
 mod same_host;
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 use zre_proto::Endpoint;
@@ -76,23 +76,31 @@ impl Neighbour {
 #[derive(Debug)]
 pub(super) struct Hub {
     uuid: Uuid,
+    /// Where others are to dial us.
+    endpoint: watch::Receiver<Endpoint>,
     table: Table,
     neighbours: BTreeMap<Id, Neighbour>,
     news: NewsSender,
 }
 
 impl Hub {
-    pub(super) fn new(uuid: Uuid, endpoint: &Endpoint, news: NewsSender) -> Self {
-        let mut table = Table::default();
-        // As C Zyre writes it.
-        let key = uuid.simple().to_string().to_uppercase();
-        table.publish(Instant::now(), key, endpoint.to_wire());
-        Self {
+    pub(super) fn new(uuid: Uuid, endpoint: watch::Receiver<Endpoint>, news: NewsSender) -> Self {
+        let mut hub = Self {
             uuid,
-            table,
+            endpoint,
+            table: Table::default(),
             neighbours: BTreeMap::new(),
             news,
-        }
+        };
+        hub.tell_endpoint();
+        hub
+    }
+
+    fn tell_endpoint(&mut self) {
+        let key = key_of(self.uuid);
+        let endpoint = self.endpoint.borrow_and_update().to_wire();
+        self.table.publish(Instant::now(), key.clone(), endpoint);
+        self.pass_on(&key, None);
     }
 
     pub(super) async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
@@ -105,6 +113,7 @@ impl Hub {
                     Some(report) => self.handle(report).await,
                     None => return,
                 },
+                Ok(()) = self.endpoint.changed() => self.tell_endpoint(),
                 _ = clock.tick() => {
                     ticks += 1;
                     self.tick(ticks).await;
@@ -127,10 +136,7 @@ impl Hub {
                 self.neighbours.remove(&id);
             }
             Report::Forget(uuid) => {
-                for key in [
-                    uuid.simple().to_string().to_uppercase(),
-                    uuid.simple().to_string(),
-                ] {
+                for key in [key_of(uuid), uuid.simple().to_string()] {
                     if uuid != self.uuid
                         && let Some(value) = self.table.unpublish(&key)
                     {
@@ -289,6 +295,11 @@ impl Hub {
     }
 }
 
+/// A node's key, as C Zyre writes it.
+fn key_of(uuid: Uuid) -> String {
+    uuid.simple().to_string().to_uppercase()
+}
+
 /// `endpoint`, or `endpoint|public key`. Neither ipc, which means nothing on
 /// another host, nor an address that stands for all.
 pub(super) fn endpoint_of(value: &str) -> Option<Endpoint> {
@@ -325,7 +336,8 @@ mod tests {
         let endpoint: Endpoint = "tcp://10.0.0.1:5".parse().unwrap();
         let (news, mut heard) = crate::discovery::channel();
         let (reports, inbox) = mpsc::channel(8);
-        tokio::spawn(Hub::new(uuid, &endpoint, news).run(inbox));
+        let (own_endpoint, endpoint) = watch::channel(endpoint);
+        tokio::spawn(Hub::new(uuid, endpoint, news).run(inbox));
         let (queue, mut waiting) = mpsc::channel(8);
         let neighbour = Neighbour::new(queue, true, false);
         let id = neighbour.id();
@@ -342,6 +354,13 @@ mod tests {
         assert!(start.elapsed() <= Duration::from_secs(20));
         assert_eq!(told(&mut waiting).await, [own]);
         assert!(start.elapsed() <= Duration::from_secs(30));
+        own_endpoint.send_replace("tcp://10.0.0.9:5".parse().unwrap());
+        let moved = Message::Publish {
+            key: format!("{uuid:X}").replace('-', ""),
+            value: "tcp://10.0.0.9:5".into(),
+            ttl: 90_000,
+        };
+        assert_eq!(told(&mut waiting).await, [moved]);
 
         let other = Message::Publish {
             key: format!("{:032x}", 8),

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 use zre_proto::Endpoint;
@@ -47,7 +47,7 @@ const QUEUE: usize = 256;
 pub(crate) struct Gossip {
     pub(crate) uuid: Uuid,
     /// Where others are to dial us.
-    pub(crate) endpoint: Endpoint,
+    pub(crate) endpoint: watch::Receiver<Endpoint>,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) connect: Vec<Endpoint>,
 }
@@ -85,7 +85,7 @@ pub(crate) fn start(gossip: Gossip, names: Names, news: NewsSender, poke: Poke) 
             poke.clone(),
         ));
     }
-    let hub = Hub::new(gossip.uuid, &gossip.endpoint, news.clone());
+    let hub = Hub::new(gossip.uuid, gossip.endpoint, news.clone());
     tokio::spawn(async move {
         tokio::select! {
             () = hub.run(inbox) => {}
