@@ -79,6 +79,7 @@ mod view;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;
+pub use discovery::gossip::{Gossip, GossipError};
 pub use error::{
     CommandError, PingError, ReplyError, RequestError, SendError, StartError, WaitError,
 };

@@ -6,7 +6,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use zre::{Builder, Endpoint, Event, Events, ExitReason, IpcDir, Node, Peer, Source};
+use zre::{
+    Builder, Endpoint, Event, Events, ExitReason, Gossip, GossipError, IpcDir, Node, Peer, Source,
+};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -211,4 +213,61 @@ impl Client {
         self.0.read_exact(&mut body).unwrap();
         body
     }
+}
+
+async fn value_of(gossip: &Gossip, key: &str, wanted: Option<&str>) {
+    tokio::time::timeout(DEADLINE, async {
+        while gossip.tuples().await.unwrap().get(key).map(String::as_str) != wanted {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("{key} becomes {wanted:?}"));
+}
+
+#[tokio::test]
+async fn an_applications_tuples_are_heard_and_run_out() {
+    let hub = free();
+    let (alice, _a) = quiet("alice").gossip_bind(hub).start().await.unwrap();
+    let (bob, mut events) = quiet("bob")
+        .gossip_connect(Endpoint::Tcp(hub))
+        .start()
+        .await
+        .unwrap();
+    enters(&mut events, 1).await;
+    let (hers, his) = (alice.gossip().unwrap(), bob.gossip().unwrap());
+
+    hers.publish("printer", "third floor", None).await.unwrap();
+    value_of(&his, "printer", Some("third floor")).await;
+    hers.publish("printer", "second floor", None).await.unwrap();
+    // At once it is taken for a quarrel, and believed when it is told again.
+    value_of(&his, "printer", Some("second floor")).await;
+    let short = Some(Duration::from_secs(1));
+    hers.publish("tea", "ready", short).await.unwrap();
+    value_of(&his, "tea", Some("ready")).await;
+    value_of(&his, "tea", None).await;
+    value_of(&hers, "tea", None).await;
+    assert_eq!(hers.unpublish("printer").await, Ok(true));
+    assert_eq!(hers.unpublish("printer").await, Ok(false));
+    assert!(!hers.tuples().await.unwrap().contains_key("printer"));
+
+    // A tuple that names a node introduces it.
+    let (carol, mut heard) = quiet("carol").start().await.unwrap();
+    let key = carol.uuid().simple().to_string();
+    his.publish(key, carol.endpoint().to_string(), None)
+        .await
+        .unwrap();
+    assert_eq!(names(&enters(&mut heard, 2).await).len(), 2);
+
+    let own = alice.uuid().to_string();
+    assert_eq!(hers.publish(own, "x", None).await, Err(GossipError::Own));
+    let long = "x".repeat(256);
+    let refused = hers.publish(long, "x", None).await;
+    assert_eq!(refused, Err(GossipError::Key(256)));
+    let forever = Some(Duration::MAX);
+    let refused = hers.publish("x", "x", forever).await;
+    assert_eq!(refused, Err(GossipError::Ttl(Duration::MAX)));
+    assert!(carol.gossip().is_none());
+    alice.shutdown().await;
+    assert_eq!(hers.tuples().await, Err(GossipError::Stopped));
 }

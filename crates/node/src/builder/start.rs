@@ -14,7 +14,7 @@ use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
 use crate::discovery::NewsSender;
 #[cfg(feature = "dns")]
 use crate::discovery::dns::{Dns, Resolver};
-use crate::discovery::gossip::{self, Gossip};
+use crate::discovery::gossip::{self, Setup};
 use crate::discovery::{self, Eye, Names, Poke};
 use crate::driver::{AutoBusy, Clock, Driver, Parts, identity_of};
 use crate::node::Node;
@@ -88,14 +88,14 @@ impl Builder {
         }
         #[cfg(feature = "dns")]
         self.watch_dns(&names, &news, &poke)?;
-        let gossiper = (!listeners.is_empty() || !self.gossip_connect.is_empty()).then(|| {
-            let gossip = Gossip {
+        let gossip = (!listeners.is_empty() || !self.gossip_connect.is_empty()).then(|| {
+            let setup = Setup {
                 uuid: self.uuid,
                 endpoint: told,
                 listeners,
                 connect: self.gossip_connect.clone(),
             };
-            gossip::start(gossip, names.clone(), news, poke.clone())
+            gossip::start(setup, names.clone(), news, poke.clone())
         });
         let announcer = beacon.map(|beacon| Announcer {
             beacon,
@@ -137,7 +137,7 @@ impl Builder {
             announcer,
             names,
             poke,
-            gossiper,
+            gossip: gossip.clone(),
             events,
             view: view.clone(),
             pressure: Pressure::new(self.link_limits.queue_bytes_per_peer),
@@ -148,7 +148,7 @@ impl Builder {
         driver.carry_out();
         runtime.spawn(driver.run(inbox, notices, datagrams, heard, queue));
         tracing::debug!(uuid = %self.uuid, %name, endpoint = %view.endpoint(), "started");
-        let node = Node::new(self.uuid, name, links, self.policy, view, commands);
+        let node = Node::new(self.uuid, name, links, self.policy, view, gossip, commands);
         Ok((node, receiver))
     }
 

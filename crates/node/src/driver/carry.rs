@@ -96,10 +96,10 @@ impl Driver {
                 reason,
                 unconfirmed,
             } => {
-                if let Some(gossiper) = &self.gossiper
+                if let Some(gossip) = &self.gossip
                     && reason == ExitReason::Goodbye
                 {
-                    gossiper.forget(peer);
+                    gossip.forget(peer);
                 }
                 self.pings.forget(peer);
                 self.view.exchange.exit(peer);

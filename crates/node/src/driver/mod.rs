@@ -32,8 +32,8 @@ use self::dial::{Dial, Resolved, Way};
 pub(crate) use self::identity::identity_of;
 use self::ping::PingWaiters;
 pub(crate) use self::request::Request;
+use crate::Gossip;
 use crate::announcer::Announcer;
-use crate::discovery::gossip::Gossiper;
 use crate::discovery::{Names, News, Poke};
 use crate::event::EventSender;
 use crate::neighbours::{self, Neighbours};
@@ -80,7 +80,7 @@ pub(crate) struct Driver {
     pending: HashMap<Session, Dial>,
     names: Names,
     poke: Poke,
-    gossiper: Option<Gossiper>,
+    gossip: Option<Gossip>,
     resolver: mpsc::UnboundedSender<Resolved>,
     resolved: mpsc::UnboundedReceiver<Resolved>,
     said_exit: bool,
@@ -106,7 +106,7 @@ pub(crate) struct Parts {
     pub(crate) names: Names,
     /// Wakes the sources that wait.
     pub(crate) poke: Poke,
-    pub(crate) gossiper: Option<Gossiper>,
+    pub(crate) gossip: Option<Gossip>,
     pub(crate) events: EventSender,
     pub(crate) view: Arc<View>,
     pub(crate) pressure: Pressure,
@@ -123,7 +123,7 @@ impl Driver {
             announcer,
             names,
             poke,
-            gossiper,
+            gossip,
             events,
             view,
             pressure,
@@ -149,7 +149,7 @@ impl Driver {
             pending: HashMap::new(),
             names,
             poke,
-            gossiper,
+            gossip,
             resolver,
             resolved,
             said_exit: false,

@@ -18,7 +18,7 @@ use zre_session::Links;
 pub use self::sending::{SendPolicy, Shouted};
 use crate::driver::Request;
 use crate::view::View;
-use crate::{Builder, CommandError, Peer, PeerRef, SendError, Stats, WaitError};
+use crate::{Builder, CommandError, Gossip, Peer, PeerRef, SendError, Stats, WaitError};
 
 /// A node on the network.
 ///
@@ -37,6 +37,7 @@ struct Shared {
     links: Links,
     policy: SendPolicy,
     view: Arc<View>,
+    gossip: Option<Gossip>,
     requests: mpsc::Sender<Request>,
 }
 
@@ -52,6 +53,7 @@ impl Node {
         links: Links,
         policy: SendPolicy,
         view: Arc<View>,
+        gossip: Option<Gossip>,
         requests: mpsc::Sender<Request>,
     ) -> Self {
         Self {
@@ -61,6 +63,7 @@ impl Node {
                 links,
                 policy,
                 view,
+                gossip,
                 requests,
             }),
         }
@@ -90,6 +93,13 @@ impl Node {
     #[must_use]
     pub fn listening(&self) -> Vec<SocketAddr> {
         self.shared.links.listening()
+    }
+
+    /// The node's share in gossip, where [`Builder::gossip_bind`] or
+    /// [`Builder::gossip_connect`] was said.
+    #[must_use]
+    pub fn gossip(&self) -> Option<Gossip> {
+        self.shared.gossip.clone()
     }
 
     /// The unix socket for peers on this host, or why there is none.

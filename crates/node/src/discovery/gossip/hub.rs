@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 use zre_proto::Endpoint;
@@ -38,6 +38,19 @@ pub(super) enum Report {
     Heard(Id, Message),
     Down(Id),
     Forget(Uuid),
+    Publish {
+        key: String,
+        value: String,
+        ttl: Option<Duration>,
+        /// Whether there was room.
+        reply: oneshot::Sender<bool>,
+    },
+    Unpublish {
+        key: String,
+        /// Whether it was known.
+        reply: oneshot::Sender<bool>,
+    },
+    List(oneshot::Sender<BTreeMap<String, String>>),
 }
 
 /// Somebody at the other end of a connection.
@@ -99,7 +112,8 @@ impl Hub {
     fn tell_endpoint(&mut self) {
         let key = key_of(self.uuid);
         let endpoint = self.endpoint.borrow_and_update().to_wire();
-        self.table.publish(Instant::now(), key.clone(), endpoint);
+        self.table
+            .publish(Instant::now(), key.clone(), endpoint, None);
         self.pass_on(&key, None);
     }
 
@@ -140,12 +154,47 @@ impl Hub {
                     if uuid != self.uuid
                         && let Some(value) = self.table.unpublish(&key)
                     {
-                        self.lose(&value).await;
+                        self.lose(&key, &value).await;
                     }
                 }
             }
+            Report::Publish {
+                key,
+                value,
+                ttl,
+                reply,
+            } => {
+                let published = self.publish(key, value, ttl).await;
+                let _ = reply.send(published);
+            }
+            Report::Unpublish { key, reply } => {
+                let before = self.table.unpublish(&key);
+                if let Some(value) = &before {
+                    self.lose(&key, value).await;
+                }
+                let _ = reply.send(before.is_some());
+            }
+            Report::List(reply) => {
+                let _ = reply.send(self.table.all());
+            }
             Report::Heard(id, message) => self.hear(id, message).await,
         }
+    }
+
+    /// Publishes for the application.
+    async fn publish(&mut self, key: String, value: String, ttl: Option<Duration>) -> bool {
+        let now = Instant::now();
+        let Some(before) = self.table.publish(now, key.clone(), value.clone(), ttl) else {
+            return false;
+        };
+        self.pass_on(&key, None);
+        if before.as_ref() != Some(&value) {
+            if let Some(before) = before {
+                self.lose(&key, &before).await;
+            }
+            self.find(&key, &value, true).await;
+        }
+        true
     }
 
     async fn hear(&mut self, id: Id, message: Message) {
@@ -178,7 +227,7 @@ impl Hub {
                 self.pass_on(&key, Some(id));
                 if let Heard::Changed(before) = heard {
                     if let Some(before) = before {
-                        self.lose(&before).await;
+                        self.lose(&key, &before).await;
                     }
                     self.find(&key, &value, nearby).await;
                 }
@@ -191,7 +240,10 @@ impl Hub {
         let over = self.table.expire(Instant::now());
         for (key, value) in over {
             tracing::debug!(%key, "a tuple has run out");
-            self.lose(&value).await;
+            self.lose(&key, &value).await;
+        }
+        for key in self.table.take_again(Instant::now()) {
+            self.pass_on(&key, None);
         }
         if ticks.is_multiple_of(PING_TICKS) {
             let dialled = |neighbour: &&Neighbour| neighbour.dialled;
@@ -201,7 +253,7 @@ impl Hub {
             }
         }
         if ticks.is_multiple_of(RENEW_TICKS) {
-            for key in self.table.keys(true) {
+            for key in self.table.renewed() {
                 self.pass_on(&key, None);
             }
         }
@@ -228,7 +280,7 @@ impl Hub {
             self.neighbours.remove(&id);
             return;
         }
-        let keys = self.table.keys(false);
+        let keys = self.table.keys();
         let tuples = keys
             .iter()
             .filter_map(|key| self.table.message(now, TTL, key));
@@ -287,8 +339,11 @@ impl Hub {
         let _ = self.news.send(News::Found(found)).await;
     }
 
-    async fn lose(&self, value: &str) {
-        if let Some(endpoint) = endpoint_of(value) {
+    async fn lose(&self, key: &str, value: &str) {
+        // What other tuples say may look like an endpoint, too.
+        if Uuid::try_parse(key).is_ok()
+            && let Some(endpoint) = endpoint_of(value)
+        {
             let source = Source::Gossip;
             let _ = self.news.send(News::Lost { endpoint, source }).await;
         }

@@ -8,6 +8,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 const SIGNATURE: [u8; 2] = [0xaa, 0xa0];
 const VERSION: u8 = 1;
 
+/// The longest key that the wire takes.
+pub(super) const KEY: usize = u8::MAX as usize;
+
 /// The longest value that is kept: an endpoint with a host name and a public key
 /// is a third of that.
 pub(super) const VALUE: usize = 1024;

@@ -1,7 +1,8 @@
 //! Gossip: nodes tell each other who is where, over TCP, as czmq's zgossip does.
 //!
 //! `message` is the wire, `table` what is known and what of it is passed on,
-//! `link` one connection, `hub` all of them. A tuple is a node's UUID and its
+//! `link` one connection, `hub` all of them, `handle` the application's and the
+//! driver's word to it. A node's tuple is a node's UUID and its
 //! endpoint; other tuples are passed on and mean nothing to us.
 //!
 //! A connection carries both directions, ROUTER on the side that listens, DEALER
@@ -9,6 +10,7 @@
 
 #[cfg(fuzzing)]
 mod fuzz;
+mod handle;
 mod hub;
 mod link;
 mod message;
@@ -26,6 +28,7 @@ use zre_zmtp::SocketType;
 
 #[cfg(fuzzing)]
 pub(crate) use fuzz::fuzz;
+pub use handle::{Gossip, GossipError};
 use hub::{Hub, Neighbour, Report};
 use link::{Link, LinkError};
 
@@ -44,7 +47,7 @@ const QUEUE: usize = 256;
 
 /// What the node gossips with.
 #[derive(Debug)]
-pub(crate) struct Gossip {
+pub(crate) struct Setup {
     pub(crate) uuid: Uuid,
     /// Where others are to dial us.
     pub(crate) endpoint: watch::Receiver<Endpoint>,
@@ -52,32 +55,16 @@ pub(crate) struct Gossip {
     pub(crate) connect: Vec<Endpoint>,
 }
 
-/// The driver's word to the gossip.
-#[derive(Clone, Debug)]
-pub(crate) struct Gossiper {
-    reports: mpsc::Sender<Report>,
-}
-
-impl Gossiper {
-    /// A node said goodbye: its tuple is void. A word that finds no room is
-    /// forgone; the tuple then stays until it runs out.
-    pub(crate) fn forget(&self, uuid: Uuid) {
-        let _ = self.reports.try_send(Report::Forget(uuid));
-    }
-}
-
 /// Gossips for as long as the driver listens.
-pub(crate) fn start(gossip: Gossip, names: Names, news: NewsSender, poke: Poke) -> Gossiper {
+pub(crate) fn start(setup: Setup, names: Names, news: NewsSender, poke: Poke) -> Gossip {
     let (reports, inbox) = mpsc::channel(256);
-    let gossiper = Gossiper {
-        reports: reports.clone(),
-    };
+    let gossip = Gossip::new(setup.uuid, reports.clone());
     // Dropping it ends them all.
     let mut tasks = JoinSet::new();
-    for listener in gossip.listeners {
+    for listener in setup.listeners {
         tasks.spawn(accept(listener, reports.clone()));
     }
-    for endpoint in gossip.connect {
+    for endpoint in setup.connect {
         tasks.spawn(keep_dialling(
             endpoint,
             names.clone(),
@@ -85,7 +72,7 @@ pub(crate) fn start(gossip: Gossip, names: Names, news: NewsSender, poke: Poke) 
             poke.clone(),
         ));
     }
-    let hub = Hub::new(gossip.uuid, gossip.endpoint, news.clone());
+    let hub = Hub::new(setup.uuid, setup.endpoint, news.clone());
     tokio::spawn(async move {
         tokio::select! {
             () = hub.run(inbox) => {}
@@ -93,7 +80,7 @@ pub(crate) fn start(gossip: Gossip, names: Names, news: NewsSender, poke: Poke) 
         }
         drop(tasks);
     });
-    gossiper
+    gossip
 }
 
 async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {

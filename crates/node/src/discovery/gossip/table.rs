@@ -15,7 +15,7 @@ pub(super) const TUPLES: usize = 4096;
 const CHANGE: Duration = Duration::from_secs(1);
 
 /// The longest time to live that is believed.
-const TTL_MAX: Duration = Duration::from_secs(3600);
+pub(super) const TTL_MAX: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 struct Tuple {
@@ -25,6 +25,9 @@ struct Tuple {
     changed: Instant,
     /// Ours: nobody else changes it.
     own: bool,
+    /// It has changed so soon that neighbours like us didn't believe it: it is
+    /// to be told once more.
+    again: bool,
 }
 
 /// What became of a tuple that was heard.
@@ -46,15 +49,29 @@ pub(super) struct Table {
 }
 
 impl Table {
-    /// Ours, from now on and until we say otherwise.
-    pub(super) fn publish(&mut self, now: Instant, key: String, value: String) {
+    /// Ours, from now on and until we say otherwise or its time is over. Gives
+    /// back what the key had before, or nothing where there is no room.
+    #[allow(clippy::option_option, reason = "no room, no value before, a value")]
+    pub(super) fn publish(
+        &mut self,
+        now: Instant,
+        key: String,
+        value: String,
+        ttl: Option<Duration>,
+    ) -> Option<Option<String>> {
+        if self.tuples.len() >= TUPLES && !self.tuples.contains_key(&key) {
+            return None;
+        }
+        let soon = |before: &Tuple| now < before.changed + CHANGE && before.value != value;
+        let again = self.tuples.get(&key).is_some_and(soon);
         let tuple = Tuple {
             value,
-            expires: None,
+            expires: ttl.map(|ttl| now + ttl),
             changed: now,
             own: true,
+            again,
         };
-        self.tuples.insert(key, tuple);
+        Some(self.tuples.insert(key, tuple).map(|before| before.value))
     }
 
     /// Forgets a tuple. Nobody is told: the wire has no word for it.
@@ -77,6 +94,7 @@ impl Table {
                 expires,
                 changed: now,
                 own: false,
+                again: false,
             };
             self.tuples.insert(key.to_owned(), tuple);
             return Heard::Changed(None);
@@ -119,11 +137,11 @@ impl Table {
     /// As it is told to a neighbour now.
     pub(super) fn message(&self, now: Instant, own_ttl: Duration, key: &str) -> Option<Message> {
         let tuple = self.tuples.get(key)?;
-        let left = match (tuple.own, tuple.expires) {
-            (true, _) => own_ttl,
-            (false, None) => Duration::ZERO,
+        let left = match tuple.expires {
+            None if tuple.own => own_ttl,
+            None => Duration::ZERO,
             // 0 would mean for ever.
-            (false, Some(until)) => (until - now).max(Duration::from_millis(1)),
+            Some(until) => (until - now).max(Duration::from_millis(1)),
         };
         Some(Message::Publish {
             key: key.to_owned(),
@@ -132,12 +150,32 @@ impl Table {
         })
     }
 
-    /// All keys, those of our own alone where asked for.
-    pub(super) fn keys(&self, own: bool) -> Vec<String> {
+    /// The keys of our own that hold for as long as we say so.
+    pub(super) fn renewed(&self) -> Vec<String> {
         self.tuples
             .iter()
-            .filter(|(_, tuple)| tuple.own || !own)
+            .filter(|(_, tuple)| tuple.own && tuple.expires.is_none())
             .map(|(key, _)| key.clone())
+            .collect()
+    }
+
+    /// The keys to be told once more, each once, when it will be believed.
+    pub(super) fn take_again(&mut self, now: Instant) -> Vec<String> {
+        self.tuples
+            .iter_mut()
+            .filter(|(_, tuple)| now >= tuple.changed + CHANGE)
+            .filter_map(|(key, tuple)| std::mem::take(&mut tuple.again).then(|| key.clone()))
+            .collect()
+    }
+
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.tuples.keys().cloned().collect()
+    }
+
+    pub(super) fn all(&self) -> BTreeMap<String, String> {
+        self.tuples
+            .iter()
+            .map(|(key, tuple)| (key.clone(), tuple.value.clone()))
             .collect()
     }
 }
@@ -158,7 +196,7 @@ mod tests {
         let changed = Heard::Changed(Some("1".into()));
         assert_eq!(table.hear(later, "a", "2", 0), changed);
         assert_eq!(table.unpublish("a").as_deref(), Some("2"));
-        assert!(table.keys(false).is_empty());
+        assert!(table.keys().is_empty());
     }
 
     #[test]
@@ -187,14 +225,14 @@ mod tests {
         assert!(table.expire(now + 10 * SECOND).is_empty());
         let over = table.expire(now + 12 * SECOND);
         assert_eq!(over, [("a".to_owned(), "1".to_owned())]);
-        assert_eq!(table.keys(false), ["forever"]);
+        assert_eq!(table.keys(), ["forever"]);
     }
 
     #[test]
     fn ours_is_ours() {
         let mut table = Table::default();
         let now = Instant::now();
-        table.publish(now, "me".into(), "here".into());
+        table.publish(now, "me".into(), "here".into(), None);
         let later = now + 5 * SECOND;
         assert_eq!(table.hear(later, "me", "elsewhere", 1), Heard::Nothing);
         assert!(table.expire(later + SECOND).is_empty());
@@ -205,6 +243,26 @@ mod tests {
             ttl: 9000,
         };
         assert_eq!(message, told);
+        assert_eq!(table.renewed(), ["me"]);
+
+        assert!(table.take_again(later).is_empty());
+        table.publish(later, "me".into(), "there".into(), None);
+        assert!(table.take_again(later + SECOND).is_empty());
+        table.publish(later, "me".into(), "here".into(), None);
+        assert!(table.take_again(later).is_empty());
+        assert_eq!(table.take_again(later + SECOND), ["me"]);
+        assert!(table.take_again(later + SECOND).is_empty());
+        let before = table.publish(later, "me".into(), "there".into(), Some(SECOND));
+        assert_eq!(before, Some(Some("here".into())));
+        let told = Message::Publish {
+            key: "me".into(),
+            value: "there".into(),
+            ttl: 1000,
+        };
+        assert_eq!(table.message(later, 9 * SECOND, "me"), Some(told));
+        assert!(table.renewed().is_empty());
+        let over = table.expire(later + SECOND);
+        assert_eq!(over, [("me".to_owned(), "there".to_owned())]);
     }
 
     #[test]
@@ -214,7 +272,10 @@ mod tests {
         for number in 0..TUPLES + 100 {
             table.hear(now, &number.to_string(), "x", 0);
         }
-        assert_eq!(table.keys(false).len(), TUPLES);
+        assert_eq!(table.keys().len(), TUPLES);
         assert_eq!(table.refused, 100);
+        assert_eq!(table.publish(now, "own".into(), "x".into(), None), None);
+        let again = table.publish(now, "7".into(), "y".into(), None);
+        assert_eq!(again, Some(Some("x".into())));
     }
 }
