@@ -12,6 +12,9 @@ struct Guide;
 #[doc = include_str!("../docs/migrating.md")]
 struct Migrating;
 
+#[doc = include_str!("../docs/protocol.md")]
+struct Protocol;
+
 /// What the tables of `docs/migrating.md` name is there:
 ///
 /// ```no_run
