@@ -55,6 +55,11 @@ fn judge(bless: bool, only: &str) -> Result<ExitCode, Box<dyn Error>> {
         let cost = valgrind::cost(case).map_err(|error| error.to_string())?;
         found.push((case.name, cost));
     }
+    let mesh = &node::MESH;
+    if mesh.name.contains(only) {
+        let cost = valgrind::memory(mesh).map_err(|error| error.to_string())?;
+        found.push((mesh.name, cost));
+    }
     found.extend(
         traffic::figures()?
             .into_iter()

@@ -18,6 +18,14 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
+/// So many nodes who all know each other, held until the end: what is counted
+/// then is their memory.
+pub(crate) const MESH: Case = Case {
+    name: "node: what it holds for each neighbour, in bytes",
+    turns: 40,
+    run: |turns| run(mesh(turns)),
+};
+
 fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -113,4 +121,28 @@ async fn shouts(turns: usize) {
             take(events, ROUND).await;
         }
     }
+}
+
+/// So many nodes who all know each other, over private beacons.
+async fn mesh(nodes: usize) {
+    let port = 40_000 + u16::try_from(std::process::id() % 20_000).unwrap_or(0);
+    let mut all = Vec::new();
+    for _ in 0..nodes {
+        match Node::builder().loopback().beacon_port(port).start().await {
+            Ok(started) => all.push(started),
+            Err(error) => fail(&error.to_string()),
+        }
+    }
+    for (_, events) in &mut all {
+        let mut met = 0;
+        while met + 1 < nodes {
+            match events.recv().await {
+                Some(Event::Enter { .. }) => met += 1,
+                Some(_) => {}
+                None => fail("a node has stopped"),
+            }
+        }
+    }
+    // Without an end: what they hold is what is looked at.
+    std::process::exit(0);
 }

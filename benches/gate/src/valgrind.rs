@@ -33,6 +33,17 @@ pub(crate) fn cost(case: &Case) -> Result<Cost, Box<dyn Error + Send + Sync>> {
     })
 }
 
+/// The bytes that each pair of so many adds to what each of them holds by itself.
+pub(crate) fn memory(case: &Case) -> Result<Cost, Box<dyn Error + Send + Sync>> {
+    let (few, many) = (case.turns, 2 * case.turns);
+    let pairs = |nodes: usize| (nodes * (nodes - 1)) as f64;
+    let (less, more) = (held(case, few)?, held(case, many)?);
+    Ok(Cost {
+        work: (more - 2.0 * less) / (pairs(many) - 2.0 * pairs(few)),
+        allocations: None,
+    })
+}
+
 type Counter = fn(&Case, usize) -> Count;
 type Count = Result<f64, Box<dyn Error + Send + Sync>>;
 
@@ -52,6 +63,11 @@ fn allocations(case: &Case, turns: usize) -> Count {
         "--leak-check=no",
     ];
     number(&run(case, turns, &args)?, "total heap usage:")
+}
+
+fn held(case: &Case, turns: usize) -> Count {
+    let args = ["--tool=dhat", "--dhat-out-file=/dev/null"];
+    number(&run(case, turns, &args)?, "At t-end:")
 }
 
 /// What valgrind says of a run.

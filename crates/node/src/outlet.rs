@@ -14,7 +14,7 @@ use crate::pressure::Gauge;
 /// numbers on the wire have no gap, whatever is refused. Data goes from the
 /// application's thread straight into the mailbox; only control messages pass
 /// the driver.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Outlet {
     outgoing: SharedOutgoing,
     mailbox: Mailbox,

@@ -24,7 +24,7 @@ struct Record {
     uuid: Uuid,
     info: PeerInfo,
     link: Link,
-    outlet: Outlet,
+    outlet: Arc<Outlet>,
     live: Mutex<Live>,
 }
 
@@ -35,7 +35,7 @@ struct Live {
 }
 
 impl Peer {
-    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, outlet: Outlet) -> Self {
+    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, outlet: Arc<Outlet>) -> Self {
         let live = Mutex::new(Live {
             state: info.state,
             groups: BTreeSet::new(),

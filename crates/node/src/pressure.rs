@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
@@ -7,9 +6,9 @@ use tokio::task::JoinSet;
 use crate::Peer;
 
 /// Where senders say that the queue to a peer was full. One for each session.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Gauge {
-    full: Arc<AtomicBool>,
+    full: AtomicBool,
     told: mpsc::UnboundedSender<Full>,
 }
 
@@ -64,7 +63,7 @@ impl Pressure {
     /// For a new session.
     pub(crate) fn gauge(&self) -> Gauge {
         Gauge {
-            full: Arc::default(),
+            full: AtomicBool::new(false),
             told: self.tell.clone(),
         }
     }

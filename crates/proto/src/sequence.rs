@@ -28,12 +28,14 @@ pub struct Outgoing {
     data: u64,
     confirmed: Mark,
     /// For each PING that isn't answered, what was numbered before it.
-    pings: VecDeque<Mark>,
+    /// None before the first: nodes of one process send no PINGs, and have many
+    /// of these.
+    pings: Option<Box<VecDeque<Mark>>>,
     /// PINGs after those, whose place wasn't remembered.
-    unmarked: u64,
+    unmarked: u32,
     /// How often the numbers have come to where the two wraps part, and the
     /// total when they first did.
-    partings: u64,
+    partings: u8,
     parted_at: u64,
 }
 
@@ -54,7 +56,7 @@ impl Outgoing {
             total: 0,
             data: 0,
             confirmed: Mark::default(),
-            pings: VecDeque::new(),
+            pings: None,
             unmarked: 0,
             partings: 0,
             parted_at: 0,
@@ -98,8 +100,9 @@ impl Outgoing {
     pub fn note_ping(&mut self) {
         // Once one PING's place is unknown, so is which answer is whose; only
         // when those before have been answered is a place of use again.
-        if self.unmarked == 0 && self.pings.len() < PINGS_MARKED {
-            self.pings.push_back(Mark {
+        let marked = self.pings.as_ref().map_or(0, |pings| pings.len());
+        if self.unmarked == 0 && marked < PINGS_MARKED {
+            self.pings.get_or_insert_default().push_back(Mark {
                 total: self.total,
                 data: self.data,
             });
@@ -111,7 +114,8 @@ impl Outgoing {
     /// A PING-OK came: the oldest open PING is answered, and what was sent before
     /// it has been read. An answer to nothing is ignored.
     pub fn confirm(&mut self) {
-        if let Some(mark) = self.pings.pop_front() {
+        let mark = self.pings.as_mut().and_then(|pings| pings.pop_front());
+        if let Some(mark) = mark {
             self.confirmed = mark;
         } else {
             self.unmarked = self.unmarked.saturating_sub(1);
@@ -136,8 +140,9 @@ impl Outgoing {
 
     /// PINGs that wait for their answer.
     pub fn open_pings(&self) -> u64 {
-        let marked = u64::try_from(self.pings.len()).unwrap_or(u64::MAX);
-        marked.saturating_add(self.unmarked)
+        let marked = self.pings.as_ref().map_or(0, |pings| pings.len());
+        let marked = u64::try_from(marked).unwrap_or(u64::MAX);
+        marked.saturating_add(u64::from(self.unmarked))
     }
 
     /// Messages numbered since the session began.
@@ -372,7 +377,10 @@ mod tests {
             assert_ne!(out.next_data(), out.next());
             out.note_ping();
         }
-        assert_eq!(out.pings.len(), PINGS_MARKED);
+        assert_eq!(
+            out.pings.as_ref().map(|pings| pings.len()),
+            Some(PINGS_MARKED)
+        );
         for answered in 1..=rounds {
             out.confirm();
             assert!(out.unconfirmed() >= rounds - answered);

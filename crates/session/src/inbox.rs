@@ -54,6 +54,8 @@ pub enum Arrival {
     Closed {
         /// The connection's number.
         connection: u64,
+        /// Who it was.
+        from: Arc<Source>,
         /// Why.
         reason: CloseReason,
     },
@@ -172,6 +174,7 @@ impl Inbox {
             }
             Visit::Closed(reason) => Some(Arrival::Closed {
                 connection: lane.connection(),
+                from: Arc::clone(lane.from()),
                 reason,
             }),
             Visit::Done => {

@@ -1,7 +1,9 @@
 //! Behind the inbox: one lane for each connection, filled by an engine's
 //! readers or by a sender in this process, emptied by the inbox's owner.
 
-use std::collections::{HashMap, VecDeque};
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
@@ -23,12 +25,43 @@ struct State {
     /// Lanes that have something to say; each is in it once at most.
     ready: VecDeque<Arc<Lane>>,
     waker: Option<Waker>,
-    lanes: HashMap<Identity, Arc<Lane>>,
+    lanes: BTreeSet<InPlace>,
     by_addr: HashMap<IpAddr, usize>,
     last_connection: u64,
     stage: Stage,
     counters: Counters,
 }
+
+/// A lane by its identity, of which each has at most one. The lane itself holds
+/// it: among a thousand nodes of one process there are a million lanes.
+struct InPlace(Arc<Lane>);
+
+impl Borrow<Identity> for InPlace {
+    fn borrow(&self) -> &Identity {
+        &self.0.from().identity
+    }
+}
+
+impl Ord for InPlace {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let identity: &Identity = self.borrow();
+        identity.cmp(other.borrow())
+    }
+}
+
+impl PartialOrd for InPlace {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for InPlace {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for InPlace {}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -47,7 +80,7 @@ impl Intake {
             state: Mutex::new(State {
                 ready: VecDeque::new(),
                 waker: None,
-                lanes: HashMap::new(),
+                lanes: BTreeSet::new(),
                 by_addr: HashMap::new(),
                 last_connection: 0,
                 stage: Stage::Open,
@@ -64,14 +97,14 @@ impl Intake {
     /// # Errors
     /// The limit that was reached, or `Local` when the inbox is shut.
     pub(crate) fn open(self: &Arc<Self>, source: Source) -> Result<Feeder, CloseReason> {
-        self.open_watched(source, Arc::clone(&self.total), None)
+        self.open_watched(Arc::new(source), Arc::clone(&self.total), None)
     }
 
     /// [`open`](Self::open) for a sender in this process: what it sends counts
     /// against `total`, and `watcher` is told of the lane's end.
     pub(crate) fn open_watched(
         self: &Arc<Self>,
-        source: Source,
+        source: Arc<Source>,
         total: Arc<Budget>,
         watcher: Option<Weak<dyn LaneWatcher>>,
     ) -> Result<Feeder, CloseReason> {
@@ -79,7 +112,7 @@ impl Intake {
         if state.stage != Stage::Open {
             return Err(CloseReason::Local);
         }
-        let known = state.lanes.contains_key(&source.identity);
+        let known = state.lanes.contains(&source.identity);
         if !known && state.lanes.len() >= self.limits.connections {
             state.counters.limited += 1;
             return Err(CloseReason::Limit("connections"));
@@ -91,7 +124,7 @@ impl Intake {
             let spared = state
                 .lanes
                 .get(&source.identity)
-                .is_some_and(|lane| lane.from().addr.map(|addr| addr.ip()) == Some(ip));
+                .is_some_and(|lane| lane.0.from().addr.map(|addr| addr.ip()) == Some(ip));
             if here >= self.limits.connections_per_addr && !spared {
                 state.counters.limited += 1;
                 return Err(CloseReason::Limit("connections_per_addr"));
@@ -101,12 +134,11 @@ impl Intake {
         state.last_connection += 1;
         state.counters.opened += 1;
         let lane = Lane::new(state.last_connection, source, total, watcher);
-        let older = state
-            .lanes
-            .insert(lane.from().identity.clone(), Arc::clone(&lane));
+        let older = state.lanes.take(&lane.from().identity);
+        state.lanes.insert(InPlace(Arc::clone(&lane)));
         drop(state);
         // The older lane's end is scheduled before the new lane's beginning.
-        if let Some(older) = older {
+        if let Some(InPlace(older)) = older {
             self.finish(&older, CloseReason::Replaced);
         }
         self.schedule(&lane, &mut lock(&lane.state));
@@ -166,7 +198,8 @@ impl Intake {
             if state.stage == Stage::Open || stage == Stage::Abandoned {
                 state.stage = stage;
             }
-            state.lanes.values().cloned().collect()
+            let lanes = state.lanes.iter();
+            lanes.map(|lane| Arc::clone(&lane.0)).collect()
         };
         for lane in lanes {
             self.finish(&lane, CloseReason::Local);
@@ -179,7 +212,7 @@ impl Intake {
             let mut state = lock(&self.state);
             let identity = &lane.from().identity;
             let in_place = state.lanes.get(identity);
-            if in_place.is_some_and(|in_place| Arc::ptr_eq(in_place, lane)) {
+            if in_place.is_some_and(|in_place| Arc::ptr_eq(&in_place.0, lane)) {
                 state.lanes.remove(identity);
             }
             state.stage == Stage::Abandoned

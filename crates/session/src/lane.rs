@@ -70,13 +70,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Lane {
     pub(crate) fn new(
         connection: u64,
-        source: Source,
+        source: Arc<Source>,
         total: Arc<Budget>,
         watcher: Option<Weak<dyn LaneWatcher>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             connection,
-            from: Arc::new(source),
+            from: source,
             state: Mutex::default(),
             changed: Notify::new(),
             ended: Notify::new(),

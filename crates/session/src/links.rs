@@ -21,8 +21,8 @@ use crate::memory::{self, Memory, Registration};
 use crate::notices::Reporter;
 use crate::nowhere::Nowhere;
 use crate::{
-    CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Mailbox, Notice, Notices,
-    OpenError, listen,
+    CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Link, Mailbox, Notice, Notices,
+    OpenError, Source, listen,
 };
 
 /// Whether a peer may be looked for on this host.
@@ -71,6 +71,8 @@ pub struct Links {
 
 struct Node {
     identity: Identity,
+    /// Who we are to the nodes of this process: what all links to them share.
+    in_memory: Arc<Source>,
     engine: Engine,
     limits: Arc<Limits>,
     inproc: bool,
@@ -169,8 +171,15 @@ impl Links {
         let (notice_sender, notices) = Notices::new();
         let budget = Arc::new(Budget::new(limits.queue_bytes_total));
         let inbox = Inbox::new(Arc::clone(&intake));
+        let in_memory = Arc::new(Source {
+            identity: identity.clone(),
+            link: Link::Inproc,
+            addr: None,
+            credentials: None,
+        });
         let node = Arc::new(Node {
             identity,
+            in_memory,
             engine,
             limits,
             inproc,
@@ -336,7 +345,7 @@ impl Node {
         {
             match Memory::connect(
                 &neighbour,
-                &self.identity,
+                &self.in_memory,
                 peer,
                 &self.limits,
                 &self.budget,

@@ -139,7 +139,7 @@ impl Memory {
     /// Gives the reporter back when the node doesn't let us in.
     pub(crate) fn connect(
         neighbour: &Neighbour,
-        own: &Identity,
+        own: &Arc<Source>,
         peer: &Identity,
         limits: &Arc<Limits>,
         budget: &Arc<Budget>,
@@ -148,16 +148,10 @@ impl Memory {
         let Some(intake) = neighbour.intake.upgrade() else {
             return Err(report);
         };
-        let source = Source {
-            identity: own.clone(),
-            link: Link::Inproc,
-            addr: None,
-            credentials: None,
-        };
         let end = Arc::new(End::default());
         let weak: Weak<End> = Arc::downgrade(&end);
         let watcher: Weak<dyn LaneWatcher> = weak;
-        let feeder = match intake.open_watched(source, Arc::clone(budget), Some(watcher)) {
+        let feeder = match intake.open_watched(Arc::clone(own), Arc::clone(budget), Some(watcher)) {
             Ok(feeder) => feeder,
             Err(reason) => {
                 tracing::debug!(%peer, %reason, "not let in over memory");

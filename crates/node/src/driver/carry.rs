@@ -85,8 +85,7 @@ impl Driver {
                 .map(|(link, outlet)| {
                     let link = link.unwrap_or(Link::Tcp);
                     let entered = Peer::new(peer, *info, link, outlet);
-                    self.peers.insert(peer, entered.clone());
-                    self.note_neighbour(true, link);
+                    self.count_peer(true, link);
                     self.view.write().enter(entered.clone());
                     self.view.changed();
                     Event::Enter { peer: entered }
@@ -103,11 +102,10 @@ impl Driver {
                 }
                 self.pings.forget(peer);
                 self.view.exchange.exit(peer);
-                let known = self.peers.remove(&peer);
+                let known = self.view.write().exit(peer);
                 if let Some(known) = &known {
-                    self.note_neighbour(false, known.link());
+                    self.count_peer(false, known.link());
                 }
-                self.view.write().exit(peer);
                 self.view.changed();
                 known.map(|peer| Event::Exit {
                     peer,
@@ -160,7 +158,7 @@ impl Driver {
 
     pub(super) fn peer(&mut self, uuid: Uuid) -> Option<Peer> {
         if self.recent.as_ref().is_none_or(|peer| peer.uuid() != uuid) {
-            self.recent = self.peers.get(&uuid).cloned();
+            self.recent = self.view.read().peers.get(&uuid).cloned();
         }
         self.recent.clone()
     }

@@ -1,6 +1,7 @@
 //! The ways to peers: looked up, dialled, given up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 
 use uuid::Uuid;
 use zre_proto::Endpoint;
@@ -13,7 +14,7 @@ use crate::outlet::Outlet;
 
 #[derive(Debug)]
 pub(super) struct Way {
-    pub(super) outlet: Outlet,
+    pub(super) outlet: Arc<Outlet>,
     pub(super) link: Option<Link>,
     /// Further addresses of the same name, for when this one fails.
     pub(super) spare: Option<Box<(Dial, Vec<SocketAddr>)>>,
@@ -95,6 +96,7 @@ impl Driver {
             },
         );
         let outlet = Outlet::new(dial.outgoing, mailbox, self.pressure.gauge());
+        let outlet = Arc::new(outlet);
         let way = Way {
             outlet,
             link: None,

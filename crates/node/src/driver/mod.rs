@@ -19,10 +19,9 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use uuid::Uuid;
 use zre_beacon::{Datagram, Datagrams};
-use zre_proto::machine::{Inbound, Session};
-use zre_proto::{Machine, State};
+use zre_proto::machine::Session;
+use zre_proto::{Machine, State, Time};
 use zre_session::{Inbox, Link, Links, Notices};
 
 pub(crate) use self::busy::AutoBusy;
@@ -70,12 +69,14 @@ pub(crate) struct Driver {
     events: EventSender,
     view: Arc<View>,
     ways: HashMap<Session, Way>,
-    peers: HashMap<Uuid, Peer>,
+    /// How many peers have entered and not exited: the view has them.
+    entered: usize,
     pings: PingWaiters,
     /// Who was heard last: mostly it is who is heard next.
     recent: Option<Peer>,
     neighbours: Neighbours,
-    connections: HashMap<u64, Inbound>,
+    /// How many nodes are connected to our inbox.
+    connections: usize,
     /// Dials that wait for a name to be looked up.
     pending: HashMap<Session, Dial>,
     names: Names,
@@ -141,11 +142,11 @@ impl Driver {
             events,
             view,
             ways: HashMap::new(),
-            peers: HashMap::new(),
+            entered: 0,
             pings: PingWaiters::default(),
             recent: None,
             neighbours: Neighbours::new(),
-            connections: HashMap::new(),
+            connections: 0,
             pending: HashMap::new(),
             names,
             poke,
@@ -178,11 +179,15 @@ impl Driver {
             self.machine.announce_within(self.clock.now(), INTRODUCTION);
         }
         while !self.stopped {
-            if self.is_due() {
+            if self.is_due(self.clock.now()) {
                 // Nobody is judged by what has come and wasn't read.
                 self.take_turns(CATCH_UP, &mut inbox, &mut notices, &mut datagrams);
+                self.handle_timeout();
             }
-            self.tick();
+            if !self.paused && self.events.is_full() {
+                self.pause(true);
+                self.carry_out();
+            }
             if self.stopped {
                 break;
             }
@@ -280,25 +285,29 @@ impl Driver {
     /// Whether we have heard of somebody whom we haven't met.
     fn has_strangers(&self) -> bool {
         let [known, ..] = self.machine.table_sizes();
-        known != self.peers.len()
+        known != self.entered
     }
 
     /// A peer has come or gone.
-    fn note_neighbour(&mut self, came: bool, link: Link) {
+    fn count_peer(&mut self, came: bool, link: Link) {
         self.recent = None;
+        if came {
+            self.entered += 1;
+        } else {
+            self.entered -= 1;
+        }
         self.neighbours.changed(came, link == Link::Inproc);
         self.machine.stretch_interval(self.neighbours.interval());
     }
 
-    fn is_due(&self) -> bool {
-        let now = self.clock.now();
+    fn is_due(&self, now: Time) -> bool {
         self.machine.poll_timeout().is_some_and(|due| due <= now)
     }
 
     /// Does what time asks for.
-    fn tick(&mut self) {
+    fn handle_timeout(&mut self) {
         let now = self.clock.now();
-        if self.is_due() {
+        if self.is_due(now) {
             // Beacons and PINGs make for a timeout every few seconds at most.
             let slept = time_asleep();
             if let (Some(before), Some(after)) = (self.slept, slept)
@@ -309,10 +318,6 @@ impl Driver {
             }
             self.slept = slept;
             self.machine.handle_timeout(now);
-            self.carry_out();
-        }
-        if !self.paused && self.events.is_full() {
-            self.pause(true);
             self.carry_out();
         }
     }

@@ -40,7 +40,8 @@ impl PingWaiters {
 impl Driver {
     /// Whether that very peer is still here.
     pub(super) fn is_here(&self, peer: &Peer) -> bool {
-        self.peers
+        let view = self.view.read();
+        view.peers
             .get(&peer.uuid())
             .is_some_and(|here| here.is(peer))
     }

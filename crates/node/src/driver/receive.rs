@@ -80,21 +80,20 @@ impl Driver {
             Arrival::Opened { connection, from } => {
                 // RFC 36 wants the identity to be a 1 and a UUID; who says
                 // something else isn't heard.
-                let Some(peer) = uuid_of(&from.identity) else {
-                    tracing::debug!(identity = ?from.identity, "not a ZRE identity");
-                    return 1;
-                };
-                let inbound = Inbound {
-                    peer,
-                    connection,
-                    from: from.addr,
-                };
-                self.connections.insert(connection, inbound);
+                match inbound(connection, &from) {
+                    Some(_) => self.connections += 1,
+                    None => tracing::debug!(%connection, ?from, "not a ZRE identity"),
+                }
                 1
             }
             Arrival::Batch(batch) => self.handle_batch(batch),
-            Arrival::Closed { connection, reason } => {
-                if let Some(inbound) = self.connections.remove(&connection) {
+            Arrival::Closed {
+                connection,
+                from,
+                reason,
+            } => {
+                if let Some(inbound) = inbound(connection, &from) {
+                    self.connections -= 1;
                     tracing::debug!(uuid = %inbound.peer, %reason, "connection ended");
                     self.machine.handle_connection_closed(
                         self.clock.now(),
@@ -109,7 +108,7 @@ impl Driver {
 
     pub(super) fn handle_batch(&mut self, mut batch: Batch) -> usize {
         let count = batch.messages.len();
-        let Some(inbound) = self.connections.get(&batch.connection).copied() else {
+        let Some(inbound) = inbound(batch.connection, &batch.from) else {
             return count;
         };
         let now = self.clock.now();
@@ -177,4 +176,13 @@ impl Driver {
             self.view.set_endpoint(endpoint);
         }
     }
+}
+
+/// Where the messages of a connection come from, if it is a ZRE node's.
+fn inbound(connection: u64, from: &zre_session::Source) -> Option<Inbound> {
+    Some(Inbound {
+        peer: uuid_of(&from.identity)?,
+        connection,
+        from: from.addr,
+    })
 }

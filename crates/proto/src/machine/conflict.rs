@@ -31,12 +31,12 @@ impl Machine {
             return;
         }
         live.note_ping(now);
-        live.contest = Some(Contest {
+        live.contest = Some(Box::new(Contest {
             newcomer,
-            held: Held::new(&self.held),
+            held: Box::new(Held::new(&self.held)),
             pings: live.pings,
             until: clock + timeout,
-        });
+        }));
         let session = live.mailbox.session;
         self.send(session, Command::Ping);
         let due = self.due(now, clock + timeout);
@@ -86,10 +86,10 @@ impl Machine {
                 Phase::Ready(live) => live.mailbox.endpoint == *endpoint && !live.doubted,
                 _ => false,
             };
-            *uuid != claimant && self.peers.get(uuid).is_some_and(holds)
+            *uuid != claimant && self.peers.get(uuid).is_some_and(|peer| holds(peer))
         });
         if let Some(holder) = holder {
-            if let Some(live) = self.peers.get_mut(&holder).and_then(Peer::live_mut) {
+            if let Some(live) = self.peers.get_mut(&holder).and_then(|peer| peer.live_mut()) {
                 live.doubted = true;
             }
             self.ask(now, holder);
@@ -103,7 +103,7 @@ impl Machine {
         now: Time,
         uuid: Uuid,
         greeted: &Greeted,
-    ) -> Option<(Mailbox, Option<Source>, bool)> {
+    ) -> Option<(Box<Mailbox>, Option<Source>, bool)> {
         let told = greeted.endpoint.as_ref()?;
         let port = told.port()?;
         let from = greeted.from.map(|from| from.ip());
@@ -113,8 +113,13 @@ impl Machine {
             }
             _ => false,
         };
-        let is_former =
-            |other: &Uuid| *other != uuid && self.peers.get(other).is_some_and(is_dial_there);
+        let is_former = |other: &Uuid| {
+            *other != uuid
+                && self
+                    .peers
+                    .get(other)
+                    .is_some_and(|peer| is_dial_there(peer))
+        };
         let former = match from {
             Some(from) => {
                 let there = Endpoint::from(SocketAddr::new(from, port));
@@ -156,6 +161,6 @@ impl Machine {
         };
         self.sessions
             .peers_at(endpoint)
-            .filter(move |uuid| self.peers.get(uuid).is_some_and(leads_there))
+            .filter(move |uuid| self.peers.get(uuid).is_some_and(|peer| leads_there(peer)))
     }
 }

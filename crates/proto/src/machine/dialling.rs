@@ -52,7 +52,7 @@ impl Machine {
             // A second link to the same inbox would take the place of the first.
             // The holder has been asked, and goes if it doesn't answer.
             let retry_at = now + self.config.hello_timeout;
-            if self.peers.get(&uuid).is_some_and(Peer::is_lasting) {
+            if self.peers.get(&uuid).is_some_and(|peer| peer.is_lasting()) {
                 self.schedule(uuid, retry_at);
             }
             return;
@@ -100,7 +100,13 @@ impl Machine {
         }
     }
 
-    fn set_unanswered(&mut self, now: Time, uuid: Uuid, mailbox: Mailbox, deadline: Option<Time>) {
+    fn set_unanswered(
+        &mut self,
+        now: Time,
+        uuid: Uuid,
+        mailbox: Box<Mailbox>,
+        deadline: Option<Time>,
+    ) {
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = match deadline {
                 Some(deadline) => Phase::Greeting(mailbox, deadline),
@@ -119,7 +125,7 @@ impl Machine {
         peer: Option<Uuid>,
         endpoint: Endpoint,
         over_loopback: bool,
-    ) -> Mailbox {
+    ) -> Box<Mailbox> {
         self.last_session += 1;
         let session = Session(self.last_session);
         let short = peer.is_some_and(|peer| self.short_wraps.contains(peer));
@@ -132,13 +138,13 @@ impl Machine {
             over_loopback,
             outgoing: outgoing.clone(),
         });
-        Mailbox {
+        Box::new(Mailbox {
             session,
             endpoint,
             outgoing,
             told: self.state,
             in_memory: false,
-        }
+        })
     }
 
     /// A mailbox has opened: our HELLO goes out as its first message.
@@ -156,7 +162,7 @@ impl Machine {
 
     fn handle_peer_up(&mut self, now: Time, session: Session, uuid: Uuid, up: Up) {
         let opening = |peer: &Peer| matches!(peer.phase, Phase::Dialling(_) | Phase::Entering(..));
-        if !self.peers.get(&uuid).is_some_and(opening) {
+        if !self.peers.get(&uuid).is_some_and(|peer| opening(peer)) {
             // It is open already: that is said once.
             return;
         }
@@ -327,7 +333,7 @@ impl Machine {
         &mut self,
         uuid: Uuid,
         greeted: Box<Greeted>,
-        held: Held,
+        held: Box<Held>,
         endpoint: Endpoint,
         over_loopback: bool,
     ) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::peer::{Greeted, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER};
+use super::peer::{Greeted, Held, Live, Mailbox, Phase, REQUEST_HEADER, STATE_HEADER};
 use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
@@ -89,7 +89,7 @@ impl Machine {
             self.doubt_holder(now, uuid, endpoint);
         }
         self.suspect_seeds(uuid);
-        let held = Held::new(&self.held);
+        let held = Box::new(Held::new(&self.held));
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
@@ -146,7 +146,7 @@ impl Machine {
     ///
     /// RFC 36: "If the recipient has not already connected to this peer it
     /// SHALL create a ZeroMQ DEALER socket and connect it to the endpoint".
-    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, greeted: Box<Greeted>, held: Held) {
+    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, greeted: Box<Greeted>, held: Box<Held>) {
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
@@ -238,9 +238,9 @@ impl Machine {
         &mut self,
         now: Time,
         uuid: Uuid,
-        mailbox: Mailbox,
+        mailbox: Box<Mailbox>,
         mut greeted: Greeted,
-        mut held: Held,
+        mut held: Box<Held>,
     ) {
         let clock = self.clock(now);
         let session = mailbox.session;
@@ -251,7 +251,7 @@ impl Machine {
             greeted.state = peer.announced;
         }
         self.sessions.note_answer(session);
-        let live = Live::new(now, clock, mailbox, greeted);
+        let live = Live::new(now, clock, *mailbox, greeted);
         if live.greeted.shows_state && live.mailbox.told != self.state {
             stale = Some(self.state);
         }
@@ -290,7 +290,7 @@ impl Machine {
         }
         if let Some(state) = stale {
             self.send(session, Command::State(state));
-            if let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut) {
+            if let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) {
                 live.mailbox.told = state;
             }
         }
@@ -349,7 +349,7 @@ impl Machine {
     }
 
     fn dial_lasting(&mut self, now: Time, uuid: Uuid) {
-        let lasting = self.peers.get(&uuid).is_some_and(Peer::is_lasting);
+        let lasting = self.peers.get(&uuid).is_some_and(|peer| peer.is_lasting());
         if lasting && let Some(peer) = self.peers.get(&uuid) {
             // Not within this input: whoever caused the exit may go on.
             let Phase::Known { retry_at } = peer.phase else {
@@ -365,7 +365,7 @@ impl Machine {
         let at_the_wrap = self
             .peers
             .get(&uuid)
-            .and_then(Peer::live)
+            .and_then(|peer| peer.live())
             .is_some_and(|live| {
                 live.mailbox
                     .numbering(|outgoing| outgoing.wrapped_unconfirmed())

@@ -60,7 +60,9 @@ pub struct Machine {
     state: State,
     status: u8,
     own_groups: BTreeSet<Arc<str>>,
-    peers: BTreeMap<Uuid, Peer>,
+    /// Each in a place of its own: a table of a thousand has room for as many
+    /// again, and that room should be small.
+    peers: BTreeMap<Uuid, Box<Peer>>,
     seeds: BTreeMap<Endpoint, Seed>,
     sessions: Sessions,
     /// Who is dialled when there are fewer dials without an answer.
@@ -456,12 +458,12 @@ impl Machine {
         }
         Some(self.peers.entry(uuid).or_insert_with(|| {
             self.timers.set_if_none(Timer::Sweep, now + SWEEP);
-            Peer::new(now)
+            Box::new(Peer::new(now))
         }))
     }
 
     fn set_peer_state(&mut self, uuid: Uuid, to: State) {
-        if let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut)
+        if let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut())
             && live.state != to
         {
             let from = std::mem::replace(&mut live.state, to);

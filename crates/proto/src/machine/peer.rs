@@ -82,14 +82,14 @@ pub(super) enum Phase {
     /// No session. Not dialled before the given time.
     Known { retry_at: Time },
     /// A mailbox is being opened.
-    Dialling(Mailbox),
+    Dialling(Box<Mailbox>),
     /// Our HELLO is out; theirs is due by the given time on the silence clock.
-    Greeting(Mailbox, Time),
+    Greeting(Box<Mailbox>, Time),
     /// Their HELLO came; the mailbox is being opened.
-    Entering(Mailbox, Box<Greeted>, Held),
+    Entering(Box<Mailbox>, Box<Greeted>, Box<Held>),
     /// Their HELLO came and no mailbox could be opened; it is tried again at the
     /// given time. They won't greet twice.
-    Waiting(Box<Greeted>, Held, Time),
+    Waiting(Box<Greeted>, Box<Held>, Time),
     /// Both have greeted: the application knows it.
     Ready(Box<Live>),
     /// It is going. What it sent before is delivered until the given time on
@@ -156,7 +156,7 @@ pub(super) struct Live {
     pub(super) pings: u32,
     /// Another UUID claims its address: it goes when a PING fails.
     pub(super) doubted: bool,
-    pub(super) contest: Option<Contest>,
+    pub(super) contest: Option<Box<Contest>>,
     /// Its connection to our inbox has ended: nothing more can come.
     pub(super) connection_ended: bool,
 }
@@ -176,7 +176,7 @@ pub(super) enum Presence {
 #[derive(Debug)]
 pub(super) struct Contest {
     pub(super) newcomer: Box<Greeted>,
-    pub(super) held: Held,
+    pub(super) held: Box<Held>,
     /// PINGs that the older one has still to answer.
     pub(super) pings: u32,
     /// On the silence clock.

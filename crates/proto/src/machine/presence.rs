@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::peer::{Live, Peer, Phase, Presence};
+use super::peer::{Live, Phase, Presence};
 use super::{Event, ExitReason, Machine};
 use crate::{Command, Time};
 
@@ -271,7 +271,7 @@ impl Machine {
 
     /// A message came from a peer that had been asked, or given half up.
     pub(super) fn heard_again(&mut self, uuid: Uuid) {
-        let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut) else {
+        let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) else {
             return;
         };
         let was = std::mem::replace(&mut live.presence, Presence::Healthy);

@@ -33,7 +33,7 @@ pub(super) struct Seed {
 /// out.
 #[derive(Debug)]
 struct Dial {
-    mailbox: Mailbox,
+    mailbox: Box<Mailbox>,
     deadline: Option<Time>,
     /// Where it leads, once that is known.
     remote: Option<SocketAddr>,
@@ -93,7 +93,7 @@ impl Machine {
         if let Some(seed) = self.seeds.get_mut(endpoint) {
             seed.sources.remove(source);
             if seed.sources.is_empty() {
-                self.timers.clear(&Timer::Seed(endpoint.clone()));
+                self.timers.clear(&Timer::Seed(Box::new(endpoint.clone())));
                 if let Some(dial) = self.seeds.remove(endpoint).and_then(|seed| seed.dial) {
                     self.disconnect(dial.mailbox.session);
                 }
@@ -105,7 +105,7 @@ impl Machine {
     }
 
     pub(super) fn tend_seed(&mut self, now: Time, endpoint: &Endpoint) {
-        let timer = Timer::Seed(endpoint.clone());
+        let timer = Timer::Seed(Box::new(endpoint.clone()));
         let clock = self.clock(now);
         let Some(seed) = self.seeds.get(endpoint) else {
             return;
@@ -128,7 +128,7 @@ impl Machine {
             // Whoever greeted us meanwhile probably meant this dial: an address
             // of a peer that we know by another one.
             if let Some(uuid) = suspect
-                && self.peers.get(&uuid).is_some_and(Peer::is_engaged)
+                && self.peers.get(&uuid).is_some_and(|peer| peer.is_engaged())
             {
                 self.bind_seed(endpoint, uuid);
             }
@@ -136,7 +136,7 @@ impl Machine {
         }
         let met = seed
             .peer
-            .filter(|uuid| self.peers.get(uuid).is_some_and(Peer::is_engaged));
+            .filter(|uuid| self.peers.get(uuid).is_some_and(|peer| peer.is_engaged()));
         if met.is_some() {
             // A dial that fails tells nobody; look again.
             self.timers.set(timer, now + self.config.backoff_max);
@@ -150,7 +150,7 @@ impl Machine {
         } else if now < retry_at {
             self.timers.set(timer, retry_at);
         } else {
-            let owner = Owner::Seed(endpoint.clone());
+            let owner = Owner::Seed(Box::new(endpoint.clone()));
             let mailbox = self.connect(owner, None, endpoint.clone(), true);
             if let Some(seed) = self.seeds.get_mut(endpoint) {
                 seed.dial = Some(Dial {
@@ -248,21 +248,24 @@ impl Machine {
         if let Some(seed) = self.seeds.get_mut(endpoint) {
             seed.dial = Some(dial);
         }
-        self.timers.set(Timer::Seed(endpoint.clone()), due);
+        self.timers
+            .set(Timer::Seed(Box::new(endpoint.clone())), due);
     }
 
     /// The handshake says whose mailbox a dial is. Who is known already gets no
     /// second HELLO.
     fn seed_is(&mut self, now: Time, session: Session, endpoint: &Endpoint, uuid: Uuid, up: Up) {
-        let engaged = self.peers.get(&uuid).is_some_and(Peer::is_engaged);
+        let engaged = self.peers.get(&uuid).is_some_and(|peer| peer.is_engaged());
         if !engaged && self.require_peer(now, uuid).is_none() {
             self.disconnect(session);
             self.seed_failed(now, endpoint);
             return;
         }
         self.bind_seed(endpoint, uuid);
-        self.timers
-            .set(Timer::Seed(endpoint.clone()), now + self.config.backoff_max);
+        self.timers.set(
+            Timer::Seed(Box::new(endpoint.clone())),
+            now + self.config.backoff_max,
+        );
         let dial = self
             .seeds
             .get_mut(endpoint)
@@ -318,7 +321,8 @@ impl Machine {
         if let Some(seed) = self.seeds.get_mut(endpoint) {
             seed.retry_at = retry_at;
         }
-        self.timers.set(Timer::Seed(endpoint.clone()), retry_at);
+        self.timers
+            .set(Timer::Seed(Box::new(endpoint.clone())), retry_at);
     }
 
     /// A provisional session to that address, which a beacon has just named.
@@ -327,11 +331,13 @@ impl Machine {
         now: Time,
         endpoint: &Endpoint,
         uuid: Uuid,
-    ) -> Option<(Mailbox, Option<Time>)> {
+    ) -> Option<(Box<Mailbox>, Option<Time>)> {
         let dial = self.seeds.get_mut(endpoint)?.dial.take()?;
         self.bind_seed(endpoint, uuid);
-        self.timers
-            .set(Timer::Seed(endpoint.clone()), now + self.config.backoff_max);
+        self.timers.set(
+            Timer::Seed(Box::new(endpoint.clone())),
+            now + self.config.backoff_max,
+        );
         Some((dial.mailbox, dial.deadline))
     }
 
@@ -343,14 +349,16 @@ impl Machine {
         now: Time,
         uuid: Uuid,
         greeted: &Greeted,
-    ) -> Option<(Mailbox, Option<Source>, bool)> {
+    ) -> Option<(Box<Mailbox>, Option<Source>, bool)> {
         let endpoint = self.matching_seed(greeted)?;
         let source = self.seeds.get(&endpoint)?.sources.first();
         let seed = self.seeds.get_mut(&endpoint)?;
         let dial = seed.dial.take()?;
         self.bind_seed(&endpoint, uuid);
-        self.timers
-            .set(Timer::Seed(endpoint), now + self.config.backoff_max);
+        self.timers.set(
+            Timer::Seed(Box::new(endpoint)),
+            now + self.config.backoff_max,
+        );
         Some((dial.mailbox, source, dial.deadline.is_some()))
     }
 
@@ -402,7 +410,7 @@ impl Machine {
             .peers_dialled_at(&endpoint)
             .filter(|uuid| {
                 let ready = |peer: &Peer| matches!(peer.phase, Phase::Ready(_));
-                !self.peers.get(uuid).is_some_and(ready)
+                !self.peers.get(uuid).is_some_and(|peer| ready(peer))
             })
             .collect();
         for uuid in claimed {
@@ -414,7 +422,7 @@ impl Machine {
         if let Some(seed) = self.seeds.get_mut(endpoint) {
             seed.own = true;
             seed.dial = None;
-            self.timers.clear(&Timer::Seed(endpoint.clone()));
+            self.timers.clear(&Timer::Seed(Box::new(endpoint.clone())));
         }
     }
 
@@ -432,7 +440,7 @@ impl Machine {
             if let Some(seed) = self.seeds.get_mut(&endpoint) {
                 seed.retry_at = retry_at;
             }
-            self.timers.set(Timer::Seed(endpoint), retry_at);
+            self.timers.set(Timer::Seed(Box::new(endpoint)), retry_at);
         }
     }
 
@@ -450,7 +458,7 @@ impl Machine {
 
     pub(super) fn drop_seeds(&mut self) {
         for (endpoint, seed) in std::mem::take(&mut self.seeds) {
-            self.timers.clear(&Timer::Seed(endpoint));
+            self.timers.clear(&Timer::Seed(Box::new(endpoint)));
             if let Some(dial) = seed.dial
                 && self.sessions.remove(&dial.mailbox.session).is_some()
             {

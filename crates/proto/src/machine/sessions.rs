@@ -10,7 +10,7 @@ use crate::Endpoint;
 #[derive(Clone, Debug)]
 pub(super) enum Owner {
     Peer(Uuid),
-    Seed(Endpoint),
+    Seed(Box<Endpoint>),
 }
 
 /// The mailboxes that are open or being opened.
@@ -127,7 +127,7 @@ mod tests {
             let found = sessions.peers_at(endpoint);
             found.map(|uuid| uuid.as_u128()).collect()
         };
-        sessions.insert(Session(1), Owner::Seed(here.clone()), &here);
+        sessions.insert(Session(1), Owner::Seed(Box::new(here.clone())), &here);
         sessions.insert(Session(2), Owner::Peer(uuid(2)), &there);
         sessions.insert(Session(3), Owner::Peer(uuid(3)), &six);
         sessions.insert(Session(4), Owner::Peer(uuid(4)), &name);

@@ -11,7 +11,7 @@ pub(super) enum Timer {
     Departure,
     Sweep,
     Peer(Uuid),
-    Seed(Endpoint),
+    Seed(Box<Endpoint>),
 }
 
 /// All timers of a node, by time.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::peer::{Live, Peer, Phase, Presence};
+use super::peer::{Live, Phase, Presence};
 use super::{Event, ExitReason, Inbound, Machine};
 use crate::{Command, DecodeError, Frames, State, Time};
 
@@ -78,7 +78,7 @@ impl Machine {
             }
         };
         let clock = self.clock(now);
-        let Some(live) = self.peers.get_mut(&uuid).and_then(Peer::live_mut) else {
+        let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) else {
             return;
         };
         if let Err(gap) = live.incoming.accept(sequence) {
@@ -185,7 +185,7 @@ impl Machine {
 
     /// Whether a peer showed that it knows of requests and answers.
     fn exchanges(&self, uuid: Uuid) -> bool {
-        let live = self.peers.get(&uuid).and_then(Peer::live);
+        let live = self.peers.get(&uuid).and_then(|peer| peer.live());
         live.is_some_and(|live| live.greeted.takes_requests)
     }
 
@@ -222,7 +222,7 @@ impl Machine {
     }
 
     fn live_mut(&mut self, uuid: Uuid) -> Option<&mut Live> {
-        self.peers.get_mut(&uuid).and_then(Peer::live_mut)
+        self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut())
     }
 
     fn count(&mut self, from: &Inbound, error: &DecodeError) {

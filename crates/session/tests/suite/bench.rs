@@ -148,7 +148,9 @@ impl Node {
     /// The next arrival, which has to be a connection's end.
     pub(crate) async fn ended(&mut self) -> (u64, CloseReason) {
         match self.arrival().await {
-            Arrival::Closed { connection, reason } => (connection, reason),
+            Arrival::Closed {
+                connection, reason, ..
+            } => (connection, reason),
             other => panic!("instead of Closed: {other:?}"),
         }
     }
