@@ -97,7 +97,9 @@ impl Machine {
     }
 
     /// The unanswered dial of somebody else at the address from which this HELLO
-    /// comes: a new node lives there, and our HELLO has reached it already.
+    /// comes: a new node lives there, and our HELLO has reached it already. Unless
+    /// that other one is there: then this HELLO is of who lived there before, and
+    /// hasn't been read until now.
     pub(super) fn take_over_dial(
         &mut self,
         now: Time,
@@ -109,7 +111,7 @@ impl Machine {
         let from = greeted.from.map(|from| from.ip());
         let is_dial_there = |peer: &Peer| match &peer.phase {
             Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _) => {
-                from.is_none_or(|from| mailbox.endpoint.ip() == Some(from))
+                from.is_none_or(|from| mailbox.endpoint.ip() == Some(from)) && !peer.is_at_mailbox()
             }
             _ => false,
         };

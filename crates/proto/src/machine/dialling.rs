@@ -144,6 +144,8 @@ impl Machine {
             outgoing,
             told: self.state,
             in_memory: false,
+            opened: None,
+            proven: false,
         })
     }
 
@@ -177,7 +179,7 @@ impl Machine {
         };
         match peer.take_phase(now) {
             Phase::Dialling(mut mailbox) => {
-                self.greet(&mut mailbox, up);
+                self.greet(now, &mut mailbox, up);
                 let mut patience = self.config.hello_timeout;
                 if up.in_memory {
                     self.sessions.note_answer(session);
@@ -190,7 +192,7 @@ impl Machine {
                 self.set_unanswered(now, uuid, mailbox, Some(deadline));
             }
             Phase::Entering(mut mailbox, greeted, held) => {
-                self.greet(&mut mailbox, up);
+                self.greet(now, &mut mailbox, up);
                 self.enter(now, uuid, mailbox, *greeted, held);
             }
             other => peer.phase = other,

@@ -26,7 +26,9 @@ const STEADY: Duration = Duration::from_secs(10);
 
 impl Machine {
     /// Sends our HELLO.
-    pub(super) fn greet(&mut self, mailbox: &mut Mailbox, up: Up) {
+    pub(super) fn greet(&mut self, now: Time, mailbox: &mut Mailbox, up: Up) {
+        mailbox.opened = Some(now);
+        mailbox.proven = up.peer.is_some();
         mailbox.in_memory = up.in_memory;
         mailbox.told = self.state;
         let endpoint = match (&self.config.advertise, up.local, &mailbox.endpoint) {
@@ -192,9 +194,14 @@ impl Machine {
         let comes_from_there = greeted
             .from
             .is_none_or(|from| endpoint.ip() == Some(from.ip()));
-        if !comes_from_there && self.is_held_by_another(uuid, &endpoint) {
-            // Anybody can claim the address of another; a second link to it
-            // would cost us the first. The holder has been asked.
+        let holder_is_there = |other: Uuid| {
+            let beacons = |peer: &Peer| peer.beacons_from_mailbox(now);
+            other != uuid && (!comes_from_there || self.peers.get(&other).is_some_and(beacons))
+        };
+        if self.peers_dialled_at(&endpoint).any(holder_is_there) {
+            // Anybody can claim the address of another, and a HELLO that nobody
+            // read for long may be of somebody whose address it was; a second
+            // link to it would cost us the first. The holder has been asked.
             tracing::debug!(%uuid, "claims the address of another");
             self.counters.refused += 1;
             return;

@@ -257,6 +257,11 @@ impl Source {
     pub(super) fn is_lasting(self) -> bool {
         matches!(self, Self::Dns | Self::Gossip | Self::Static)
     }
+
+    /// Whether it is the peer itself that says so, each second.
+    pub(super) fn is_beacon(self) -> bool {
+        matches!(self, Self::Multicast | Self::Broadcast)
+    }
 }
 
 impl fmt::Display for Source {

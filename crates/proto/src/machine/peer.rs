@@ -26,6 +26,9 @@ pub const REQUEST_HEADER: &str = "X-ZRE-REQUEST";
 /// a new one.
 const LAPSE: Duration = Duration::from_secs(5);
 
+/// How late a datagram may be.
+const LATE: Duration = Duration::from_secs(2);
+
 /// Addresses remembered for one peer: its interfaces, twice over. Those that a
 /// source keeps naming stay longest.
 const ADDRESSES: usize = 8;
@@ -106,6 +109,9 @@ pub(super) struct Mailbox {
     /// Our state, as our HELLO or a later message told it.
     pub(super) told: State,
     pub(super) in_memory: bool,
+    /// When it opened, and whether the handshake said who is at its other end.
+    pub(super) opened: Option<Time>,
+    pub(super) proven: bool,
 }
 
 /// What a peer's HELLO told, and on which connection.
@@ -314,6 +320,31 @@ impl Peer {
             return true;
         }
         false
+    }
+
+    /// Whether its mailbox leads to it for sure and to nobody who came after it:
+    /// the handshake said so, or its beacons still came from there when the
+    /// mailbox had long been open.
+    pub(super) fn is_at_mailbox(&self) -> bool {
+        self.mailbox().is_some_and(|mailbox| mailbox.proven) || self.last_beacon().is_some()
+    }
+
+    /// Whether its beacons come from where its mailbox leads to.
+    pub(super) fn beacons_from_mailbox(&self, now: Time) -> bool {
+        self.last_beacon().is_some_and(|heard| now - heard < LATE)
+    }
+
+    /// The last from where its mailbox leads, if it can't have been sent before
+    /// that opened.
+    fn last_beacon(&self) -> Option<Time> {
+        let mailbox = self.mailbox()?;
+        let opened = mailbox.opened?;
+        self.addresses
+            .iter()
+            .filter(|known| known.endpoint == mailbox.endpoint)
+            .filter(|known| known.sources.iter().any(Source::is_beacon))
+            .map(|known| known.heard)
+            .find(|heard| *heard > opened + LATE)
     }
 
     pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {

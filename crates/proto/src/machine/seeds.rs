@@ -242,7 +242,7 @@ impl Machine {
         else {
             return;
         };
-        self.greet(&mut dial.mailbox, up);
+        self.greet(now, &mut dial.mailbox, up);
         dial.deadline = Some(deadline);
         dial.remote = up.remote.or(dial.remote);
         if let Some(seed) = self.seeds.get_mut(endpoint) {

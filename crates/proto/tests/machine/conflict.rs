@@ -191,3 +191,40 @@ fn a_claim_keeps_the_way_by_which_the_older_is_known() {
     bench.say(&mut holder, Command::PingOk);
     assert!(bench.events().is_empty());
 }
+
+/// Whose application stood still for long reads what dead processes once said.
+#[test]
+fn a_hello_of_who_lived_there_before_takes_no_dial_from_who_lives_there_now() {
+    let before = Peer {
+        uuid: Peer::new(2).uuid,
+        connection: 2000,
+        ..Peer::new(1)
+    };
+    // Its beacons tell that the newcomer is there; or the handshake did.
+    for (beacons, proven) in [(true, false), (false, true)] {
+        let mut bench = Bench::new();
+        let mut newcomer = Peer::new(1);
+        if proven {
+            bench.up.peer = Some(newcomer.uuid);
+        }
+        bench.hear(&newcomer);
+        let session = bench.last_session();
+        bench.pause(true);
+        for _ in 0..4 {
+            bench.pass(secs(1));
+            if beacons {
+                bench.hear(&newcomer);
+            }
+        }
+        bench.pause(false);
+        bench.greet(&mut before.clone());
+        assert!(bench.events().is_empty());
+        bench.greet(&mut newcomer);
+        assert_eq!(bench.events(), ["enter 01"]);
+        assert!(bench.is_open(session));
+        if beacons {
+            assert_eq!(bench.open_mailboxes(), 1, "no second link to its inbox");
+            assert_eq!(bench.hellos(), 1);
+        }
+    }
+}
