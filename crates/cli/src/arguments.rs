@@ -10,7 +10,15 @@ use crate::Arguments;
 use crate::config::{self, Config, ConfigError};
 
 /// Subcommands that run, or are, no node that others could speak through.
-const ALONE: [&str; 5] = ["chat", "listen", "doctor", "completions", "man"];
+const ALONE: [&str; 7] = [
+    "chat",
+    "send-file",
+    "receive",
+    "listen",
+    "doctor",
+    "completions",
+    "man",
+];
 
 /// Options under these headings say how a node is to be.
 const OF_A_NODE: [&str; 4] = ["Who", "Finding peers", "Losing peers", "Links"];

@@ -8,6 +8,7 @@ mod config;
 mod control;
 mod doctor;
 mod editor;
+mod files;
 mod input;
 mod json;
 mod listen;
@@ -42,6 +43,7 @@ use zre::Builder;
 use crate::census::{GroupsCommand, PeersCommand};
 use crate::chat::ChatCommand;
 use crate::doctor::DoctorCommand;
+use crate::files::{ReceiveCommand, SendFileCommand};
 use crate::listen::ListenCommand;
 use crate::node::NodeCommand;
 use crate::options::Options;
@@ -138,6 +140,8 @@ enum Subcommands {
     Ping(PingCommand),
     Whisper(WhisperCommand),
     Shout(ShoutCommand),
+    SendFile(SendFileCommand),
+    Receive(ReceiveCommand),
     Join(JoinCommand),
     Leave(LeaveCommand),
     State(StateCommand),
@@ -198,6 +202,14 @@ impl Subcommands {
             Self::Shout(command) => {
                 let builder = builder(&command.options);
                 send::shout(command, builder, path).await
+            }
+            Self::SendFile(command) => {
+                let builder = builder(&command.options);
+                files::send(command, builder).await
+            }
+            Self::Receive(command) => {
+                let builder = builder(&command.options);
+                files::receive(command, builder).await
             }
             Self::Join(command) => remote::say(control, command.into()).await,
             Self::Leave(command) => remote::say(control, command.into()).await,

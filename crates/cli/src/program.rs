@@ -11,6 +11,7 @@ use zre::{Builder, Event, Events, Node, SendError, StartError};
 
 use crate::control::{ControlError, Server};
 use crate::editor::{self, Complete};
+use crate::files::SendFileError;
 use crate::input::{self, Line, Lines};
 use crate::output::Output;
 use crate::signals::Signals;
@@ -48,6 +49,8 @@ pub(crate) enum Failure {
     Send(#[from] SendError),
     #[error(transparent)]
     Control(#[from] ControlError),
+    #[error(transparent)]
+    SendFile(#[from] SendFileError),
     #[error("the node has ended")]
     Gone,
     #[error("standard input: {0}")]

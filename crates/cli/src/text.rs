@@ -7,7 +7,7 @@ use zre::Message;
 
 /// Whether a character would steer a terminal, or turn the direction of the
 /// text around it.
-fn steers(c: char) -> bool {
+pub(crate) fn steers(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -114,6 +114,26 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// An amount of bytes.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit());
+    let (digits, unit) = text.split_at(split.unwrap_or(text.len()));
+    let unit = match unit {
+        "" => 1u64,
+        "k" | "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err("write a number, or one with k, M, G or T: 500k, 20M".into()),
+    };
+    let number: u64 = digits
+        .parse()
+        .map_err(|_| "write a number, or one with k, M, G or T: 500k, 20M")?;
+    number
+        .checked_mul(unit)
+        .ok_or_else(|| "that is more than there is".into())
+}
+
 pub(crate) fn ipc(text: &str) -> Result<IpcDir, String> {
     match text {
         "" => Err("say auto, off, or a directory".into()),

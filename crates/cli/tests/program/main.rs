@@ -14,6 +14,7 @@ mod control;
 #[cfg(target_os = "linux")]
 mod doctor;
 mod ending;
+mod files;
 #[cfg(target_os = "linux")]
 mod hosts;
 mod json;

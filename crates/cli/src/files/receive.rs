@@ -1,0 +1,481 @@
+//! `zre receive`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use zre::{Builder, Event, Events, Node, Peer};
+
+use super::amount;
+use super::name::safe;
+use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
+use super::progress::Bars;
+use super::store::{Opened, Store};
+use crate::json;
+use crate::options::Options;
+use crate::output::Output;
+use crate::program::Failure;
+use crate::report::hex;
+use crate::signals::Signals;
+use crate::text::shown;
+use crate::values::size;
+
+/// How many files may come at the same time; more are refused.
+const TRANSFERS: usize = 8;
+
+/// How many pieces may wait for the disk: somewhat more than honest senders let
+/// be on their way.
+const PIECES: usize = 2 * WINDOW as usize / CHUNK;
+
+/// How long a sender may send nothing: others want its place.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How many bytes are written until the sender is told.
+const TELL_AFTER: u64 = WINDOW / 8;
+
+/// Receive files from peers that run `zre send-file`.
+///
+/// Takes every file that is offered, up to --max-size, until Ctrl-C or until
+/// --count of them are complete. A file gets its name only when all of it is
+/// here and its checksum right; until then it is called .zre-<checksum>.part,
+/// and what is there of it isn't sent again. Names are stripped of directories
+/// and of what could do harm. A file that exists is never overwritten, unless
+/// --overwrite says so.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct ReceiveCommand {
+    /// Where files go
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+
+    /// Stop after that many files
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    count: Option<u64>,
+
+    /// Take files from this peer only, by name or UUID; may be repeated
+    ///
+    /// ZRE doesn't prove who a peer is: anybody on the network may take a name.
+    #[arg(long = "from", value_name = "PEER")]
+    from: Vec<String>,
+
+    /// The largest file to take, as 500k, 20M or 3G
+    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
+    max_size: u64,
+
+    /// Replace files that exist
+    #[arg(long)]
+    overwrite: bool,
+
+    /// Write JSON lines, and show no bars
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const HELP: &str = r#"With --json:
+  {"event":"receiving","peer":..,"name":..,"file":..,"size":..,"offset":..}
+  {"event":"received","peer":..,"name":..,"file":..,"path":..,"size":..,
+   "sha256":..}
+  {"event":"refused","peer":..,"name":..,"file":..,"why":..}
+  {"event":"broken","peer":..,"name":..,"file":..,"offset":..}
+
+After "broken", the sender may come back and go on.
+
+Example, in two terminals:
+  zre receive --name bob --dir incoming
+  zre send-file bob photo.jpg"#;
+
+/// What happens, as scripts get it.
+#[derive(Debug, Serialize)]
+struct Report {
+    #[serde(flatten)]
+    what: What,
+    peer: String,
+    name: String,
+    file: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum What {
+    Receiving {
+        size: u64,
+        offset: u64,
+    },
+    Received {
+        path: String,
+        size: u64,
+        sha256: String,
+    },
+    Refused {
+        why: String,
+    },
+    Broken {
+        offset: u64,
+    },
+}
+
+pub(crate) async fn receive(
+    command: ReceiveCommand,
+    builder: Builder,
+) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::catch().map_err(Failure::System)?;
+    if !command.dir.is_dir() {
+        let text = format!("--dir {:?} is no directory: make it first", command.dir);
+        return Err(Failure::Usage(text));
+    }
+    let (node, events) = tokio::select! {
+        started = builder.header(HEADER.0, HEADER.1).start() => started?,
+        () = signals.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    let bars = Bars::new(!command.json);
+    let (output, written) = bars.output().map_err(Failure::System)?;
+    let result = tokio::select! {
+        result = Receiver::new(&command, &node, bars).run(events, &output) => result,
+        () = signals.recv() => Ok(()),
+        () = output.closed() => Ok(()),
+    };
+    tokio::select! {
+        () = node.shutdown() => {}
+        () = signals.recv() => return Err(Failure::Hurried),
+    }
+    drop(output);
+    result?;
+    match written.await {
+        Ok(Err(error)) => Err(Failure::Output(error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+struct Receiver<'a> {
+    command: &'a ReceiveCommand,
+    node: &'a Node,
+    bars: Bars,
+    transfers: BTreeMap<Id, Incoming>,
+    reports: (mpsc::UnboundedSender<Told>, mpsc::UnboundedReceiver<Told>),
+    /// Tells transfers apart that are about the same file.
+    last: u64,
+}
+
+/// A file that is coming in, or whose writing is coming to its end.
+struct Incoming {
+    number: u64,
+    peer: Peer,
+    /// The way to the thread that writes it; `None` once no more can come.
+    pieces: Option<mpsc::Sender<(u64, Bytes)>>,
+    /// Ends when that thread has let go of the file.
+    done: oneshot::Receiver<()>,
+}
+
+/// What a thread that writes has to say.
+struct Told {
+    id: Id,
+    number: u64,
+    report: Report,
+}
+
+impl<'a> Receiver<'a> {
+    fn new(command: &'a ReceiveCommand, node: &'a Node, bars: Bars) -> Self {
+        Self {
+            command,
+            node,
+            bars,
+            transfers: BTreeMap::new(),
+            reports: mpsc::unbounded_channel(),
+            last: 0,
+        }
+    }
+
+    /// Until enough files are complete.
+    async fn run(mut self, mut events: Events, output: &Output) -> Result<(), Failure> {
+        let mut left = self.command.count.unwrap_or(u64::MAX);
+        while left > 0 {
+            let report = tokio::select! {
+                event = events.recv() => match event {
+                    None => return Err(Failure::Died),
+                    Some(event) => self.happened(&event).await,
+                },
+                Some(told) = self.reports.1.recv() => Some(self.told(told)),
+            };
+            let Some(report) = report else { continue };
+            if matches!(report.what, What::Received { .. }) {
+                left -= 1;
+            }
+            let mut lines = Vec::new();
+            self.write(&report, &mut lines);
+            if !output.write(lines).await {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    async fn happened(&mut self, event: &Event) -> Option<Report> {
+        match event {
+            Event::Exit { peer, .. } => {
+                // What is written of its files stays.
+                for incoming in self.transfers.values_mut() {
+                    if incoming.peer == *peer {
+                        incoming.pieces = None;
+                    }
+                }
+                None
+            }
+            Event::Whisper { peer, message } => match Packet::of(message)? {
+                (Packet::Offer { id, name, size }, _) => self.offered(peer, id, &name, size).await,
+                (Packet::Data { id, offset }, bytes) => {
+                    let incoming = self.transfers.get(&id)?;
+                    if incoming.peer == *peer
+                        && bytes.len() <= CHUNK
+                        && let Some(pieces) = &incoming.pieces
+                    {
+                        // Whoever sends more than was asked for loses the rest:
+                        // the thread then finds a hole, and says so.
+                        let _ = pieces.try_send((offset, bytes));
+                    }
+                    None
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Takes the file, or says why not.
+    async fn offered(&mut self, peer: &Peer, id: Id, name: &str, size: u64) -> Option<Report> {
+        let file = safe(name);
+        let welcome = |from: &String| match zre::Uuid::try_parse(from) {
+            Ok(uuid) => peer.uuid() == uuid,
+            Err(_) => peer.name() == from,
+        };
+        let from = &self.command.from;
+        let comes = |incoming: &Incoming| incoming.pieces.is_some();
+        let why = if !from.is_empty() && !from.iter().any(welcome) {
+            Some("files are taken from others only".to_owned())
+        } else if size > self.command.max_size {
+            let limit = amount(self.command.max_size);
+            Some(format!(
+                "it is larger than {limit}, the largest that is taken"
+            ))
+        } else if self.transfers.get(&id).is_some_and(comes) {
+            Some("the same file is coming already".to_owned())
+        } else if self.transfers.len() >= TRANSFERS && !self.transfers.contains_key(&id) {
+            Some(format!(
+                "{TRANSFERS} files are coming already: try again later"
+            ))
+        } else {
+            None
+        };
+        if let Some(why) = why {
+            let refusal = Packet::Refuse {
+                id,
+                why: why.clone(),
+            };
+            // A peer that doesn't even read a refusal doesn't get it.
+            let _ = self.node.try_whisper(peer, refusal.message());
+            return Some(report(peer, &file, What::Refused { why }));
+        }
+        self.last += 1;
+        let (pieces, waiting) = mpsc::channel(PIECES);
+        let (over, done) = oneshot::channel();
+        let job = Job {
+            node: self.node.clone(),
+            peer: peer.clone(),
+            directory: self.command.dir.clone(),
+            file,
+            id: id.clone(),
+            size,
+            overwrite: self.command.overwrite,
+            number: self.last,
+            pieces: waiting,
+            reports: self.reports.0.clone(),
+            bars: self.bars.clone(),
+            _over: over,
+        };
+        let incoming = Incoming {
+            number: self.last,
+            peer: peer.clone(),
+            pieces: Some(pieces),
+            done,
+        };
+        let before = self.transfers.insert(id, incoming);
+        let handle = Handle::current();
+        let start = move || job.run(&handle);
+        match before {
+            None => drop(tokio::task::spawn_blocking(start)),
+            // Two must never write the same file.
+            Some(before) => drop(tokio::spawn(async move {
+                let _ = before.done.await;
+                drop(tokio::task::spawn_blocking(start));
+            })),
+        }
+        None
+    }
+
+    fn told(&mut self, told: Told) -> Report {
+        let over = !matches!(told.report.what, What::Receiving { .. });
+        let current = self.transfers.get(&told.id);
+        if over && current.is_some_and(|incoming| incoming.number == told.number) {
+            self.transfers.remove(&told.id);
+        }
+        told.report
+    }
+
+    fn write(&self, report: &Report, lines: &mut Vec<u8>) {
+        if self.command.json {
+            return json::line(report, lines);
+        }
+        let (name, file) = (shown(&report.name), &report.file);
+        let line = match &report.what {
+            What::Receiving { size, offset: 0 } => {
+                format!("{file} comes from {name} ({})\n", amount(*size))
+            }
+            What::Receiving { size, offset } => format!(
+                "{file} comes from {name} ({}, of which {} are here)\n",
+                amount(*size),
+                amount(*offset)
+            ),
+            What::Received { size, .. } => {
+                format!("{file} from {name} is complete ({})\n", amount(*size))
+            }
+            What::Refused { why } => format!("{file} from {name} is refused: {why}\n"),
+            What::Broken { offset } => {
+                format!("{name} has gone; {} of {file} are here\n", amount(*offset))
+            }
+        };
+        lines.extend_from_slice(line.as_bytes());
+    }
+}
+
+fn report(peer: &Peer, file: &str, what: What) -> Report {
+    Report {
+        what,
+        peer: hex(peer.uuid()),
+        name: peer.name().to_owned(),
+        file: file.to_owned(),
+    }
+}
+
+/// The writing of one file, on a thread of its own: disks may be slow.
+struct Job {
+    node: Node,
+    peer: Peer,
+    directory: PathBuf,
+    file: String,
+    id: Id,
+    size: u64,
+    overwrite: bool,
+    number: u64,
+    pieces: mpsc::Receiver<(u64, Bytes)>,
+    reports: mpsc::UnboundedSender<Told>,
+    bars: Bars,
+    /// Dropped with the rest.
+    _over: oneshot::Sender<()>,
+}
+
+impl Job {
+    fn run(mut self, handle: &Handle) {
+        let what = match self.take(handle) {
+            Ok(what) => what,
+            Err(why) => {
+                let id = self.id.clone();
+                let refusal = Packet::Refuse {
+                    id,
+                    why: why.clone(),
+                };
+                self.say(handle, &refusal);
+                What::Refused { why }
+            }
+        };
+        self.tell(what);
+    }
+
+    /// # Errors
+    /// Why the file isn't taken, or not any more.
+    fn take(&mut self, handle: &Handle) -> Result<What, String> {
+        let id = self.id.clone();
+        let opened = Store::open(
+            &self.directory,
+            &self.file,
+            id.clone(),
+            self.size,
+            self.overwrite,
+        );
+        let mut store = match opened.map_err(|error| error.to_string())? {
+            Opened::Begun(store) => store,
+            Opened::Complete => {
+                let path = self.directory.join(&self.file);
+                self.say(handle, &Packet::Done { id });
+                return Ok(self.received(&path));
+            }
+        };
+        let offset = store.written();
+        let size = self.size;
+        self.tell(What::Receiving { size, offset });
+        let accept = Packet::Accept {
+            id: id.clone(),
+            offset,
+        };
+        self.say(handle, &accept);
+        let bar = self.bars.bytes(&self.file, self.size);
+        let mut told = offset;
+        while !store.is_complete() {
+            bar.set_position(store.written());
+            let piece = handle.block_on(tokio::time::timeout(IDLE, self.pieces.recv()));
+            let Ok(piece) = piece else {
+                bar.finish_and_clear();
+                return Err(format!("nothing came for {IDLE:?}"));
+            };
+            let Some((offset, bytes)) = piece else {
+                bar.finish_and_clear();
+                return Ok(What::Broken {
+                    offset: store.written(),
+                });
+            };
+            let fits = store.append(offset, &bytes);
+            if !fits.map_err(|error| error.to_string())? {
+                return Err("something is missing, or came twice".into());
+            }
+            let offset = store.written();
+            if offset - told >= TELL_AFTER {
+                told = offset;
+                let id = id.clone();
+                self.say(handle, &Packet::Ack { id, offset });
+            }
+        }
+        bar.finish_and_clear();
+        let path = store.finish().map_err(|error| error.to_string())?;
+        self.say(handle, &Packet::Done { id });
+        Ok(self.received(&path))
+    }
+
+    fn received(&self, path: &Path) -> What {
+        What::Received {
+            path: path.to_string_lossy().into_owned(),
+            size: self.size,
+            sha256: self.id.as_str().to_owned(),
+        }
+    }
+
+    /// A sender that is gone doesn't hear it; its exit ends this as well.
+    fn say(&self, handle: &Handle, packet: &Packet) {
+        let said = self.node.whisper(&self.peer, packet.message());
+        let _ = handle.block_on(said);
+    }
+
+    fn tell(&self, what: What) {
+        let _ = self.reports.send(Told {
+            id: self.id.clone(),
+            number: self.number,
+            report: report(&self.peer, &self.file, what),
+        });
+    }
+}

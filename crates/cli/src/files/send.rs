@@ -1,0 +1,437 @@
+//! `zre send-file`.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use indicatif::ProgressBar;
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+use zre::{Builder, Event, Events, Node, Peer, SendError};
+
+use super::amount;
+use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
+use super::progress::{Bars, speed};
+use super::store::hash;
+use crate::json;
+use crate::options::Options;
+use crate::program::Failure;
+use crate::report::hex;
+use crate::signals::Signals;
+use crate::text::shown;
+use crate::values::time;
+use crate::visit::print;
+
+/// How many pieces of the file are read ahead.
+const AHEAD: usize = 8;
+
+/// Send a file to a peer that runs `zre receive`.
+///
+/// The command joins the network as a peer of its own, and leaves once the
+/// receiver has checked the whole file. When the receiver goes in between, it is
+/// looked for again, and gets only what it doesn't have yet; so does one that
+/// is sent the same file another time.
+#[derive(Args, Debug)]
+#[command(after_long_help = HELP)]
+pub(crate) struct SendFileCommand {
+    /// The peer's name or UUID
+    peer: String,
+
+    /// The file
+    file: PathBuf,
+
+    /// How long to look for the peer, at first and whenever it has gone
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    wait: Duration,
+
+    /// How long the receiver may say nothing
+    #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
+    patience: Duration,
+
+    /// Write what became of it as a JSON line, and show no bar
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+const HELP: &str = r#"With --json:
+  {"event":"sent","peer":..,"name":..,"file":..,"size":..,"sha256":..,
+   "resumed_at":0,"seconds":..}
+
+Exit code: 0 once the receiver has confirmed that the file is complete and its
+checksum right, 1 where it didn't.
+
+Example, in two terminals:
+  zre receive --name bob --dir incoming
+  zre send-file bob photo.jpg"#;
+
+/// Why a file didn't arrive.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendFileError {
+    #[error("{path:?} can't be read: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("{0:?} isn't a file")]
+    NotAFile(PathBuf),
+    #[error("{0} takes no files: have it run `zre receive`")]
+    Deaf(String),
+    #[error("{name} refuses it: {why}")]
+    Refused { name: String, why: String },
+    #[error("{name} says nothing any more; it has {}: send it again to go on", amount(*.have))]
+    Silent { name: String, have: u64 },
+    #[error("{name} has gone; it has {}: send it again to go on", amount(*.have))]
+    Gone { name: String, have: u64 },
+}
+
+/// What became of it, as scripts get it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename = "sent")]
+struct Report<'a> {
+    peer: String,
+    name: &'a str,
+    file: &'a str,
+    size: u64,
+    sha256: &'a str,
+    resumed_at: u64,
+    seconds: f64,
+}
+
+/// The file to be sent.
+#[derive(Debug)]
+struct Cargo {
+    path: PathBuf,
+    name: String,
+    size: u64,
+    id: Id,
+}
+
+pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::catch().map_err(Failure::System)?;
+    let bars = Bars::new(!command.json);
+    let cargo = tokio::select! {
+        cargo = look_at(command.file.clone()) => cargo?,
+        () = signals.recv() => return Err(Failure::Interrupted),
+    };
+    let (node, events) = tokio::select! {
+        started = builder.start() => started?,
+        () = signals.recv() => return Err(Failure::Interrupted),
+    };
+    let bar = bars.bytes(&cargo.name, cargo.size);
+    let mut sender = Sender {
+        command: &command,
+        cargo: &cargo,
+        node: &node,
+        events,
+        bar: bar.clone(),
+        have: 0,
+        resumed_at: None,
+    };
+    let begun = Instant::now();
+    let result = tokio::select! {
+        result = sender.run() => result,
+        () = signals.recv() => Err(Failure::Interrupted),
+    };
+    bar.finish_and_clear();
+    let resumed_at = sender.resumed_at.unwrap_or(0);
+    // Nobody is to be held back by events that nobody reads.
+    drop(sender);
+    tokio::select! {
+        () = node.shutdown() => {}
+        () = signals.recv() => return Err(Failure::Hurried),
+    }
+    let peer = result?;
+    let mut lines = Vec::new();
+    let time = begun.elapsed();
+    if command.json {
+        let report = Report {
+            peer: hex(peer.uuid()),
+            name: peer.name(),
+            file: &cargo.name,
+            size: cargo.size,
+            sha256: cargo.id.as_str(),
+            resumed_at,
+            seconds: time.as_secs_f64(),
+        };
+        json::line(&report, &mut lines);
+    } else {
+        let line = format!(
+            "{} has {} ({}, {})\n",
+            shown(peer.name()),
+            shown(&cargo.name),
+            amount(cargo.size),
+            speed(cargo.size.saturating_sub(resumed_at), time)
+        );
+        lines.extend_from_slice(line.as_bytes());
+    }
+    print(lines).await
+}
+
+/// Reads the file once, for its checksum.
+async fn look_at(path: PathBuf) -> Result<Cargo, Failure> {
+    let work = move || {
+        let refused = |source| SendFileError::Read {
+            path: path.clone(),
+            source,
+        };
+        let there = std::fs::metadata(&path).map_err(refused)?;
+        if !there.is_file() {
+            return Err(SendFileError::NotAFile(path));
+        }
+        let id = hash(&path).map_err(refused)?;
+        let name = path.file_name().unwrap_or_default();
+        Ok(Cargo {
+            name: name.to_string_lossy().into_owned(),
+            size: there.len(),
+            id,
+            path,
+        })
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(cargo) => Ok(cargo?),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+struct Sender<'a> {
+    command: &'a SendFileCommand,
+    cargo: &'a Cargo,
+    node: &'a Node,
+    events: Events,
+    bar: ProgressBar,
+    /// How much the receiver has said to have.
+    have: u64,
+    /// Where the first transfer of this run began.
+    resumed_at: Option<u64>,
+}
+
+/// How a transfer ended.
+enum End {
+    Done,
+    /// The peer has gone: another try may go on where this one ended.
+    Gone,
+}
+
+impl Sender<'_> {
+    /// Sends the file, in as many pieces as the peer's comings and goings make
+    /// of it.
+    async fn run(&mut self) -> Result<Peer, Failure> {
+        let mut before = None;
+        loop {
+            let peer = match (self.find().await?, before) {
+                (Some(peer), _) => peer,
+                (None, None) => {
+                    return Err(Failure::Absent {
+                        peer: self.command.peer.clone(),
+                        wait: self.command.wait,
+                    });
+                }
+                (None, Some(name)) => {
+                    let have = self.have;
+                    return Err(SendFileError::Gone { name, have }.into());
+                }
+            };
+            if peer.header(HEADER.0) != Some(HEADER.1) {
+                return Err(SendFileError::Deaf(shown(peer.name()).into_owned()).into());
+            }
+            match self.transfer(&peer).await? {
+                End::Done => return Ok(peer),
+                End::Gone => before = Some(shown(peer.name()).into_owned()),
+            }
+        }
+    }
+
+    /// Looks for the peer for a while.
+    async fn find(&mut self) -> Result<Option<Peer>, Failure> {
+        let deadline = Instant::now() + self.command.wait;
+        loop {
+            match self.node.peer(&self.command.peer) {
+                Ok(peer) => return Ok(Some(peer)),
+                Err(SendError::Unknown(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match timeout_at(deadline, self.events.recv()).await {
+                Err(_) => return Ok(None),
+                Ok(None) => return Err(Failure::Died),
+                Ok(Some(_)) => {}
+            }
+        }
+    }
+
+    async fn transfer(&mut self, peer: &Peer) -> Result<End, Failure> {
+        let id = self.cargo.id.clone();
+        let offer = Packet::Offer {
+            id: id.clone(),
+            name: self.cargo.name.clone(),
+            size: self.cargo.size,
+        };
+        if !self.say(peer, offer.message()).await? {
+            return Ok(End::Gone);
+        }
+        let from = loop {
+            match self.answer(peer).await? {
+                None => return Ok(End::Gone),
+                Some(Packet::Accept { offset, .. }) => break offset.min(self.cargo.size),
+                Some(Packet::Done { .. }) => {
+                    // It had it already.
+                    self.resumed_at.get_or_insert(self.cargo.size);
+                    return Ok(End::Done);
+                }
+                Some(_) => {}
+            }
+        };
+        self.resumed_at.get_or_insert(from);
+        self.acknowledged(from);
+        let mut pieces = read(self.cargo.path.clone(), from)?;
+        let mut sent = from;
+        loop {
+            // What the receiver says meanwhile.
+            let blocked = sent >= self.cargo.size || sent.saturating_sub(self.have) >= WINDOW;
+            let said = match blocked {
+                true => self.answer(peer).await?.map(Some),
+                false => self.try_answer(peer)?,
+            };
+            match said {
+                None => return Ok(End::Gone),
+                Some(Some(Packet::Ack { offset, .. })) => {
+                    self.acknowledged(offset.min(sent));
+                    continue;
+                }
+                Some(Some(Packet::Done { .. })) => return Ok(End::Done),
+                Some(_) if blocked => continue,
+                Some(_) => {}
+            }
+            let piece = match pieces.recv().await {
+                Some(Ok(piece)) => piece,
+                // It is shorter than it was.
+                None => Bytes::new(),
+                Some(Err(source)) => {
+                    let path = self.cargo.path.clone();
+                    return Err(SendFileError::Read { path, source }.into());
+                }
+            };
+            let left = usize::try_from(self.cargo.size - sent).unwrap_or(usize::MAX);
+            let piece = piece.slice(..piece.len().min(left));
+            if piece.is_empty() {
+                let source = io::Error::new(io::ErrorKind::UnexpectedEof, "it has become shorter");
+                let path = self.cargo.path.clone();
+                return Err(SendFileError::Read { path, source }.into());
+            }
+            let length = piece.len() as u64;
+            let data = Packet::Data {
+                id: id.clone(),
+                offset: sent,
+            };
+            if !self.say(peer, data.message_with(piece)).await? {
+                return Ok(End::Gone);
+            }
+            sent += length;
+        }
+    }
+
+    fn acknowledged(&mut self, offset: u64) {
+        self.have = self.have.max(offset);
+        self.bar.set_position(self.have);
+    }
+
+    /// False where the peer has gone.
+    async fn say(&self, peer: &Peer, message: zre::Message) -> Result<bool, Failure> {
+        match self.node.whisper(peer, message).await {
+            Ok(()) => Ok(true),
+            Err(SendError::Gone) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The next thing that the receiver says of this file; `None` once it has
+    /// gone.
+    async fn answer(&mut self, peer: &Peer) -> Result<Option<Packet>, Failure> {
+        let deadline = Instant::now() + self.command.patience;
+        loop {
+            let event = match timeout_at(deadline, self.events.recv()).await {
+                Err(_) => {
+                    return Err(SendFileError::Silent {
+                        name: shown(peer.name()).into_owned(),
+                        have: self.have,
+                    }
+                    .into());
+                }
+                Ok(None) => return Err(Failure::Died),
+                Ok(Some(event)) => event,
+            };
+            match self.concerns(peer, &event)? {
+                None => return Ok(None),
+                Some(Some(packet)) => return Ok(Some(packet)),
+                Some(None) => {}
+            }
+        }
+    }
+
+    /// The same of what it has said already; `None` inside where it is nothing.
+    fn try_answer(&mut self, peer: &Peer) -> Result<Option<Option<Packet>>, Failure> {
+        while let Some(event) = self.events.try_recv() {
+            match self.concerns(peer, &event)? {
+                Some(None) => {}
+                said => return Ok(said),
+            }
+        }
+        Ok(Some(None))
+    }
+
+    /// What an event says of this transfer; `None` where the peer has gone.
+    fn concerns(&self, peer: &Peer, event: &Event) -> Result<Option<Option<Packet>>, Failure> {
+        let packet = match event {
+            Event::Exit { peer: gone, .. } if gone == peer => return Ok(None),
+            Event::Whisper {
+                peer: from,
+                message,
+            } if from == peer => Packet::of(message),
+            _ => None,
+        };
+        match packet {
+            Some((Packet::Refuse { id, why }, _)) if id == self.cargo.id => {
+                Err(SendFileError::Refused {
+                    name: shown(peer.name()).into_owned(),
+                    why: shown(&why).into_owned(),
+                }
+                .into())
+            }
+            Some((
+                packet @ (Packet::Accept { .. } | Packet::Ack { .. } | Packet::Done { .. }),
+                _,
+            )) if packet.id() == &self.cargo.id => Ok(Some(Some(packet))),
+            _ => Ok(Some(None)),
+        }
+    }
+}
+
+/// Reads the file from there on, on a thread of its own.
+fn read(path: PathBuf, from: u64) -> Result<mpsc::Receiver<io::Result<Bytes>>, Failure> {
+    let (sender, pieces) = mpsc::channel(AHEAD);
+    std::thread::Builder::new()
+        .name("file".into())
+        .spawn(move || {
+            if let Err(error) = read_on(&path, from, &sender) {
+                let _ = sender.blocking_send(Err(error));
+            }
+        })
+        .map_err(Failure::System)?;
+    Ok(pieces)
+}
+
+fn read_on(path: &Path, from: u64, pieces: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(from))?;
+    loop {
+        let mut piece = Vec::with_capacity(CHUNK);
+        (&mut file).take(CHUNK as u64).read_to_end(&mut piece)?;
+        if piece.is_empty() || pieces.blocking_send(Ok(piece.into())).is_err() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! A file that comes in, until it is complete.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use super::packet::Id;
+
+/// How much is read at once for the checksum.
+const PIECE: usize = 256 * 1024;
+
+/// Why a file isn't taken, or not any more. It is told to the sender, so it says
+/// nothing of our directories.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error("there is another file of that name already")]
+    Exists,
+    #[error("what came has another checksum than what was offered: it may have changed meanwhile")]
+    Checksum,
+    #[error("it can't be written here: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// What is there of a file.
+#[derive(Debug)]
+pub(super) struct Store {
+    id: Id,
+    size: u64,
+    part: PathBuf,
+    target: PathBuf,
+    overwrite: bool,
+    file: File,
+    hash: Sha256,
+    written: u64,
+}
+
+/// What there is to do about an offer.
+#[derive(Debug)]
+pub(super) enum Opened {
+    /// It is here already, and complete.
+    Complete,
+    /// The rest is to be written.
+    Begun(Box<Store>),
+}
+
+impl Store {
+    /// Goes on with what is there of the file, or begins it.
+    ///
+    /// # Errors
+    /// The name is taken by another file, or the directory can't be used.
+    pub(super) fn open(
+        directory: &Path,
+        name: &str,
+        id: Id,
+        size: u64,
+        overwrite: bool,
+    ) -> Result<Opened, StoreError> {
+        let target = directory.join(name);
+        if let Ok(there) = fs::symlink_metadata(&target) {
+            let same = there.is_file() && there.len() == size && id == hash(&target)?;
+            if same {
+                return Ok(Opened::Complete);
+            }
+            if !overwrite || !there.is_file() {
+                return Err(StoreError::Exists);
+            }
+        }
+        let short = id.as_str().get(..32).unwrap_or_default();
+        let part = directory.join(format!(".zre-{short}.part"));
+        match fs::symlink_metadata(&part) {
+            Ok(there) if !there.is_file() => return Err(StoreError::Exists),
+            _ => {}
+        }
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&part)?;
+        // What is longer than the file can't be a part of it.
+        if file.metadata()?.len() > size {
+            file.set_len(0)?;
+        }
+        let (hash, written) = digest(&mut file)?;
+        file.seek(SeekFrom::Start(written))?;
+        Ok(Opened::Begun(Box::new(Self {
+            id,
+            size,
+            part,
+            target,
+            overwrite,
+            file,
+            hash,
+            written,
+        })))
+    }
+
+    /// Where the rest begins.
+    pub(super) fn written(&self) -> u64 {
+        self.written
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.written == self.size
+    }
+
+    /// Appends bytes. False where they don't belong there.
+    ///
+    /// # Errors
+    /// They can't be written.
+    pub(super) fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<bool, StoreError> {
+        let left = self.size - self.written;
+        if offset != self.written || bytes.len() as u64 > left {
+            return Ok(false);
+        }
+        self.file.write_all(bytes)?;
+        self.hash.update(bytes);
+        self.written += bytes.len() as u64;
+        Ok(true)
+    }
+
+    /// Gives the complete file its name, and returns where it is.
+    ///
+    /// # Errors
+    /// It isn't what was offered (then nothing of it is kept), the name was
+    /// taken meanwhile, or the system refuses.
+    pub(super) fn finish(self) -> Result<PathBuf, StoreError> {
+        if Id::of(&self.hash.finalize()) != self.id {
+            drop(self.file);
+            fs::remove_file(&self.part)?;
+            return Err(StoreError::Checksum);
+        }
+        self.file.sync_all()?;
+        drop(self.file);
+        if !self.overwrite {
+            // Takes the name, unless somebody has it: renaming alone would
+            // throw away what is there.
+            let taken = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(&self.target);
+            if let Err(error) = taken {
+                return Err(match error.kind() {
+                    io::ErrorKind::AlreadyExists => StoreError::Exists,
+                    _ => error.into(),
+                });
+            }
+        }
+        fs::rename(&self.part, &self.target)?;
+        Ok(self.target)
+    }
+}
+
+/// The checksum of a file.
+///
+/// # Errors
+/// It can't be read.
+pub(super) fn hash(path: &Path) -> io::Result<Id> {
+    let (hash, _) = digest(&mut File::open(path)?)?;
+    Ok(Id::of(&hash.finalize()))
+}
+
+fn digest(file: &mut File) -> io::Result<(Sha256, u64)> {
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    let mut length = 0;
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok((hash, length)),
+            count => {
+                hash.update(piece.get(..count).unwrap_or_default());
+                length += count as u64;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &[u8] = b"what is in the file";
+
+    fn begin(directory: &Path, overwrite: bool) -> Result<Opened, StoreError> {
+        let id = Id::of(&Sha256::digest(TEXT));
+        Store::open(directory, "name", id, TEXT.len() as u64, overwrite)
+    }
+
+    fn begun(directory: &Path) -> Store {
+        match begin(directory, false).unwrap() {
+            Opened::Begun(store) => *store,
+            Opened::Complete => panic!("it isn't complete"),
+        }
+    }
+
+    #[test]
+    fn a_file_is_resumed_where_it_broke_off() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = begun(directory.path());
+        assert!(store.append(0, &TEXT[..5]).unwrap());
+        assert!(
+            !store.append(4, &TEXT[4..6]).unwrap(),
+            "there is some of it"
+        );
+        assert!(!store.append(5, &[b'x'; 100]).unwrap(), "more than it has");
+        drop(store);
+        let mut store = begun(directory.path());
+        assert_eq!(store.written(), 5);
+        assert!(store.append(5, &TEXT[5..]).unwrap());
+        assert!(store.is_complete());
+        let path = store.finish().unwrap();
+        assert_eq!(fs::read(path).unwrap(), TEXT);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(matches!(
+            begin(directory.path(), false),
+            Ok(Opened::Complete)
+        ));
+    }
+
+    #[test]
+    fn nothing_is_overwritten_unless_told_and_nothing_wrong_is_kept() {
+        let directory = tempfile::tempdir().unwrap();
+        let target = directory.path().join("name");
+        // Another takes the name while the file comes in.
+        let mut store = begun(directory.path());
+        assert!(store.append(0, TEXT).unwrap());
+        fs::write(&target, "precious").unwrap();
+        assert!(matches!(store.finish(), Err(StoreError::Exists)));
+        assert!(matches!(
+            begin(directory.path(), false),
+            Err(StoreError::Exists)
+        ));
+        assert_eq!(fs::read(&target).unwrap(), b"precious");
+        let Ok(Opened::Begun(store)) = begin(directory.path(), true) else {
+            panic!("it may be overwritten");
+        };
+        assert!(store.is_complete(), "it was there before");
+        store.finish().unwrap();
+        assert_eq!(fs::read(&target).unwrap(), TEXT);
+
+        fs::remove_file(&target).unwrap();
+        let mut store = begun(directory.path());
+        let wrong: Vec<u8> = TEXT.iter().map(|byte| byte ^ 1).collect();
+        assert!(store.append(0, &wrong).unwrap());
+        assert!(matches!(store.finish(), Err(StoreError::Checksum)));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,317 @@
+//! `zre send-file` and `zre receive`.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::child::{Program, output, parsed, port};
+
+/// More than may be on its way at once, and no multiple of a message.
+const SIZE: usize = 9_000_001;
+
+fn content(size: usize) -> Vec<u8> {
+    let mut seed = 1u32;
+    let next = |_| {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 24) as u8
+    };
+    (0..size).map(next).collect()
+}
+
+fn receiver(port: &str, directory: &Path, options: &[&str]) -> Program {
+    let directory = directory.to_str().expect("text");
+    let receive = ["receive", "--json", "--name", "bob", "--dir", directory];
+    Program::start(&receive, port, options)
+}
+
+/// Sends a file to its end: exit code, report, complaints.
+fn send(port: &str, file: &Path, options: &[&str]) -> (Option<i32>, Value, String) {
+    let file = file.to_str().expect("text");
+    let place = [
+        "send-file",
+        "bob",
+        file,
+        "--interface",
+        "lo",
+        "--port",
+        port,
+    ];
+    let output = output(&[&place[..], &["--json", "--wait", "20s"], options].concat());
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    let report = text(output.stdout);
+    let report = report.lines().next().map_or(Value::Null, parsed);
+    (output.status.code(), report, text(output.stderr))
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let files = fs::read_dir(directory).expect("a directory");
+    let name = |file: std::io::Result<fs::DirEntry>| file.expect("a file").file_name();
+    let mut names: Vec<String> = files
+        .map(|file| name(file).to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_file_arrives_as_it_is() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+    fs::create_dir(&from).unwrap();
+    fs::create_dir(&to).unwrap();
+    let (large, empty) = (from.join(".übe*r.bin"), from.join("empty"));
+    fs::write(&large, content(SIZE)).unwrap();
+    fs::write(&empty, "").unwrap();
+    let mut bob = receiver(&port, &to, &["--count", "2"]);
+    let (code, sent, complaints) = send(&port, &large, &[]);
+    assert_eq!((code, complaints.as_str()), (Some(0), ""));
+    assert_eq!(
+        (&sent["size"], &sent["resumed_at"]),
+        (&json!(SIZE), &json!(0))
+    );
+    let received = bob.event("received");
+    assert_eq!(received["file"], "übe_r.bin");
+    assert_eq!(received["sha256"], sent["sha256"]);
+    assert_eq!(send(&port, &empty, &[]).0, Some(0));
+    let (status, _) = bob.rest();
+    assert!(status.success(), "{}", bob.complaints());
+    assert_eq!(names(&to), ["empty", "übe_r.bin"]);
+    assert_eq!(fs::read(to.join("übe_r.bin")).unwrap(), content(SIZE));
+}
+
+#[test]
+fn nothing_is_overwritten_and_nothing_sent_twice() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let file = directory.path().join("name");
+    fs::write(&file, "new").unwrap();
+    fs::write(to.join("name"), "precious").unwrap();
+    let mut bob = receiver(&port, &to, &["--max-size", "1k"]);
+    let (code, _, complaints) = send(&port, &file, &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaints.contains("another file of that name"),
+        "{complaints}"
+    );
+    assert!(bob.event("refused")["why"].as_str().is_some());
+    assert_eq!(fs::read_to_string(to.join("name")).unwrap(), "precious");
+    // The same file isn't another one.
+    fs::write(&file, "precious").unwrap();
+    let (code, sent, _) = send(&port, &file, &[]);
+    assert_eq!((code, &sent["resumed_at"]), (Some(0), &json!(8)));
+    fs::write(&file, content(1025)).unwrap();
+    let (code, _, complaints) = send(&port, &file, &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaints.contains("the largest that is taken"),
+        "{complaints}"
+    );
+    drop(bob);
+
+    let _bob = receiver(&port, &to, &["--overwrite"]);
+    assert_eq!(send(&port, &file, &[]).0, Some(0));
+    assert_eq!(fs::read(to.join("name")).unwrap(), content(1025));
+    assert_eq!(names(&to), ["name"]);
+}
+
+#[test]
+fn whoever_takes_no_files_is_told_nothing() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let file = directory.path().join("name");
+    fs::write(&file, "x").unwrap();
+    let (mut bob, _) = Program::json("bob", &port, &[]);
+    let (code, _, complaints) = send(&port, &file, &[]);
+    assert_eq!(code, Some(1));
+    assert!(complaints.contains("bob takes no files"), "{complaints}");
+    bob.event("exit");
+    bob.end_input();
+    let (_, lines) = bob.rest();
+    assert!(
+        lines.iter().all(|line| !line.contains("whisper")),
+        "{lines:?}"
+    );
+
+    let _bob = receiver(&port, directory.path(), &["--from", "alice"]);
+    let (code, _, complaints) = send(&port, &file, &["--name", "mallory"]);
+    assert_eq!(code, Some(1));
+    assert!(complaints.contains("from others only"), "{complaints}");
+    let (code, _, complaints) = send(&port, &directory.path().join("none"), &[]);
+    assert_eq!(code, Some(1));
+    assert!(complaints.contains("can't be read"), "{complaints}");
+}
+
+/// Waits until there is something of a file.
+#[cfg(unix)]
+fn until_begun(directory: &Path) {
+    let until = Instant::now() + Duration::from_secs(30);
+    let begun = || {
+        let files = fs::read_dir(directory).expect("a directory").flatten();
+        files.into_iter().any(|file| {
+            let part = file.file_name().to_string_lossy().ends_with(".part");
+            part && file.metadata().is_ok_and(|there| there.len() > 0)
+        })
+    };
+    while !begun() {
+        assert!(Instant::now() < until, "nothing comes");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_receiver_that_dies_and_comes_back_gets_the_rest() {
+    use rustix::process::Signal;
+
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let file = directory.path().join("name");
+    let bytes = content(8 * SIZE);
+    fs::write(&file, &bytes).unwrap();
+    let mut bob = receiver(&port, &to, &[]);
+    let arguments = [
+        "send-file",
+        "bob",
+        file.to_str().unwrap(),
+        "--json",
+        "--wait",
+        "20s",
+    ];
+    let mut sender = Program::start(&arguments, &port, &[]);
+    until_begun(&to);
+    bob.signal(Signal::KILL);
+    bob.ended();
+    let mut bob = receiver(&port, &to, &["--count", "1"]);
+    let receiving = bob.event("receiving");
+    assert!(receiving["offset"].as_u64() > Some(0), "{receiving}");
+    bob.event("received");
+    let (status, lines) = sender.rest();
+    assert!(status.success(), "{}", sender.complaints());
+    assert_eq!(parsed(&lines[0])["size"], bytes.len());
+    assert!(fs::read(to.join("name")).unwrap() == bytes);
+    assert_eq!(names(&to), ["name"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sender_that_dies_goes_on_the_next_time() {
+    use rustix::process::Signal;
+
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let file = directory.path().join("name");
+    let bytes = content(8 * SIZE);
+    fs::write(&file, &bytes).unwrap();
+    let mut bob = receiver(&port, &to, &[]);
+    let arguments = ["send-file", "bob", file.to_str().unwrap(), "--wait", "20s"];
+    let sender = Program::start(&arguments, &port, &[]);
+    until_begun(&to);
+    sender.signal(Signal::KILL);
+    let broken = bob.event("broken");
+    assert!(broken["offset"].as_u64() > Some(0), "{broken}");
+    let (code, sent, complaints) = send(&port, &file, &[]);
+    assert_eq!(code, Some(0), "{complaints}");
+    assert!(sent["resumed_at"].as_u64() >= broken["offset"].as_u64());
+    assert!(fs::read(to.join("name")).unwrap() == bytes);
+}
+
+/// A node that says what no sender would.
+#[test]
+fn a_hostile_sender_does_no_harm() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let mut bob = receiver(&port, &to, &["--max-size", "1M"]);
+    let (mut mallory, _) = Program::json("mallory", &port, &[]);
+    mallory.event("enter");
+    let mut say = |packet: Value, bytes: Option<&str>| {
+        let mut frames = vec![json!("zre-file/1"), json!(packet.to_string())];
+        frames.extend(bytes.map(|bytes| json!(bytes)));
+        mallory.say(&json!({ "cmd": "whisper", "peer": "bob", "frames": frames }).to_string());
+    };
+    let id = |digit: &str| digit.repeat(64);
+    // Out of the directory, with a wrong checksum.
+    say(
+        json!({ "do": "offer", "id": id("a"), "name": "../../escaped", "size": 3 }),
+        None,
+    );
+    assert_eq!(bob.event("receiving")["file"], "escaped");
+    say(
+        json!({ "do": "data", "id": id("a"), "offset": 0 }),
+        Some("abc"),
+    );
+    let refused = bob.event("refused");
+    assert!(
+        refused["why"].as_str().unwrap().contains("checksum"),
+        "{refused}"
+    );
+    // A hole.
+    say(
+        json!({ "do": "offer", "id": id("b"), "name": "hole", "size": 9 }),
+        None,
+    );
+    bob.event("receiving");
+    say(
+        json!({ "do": "data", "id": id("b"), "offset": 5 }),
+        Some("abc"),
+    );
+    let refused = bob.event("refused");
+    assert!(
+        refused["why"].as_str().unwrap().contains("missing"),
+        "{refused}"
+    );
+    // More than it has, larger than it may be, and plain nonsense.
+    say(
+        json!({ "do": "offer", "id": id("c"), "name": "more", "size": 2 }),
+        None,
+    );
+    bob.event("receiving");
+    say(
+        json!({ "do": "data", "id": id("c"), "offset": 0 }),
+        Some("abc"),
+    );
+    bob.event("refused");
+    say(
+        json!({ "do": "offer", "id": id("d"), "name": "huge", "size": u64::MAX }),
+        None,
+    );
+    bob.event("refused");
+    say(
+        json!({ "do": "offer", "id": "../../x", "name": "x", "size": 1 }),
+        None,
+    );
+    say(
+        json!({ "do": "data", "id": id("e"), "offset": 0 }),
+        Some("abc"),
+    );
+    // Twice the same, while it comes.
+    let twice = json!({ "do": "offer", "id": id("f"), "name": "twice", "size": 9 });
+    say(twice.clone(), None);
+    bob.event("receiving");
+    say(twice, None);
+    let refused = bob.event("refused");
+    assert!(
+        refused["why"].as_str().unwrap().contains("already"),
+        "{refused}"
+    );
+    // More at once than are taken.
+    for digit in 1..=8 {
+        let offer = json!({ "do": "offer", "id": id(&digit.to_string()), "name": "x", "size": 9 });
+        say(offer, None);
+    }
+    let refused = bob.event("refused");
+    assert!(
+        refused["why"].as_str().unwrap().contains("8 files"),
+        "{refused}"
+    );
+    assert!(!directory.path().join("escaped").exists());
+    assert!(names(&to).iter().all(|name| name.ends_with(".part")));
+    mallory.end_input();
+    for _ in 0..8 {
+        bob.event("broken");
+    }
+}
