@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::peer::{Greeted, Held, Live, Mailbox, Phase, REQUEST_HEADER, STATE_HEADER};
+use super::peer::{Greeted, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER};
 use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
@@ -195,7 +195,7 @@ impl Machine {
             .from
             .is_none_or(|from| endpoint.ip() == Some(from.ip()));
         let holder_is_there = |other: Uuid| {
-            let beacons = |peer: &Peer| peer.beacons_from_mailbox(now);
+            let beacons = |peer: &Box<Peer>| peer.beacons_from_mailbox(now);
             other != uuid && (!comes_from_there || self.peers.get(&other).is_some_and(beacons))
         };
         if self.peers_dialled_at(&endpoint).any(holder_is_there) {
