@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
+use zre_proto::State;
 
 use crate::{Peer, PeerRef, SendError};
 
@@ -12,16 +13,39 @@ pub(crate) struct Directory {
     pub(crate) peers: BTreeMap<Uuid, Peer>,
     pub(crate) groups: BTreeMap<Arc<str>, BTreeMap<Uuid, Peer>>,
     pub(crate) own_groups: BTreeSet<Arc<str>>,
+    /// Nothing can be sent any more.
     pub(crate) stopped: bool,
+    /// Nothing will change any more.
+    pub(crate) ended: bool,
+    revision: u64,
 }
 
 impl Directory {
+    pub(crate) fn new(own_groups: impl Iterator<Item = Arc<str>>) -> Self {
+        Self {
+            own_groups: own_groups.collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Another number after each change of who is here, of their groups and of
+    /// their states.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    fn changes(&mut self) {
+        self.revision = self.revision.wrapping_add(1);
+    }
+
     pub(crate) fn enter(&mut self, peer: Peer) {
+        self.changes();
         self.peers.insert(peer.uuid(), peer);
     }
 
     pub(crate) fn exit(&mut self, uuid: Uuid) -> Option<Peer> {
         let peer = self.peers.remove(&uuid)?;
+        self.changes();
         for group in peer.groups() {
             self.leave_group(uuid, &group);
         }
@@ -33,14 +57,32 @@ impl Directory {
             peer.join(group.clone());
             let members = self.groups.entry(group.clone()).or_default();
             members.insert(uuid, peer.clone());
+            self.changes();
         }
     }
 
     pub(crate) fn leave(&mut self, uuid: Uuid, group: &str) {
         if let Some(peer) = self.peers.get(&uuid) {
             peer.leave(group);
+            self.changes();
         }
         self.leave_group(uuid, group);
+    }
+
+    /// Under the lock of all this, so that whoever reads it sees a state and
+    /// groups that go together.
+    pub(crate) fn set_state(&mut self, peer: &Peer, state: State) {
+        peer.set_state(state);
+        self.changes();
+    }
+
+    /// The node has stopped.
+    pub(crate) fn end(&mut self) {
+        self.stopped = true;
+        self.ended = true;
+        self.peers.clear();
+        self.groups.clear();
+        self.changes();
     }
 
     fn leave_group(&mut self, uuid: Uuid, group: &str) {

@@ -74,6 +74,7 @@ mod peer;
 mod pressure;
 mod reach;
 mod responder;
+mod roster;
 mod stats;
 mod view;
 
@@ -88,6 +89,7 @@ pub use listen::{Listen, ListenError};
 pub use node::{Node, SendPolicy, Shouted};
 pub use peer::{Peer, PeerRef};
 pub use responder::Responder;
+pub use roster::{Roster, RosterEntry};
 pub use stats::Stats;
 
 pub use uuid::Uuid;

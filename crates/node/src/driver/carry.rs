@@ -124,7 +124,7 @@ impl Driver {
                 Event::Leave { peer: known, group }
             }),
             Happening::State { peer, from, to } => self.peer(peer).map(|peer| {
-                peer.set_state(to);
+                self.view.write().set_state(&peer, to);
                 self.view.changed();
                 Event::State { peer, from, to }
             }),

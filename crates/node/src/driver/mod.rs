@@ -351,11 +351,7 @@ impl Drop for Driver {
         {
             announcer.announce(State::Exit);
         }
-        let mut directory = self.view.write();
-        directory.stopped = true;
-        directory.peers.clear();
-        directory.groups.clear();
-        drop(directory);
+        self.view.write().end();
         self.view.exchange.stop();
         self.view.changed();
     }

@@ -18,7 +18,9 @@ use zre_session::Links;
 pub use self::sending::{SendPolicy, Shouted};
 use crate::driver::Request;
 use crate::view::View;
-use crate::{Builder, CommandError, Gossip, Peer, PeerRef, SendError, Stats, WaitError};
+use crate::{
+    Builder, CommandError, Gossip, Peer, PeerRef, Roster, SendError, Stats, WaitError,
+};
 
 /// A node on the network.
 ///
@@ -186,6 +188,13 @@ impl Node {
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         self.shared.view.read().peers.values().cloned().collect()
+    }
+
+    /// Who is here now, with their groups and states, as a whole that can be
+    /// watched.
+    #[must_use]
+    pub fn roster(&self) -> Roster {
+        Roster::new(self.shared.view.clone())
     }
 
     /// The peers in a group.
