@@ -49,6 +49,9 @@ pub enum StartError {
         /// Silence until the peer is given up.
         expired: Duration,
     },
+    /// A blocking node has a thread with a runtime of its own.
+    #[error("no thread for the node: {0}")]
+    Thread(std::io::Error),
     /// Started outside a tokio runtime.
     #[error("a node needs a tokio runtime with I/O and time enabled: start it inside one")]
     NoRuntime,

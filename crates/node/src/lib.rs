@@ -55,6 +55,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 mod announcer;
+pub mod blocking;
 mod builder;
 mod delivery;
 mod directory;

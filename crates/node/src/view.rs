@@ -18,19 +18,11 @@ pub(crate) struct View {
 }
 
 impl View {
-<<<<<<< HEAD
     pub(crate) fn new(
         own_groups: impl Iterator<Item = Arc<str>>,
         endpoint: watch::Sender<Endpoint>,
     ) -> Arc<Self> {
-        let directory = Directory {
-            own_groups: own_groups.collect(),
-            ..Directory::default()
-        };
-=======
-    pub(crate) fn new(own_groups: impl Iterator<Item = Arc<str>>) -> Arc<Self> {
         let directory = Directory::new(own_groups);
->>>>>>> 74dbc65 (A roster: who is here, as a whole that can be watched)
         Arc::new(Self {
             directory: RwLock::new(directory),
             endpoint,

@@ -15,7 +15,8 @@ async fn until(roster: &mut Roster, is_so: impl Fn(&Roster) -> bool) {
             assert!(roster.changed().await, "the node has stopped");
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(in_time.is_ok(), "it never came so far: {roster:?}");
 }
 
 fn is(roster: &Roster, name: &str, state: State, groups: &[&str]) -> bool {

@@ -18,9 +18,7 @@ use zre_session::Links;
 pub use self::sending::{SendPolicy, Shouted};
 use crate::driver::Request;
 use crate::view::View;
-use crate::{
-    Builder, CommandError, Gossip, Peer, PeerRef, Roster, SendError, Stats, WaitError,
-};
+use crate::{Builder, CommandError, Gossip, Peer, PeerRef, Roster, SendError, Stats, WaitError};
 
 /// A node on the network.
 ///

@@ -1,0 +1,55 @@
+use std::future::Future;
+use std::io;
+use std::thread::{self, JoinHandle};
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use super::wait::wait;
+
+/// A thread with a runtime, for one node.
+#[derive(Debug)]
+pub(super) struct Host {
+    runtime: Handle,
+    /// Dropped to end the thread.
+    alive: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Host {
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (alive, dropped) = oneshot::channel::<()>();
+        let thread = thread::Builder::new()
+            .name("zre-node".into())
+            .spawn(move || {
+                // An error says that the host was dropped, as it is to be.
+                let _ = runtime.block_on(dropped);
+            })?;
+        Ok(Self {
+            runtime: handle,
+            alive: Some(alive),
+            thread: Some(thread),
+        })
+    }
+
+    /// Waits for a future on the caller's thread; its timers and sockets, and
+    /// the tasks that it spawns, are this host's.
+    pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
+        let _inside = self.runtime.enter();
+        wait(future)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.alive = None;
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // What panicked there has said so already.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,354 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+use zre_proto::{Endpoint, State};
+
+use super::host::Host;
+use crate::{
+    CommandError, Message, Peer, PeerRef, PingError, ReplyError, RequestError, Responder, Roster,
+    SendError, SendPolicy, Shouted, Stats, WaitError,
+};
+
+/// How long the last handle waits for peers that don't confirm what was sent to
+/// them.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A node on the network, for programs without async: see
+/// [`zre::Node`](crate::Node) for what each call does.
+///
+/// A cheap clone; all clones are the same node, and may be used from any thread.
+/// When the last one is dropped, the node leaves properly, as by
+/// [`shutdown_within`](Self::shutdown_within) one second: the drop takes about
+/// 50 ms where peers answer.
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    node: crate::Node,
+    host: Host,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.host.wait(self.node.shutdown_within(PATIENCE));
+    }
+}
+
+impl Node {
+    pub(super) fn new(node: crate::Node, host: Host) -> Self {
+        Self {
+            shared: Arc::new(Shared { node, host }),
+        }
+    }
+
+    /// The same node, for what has no call here: [`wait`](Self::wait) waits for
+    /// it. A clone of it is a handle, too, but leaves as those do.
+    #[must_use]
+    pub fn as_async(&self) -> &crate::Node {
+        &self.shared.node
+    }
+
+    /// Waits for a future on this thread; its timers and sockets, and the tasks
+    /// that it spawns, are those of the node's thread.
+    ///
+    /// ```no_run
+    /// # fn run(node: zre::blocking::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let (left, right) = node.wait(async {
+    ///     let node = node.as_async();
+    ///     tokio::join!(node.whisper("left", "go"), node.whisper("right", "go"))
+    /// });
+    /// # left?; right?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.shared.host.wait(future)
+    }
+
+    /// Who we are.
+    #[must_use]
+    pub fn uuid(&self) -> Uuid {
+        self.as_async().uuid()
+    }
+
+    /// Our public name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.as_async().name()
+    }
+
+    /// An endpoint at which we can be dialled.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        self.as_async().endpoint()
+    }
+
+    /// The addresses that we listen on.
+    #[must_use]
+    pub fn listening(&self) -> Vec<SocketAddr> {
+        self.as_async().listening()
+    }
+
+    /// The unix socket for peers on this host, or why there is none.
+    ///
+    /// # Errors
+    /// What keeps the directory from being used.
+    pub fn ipc_path(&self) -> Result<&Path, &str> {
+        self.as_async().ipc_path()
+    }
+
+    /// Joins a group, and tells every peer. True where we weren't in it.
+    ///
+    /// # Errors
+    /// As [`zre::Node::join`](crate::Node::join).
+    pub fn join(&self, group: impl Into<String>) -> Result<bool, CommandError> {
+        self.wait(self.as_async().join(group))
+    }
+
+    /// Leaves a group, and tells every peer. True where we were in it.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub fn leave(&self, group: impl Into<String>) -> Result<bool, CommandError> {
+        self.wait(self.as_async().leave(group))
+    }
+
+    /// Shows another state, at once.
+    ///
+    /// # Errors
+    /// As [`zre::Node::set_state`](crate::Node::set_state).
+    pub fn set_state(&self, state: State) -> Result<(), CommandError> {
+        self.wait(self.as_async().set_state(state))
+    }
+
+    /// Sends a message to one peer. Where the queue to it is full, the node's
+    /// [`SendPolicy`] decides.
+    ///
+    /// # Errors
+    /// As [`zre::Node::whisper`](crate::Node::whisper).
+    pub fn whisper(
+        &self,
+        to: impl Into<PeerRef>,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        self.wait(self.as_async().whisper(to, message))
+    }
+
+    /// As [`whisper`](Self::whisper), with a policy for this message alone.
+    ///
+    /// # Errors
+    /// As [`whisper`](Self::whisper).
+    pub fn whisper_with(
+        &self,
+        to: impl Into<PeerRef>,
+        message: impl Into<Message>,
+        policy: SendPolicy,
+    ) -> Result<(), SendError> {
+        self.shared
+            .host
+            .wait(self.as_async().whisper_with(to, message, policy))
+    }
+
+    /// As [`whisper`](Self::whisper), but never waits.
+    ///
+    /// # Errors
+    /// As [`whisper`](Self::whisper).
+    pub fn try_whisper(
+        &self,
+        to: impl Into<PeerRef>,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        self.as_async().try_whisper(to, message)
+    }
+
+    /// Sends a message to every peer in a group, whether we are in it or not.
+    ///
+    /// # Errors
+    /// As [`zre::Node::shout`](crate::Node::shout).
+    pub fn shout(
+        &self,
+        group: impl AsRef<str>,
+        message: impl Into<Message>,
+    ) -> Result<Shouted, SendError> {
+        self.wait(self.as_async().shout(group, message))
+    }
+
+    /// As [`shout`](Self::shout), with a policy for this message alone.
+    ///
+    /// # Errors
+    /// As [`shout`](Self::shout).
+    pub fn shout_with(
+        &self,
+        group: impl AsRef<str>,
+        message: impl Into<Message>,
+        policy: SendPolicy,
+    ) -> Result<Shouted, SendError> {
+        self.shared
+            .host
+            .wait(self.as_async().shout_with(group, message, policy))
+    }
+
+    /// As [`shout`](Self::shout), but never waits.
+    ///
+    /// # Errors
+    /// As [`shout`](Self::shout).
+    pub fn try_shout(
+        &self,
+        group: impl AsRef<str>,
+        message: impl Into<Message>,
+    ) -> Result<Shouted, SendError> {
+        self.as_async().try_shout(group, message)
+    }
+
+    /// How long it takes from here to a peer and back.
+    ///
+    /// # Errors
+    /// As [`zre::Node::ping`](crate::Node::ping).
+    pub fn ping(&self, peer: impl Into<PeerRef>, timeout: Duration) -> Result<Duration, PingError> {
+        self.wait(self.as_async().ping(peer, timeout))
+    }
+
+    /// Asks a peer, and waits for its answer.
+    ///
+    /// # Errors
+    /// As [`zre::Node::request`](crate::Node::request).
+    pub fn request(
+        &self,
+        peer: impl Into<PeerRef>,
+        message: impl Into<Message>,
+        timeout: Duration,
+    ) -> Result<Message, RequestError> {
+        self.shared
+            .host
+            .wait(self.as_async().request(peer, message, timeout))
+    }
+
+    /// A peer that is here.
+    ///
+    /// # Errors
+    /// Nobody of that UUID or name is here, or several of that name.
+    pub fn peer(&self, whom: impl Into<PeerRef>) -> Result<Peer, SendError> {
+        self.as_async().peer(whom)
+    }
+
+    /// All peers that are here, by UUID.
+    #[must_use]
+    pub fn peers(&self) -> Vec<Peer> {
+        self.as_async().peers()
+    }
+
+    /// The peers in a group.
+    #[must_use]
+    pub fn peers_in(&self, group: &str) -> Vec<Peer> {
+        self.as_async().peers_in(group)
+    }
+
+    /// The peers in a group that are ready: not busy, draining or asleep.
+    #[must_use]
+    pub fn available(&self, group: &str) -> Vec<Peer> {
+        self.as_async().available(group)
+    }
+
+    /// The groups that we are in.
+    #[must_use]
+    pub fn own_groups(&self) -> BTreeSet<Arc<str>> {
+        self.as_async().own_groups()
+    }
+
+    /// The groups that any peer is in.
+    #[must_use]
+    pub fn peer_groups(&self) -> BTreeSet<Arc<str>> {
+        self.as_async().peer_groups()
+    }
+
+    /// Who is here now, with their groups and states, as a whole.
+    #[must_use]
+    pub fn roster(&self) -> Roster {
+        self.as_async().roster()
+    }
+
+    /// How long nothing has been heard of each peer, by UUID.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub fn silences(&self) -> Result<BTreeMap<Uuid, Duration>, CommandError> {
+        self.wait(self.as_async().silences())
+    }
+
+    /// What the node holds and has counted so far.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub fn stats(&self) -> Result<Stats, CommandError> {
+        self.wait(self.as_async().stats())
+    }
+
+    /// Waits until at least that many peers are here, and returns them.
+    ///
+    /// # Errors
+    /// Fewer were there when the time was over, or the node has stopped.
+    pub fn wait_for_peers(&self, count: usize, timeout: Duration) -> Result<Vec<Peer>, WaitError> {
+        self.shared
+            .host
+            .wait(self.as_async().wait_for_peers(count, timeout))
+    }
+
+    /// Waits until at least that many peers are in a group, and returns them.
+    ///
+    /// # Errors
+    /// Fewer were in it when the time was over, or the node has stopped.
+    pub fn wait_for_peers_in(
+        &self,
+        group: &str,
+        count: usize,
+        timeout: Duration,
+    ) -> Result<Vec<Peer>, WaitError> {
+        self.shared
+            .host
+            .wait(self.as_async().wait_for_peers_in(group, count, timeout))
+    }
+
+    /// Leaves, as [`zre::Node::shutdown`](crate::Node::shutdown) does.
+    pub fn shutdown(&self) {
+        self.wait(self.as_async().shutdown());
+    }
+
+    /// As [`shutdown`](Self::shutdown), waiting for peers that don't answer for as
+    /// long as `patience`.
+    pub fn shutdown_within(&self, patience: Duration) {
+        self.wait(self.as_async().shutdown_within(patience));
+    }
+
+    /// Sends the answer to a request. Where the queue to the peer is full, the
+    /// node's [`SendPolicy`] decides.
+    ///
+    /// # Errors
+    /// As [`Responder::reply`].
+    pub fn reply(
+        &self,
+        responder: Responder,
+        message: impl Into<Message>,
+    ) -> Result<(), ReplyError> {
+        self.wait(responder.reply(message))
+    }
+
+    /// Waits until a roster has changed, and brings it up to date. False where
+    /// the time was over first, or the node has stopped.
+    pub fn wait_for_change(&self, roster: &mut Roster, timeout: Duration) -> bool {
+        let change = async { tokio::time::timeout(timeout, roster.changed()).await };
+        self.wait(change).unwrap_or(false)
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_async().fmt(f)
+    }
+}
