@@ -14,7 +14,8 @@ const OWN_TTL: Duration = Duration::from_secs(60);
 pub(crate) fn fuzz(frames: &[(u16, &[u8])]) {
     let mut now = Instant::now();
     let mut table = Table::default();
-    table.publish(now, "own".to_owned(), "tcp://10.0.0.1:5".to_owned());
+    let own = "tcp://10.0.0.1:5".to_owned();
+    assert_eq!(table.publish(now, "own".to_owned(), own, None), Some(None));
     for (pause, frame) in frames {
         now += Duration::from_millis((*pause).into());
         for (key, _) in table.expire(now) {
@@ -40,7 +41,7 @@ pub(crate) fn fuzz(frames: &[(u16, &[u8])]) {
         if let Some(Message::Publish { key, value, ttl }) = table.message(now, OWN_TTL, &key) {
             assert_eq!(table.hear(now, &key, &value, ttl), Heard::Nothing);
         }
-        assert!(table.keys(false).len() <= TUPLES);
+        assert!(table.keys().len() <= TUPLES);
     }
-    assert_eq!(table.keys(true), ["own"]);
+    assert_eq!(table.renewed(), ["own"]);
 }
