@@ -30,13 +30,19 @@ pub struct Outgoing {
     /// For each PING that isn't answered, what was numbered before it.
     /// None before the first: nodes of one process send no PINGs, and have many
     /// of these.
-    pings: Option<Box<VecDeque<Mark>>>,
-    /// PINGs after those, whose place wasn't remembered.
-    unmarked: u32,
+    pings: Option<Box<Pings>>,
     /// How often the numbers have come to where the two wraps part, and the
     /// total when they first did.
     partings: u8,
     parted_at: u64,
+}
+
+/// PINGs that aren't answered.
+#[derive(Debug, Clone, Default)]
+struct Pings {
+    marks: VecDeque<Mark>,
+    /// PINGs after those, whose place wasn't remembered.
+    unmarked: u64,
 }
 
 /// A place in what was sent.
@@ -57,7 +63,6 @@ impl Outgoing {
             data: 0,
             confirmed: Mark::default(),
             pings: None,
-            unmarked: 0,
             partings: 0,
             parted_at: 0,
         }
@@ -98,27 +103,30 @@ impl Outgoing {
     /// Remembers that a PING stands here: to be called with each PING, after or
     /// before [`next`](Self::next).
     pub fn note_ping(&mut self) {
+        let mark = Mark {
+            total: self.total,
+            data: self.data,
+        };
+        let pings = self.pings.get_or_insert_default();
         // Once one PING's place is unknown, so is which answer is whose; only
         // when those before have been answered is a place of use again.
-        let marked = self.pings.as_ref().map_or(0, |pings| pings.len());
-        if self.unmarked == 0 && marked < PINGS_MARKED {
-            self.pings.get_or_insert_default().push_back(Mark {
-                total: self.total,
-                data: self.data,
-            });
+        if pings.unmarked == 0 && pings.marks.len() < PINGS_MARKED {
+            pings.marks.push_back(mark);
         } else {
-            self.unmarked = self.unmarked.saturating_add(1);
+            pings.unmarked = pings.unmarked.saturating_add(1);
         }
     }
 
     /// A PING-OK came: the oldest open PING is answered, and what was sent before
     /// it has been read. An answer to nothing is ignored.
     pub fn confirm(&mut self) {
-        let mark = self.pings.as_mut().and_then(|pings| pings.pop_front());
-        if let Some(mark) = mark {
+        let Some(pings) = &mut self.pings else {
+            return;
+        };
+        if let Some(mark) = pings.marks.pop_front() {
             self.confirmed = mark;
         } else {
-            self.unmarked = self.unmarked.saturating_sub(1);
+            pings.unmarked = pings.unmarked.saturating_sub(1);
         }
     }
 
@@ -140,9 +148,11 @@ impl Outgoing {
 
     /// PINGs that wait for their answer.
     pub fn open_pings(&self) -> u64 {
-        let marked = self.pings.as_ref().map_or(0, |pings| pings.len());
-        let marked = u64::try_from(marked).unwrap_or(u64::MAX);
-        marked.saturating_add(u64::from(self.unmarked))
+        let Some(pings) = &self.pings else {
+            return 0;
+        };
+        let marked = u64::try_from(pings.marks.len()).unwrap_or(u64::MAX);
+        marked.saturating_add(pings.unmarked)
     }
 
     /// Messages numbered since the session began.
@@ -378,7 +388,7 @@ mod tests {
             out.note_ping();
         }
         assert_eq!(
-            out.pings.as_ref().map(|pings| pings.len()),
+            out.pings.as_ref().map(|pings| pings.marks.len()),
             Some(PINGS_MARKED)
         );
         for answered in 1..=rounds {

@@ -193,7 +193,7 @@ impl Machine {
             }
             Phase::Entering(mut mailbox, greeted, held) => {
                 self.greet(now, &mut mailbox, up);
-                self.enter(now, uuid, mailbox, *greeted, held);
+                self.enter(now, uuid, *mailbox, *greeted, *held);
             }
             other => peer.phase = other,
         }

@@ -116,7 +116,7 @@ impl Machine {
             Phase::Dialling(mailbox) | Phase::Entering(mailbox, ..) => {
                 peer.phase = Phase::Entering(mailbox, greeted, held);
             }
-            Phase::Greeting(mailbox, _) => self.enter(now, uuid, mailbox, *greeted, held),
+            Phase::Greeting(mailbox, _) => self.enter(now, uuid, *mailbox, *greeted, *held),
             Phase::Ready(mut live) => {
                 let before = &live.greeted;
                 let anew = before.connection != greeted.connection;
@@ -178,7 +178,7 @@ impl Machine {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
             if greeted_already {
-                self.enter(now, uuid, mailbox, *greeted, held);
+                self.enter(now, uuid, *mailbox, *greeted, *held);
             } else {
                 peer.phase = Phase::Entering(mailbox, greeted, held);
             }
@@ -245,9 +245,9 @@ impl Machine {
         &mut self,
         now: Time,
         uuid: Uuid,
-        mailbox: Box<Mailbox>,
+        mailbox: Mailbox,
         mut greeted: Greeted,
-        mut held: Box<Held>,
+        mut held: Held,
     ) {
         let clock = self.clock(now);
         let session = mailbox.session;
@@ -258,7 +258,7 @@ impl Machine {
             greeted.state = peer.announced;
         }
         self.sessions.note_answer(session);
-        let live = Live::new(now, clock, *mailbox, greeted);
+        let live = Live::new(now, clock, mailbox, greeted);
         if live.greeted.shows_state && live.mailbox.told != self.state {
             stale = Some(self.state);
         }
