@@ -195,8 +195,9 @@ impl Machine {
             .from
             .is_none_or(|from| endpoint.ip() == Some(from.ip()));
         let holder_is_there = |other: Uuid| {
-            let beacons = |peer: &Box<Peer>| peer.beacons_from_mailbox(now);
-            other != uuid && (!comes_from_there || self.peers.get(&other).is_some_and(beacons))
+            let beacons = |peer: &Peer| peer.beacons_from_mailbox(now);
+            other != uuid
+                && (!comes_from_there || self.peers.get(&other).is_some_and(|peer| beacons(peer)))
         };
         if self.peers_dialled_at(&endpoint).any(holder_is_there) {
             // Anybody can claim the address of another, and a HELLO that nobody
