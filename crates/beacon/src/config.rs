@@ -82,6 +82,15 @@ impl Config {
 }
 
 /// Which interfaces a beacon uses.
+///
+/// ```
+/// use zre_beacon::Interfaces;
+///
+/// let wired = Interfaces::Named(vec!["eth0".into()]);
+/// assert!(Interfaces::Loopback.resolve()?.iter().all(|interface| interface.loopback));
+/// # drop(wired);
+/// # Ok::<(), zre_beacon::OpenError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interfaces {
     /// All that are up, loopback included: nodes of one host meet over it even where a

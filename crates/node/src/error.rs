@@ -58,6 +58,22 @@ pub enum StartError {
 }
 
 /// Why a message wasn't accepted for a peer. It went nowhere.
+///
+/// ```no_run
+/// use zre::SendError;
+///
+/// # async fn run(node: zre::Node, peer: zre::Peer) -> Result<(), SendError> {
+/// match node.whisper(&peer, "a reading").await {
+///     Ok(()) => {}
+///     // It reads more slowly than we write: this one isn't for it.
+///     Err(SendError::Full) => eprintln!("{peer} doesn't keep up"),
+///     // Its Exit event comes, or has come.
+///     Err(SendError::Gone) => {}
+///     Err(error) => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {

@@ -16,6 +16,28 @@ use crate::{ExitReason, Interface, Message, Peer, Responder};
 ///
 /// For each peer, `Enter` comes before anything else of it, `Exit` last and
 /// once, and every transition once.
+///
+/// New kinds may come with new versions, so a `match` needs a last arm for those
+/// that it doesn't care for.
+///
+/// ```
+/// use zre::Event;
+///
+/// fn tell(event: &Event) -> String {
+///     match event {
+///         Event::Enter { peer } => format!("{peer} is here, over {}", peer.link()),
+///         Event::Exit { peer, reason, unconfirmed: 0 } => format!("{peer} has gone: {reason}"),
+///         Event::Exit { peer, reason, unconfirmed } => {
+///             format!("{peer} has gone: {reason}; up to {unconfirmed} messages are lost")
+///         }
+///         Event::Shout { peer, group, message } => match message.to_str() {
+///             Some(text) => format!("{peer} to {group}: {text}"),
+///             None => format!("{peer} to {group}: {} frames", message.frame_count()),
+///         },
+///         other => format!("{other:?}"),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -191,6 +213,28 @@ pub(crate) struct EventSender {
 /// Not reading slows the peers down: their messages wait in their own queues.
 /// It delays no timer, no beacon and nobody's presence. Dropping it discards
 /// the events from then on; it isn't a handle, so the node goes on.
+///
+/// ```no_run
+/// use zre::{Event, Node};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let (node, mut events) = Node::builder().start().await?;
+/// loop {
+///     tokio::select! {
+///         event = events.recv() => match event {
+///             Some(Event::Whisper { peer, message }) => println!("{peer}: {message:?}"),
+///             Some(_) => {}
+///             // The node has stopped.
+///             None => break,
+///         },
+///         () = tokio::time::sleep(std::time::Duration::from_secs(60)) => {
+///             node.shutdown().await;
+///         }
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Events {
     queue: Arc<Queue>,

@@ -15,6 +15,19 @@ use crate::outlet::Outlet;
 /// A cheap clone. What a peer told when it entered stays readable after its
 /// exit; its state and its groups are what they were last. A peer that enters
 /// again is another `Peer`.
+///
+/// ```no_run
+/// # async fn run(node: zre::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// for peer in node.peers() {
+///     println!("{peer} ({}) at {}, over {}", peer.uuid(), peer.endpoint(), peer.link());
+///     println!("  is {}, in {:?}", peer.state(), peer.groups());
+///     if let Some(resolution) = peer.header("resolution") {
+///         println!("  sees {resolution}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Peer {
     record: Arc<Record>,
@@ -178,6 +191,15 @@ impl fmt::Display for Peer {
 ///
 /// Text counts as a UUID where it is one (32 hex digits, with or without
 /// hyphens), else as a name.
+///
+/// ```no_run
+/// # async fn run(node: zre::Node, peer: zre::Peer) -> Result<(), zre::SendError> {
+/// node.whisper(&peer, "to this session of it").await?;
+/// node.whisper(peer.uuid(), "to whatever session it has now").await?;
+/// node.whisper("alice", "to the only one of that name").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub enum PeerRef {
     /// That very peer: a message to it doesn't go to a later session.

@@ -9,6 +9,15 @@
 /// Some lengths are also bounded by the wire itself: a `string` of RFC 36 has one
 /// length octet, so group names in messages, node names, endpoints and header
 /// keys can't pass 255 bytes whatever is set here.
+///
+/// ```
+/// use zre_proto::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.peers = 100;
+/// assert!(limits.validate_group("chat").is_ok());
+/// assert!(limits.validate_group("").is_err());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -18,6 +18,16 @@ use std::str::FromStr;
 /// | 6-127 | [`Other`](State::Other) | reserved |
 /// | 128-255 | [`Other`](State::Other) | for applications |
 ///
+/// ```
+/// use zre_proto::State;
+///
+/// assert_eq!("busy".parse(), Ok(State::Busy));
+/// assert_eq!(State::Busy.to_string(), "busy");
+/// // From 128 up, an application says what they mean.
+/// const AT_LUNCH: State = State::Other(State::APPLICATION);
+/// assert!(AT_LUNCH.is_settable() && !State::Exit.is_settable());
+/// ```
+///
 /// Two states are equal when their octets are: `State::Other(1) == State::Ready`.
 /// [`State::from`] always gives the named variant where there is one.
 #[derive(Debug, Clone, Copy, Default)]

@@ -20,6 +20,17 @@ pub enum Engine {
 }
 
 /// Where this node's ipc socket lives.
+///
+/// A directory that others could enter isn't used, and peers on this host are then
+/// reached by tcp.
+///
+/// ```
+/// use zre_session::IpcDir;
+///
+/// // Only nodes that name the same place meet there.
+/// let ipc = IpcDir::Path("/tmp/my-test/ipc".into());
+/// assert_ne!(ipc, IpcDir::default());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum IpcDir {
     /// No ipc: neither offered nor used.

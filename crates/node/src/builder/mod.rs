@@ -13,6 +13,27 @@ use zre_session::{Engine, IpcDir};
 use crate::{Listen, SendPolicy};
 
 /// How a node is to be. Every setting has a default that suits a local network.
+///
+/// ```no_run
+/// use zre::{Node, SendPolicy, State};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let (node, events) = Node::builder()
+///     .name("camera 3")
+///     .header("resolution", "1920x1080")
+///     .group("cameras")
+///     .state(State::Busy)
+///     // For a firewall.
+///     .listen("49152-49200".parse::<zre::Listen>()?)
+///     // Where datagrams don't pass.
+///     .peer("tcp://recorder.example.org:49152".parse()?)
+///     .send_policy(SendPolicy::Reject)
+///     .start()
+///     .await?;
+/// # drop((node, events));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing until start() is called"]
 pub struct Builder {

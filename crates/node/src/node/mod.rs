@@ -26,6 +26,23 @@ use crate::{Builder, CommandError, Gossip, Peer, PeerRef, Roster, SendError, Sta
 /// the node leaves at once, with one EXIT beacon and without flushing; use
 /// [`shutdown`](Self::shutdown) to leave properly. [`Peer`]s and
 /// [`Events`](crate::Events) don't keep it alive.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use zre::Node;
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let (node, _events) = Node::builder().name("alice").start().await?;
+/// node.join("chat").await?;
+/// for peer in node.wait_for_peers_in("chat", 1, Duration::from_secs(10)).await? {
+///     node.whisper(&peer, "hello").await?;
+/// }
+/// let shouted = node.shout("chat", ["two", "frames"]).await?;
+/// println!("{} peers get it", shouted.accepted);
+/// node.shutdown().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Node {
     shared: Arc<Shared>,

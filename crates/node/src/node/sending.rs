@@ -9,6 +9,23 @@ use crate::delivery::{deadline, deliver, insist_until, try_deliver};
 use crate::{Message, Peer, PeerRef, SendError};
 
 /// What happens when the queue to a peer is full.
+///
+/// A node has one ([`Builder::send_policy`](crate::Builder::send_policy)), a message
+/// may have another.
+///
+/// ```no_run
+/// use zre::SendPolicy;
+///
+/// # async fn run(node: zre::Node) -> Result<(), Box<dyn std::error::Error>> {
+/// // Old pictures are worth nothing: whoever has no room goes without this one.
+/// let picture = vec![0; 1 << 20];
+/// let shouted = node.shout_with("screens", picture, SendPolicy::Reject).await?;
+/// for peer in shouted.full {
+///     println!("{peer} doesn't keep up");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendPolicy {
     /// Wait until there is room, but no longer than that; then
