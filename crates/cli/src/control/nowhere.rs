@@ -42,4 +42,8 @@ impl Remote {
     pub(crate) async fn ask(&mut self, _: &Command) -> Result<Report, ControlError> {
         match *self {}
     }
+
+    pub(crate) async fn next(&mut self) -> Result<Report, ControlError> {
+        match *self {}
+    }
 }
