@@ -64,25 +64,21 @@
 //! ```
 
 // What comes off the network must not be able to panic; tests may.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
-#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod beacon;
-#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod command;
-#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod endpoint;
-#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod header;
 mod limits;
 pub mod machine;
-#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod message;
-#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 pub mod sequence;
 mod state;
 mod time;
-#[cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 mod wire;
 
 pub use beacon::{BEACON_MAX, Beacon, BeaconError};

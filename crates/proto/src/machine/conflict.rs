@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::Source;
+use super::output::count;
 use super::peer::{Contest, Greeted, Held, Mailbox, Peer, Phase};
 use super::{Event, ExitReason, Machine};
 use crate::{Command, Endpoint, Time};
@@ -27,7 +28,7 @@ impl Machine {
             return;
         };
         if contested_until.is_some_and(|until| now < until) {
-            self.counters.refused += 1;
+            count(&mut self.counters.refused);
             return;
         }
         live.note_ping(now);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::output::count;
 use super::peer::{Address, Greeted, Held, Mailbox, Peer, Phase};
 use super::{ExitReason, Machine, Output, Owner, Session, Up};
 use crate::{Endpoint, Outgoing, State, Time};
@@ -77,7 +78,7 @@ impl Machine {
         if self.dial_queue.len() >= self.config.limits.peers {
             // Full of those who have gone: swept soon, and the next beacon asks
             // again.
-            self.counters.overflow += 1;
+            count(&mut self.counters.overflow);
             return;
         }
         if let Some(peer) = self.peers.get_mut(&uuid)
@@ -126,7 +127,7 @@ impl Machine {
         endpoint: Endpoint,
         over_loopback: bool,
     ) -> Box<Mailbox> {
-        self.last_session += 1;
+        self.last_session = self.last_session.saturating_add(1);
         let session = Session(self.last_session);
         let short = peer.is_some_and(|peer| self.short_wraps.contains(peer));
         let outgoing = Arc::new(Mutex::new(Outgoing::new(short)));

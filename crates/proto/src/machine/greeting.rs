@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::output::count;
 use super::peer::{Greeted, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER};
 use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
@@ -72,11 +73,11 @@ impl Machine {
             return;
         }
         if self.departure.is_some() || greeted.state == State::Exit {
-            self.counters.refused += 1;
+            count(&mut self.counters.refused);
             return;
         }
         if greeted.groups.len() > self.config.limits.groups_per_peer {
-            self.counters.limited += 1;
+            count(&mut self.counters.limited);
             return;
         }
         let lives: Vec<(Uuid, u16)> = self
@@ -97,7 +98,7 @@ impl Machine {
         };
         peer.heard = now;
         if peer.is_refused(now, greeted.endpoint.as_ref()) {
-            self.counters.refused += 1;
+            count(&mut self.counters.refused);
             return;
         }
         if peer.note_move(now, greeted.endpoint.as_ref()) {
@@ -158,7 +159,7 @@ impl Machine {
         peer.restarts.1 = peer.restarts.1.saturating_add(1);
         if peer.restarts.1 > RESTARTS {
             tracing::debug!(%uuid, "greets too often");
-            self.counters.refused += 1;
+            count(&mut self.counters.refused);
             return;
         }
         if peer.via.is_empty() {
@@ -188,7 +189,7 @@ impl Machine {
         let way = Self::next_way(peer, &greeted);
         let Some((endpoint, over_loopback)) = way else {
             tracing::debug!(%uuid, "its endpoint can't be dialled");
-            self.counters.refused += 1;
+            count(&mut self.counters.refused);
             return;
         };
         let comes_from_there = greeted
@@ -204,7 +205,7 @@ impl Machine {
             // read for long may be of somebody whose address it was; a second
             // link to it would cost us the first. The holder has been asked.
             tracing::debug!(%uuid, "claims the address of another");
-            self.counters.refused += 1;
+            count(&mut self.counters.refused);
             return;
         }
         self.open(uuid, greeted, held, endpoint, over_loopback);

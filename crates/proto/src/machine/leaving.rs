@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::Heard;
+use super::output::count;
 use super::peer::Phase;
 use super::timers::Timer;
 use super::{ExitReason, Machine, Output};
@@ -224,7 +225,7 @@ impl Machine {
 
     pub(super) fn bury(&mut self, now: Time, uuid: Uuid, port: u16) {
         if self.tombstones.len() >= self.config.limits.peers {
-            self.counters.overflow += 1;
+            count(&mut self.counters.overflow);
             return;
         }
         self.tombstones

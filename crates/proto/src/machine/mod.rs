@@ -39,6 +39,7 @@ pub use peer::{REQUEST_HEADER, STATE_HEADER};
 pub use ping::PingRefused;
 
 use leaving::Departure;
+use output::count;
 use peer::{Address, Peer, Phase, ShortWraps};
 use ping::Pings;
 use seeds::Seed;
@@ -195,7 +196,7 @@ impl Machine {
             self.tombstones.remove(&(uuid, beacon.port()));
         }
         if self.is_buried(now, uuid, beacon.port()) {
-            self.counters.buried += 1;
+            count(&mut self.counters.buried);
             return;
         }
         let mut addr = heard.from;
@@ -238,7 +239,7 @@ impl Machine {
     }
 
     fn handle_own_beacon(&mut self, now: Time, beacon: &Beacon) {
-        self.counters.own += 1;
+        count(&mut self.counters.own);
         let other_port = beacon.port() != self.config.port && beacon.port() != 0;
         if !other_port || beacon.is_leaving() || self.departure.is_some() {
             return;
@@ -290,7 +291,7 @@ impl Machine {
         }
         self.config
             .limits
-            .validate_group_count(self.own_groups.len() + 1)?;
+            .validate_group_count(self.own_groups.len().saturating_add(1))?;
         self.own_groups.insert(group.into());
         self.status = self.status.wrapping_add(1);
         let status = self.status;
@@ -452,7 +453,7 @@ impl Machine {
     /// The entry of a peer, made where there is room for it.
     fn require_peer(&mut self, now: Time, uuid: Uuid) -> Option<&mut Peer> {
         if !self.peers.contains_key(&uuid) && self.peers.len() >= self.config.limits.peers {
-            self.counters.overflow += 1;
+            count(&mut self.counters.overflow);
             tracing::debug!(%uuid, "no room in the peer table");
             return None;
         }
@@ -528,8 +529,10 @@ impl Random {
 
     /// Between half of the duration and all of it.
     fn jitter(&mut self, duration: Duration) -> Duration {
-        let half = duration / 2;
+        let half = duration.checked_div(2).unwrap_or(duration);
         let span = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1);
-        half + Duration::from_millis(self.next() % span)
+        half.saturating_add(Duration::from_millis(
+            self.next().checked_rem(span).unwrap_or(0),
+        ))
     }
 }

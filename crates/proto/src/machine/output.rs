@@ -324,6 +324,11 @@ pub struct Inbound {
     pub from: Option<SocketAddr>,
 }
 
+/// One more.
+pub(super) fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
 /// What was heard and not acted upon, by reason. Only ever grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -160,10 +160,10 @@ impl Machine {
             self.exit(now, uuid, ExitReason::Expired);
             return;
         } else {
-            due(now + (config.expired - silence));
+            due(now + config.expired.saturating_sub(silence));
             match live.presence {
                 Presence::Healthy if silence < config.evasive => {
-                    due(now + (config.evasive - silence));
+                    due(now + config.evasive.saturating_sub(silence));
                     if paused {
                         // It may have filled its queue to us, and hears nothing.
                         ping_after = Some(config.evasive);
@@ -181,7 +181,7 @@ impl Machine {
                 }
                 Presence::Pinged(since) if clock - since < config.ping_timeout => {
                     ping_after = paused.then_some(config.evasive);
-                    due(now + (config.ping_timeout - (clock - since)));
+                    due(now + config.ping_timeout.saturating_sub(clock - since));
                 }
                 Presence::Pinged(_) => {
                     ping_after = Some(config.ping_timeout);
@@ -190,7 +190,7 @@ impl Machine {
                 }
                 Presence::Evasive(since) if clock - since < config.silent => {
                     ping_after = Some(config.ping_timeout);
-                    due(now + (config.silent - (clock - since)));
+                    due(now + config.silent.saturating_sub(clock - since));
                 }
                 // Somebody else has its address, and it had time to object.
                 Presence::Evasive(_) | Presence::Silent if live.doubted => {
@@ -285,7 +285,7 @@ impl Machine {
     /// meanwhile had its chance to be read.
     pub(super) fn skip(&mut self, now: Time, stood: Duration) {
         self.skipped = self.skipped.saturating_add(stood);
-        if stood < self.config.ping_timeout / 2 {
+        if stood.saturating_mul(2) < self.config.ping_timeout {
             return;
         }
         let clock = self.clock(now);
@@ -329,7 +329,7 @@ impl Live {
 
     /// How long we may be silent towards a peer that speaks to us.
     fn word(evasive: Duration) -> Duration {
-        evasive.saturating_sub(evasive / 10)
+        evasive.saturating_sub(evasive.checked_div(10).unwrap_or_default())
     }
 
     /// Whether a peer that keeps us busy should hear from us: because we have
@@ -344,7 +344,7 @@ impl Live {
         let (total, unconfirmed) = self
             .mailbox
             .numbering(|outgoing| (outgoing.total(), outgoing.unconfirmed()));
-        let speaks = silence < evasive / 2;
+        let speaks = silence.saturating_mul(2) < evasive;
         let owes = speaks && (total == self.said || unconfirmed > 0);
         self.looked_at = now;
         // The PING itself takes a number.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 
 use uuid::Uuid;
 
+use super::output::count;
 use super::output::{Found, Source, Up};
 use super::peer::{Address, Greeted, Mailbox, Peer, Phase};
 use super::sources::Sources;
@@ -58,7 +59,7 @@ impl Machine {
         }
         if let Some(uuid) = found.peer {
             if uuid == self.config.uuid {
-                self.counters.own += 1;
+                count(&mut self.counters.own);
                 return;
             }
             let Some(peer) = self.require_peer(now, uuid) else {
@@ -71,7 +72,7 @@ impl Machine {
         }
         if !self.seeds.contains_key(&found.endpoint) && self.seeds.len() >= self.config.limits.seeds
         {
-            self.counters.overflow += 1;
+            count(&mut self.counters.overflow);
             return;
         }
         let seed = self.seeds.entry(found.endpoint.clone()).or_insert(Seed {
@@ -394,7 +395,7 @@ impl Machine {
 
     /// Our own HELLO came in: we dialled ourselves.
     pub(super) fn found_self(&mut self, greeted: &Greeted) {
-        self.counters.own += 1;
+        count(&mut self.counters.own);
         let Some(endpoint) = greeted.endpoint.clone() else {
             return;
         };

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::output::count;
 use super::peer::{Live, Phase, Presence};
 use super::{Event, ExitReason, Inbound, Machine};
 use crate::{Command, DecodeError, Frames, State, Time};
@@ -26,7 +27,7 @@ impl Machine {
                     .as_mut()
                     .is_none_or(|contest| contest.held.push(frames));
                 if !held {
-                    self.counters.limited += 1;
+                    count(&mut self.counters.limited);
                     live.contest = None;
                 }
             }
@@ -34,7 +35,7 @@ impl Machine {
                 if greeted.connection == from.connection =>
             {
                 if !held.push(frames) {
-                    self.counters.limited += 1;
+                    count(&mut self.counters.limited);
                     self.give_up_greeted(now, from.peer);
                 }
             }
@@ -47,7 +48,7 @@ impl Machine {
         match Command::decode(frames, &self.config.limits) {
             Ok((1, Command::Hello(hello))) => self.handle_hello(now, from, hello),
             Ok(_) => {
-                self.counters.ungreeted += 1;
+                count(&mut self.counters.ungreeted);
                 tracing::debug!(uuid = %from.peer, "a message from somebody who hasn't greeted");
             }
             Err(error) => self.count(from, &error),
@@ -83,7 +84,7 @@ impl Machine {
         };
         if let Err(gap) = live.incoming.accept(sequence) {
             tracing::debug!(%uuid, %gap, "messages are missing");
-            self.counters.gaps += 1;
+            count(&mut self.counters.gaps);
             self.exit(now, uuid, ExitReason::Sequence);
             return;
         }
@@ -117,7 +118,7 @@ impl Machine {
                 });
             }
             Command::Request { .. } | Command::Reply { .. } if !self.exchanges(uuid) => {
-                self.counters.unknown += 1;
+                count(&mut self.counters.unknown);
             }
             Command::Request { id, content } => self.event(Event::Request {
                 peer: uuid,
@@ -137,9 +138,11 @@ impl Machine {
                 let full = live.groups.len() >= most;
                 let as_expected = live.count_status(status);
                 let joined = !full && live.groups.insert(Arc::from(&*group));
-                self.counters.status += u64::from(!as_expected);
+                if !as_expected {
+                    count(&mut self.counters.status);
+                }
                 if full {
-                    self.counters.limited += 1;
+                    count(&mut self.counters.limited);
                 }
                 if joined {
                     let group = Arc::from(&*group);
@@ -152,7 +155,9 @@ impl Machine {
                 };
                 let as_expected = live.count_status(status);
                 let left = live.groups.take(&*group);
-                self.counters.status += u64::from(!as_expected);
+                if !as_expected {
+                    count(&mut self.counters.status);
+                }
                 if let Some(group) = left {
                     self.event(Event::Leave { peer: uuid, group });
                 }
@@ -234,7 +239,7 @@ impl Machine {
             DecodeError::Malformed { .. } => &mut self.counters.malformed,
             DecodeError::Limit { .. } => &mut self.counters.limited,
         };
-        *counter += 1;
+        count(counter);
     }
 }
 
