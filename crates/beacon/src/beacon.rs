@@ -87,11 +87,11 @@ impl Beacon {
             return 0;
         }
         let shared = Bytes::copy_from_slice(payload);
-        let mut left = 0;
+        let mut left = 0usize;
         for lane in member.lanes().iter() {
             for target in lane.plan.sends.iter().filter(|t| meets(to, t)) {
                 if lane.send(payload, target.dest) {
-                    left += 1;
+                    left = left.saturating_add(1);
                 }
                 // What a neighbour could never hear, our own don't either. What failed
                 // just now they do: they are nearer than the cable.

@@ -149,7 +149,7 @@ impl Seat {
             let mut hubs = hubs();
             match hubs.get_mut(&namespace) {
                 Some(entry) => {
-                    entry.seats += 1;
+                    entry.seats = entry.seats.saturating_add(1);
                     Arc::clone(&entry.hub)
                 }
                 None => {
@@ -233,7 +233,7 @@ impl Drop for Seat {
             return;
         };
         if Arc::ptr_eq(&entry.hub, &self.hub) {
-            entry.seats -= 1;
+            entry.seats = entry.seats.saturating_sub(1);
             if entry.seats == 0 {
                 hubs.remove(&self.namespace);
             }

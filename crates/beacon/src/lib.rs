@@ -48,7 +48,10 @@
 //! Windows hears everything there.
 
 // What comes off the network must not be able to panic; tests may.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
 mod beacon;
 mod changes;

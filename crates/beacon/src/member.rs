@@ -139,8 +139,9 @@ impl Listener {
             Err(TrySendError::Full(())) => {
                 // Logged at powers of two: the first, and ever fewer of a flood.
                 let before = member.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                if before.wrapping_add(1).is_power_of_two() {
-                    tracing::debug!(dropped = before + 1, "nobody reads the datagrams");
+                let dropped = before.wrapping_add(1);
+                if dropped.is_power_of_two() {
+                    tracing::debug!(dropped, "nobody reads the datagrams");
                 }
             }
             // The owner has dropped its datagrams and only sends.

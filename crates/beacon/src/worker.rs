@@ -218,7 +218,7 @@ impl Worker {
         let mut heard = 0usize;
         for target in &lane.plan.hears {
             match self.listen(&lane.interface, target.dest) {
-                Ok(()) => heard += 1,
+                Ok(()) => heard = heard.saturating_add(1),
                 Err(SocketError::InUse(addr)) => {
                     problems.push(SocketError::InUse(addr).to_string());
                     in_use.get_or_insert(addr);
@@ -350,7 +350,7 @@ impl Worker {
                         counters.receive_errors.fetch_add(1, Ordering::Relaxed);
                         counters.complain(&listener.interface, "receive", &error);
                     }
-                    errors += 1;
+                    errors = errors.saturating_add(1);
                     if errors >= MAX_ERRORS {
                         return true;
                     }

@@ -103,7 +103,10 @@ impl Command {
 }
 
 fn encode(name: &[u8], fields: &[&[u8]], out: &mut impl BufMut) {
-    let len = 1 + name.len() + fields.iter().map(|f| f.len()).sum::<usize>();
+    let len = fields
+        .iter()
+        .map(|field| field.len())
+        .fold(name.len().saturating_add(1), usize::saturating_add);
     FrameHeader {
         more: false,
         command: true,

@@ -167,7 +167,7 @@ impl Decoder {
     pub fn read_buf(&mut self, buffers: &mut impl Buffers) -> Limit<&mut BytesMut> {
         self.settle();
         let have = self.buf.len();
-        let frame = have + self.missing;
+        let frame = have.saturating_add(self.missing);
         if self.missing > 0 && frame > READ_CHUNK {
             if self.buf.capacity() < frame {
                 if let Some(buf) = buffers.recycled(frame) {
@@ -177,22 +177,22 @@ impl Decoder {
                 }
             }
             self.large = self.buf.capacity();
-            let room = self.missing.min(self.buf.capacity() - have);
+            let room = self.missing.min(self.buf.capacity().saturating_sub(have));
             return (&mut self.buf).limit(room);
         }
         if self.large > 0 {
             // Small frames would keep reusing, and so pin, what was made for a
             // large one.
-            let buf = buffers.take(have + READ_CHUNK);
+            let buf = buffers.take(have.saturating_add(READ_CHUNK));
             self.replace(buf, buffers);
             self.large = 0;
         }
         let least = self.missing.max(LEAST_ROOM);
-        if self.buf.capacity() - have < least && !self.buf.try_reclaim(least) {
-            let buf = buffers.take(READ_CHUNK.max(have + least));
+        if self.buf.capacity().saturating_sub(have) < least && !self.buf.try_reclaim(least) {
+            let buf = buffers.take(READ_CHUNK.max(have.saturating_add(least)));
             self.replace(buf, buffers);
         }
-        let room = self.buf.capacity() - have;
+        let room = self.buf.capacity().saturating_sub(have);
         (&mut self.buf).limit(room.min(2 * READ_CHUNK))
     }
 
@@ -221,8 +221,9 @@ impl Decoder {
                 return Ok(None);
             };
             let len = self.check(&header)?;
-            let Some(body) = front.get(taken..taken + len) else {
-                self.missing = taken + len - front.len();
+            let end = taken.saturating_add(len);
+            let Some(body) = front.get(taken..end) else {
+                self.missing = end.saturating_sub(front.len());
                 self.settle();
                 return Ok(None);
             };
@@ -231,10 +232,10 @@ impl Decoder {
                     0 => Bytes::new(),
                     _ => Bytes::copy_from_slice(body),
                 };
-                self.done += taken + len;
+                self.done = self.done.saturating_add(end);
                 body
             } else {
-                self.buf.advance(self.done + taken);
+                self.buf.advance(self.done.saturating_add(taken));
                 self.done = 0;
                 self.buf.split_to(len).freeze()
             };
@@ -283,12 +284,15 @@ impl Decoder {
 
     /// Bytes that have come and aren't part of a whole message yet.
     pub fn pending(&self) -> usize {
-        self.buf.len() - self.done + self.parts_bytes
+        let front = self.buf.len().saturating_sub(self.done);
+        front.saturating_add(self.parts_bytes)
     }
 
     /// Bytes of memory held: the read buffer and the parts under way.
     pub fn memory(&self) -> usize {
-        self.buf.capacity() + self.parts_bytes + self.parts.len() * size_of::<Bytes>()
+        let parts = self.parts.len().saturating_mul(size_of::<Bytes>());
+        let read = self.buf.capacity().saturating_add(self.parts_bytes);
+        read.saturating_add(parts)
     }
 
     /// Gives up the read buffer for as long as nothing arrives.

@@ -67,7 +67,7 @@ impl Encoder {
             self.share(Bytes::copy_from_slice(head));
         }
         for frame in body {
-            more -= 1;
+            more = more.saturating_sub(1);
             self.header(frame.len(), more > 0);
             if frame.len() < SHARE_FROM {
                 self.put(frame);
@@ -79,8 +79,8 @@ impl Encoder {
     }
 
     fn share(&mut self, frame: Bytes) {
-        let at = self.base + self.buf.len() as u64;
-        self.total += frame.len() as u64;
+        let at = self.base.saturating_add(self.buf.len() as u64);
+        self.count(frame.len());
         self.large.push_back((at, frame));
     }
 
@@ -92,7 +92,7 @@ impl Encoder {
             len: body.len() as u64,
         }
         .encode(&mut self.buf);
-        self.total += (FrameHeader::size_for(body.len())) as u64;
+        self.count(FrameHeader::size_for(body.len()));
         self.put(body);
     }
 
@@ -110,13 +110,20 @@ impl Encoder {
             len: len as u64,
         }
         .encode(&mut self.buf);
-        self.total += FrameHeader::size_for(len) as u64;
+        self.count(FrameHeader::size_for(len));
     }
 
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         self.buf.extend_from_slice(bytes);
-        self.total += bytes.len() as u64;
+        self.count(bytes.len());
+    }
+
+    /// So many bytes more: a stream may go on for five centuries at a gigabyte
+    /// a second.
+    #[inline]
+    fn count(&mut self, bytes: usize) {
+        self.total = self.total.saturating_add(bytes as u64);
     }
 
     /// Whether everything is written.
@@ -126,7 +133,7 @@ impl Encoder {
 
     /// Bytes still to be written.
     pub fn bytes(&self) -> u64 {
-        self.total - self.written
+        self.total.saturating_sub(self.written)
     }
 
     /// Messages of which at least the last byte is still to be written.
@@ -150,7 +157,7 @@ impl Encoder {
                 None => false,
                 Some(slot) => {
                     *slot = IoSlice::new(bytes);
-                    filled += 1;
+                    filled = filled.saturating_add(1);
                     true
                 }
             }
@@ -170,7 +177,7 @@ impl Encoder {
     /// that completed. `n` past the end counts as the end.
     pub fn advance(&mut self, n: usize) -> usize {
         let mut n = (n as u64).min(self.bytes());
-        self.written += n;
+        self.written = self.written.saturating_add(n);
         while n > 0 {
             let before = match self.large.front() {
                 Some((at, _)) => self.offset(*at),
@@ -179,8 +186,8 @@ impl Encoder {
             if before > 0 {
                 let step = n.min(before as u64);
                 self.buf.advance(step as usize);
-                self.base += step;
-                n -= step;
+                self.base = self.base.saturating_add(step);
+                n = n.saturating_sub(step);
                 continue;
             }
             let Some((_, body)) = self.large.front_mut() else {
@@ -188,7 +195,7 @@ impl Encoder {
             };
             let step = n.min(body.len() as u64);
             body.advance(step as usize);
-            n -= step;
+            n = n.saturating_sub(step);
             if body.is_empty() {
                 self.large.pop_front();
             }
@@ -197,7 +204,7 @@ impl Encoder {
         while self.ends.front().is_some_and(|&end| end <= self.written) {
             self.ends.pop_front();
         }
-        before - self.ends.len()
+        before.saturating_sub(self.ends.len())
     }
 
     /// Bytes that the buffer can hold without growing.
@@ -235,7 +242,7 @@ impl Encoder {
 
     fn offset(&self, at: u64) -> usize {
         // Never further apart than what `buf` holds, which is a usize.
-        usize::try_from(at - self.base).unwrap_or(usize::MAX)
+        usize::try_from(at.saturating_sub(self.base)).unwrap_or(usize::MAX)
     }
 }
 

@@ -67,7 +67,7 @@ impl MechanismName {
         let mut i = 0;
         while i < name.len() && i < 20 {
             bytes[i] = name[i];
-            i += 1;
+            i = i.saturating_add(1);
         }
         MechanismName(bytes)
     }

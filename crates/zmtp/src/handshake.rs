@@ -212,12 +212,13 @@ fn take_command(input: &mut BytesMut, limit: usize) -> Result<Option<Command>, H
             announced: header.len,
             limit,
         })?;
-    let Some(body) = input.get(taken..taken + len) else {
+    let end = taken.saturating_add(len);
+    let Some(body) = input.get(taken..end) else {
         return Ok(None);
     };
     // Copied: metadata outlives the read buffer and must not pin it.
     let body = Bytes::copy_from_slice(body);
-    input.advance(taken + len);
+    input.advance(end);
     Ok(Some(Command::parse(body)?))
 }
 

@@ -60,7 +60,10 @@
 //! ```
 
 // What comes off the network must not be able to panic; tests may.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
 mod command;
 mod decoder;

@@ -85,7 +85,9 @@ fn property(bytes: &[u8], at: usize) -> Result<Property<'_>, MetadataError> {
     let (value_len, rest) = rest.split_first_chunk::<4>().ok_or(cut.clone())?;
     let value_len = usize::try_from(u32::from_be_bytes(*value_len)).map_err(|_| cut.clone())?;
     let value = rest.get(..value_len).ok_or(cut)?;
-    Ok((name, value, at + 1 + name.len() + 4 + value_len))
+    let head = name.len().saturating_add(1 + 4);
+    let next = at.saturating_add(head).saturating_add(value_len);
+    Ok((name, value, next))
 }
 
 #[cfg(test)]
