@@ -2,40 +2,43 @@
 
 use std::net::SocketAddr;
 
-/// The programs that hold the address, each with its process id, as far as this user may
-/// look. For a message only: sockets come and go while it is made.
+/// Who holds a UDP port, from [`holders`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holders {
+    /// How many sockets are bound to it, at whatever address. Those of the caller count.
+    pub sockets: usize,
+    /// The programs that have them, as `name (process 4711)`, as far as this user may look:
+    /// root sees all.
+    pub programs: Vec<String>,
+}
+
+/// Who holds a UDP port in the network of the calling thread. Sockets come and go while it is
+/// looked up.
+///
+/// `None` where the system doesn't tell: it is known on Linux only. Reads files and may take
+/// some milliseconds.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn holders(port: u16) -> Option<Holders> {
+    let sockets = sockets(|_, bound| bound == port);
+    Some(Holders {
+        sockets: sockets.len(),
+        programs: programs(&sockets),
+    })
+}
+
+/// Who holds a UDP port: this system doesn't tell.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn holders(_port: u16) -> Option<Holders> {
+    None
+}
+
+/// The programs that stand in the way of binding to the address, for a message.
 #[cfg(target_os = "linux")]
 pub(crate) fn holder(addr: SocketAddr) -> Option<String> {
-    let mut inodes = Vec::new();
-    for table in ["udp", "udp6"] {
-        let table = std::fs::read_to_string(format!("/proc/thread-self/net/{table}"));
-        inodes.extend(table.iter().flat_map(|table| inodes_of(table, addr)));
-    }
-    let mut names = Vec::new();
-    for process in std::fs::read_dir("/proc").ok()?.flatten() {
-        let path = process.path();
-        let Some(pid) = path
-            .file_name()
-            .and_then(|name| name.to_str()?.parse::<u32>().ok())
-        else {
-            continue;
-        };
-        let Ok(files) = std::fs::read_dir(path.join("fd")) else {
-            continue;
-        };
-        let holds = files.flatten().any(|file| {
-            std::fs::read_link(file.path()).is_ok_and(|link| {
-                let link = link.to_string_lossy();
-                inodes
-                    .iter()
-                    .any(|inode| *link == *format!("socket:[{inode}]"))
-            })
-        });
-        if holds {
-            let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
-            names.push(format!("{} (process {pid})", name.trim()));
-        }
-    }
+    let names = programs(&sockets(stands_in_the_way_of(addr)));
     (!names.is_empty()).then(|| names.join(", "))
 }
 
@@ -44,12 +47,42 @@ pub(crate) fn holder(_: SocketAddr) -> Option<String> {
     None
 }
 
-/// The sockets of a `/proc/net/udp` table that stand in the way of binding to the address:
-/// those bound to it, and those bound to all addresses, at its port.
+/// Whether a socket is bound to the address, or to all addresses, at its port.
 #[cfg(target_os = "linux")]
-fn inodes_of(table: &str, addr: SocketAddr) -> Vec<u64> {
-    let wanted = match addr {
-        // The kernel prints each 32-bit word as it lies in memory.
+fn stands_in_the_way_of(addr: SocketAddr) -> impl Fn(&str, u16) -> bool {
+    let wanted = digits(addr);
+    move |ip, port| port == addr.port() && (ip == wanted || ip.bytes().all(|digit| digit == b'0'))
+}
+
+/// The inodes of UDP sockets that are wanted, by address, as the kernel prints it, and port.
+#[cfg(target_os = "linux")]
+fn sockets(wanted: impl Fn(&str, u16) -> bool) -> Vec<u64> {
+    let mut inodes = Vec::new();
+    for table in ["udp", "udp6"] {
+        let table = std::fs::read_to_string(format!("/proc/thread-self/net/{table}"));
+        inodes.extend(table.iter().flat_map(|table| inodes_of(table, &wanted)));
+    }
+    inodes
+}
+
+#[cfg(target_os = "linux")]
+fn inodes_of(table: &str, wanted: impl Fn(&str, u16) -> bool) -> Vec<u64> {
+    table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let mut fields = line.split_ascii_whitespace();
+            let (ip, port) = fields.nth(1)?.split_once(':')?;
+            let inode = fields.nth(7)?.parse().ok()?;
+            wanted(ip, u16::from_str_radix(port, 16).ok()?).then_some(inode)
+        })
+        .collect()
+}
+
+/// An address as the kernel prints it: each 32-bit word as it lies in memory.
+#[cfg(target_os = "linux")]
+fn digits(addr: SocketAddr) -> String {
+    match addr {
         SocketAddr::V4(addr) => {
             format!("{:08X}", u32::from_ne_bytes(addr.ip().octets()))
         }
@@ -61,18 +94,39 @@ fn inodes_of(table: &str, addr: SocketAddr) -> Vec<u64> {
                 .map(|&word| format!("{:08X}", u32::from_ne_bytes(word)))
                 .collect()
         }
-    };
-    table
-        .lines()
-        .skip(1)
-        .filter_map(|line| {
-            let mut fields = line.split_ascii_whitespace();
-            let (ip, port) = fields.nth(1)?.split_once(':')?;
-            let inode = fields.nth(7)?.parse().ok()?;
-            let stands = ip == wanted || ip.bytes().all(|digit| digit == b'0');
-            (stands && u16::from_str_radix(port, 16) == Ok(addr.port())).then_some(inode)
-        })
-        .collect()
+    }
+}
+
+/// The programs that have these sockets, each with its process id.
+#[cfg(target_os = "linux")]
+fn programs(inodes: &[u64]) -> Vec<String> {
+    let links: Vec<String> = inodes.iter().map(|i| format!("socket:[{i}]")).collect();
+    let mut names = Vec::new();
+    for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let path = process.path();
+        let Some(pid) = path
+            .file_name()
+            .and_then(|name| name.to_str()?.parse::<u32>().ok())
+        else {
+            continue;
+        };
+        let Ok(files) = std::fs::read_dir(path.join("fd")) else {
+            continue;
+        };
+        let holds = files.flatten().any(|file| {
+            let link = std::fs::read_link(file.path());
+            link.is_ok_and(|link| {
+                links
+                    .iter()
+                    .any(|socket| link.as_os_str() == socket.as_str())
+            })
+        });
+        if holds {
+            let name = std::fs::read_to_string(path.join("comm")).unwrap_or_default();
+            names.push(format!("{} (process {pid})", name.trim()));
+        }
+    }
+    names
 }
 
 #[cfg(all(test, target_os = "linux", target_endian = "little"))]
@@ -88,11 +142,24 @@ mod tests {
   damaged
 ";
 
+    fn found(addr: [u8; 4], port: u16) -> Vec<u64> {
+        inodes_of(TABLE, stands_in_the_way_of((addr, port).into()))
+    }
+
     #[test]
     fn finds_what_stands_in_the_way() {
-        let addr = "127.255.255.255:5670".parse().unwrap();
-        assert_eq!(inodes_of(TABLE, addr), [901, 902]);
-        let addr = "127.255.255.255:5672".parse().unwrap();
-        assert!(inodes_of(TABLE, addr).is_empty());
+        assert_eq!(found([127, 255, 255, 255], 5670), [901, 902]);
+        assert!(found([127, 255, 255, 255], 5672).is_empty());
+    }
+
+    #[test]
+    fn finds_all_at_a_port() {
+        assert_eq!(inodes_of(TABLE, |_, port| port == 5670), [901, 902, 904]);
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let holders = holders(socket.local_addr().unwrap().port()).unwrap();
+        assert!(holders.sockets >= 1);
+        let own = format!("(process {})", std::process::id());
+        let found = holders.programs.iter().any(|name| name.ends_with(&own));
+        assert!(found, "{holders:?}");
     }
 }

@@ -73,6 +73,7 @@ pub use changes::Changes;
 pub use config::{Broadcast, Cast, Config, DEFAULT_PORT, Interfaces};
 pub use datagram::{CastKind, Datagram, Datagrams, MAX_DATAGRAM, QUEUE};
 pub use error::{OpenError, RefreshError};
+pub use holder::{Holders, holders};
 pub use interface::{Interface, interfaces};
 pub use lane::InterfaceStats;
 pub use member::Stats;
