@@ -45,6 +45,15 @@
 //! may be missing. Everything that peers can make a node hold is bounded, by
 //! [`Limits`] and [`LinkLimits`].
 //!
+//! # Logs
+//!
+//! Nodes tell what they do through `tracing`, in a span `node` with the node's
+//! `id` and `name`. What is about a peer has the field `uuid`, and `session` where
+//! it is about one link to it: a peer's life is what a filter by its UUID leaves.
+//! Debug level has what happens seldom (heard of, dialling, greeting, hello, enter,
+//! join, state, evasive, exit, and whatever was refused); trace level has every
+//! message.
+//!
 //! # Networks
 //!
 //! By default a node uses every interface that is up. The environment variable

@@ -414,7 +414,7 @@ impl Texts {
     }
 
     fn take(&mut self, bytes: &[u8], most: usize) -> Result<String, FieldError> {
-        let text = text(bytes, most);
+        let text = text(bytes, most).into_owned();
         let growth = text.len().saturating_sub(bytes.len());
         self.spare = self
             .spare

@@ -4,6 +4,8 @@
 //! length octet and that many bytes, `longstr` four length octets and that many
 //! bytes. Nothing here allocates before the bytes it allocates for are at hand.
 
+use std::borrow::Cow;
+
 use bytes::BufMut;
 
 /// Why a field couldn't be read; the codec adds which message it was in.
@@ -126,10 +128,14 @@ impl<'a> Reader<'a> {
 /// characters where the wire counts bytes, so its non-ASCII names arrive cut
 /// inside a code point. A replacement character takes three bytes, so that what
 /// is read can be longer than what it is read from, and has to be cut.
-pub(crate) fn text(bytes: &[u8], most: usize) -> String {
-    let mut text = String::from_utf8_lossy(bytes).into_owned();
-    text.truncate(text.floor_char_boundary(most));
-    text
+pub(crate) fn text(bytes: &[u8], most: usize) -> Cow<'_, str> {
+    match String::from_utf8_lossy(bytes) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.split_at(text.floor_char_boundary(most)).0),
+        Cow::Owned(mut text) => {
+            text.truncate(text.floor_char_boundary(most));
+            Cow::Owned(text)
+        }
+    }
 }
 
 /// The longest `string` in bytes: its length is one octet.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use tokio::sync::{mpsc, watch};
+use tracing::Instrument;
 use zre_beacon::{Beacon, Broadcast, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Machine};
@@ -40,6 +41,13 @@ impl Builder {
     /// When the future is dropped, the node isn't started and nothing stays
     /// open.
     pub async fn start(self) -> Result<(Node, Events), StartError> {
+        let name = self.name.as_deref();
+        let span = tracing::info_span!("node", id = %self.uuid, name);
+        self.start_in_span().instrument(span).await
+    }
+
+    /// What the node logs, it logs in the current span.
+    async fn start_in_span(self) -> Result<(Node, Events), StartError> {
         let mut config = self.check()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let interfaces = self
@@ -146,8 +154,9 @@ impl Builder {
         };
         let mut driver = Driver::new(machine, clock, parts);
         driver.carry_out();
-        runtime.spawn(driver.run(inbox, notices, datagrams, heard, queue));
-        tracing::debug!(uuid = %self.uuid, %name, endpoint = %view.endpoint(), "started");
+        let driving = driver.run(inbox, notices, datagrams, heard, queue);
+        runtime.spawn(driving.in_current_span());
+        tracing::debug!(%name, endpoint = %view.endpoint(), "started");
         let node = Node::new(self.uuid, name, links, self.policy, view, gossip, commands);
         Ok((node, receiver))
     }

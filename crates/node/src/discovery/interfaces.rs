@@ -1,6 +1,7 @@
 //! Interfaces that come and go while the node runs.
 
 use std::time::Duration;
+use tracing::Instrument;
 
 use zre_beacon::{Beacon, Changes, Interface, Interfaces};
 
@@ -55,7 +56,7 @@ impl Eye {
 pub(crate) fn watch(eye: Eye, news: NewsSender) {
     match Hints::open() {
         Ok(hints) => {
-            tokio::spawn(run(hints, eye, news));
+            tokio::spawn(run(hints, eye, news).in_current_span());
         }
         Err(error) => {
             tracing::warn!(%error, "interfaces that change while the node runs aren't noticed");

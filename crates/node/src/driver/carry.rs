@@ -18,6 +18,7 @@ impl Driver {
             match output {
                 Output::Event(happening) => self.tell(happening),
                 Output::Send { session, command } => {
+                    tracing::trace!(?session, command = command.name(), "send");
                     if let Some(way) = self.ways.get(&session)
                         && let Err(error) = way.outlet.send_control(&command)
                     {

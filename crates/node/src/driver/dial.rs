@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
+use tracing::Instrument;
 use uuid::Uuid;
 use zre_proto::Endpoint;
 use zre_proto::machine::{Session, SharedOutgoing};
@@ -39,11 +40,12 @@ impl Driver {
                 self.pending.insert(session, dial);
                 let resolver = self.resolver.clone();
                 let names = self.names.clone();
-                tokio::spawn(async move {
+                let looking = async move {
                     let addrs = names.lookup(&host, port).await;
                     // Nobody is there to hear it: the node has stopped.
                     let _ = resolver.send((session, addrs));
-                });
+                };
+                tokio::spawn(looking.in_current_span());
             }
         }
     }

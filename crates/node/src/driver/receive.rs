@@ -1,5 +1,6 @@
 //! What sockets and discovery bring.
 
+use tracing::Instrument;
 use zre_beacon::{CastKind, Changes, Datagram, Interface};
 use zre_proto::machine::{Heard, Inbound, Session, Up};
 use zre_session::{Arrival, Batch, Link, Notice};
@@ -25,6 +26,7 @@ impl Driver {
                 let Some(way) = self.ways.get_mut(&session) else {
                     return;
                 };
+                tracing::debug!(?session, %link, ?local, ?remote, "a mailbox is open");
                 way.link = Some(link);
                 way.spare = None;
                 let local = match (local, remote) {
@@ -41,7 +43,7 @@ impl Driver {
                 self.machine.handle_session_up(now, session, up);
             }
             Notice::Closed { id, reason, lost } => {
-                tracing::debug!(session = id, %reason, lost, "session ended");
+                tracing::debug!(session = ?Session(id), %reason, lost, "a mailbox has ended");
                 if let Some(way) = self.ways.remove(&Session(id))
                     && let Some(spare) = way.spare
                 {
@@ -164,11 +166,12 @@ impl Driver {
         for addr in now.iter().filter(|addr| !before.contains(addr)) {
             let addr = *addr;
             let listening = self.links.listen(addr);
-            tokio::spawn(async move {
+            let listening = async move {
                 if let Err(error) = listening.await {
                     tracing::warn!(%addr, %error, "peers can't dial us there");
                 }
-            });
+            };
+            tokio::spawn(listening.in_current_span());
         }
         let endpoint = self.reach.endpoint(self.port);
         if endpoint != self.view.endpoint() {

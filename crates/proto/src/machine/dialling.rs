@@ -132,6 +132,10 @@ impl Machine {
         let short = peer.is_some_and(|peer| self.short_wraps.contains(peer));
         let outgoing = Arc::new(Mutex::new(Outgoing::new(short)));
         self.sessions.insert(session, owner, &endpoint);
+        match peer {
+            Some(uuid) => tracing::debug!(%uuid, ?session, %endpoint, "dialling"),
+            None => tracing::debug!(?session, %endpoint, "dialling whoever is there"),
+        }
         self.outputs.push_back(Output::Connect {
             session,
             peer,
@@ -178,6 +182,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
+        tracing::debug!(%uuid, ?session, in_memory = up.in_memory, "greeting");
         match peer.take_phase(now) {
             Phase::Dialling(mut mailbox) => {
                 self.greet(now, &mut mailbox, up);
@@ -229,6 +234,7 @@ impl Machine {
         };
         if let Some(mailbox) = peer.mailbox() {
             let failed = mailbox.endpoint.clone();
+            tracing::debug!(%uuid, session = ?mailbox.session, endpoint = %failed, "no session");
             peer.tried.insert(failed);
         }
         if matches!(peer.phase, Phase::Entering(..)) {

@@ -68,6 +68,14 @@ impl Machine {
     pub(super) fn handle_hello(&mut self, now: Time, from: &Inbound, hello: Hello) {
         let uuid = from.peer;
         let greeted = Greeted::new(from, hello);
+        tracing::debug!(
+            %uuid,
+            name = %greeted.name,
+            connection = greeted.connection,
+            from = ?greeted.from,
+            endpoint = greeted.endpoint.as_ref().map(tracing::field::display),
+            "hello"
+        );
         if uuid == self.config.uuid {
             self.found_self(&greeted);
             return;
@@ -288,7 +296,6 @@ impl Machine {
         peer.tried.clear();
         peer.shows_state = live.greeted.shows_state;
         peer.phase = Phase::Ready(Box::new(live));
-        tracing::debug!(%uuid, name = %info.name, endpoint = %info.endpoint, "enter");
         self.event(Event::Enter {
             peer: uuid,
             session,
@@ -340,7 +347,6 @@ impl Machine {
         }
         self.disconnect(live.mailbox.session);
         self.pings.forget(uuid);
-        tracing::debug!(%uuid, %reason, "exit");
         self.event(Event::Exit {
             peer: uuid,
             reason,

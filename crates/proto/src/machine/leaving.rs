@@ -159,6 +159,7 @@ impl Machine {
             Phase::Ready(live) => {
                 let session = live.mailbox.session;
                 let gone = live.connection_ended;
+                tracing::debug!(%uuid, ?session, %reason, "leaving");
                 peer.phase = Phase::Leaving(live, reason, until);
                 self.disconnect(session);
                 if gone {

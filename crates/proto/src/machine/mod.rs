@@ -11,6 +11,7 @@ mod conflict;
 mod dialling;
 mod greeting;
 mod leaving;
+mod log;
 mod output;
 mod peer;
 mod ping;
@@ -443,6 +444,7 @@ impl Machine {
     }
 
     fn event(&mut self, event: Event) {
+        event.log();
         self.outputs.push_back(Output::Event(event));
     }
 
@@ -459,6 +461,7 @@ impl Machine {
         }
         Some(self.peers.entry(uuid).or_insert_with(|| {
             self.timers.set_if_none(Timer::Sweep, now + SWEEP);
+            tracing::debug!(%uuid, "heard of");
             Box::new(Peer::new(now))
         }))
     }

@@ -12,6 +12,7 @@ mod settings;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
+use tracing::Instrument;
 
 use zre_proto::Endpoint;
 use zre_proto::machine::{Found, Source};
@@ -36,12 +37,13 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// Asks for as long as the driver listens.
 pub(crate) fn watch(dns: Dns, resolver: Resolver, news: NewsSender, poke: Poke) {
-    tokio::spawn(async move {
+    let asking = async move {
         tokio::select! {
             () = run(&dns, &resolver, &news, &poke) => {}
             () = news.closed() => {}
         }
-    });
+    };
+    tokio::spawn(asking.in_current_span());
 }
 
 async fn run(dns: &Dns, resolver: &Resolver, news: &NewsSender, poke: &Poke) {

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tracing::Instrument;
 use uuid::Uuid;
 use zre_proto::Endpoint;
 use zre_zmtp::SocketType;
@@ -62,24 +63,22 @@ pub(crate) fn start(setup: Setup, names: Names, news: NewsSender, poke: Poke) ->
     // Dropping it ends them all.
     let mut tasks = JoinSet::new();
     for listener in setup.listeners {
-        tasks.spawn(accept(listener, reports.clone()));
+        tasks.spawn(accept(listener, reports.clone()).in_current_span());
     }
     for endpoint in setup.connect {
-        tasks.spawn(keep_dialling(
-            endpoint,
-            names.clone(),
-            reports.clone(),
-            poke.clone(),
-        ));
+        let (names, reports, poke) = (names.clone(), reports.clone(), poke.clone());
+        let dialling = keep_dialling(endpoint, names, reports, poke);
+        tasks.spawn(dialling.in_current_span());
     }
     let hub = Hub::new(setup.uuid, setup.endpoint, news.clone());
-    tokio::spawn(async move {
+    let gossiping = async move {
         tokio::select! {
             () = hub.run(inbox) => {}
             () = news.closed() => {}
         }
         drop(tasks);
-    });
+    };
+    tokio::spawn(gossiping.in_current_span());
     gossip
 }
 
@@ -94,10 +93,11 @@ async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {
                     continue;
                 }
                 let reports = reports.clone();
-                clients.spawn(async move {
+                let serving = async move {
                     let ended = serve(stream, reports).await;
                     tracing::debug!(%addr, reason = %reason(&ended), "a gossip client has gone");
-                });
+                };
+                clients.spawn(serving.in_current_span());
             }
             Err(error) => {
                 tracing::debug!(%error, "can't accept a gossip client");

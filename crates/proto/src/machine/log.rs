@@ -1,0 +1,68 @@
+//! A peer's life, as a log tells it.
+//!
+//! Each line has the field `uuid`, and `session` where it is about one mailbox.
+//! What happens seldom is told at debug level, what happens for each message at
+//! trace level.
+
+use tracing::{debug, trace};
+
+use super::Event;
+
+impl Event {
+    pub(super) fn log(&self) {
+        match self {
+            Self::Enter {
+                peer: uuid,
+                session,
+                info,
+            } => debug!(
+                %uuid,
+                ?session,
+                name = %info.name,
+                endpoint = %info.endpoint,
+                state = %info.state,
+                via = ?info.via,
+                "enter"
+            ),
+            Self::Exit {
+                peer: uuid,
+                reason,
+                unconfirmed,
+            } => debug!(%uuid, %reason, unconfirmed, "exit"),
+            Self::Join { peer: uuid, group } => debug!(%uuid, %group, "join"),
+            Self::Leave { peer: uuid, group } => debug!(%uuid, %group, "leave"),
+            Self::State {
+                peer: uuid,
+                from,
+                to,
+            } => debug!(%uuid, %from, %to, "state"),
+            Self::Evasive { peer: uuid } => debug!(%uuid, "evasive"),
+            Self::Silent { peer: uuid } => debug!(%uuid, "silent"),
+            Self::Responsive { peer: uuid } => debug!(%uuid, "responsive"),
+            Self::Conflict { peer: uuid } => debug!(%uuid, "conflict"),
+            Self::Pong {
+                peer: uuid,
+                round_trip,
+            } => trace!(%uuid, ?round_trip, "pong"),
+            Self::Whisper {
+                peer: uuid,
+                content,
+            } => trace!(%uuid, bytes = content.len(), "whisper"),
+            Self::Shout {
+                peer: uuid,
+                group,
+                content,
+            } => trace!(%uuid, %group, bytes = content.len(), "shout"),
+            Self::Request {
+                peer: uuid,
+                id,
+                content,
+            } => trace!(%uuid, id, bytes = content.len(), "request"),
+            Self::Reply {
+                peer: uuid,
+                id,
+                content,
+            } => trace!(%uuid, id, answered = content.is_some(), "reply"),
+        }
+    }
+}
