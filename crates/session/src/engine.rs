@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::intake::Intake;
 use crate::ipc::IpcSocket;
 use crate::notices::Reporter;
+use crate::pace::Pace;
 use crate::{Identity, Limits, OpenError};
 
 /// One way to a peer that an engine can try.
@@ -37,6 +38,8 @@ pub(crate) struct Dial {
     pub(crate) limits: Limits,
     /// What all mailboxes of the node may hold.
     pub(crate) budget: Arc<Budget>,
+    /// How fast they all write.
+    pub(crate) pace: Arc<Pace>,
     pub(crate) report: Reporter,
     /// Where tasks are spawned: `connect` may be called from any thread.
     pub(crate) runtime: tokio::runtime::Handle,

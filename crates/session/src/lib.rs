@@ -86,6 +86,7 @@ mod memory;
 mod native;
 mod notices;
 mod nowhere;
+mod pace;
 #[cfg(feature = "zeromq")]
 mod zeromq_engine;
 

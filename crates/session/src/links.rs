@@ -20,6 +20,7 @@ use crate::mailbox::Outlet;
 use crate::memory::{self, Memory, Registration};
 use crate::notices::Reporter;
 use crate::nowhere::Nowhere;
+use crate::pace::Pace;
 use crate::{
     CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Link, Mailbox, Notice, Notices,
     OpenError, Source, listen,
@@ -85,6 +86,7 @@ struct Node {
     ipc_unavailable: Option<String>,
     intake: Arc<Intake>,
     budget: Arc<Budget>,
+    pace: Arc<Pace>,
     notices: mpsc::UnboundedSender<Notice>,
     live: Arc<Live>,
     server: Server,
@@ -190,6 +192,7 @@ impl Links {
             ipc_unavailable,
             intake,
             budget,
+            pace: Arc::new(Pace::new()),
             notices: notice_sender,
             live: Arc::default(),
             server,
@@ -377,6 +380,7 @@ impl Node {
             peer: target.peer.clone(),
             limits: Limits::clone(&self.limits),
             budget: Arc::clone(&self.budget),
+            pace: Arc::clone(&self.pace),
             report,
             runtime: self.runtime.clone(),
         };

@@ -134,7 +134,7 @@ async fn stop(accepting: Vec<(Option<SocketAddr>, JoinHandle<()>)>) {
 
 /// Dials, and returns at once what accepts messages meanwhile.
 pub(crate) fn dial(dial: Dial) -> Arc<dyn Outlet> {
-    let outbound = Outbound::new(dial.limits.clone(), dial.budget, dial.report);
+    let outbound = Outbound::new(dial.limits.clone(), dial.budget, dial.pace, dial.report);
     let call = dial::Call {
         routes: dial.routes,
         own: dial.own,

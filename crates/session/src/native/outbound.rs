@@ -4,9 +4,10 @@
 //!
 //! A message that finds the queue idle is written at once, in the caller's
 //! thread: the socket doesn't block, so this costs one system call and no
-//! switch of tasks. A message that comes within [`RECENT`] of the last write
-//! is left to the task instead, together with what follows it, and so a stream
-//! of small messages shares its system calls; a caller that keeps filling the
+//! switch of tasks. A message that comes soon after the last write, or after
+//! many to other peers ([`Pace`]), is left to the task instead, together with
+//! what follows it, and so a stream of small messages shares its system calls; a
+//! caller that keeps filling the
 //! queue writes what has come together every [`BATCH`] bytes. Once the kernel
 //! takes no more, only the task writes, when it does again.
 //!
@@ -16,7 +17,7 @@
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -27,14 +28,8 @@ use super::stream::Stream;
 use crate::budget::Budget;
 use crate::mailbox::{Class, Outlet, Queued, measure};
 use crate::notices::Reporter;
+use crate::pace::{Moment, Pace};
 use crate::{CloseReason, Closed, Identity, Limits, Link, TrySendError};
-
-/// How long after a write the next message is queued instead of written.
-///
-/// About what a write of a small message takes: who sends less often than that
-/// loses nothing by a system call for each, who sends more often is batched. A
-/// round trip takes longer, so a dialogue never is.
-const RECENT: Duration = Duration::from_micros(5);
 
 /// How many queued bytes make a caller write.
 const BATCH: usize = 64 << 10;
@@ -56,6 +51,7 @@ pub(super) struct Outbound {
     /// Told when there is something to do for the task.
     work: Notify,
     budget: Arc<Budget>,
+    pace: Arc<Pace>,
     limits: Limits,
     report: Reporter,
 }
@@ -77,7 +73,7 @@ struct State {
     told: bool,
     /// PONGs in `open`: one at a time.
     answered: bool,
-    last_write: Option<Instant>,
+    last_write: Moment,
     stage: Stage,
     link: Option<Link>,
     /// No more is accepted; what is here goes out until then.
@@ -119,12 +115,18 @@ pub(super) enum Next {
 }
 
 impl Outbound {
-    pub(super) fn new(limits: Limits, budget: Arc<Budget>, report: Reporter) -> Arc<Self> {
+    pub(super) fn new(
+        limits: Limits,
+        budget: Arc<Budget>,
+        pace: Arc<Pace>,
+        report: Reporter,
+    ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
             changed: Notify::new(),
             work: Notify::new(),
             budget,
+            pace,
             limits,
             report,
         })
@@ -265,7 +267,7 @@ impl Outbound {
             let given = state.flight_cost.saturating_sub(left);
             state.flight_cost -= given;
             state.messages = state.open.messages() + flight.encoder.messages();
-            state.last_write = Some(Instant::now());
+            state.last_write = self.pace.note_write();
             state.flight = Some(flight);
             let landed = match result {
                 Ok(_) => {
@@ -372,7 +374,7 @@ impl Outlet for Outbound {
         let up = state.stage == Stage::Up;
         let idle = state.open.is_empty();
         let at_once =
-            up && idle && !state.blocked && state.last_write.is_none_or(|at| at.elapsed() > RECENT);
+            up && idle && !state.blocked && self.pace.is_slow(self.pace.now(), state.last_write);
         if up && idle && !at_once && state.open.capacity() < READ_CHUNK {
             state.open.lend(pool::take());
         }
