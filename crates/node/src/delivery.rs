@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zre_session::TrySendError;
 
+use crate::later::in_time;
 use crate::{Message, Peer, SendError, SendPolicy};
 
 /// Queues it, or does what the policy makes of a full queue. Cancel-safe: the
@@ -55,16 +56,11 @@ fn bytes(header: &[u8], message: &Message) -> usize {
 
 /// Until when a full queue is waited for.
 pub(crate) fn deadline(policy: SendPolicy) -> Instant {
-    let now = Instant::now();
     match policy {
-        // Longer than a clock can tell is for ever.
-        SendPolicy::Wait(patience) => now.checked_add(patience).unwrap_or(now + FOR_EVER),
-        SendPolicy::Reject | SendPolicy::Disconnect => now,
+        SendPolicy::Wait(patience) => in_time(patience),
+        SendPolicy::Reject | SendPolicy::Disconnect => Instant::now(),
     }
 }
-
-/// A hundred years.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// What the policy makes of a full queue.
 pub(crate) async fn insist_until(

@@ -112,7 +112,7 @@ impl Directory {
                     (Some(peer), 0) => Ok(peer.clone()),
                     (Some(_), others) => Err(SendError::Ambiguous {
                         name: name.clone(),
-                        count: others + 1,
+                        count: others.saturating_add(1),
                     }),
                 }
             }

@@ -155,10 +155,10 @@ impl Event {
     fn cost(&self) -> usize {
         let content = match self {
             Self::Whisper { message, .. } | Self::Shout { message, .. } => message.len(),
-            Self::Request { message, .. } => message.len() + RESPONDER,
+            Self::Request { message, .. } => message.len().saturating_add(RESPONDER),
             _ => 0,
         };
-        content + size_of::<Self>()
+        content.saturating_add(size_of::<Self>())
     }
 }
 
@@ -267,7 +267,7 @@ pub(crate) fn channel(high: usize) -> (EventSender, Events) {
 
 impl EventSender {
     pub(crate) fn send(&mut self, event: Event) {
-        self.cost += event.cost();
+        self.cost = self.cost.saturating_add(event.cost());
         self.unsent.push_back(event);
         if self.unsent.len() >= BATCH {
             self.flush();

@@ -61,7 +61,10 @@
 //! everything on the host.
 
 // What comes off the network must not be able to panic; tests may.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
 mod announcer;
 pub mod blocking;
@@ -76,6 +79,7 @@ mod exchange;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod later;
 mod listen;
 mod neighbours;
 mod node;

@@ -55,7 +55,7 @@ impl Neighbours {
         self.changed = Instant::now();
         match (neighbour, came) {
             (false, _) => {}
-            (true, true) => self.count += 1,
+            (true, true) => self.count = self.count.saturating_add(1),
             (true, false) => self.count = self.count.saturating_sub(1),
         }
     }

@@ -175,6 +175,6 @@ impl Limits {
     pub(crate) fn cost(head: &[u8], body: &[bytes::Bytes]) -> usize {
         body.iter()
             .fold(head.len(), |sum, frame| sum.saturating_add(frame.len()))
-            .saturating_add((body.len() + 1).saturating_mul(FRAME_OVERHEAD))
+            .saturating_add(body.len().saturating_add(1).saturating_mul(FRAME_OVERHEAD))
     }
 }

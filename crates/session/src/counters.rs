@@ -38,6 +38,6 @@ impl Counters {
             CloseReason::Local => return,
             _ => &mut self.broken,
         };
-        *counter += 1;
+        *counter = counter.saturating_add(1);
     }
 }

@@ -114,7 +114,7 @@ impl Intake {
         }
         let known = state.lanes.contains(&source.identity);
         if !known && state.lanes.len() >= self.limits.connections {
-            state.counters.limited += 1;
+            state.counters.limited = state.counters.limited.saturating_add(1);
             return Err(CloseReason::Limit("connections"));
         }
         let ip = source.addr.map(|addr| addr.ip());
@@ -126,13 +126,14 @@ impl Intake {
                 .get(&source.identity)
                 .is_some_and(|lane| lane.0.from().addr.map(|addr| addr.ip()) == Some(ip));
             if here >= self.limits.connections_per_addr && !spared {
-                state.counters.limited += 1;
+                state.counters.limited = state.counters.limited.saturating_add(1);
                 return Err(CloseReason::Limit("connections_per_addr"));
             }
-            *state.by_addr.entry(ip).or_default() += 1;
+            let here = state.by_addr.entry(ip).or_default();
+            *here = here.saturating_add(1);
         }
-        state.last_connection += 1;
-        state.counters.opened += 1;
+        state.last_connection = state.last_connection.saturating_add(1);
+        state.counters.opened = state.counters.opened.saturating_add(1);
         let lane = Lane::new(state.last_connection, source, total, watcher);
         let older = state.lanes.take(&lane.from().identity);
         state.lanes.insert(InPlace(Arc::clone(&lane)));
@@ -232,7 +233,7 @@ impl Intake {
             if let Some(ip) = lane.from().addr.map(|addr| addr.ip())
                 && let Some(here) = state.by_addr.get_mut(&ip)
             {
-                *here -= 1;
+                *here = here.saturating_sub(1);
                 if *here == 0 {
                     state.by_addr.remove(&ip);
                 }

@@ -214,8 +214,8 @@ impl Feeder {
             return Err(Gone(reason.clone()));
         }
         inner.messages.extend(messages);
-        inner.waiting += cost;
-        inner.held += cost;
+        inner.waiting = inner.waiting.saturating_add(cost);
+        inner.held = inner.held.saturating_add(cost);
         self.lane.total.force(cost);
         self.intake.schedule(&self.lane, &mut inner);
         Ok(())
@@ -233,8 +233,8 @@ impl Feeder {
             true => inner.messages = std::mem::take(messages),
             false => inner.messages.append(messages),
         }
-        inner.waiting += cost;
-        inner.held += cost;
+        inner.waiting = inner.waiting.saturating_add(cost);
+        inner.held = inner.held.saturating_add(cost);
         self.lane.total.force(cost);
         self.intake.schedule(&self.lane, &mut inner);
         Ok(())
@@ -260,8 +260,8 @@ impl Feeder {
             return Err(Refused::Full);
         }
         inner.messages.push(message());
-        inner.waiting += cost;
-        inner.held += cost;
+        inner.waiting = inner.waiting.saturating_add(cost);
+        inner.held = inner.held.saturating_add(cost);
         self.intake.schedule(&self.lane, &mut inner);
         Ok(())
     }

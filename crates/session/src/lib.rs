@@ -66,7 +66,10 @@
 //! - Running out of descriptors makes its accept loop spin.
 
 // What comes off the network must not be able to panic; tests may.
-#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
+#![cfg_attr(
+    not(test),
+    warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
+)]
 
 mod budget;
 mod config;

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use crate::budget::Budget;
 use crate::engine::{Change, Dial, Listening, Route, Seat, Server};
 use crate::intake::Intake;
 use crate::ipc::IpcHome;
 use crate::live::Live;
-use crate::mailbox::Outlet;
+use crate::mailbox::{Outlet, after};
 use crate::memory::{self, Memory, Registration};
 use crate::notices::Reporter;
 use crate::nowhere::Nowhere;
@@ -308,10 +307,10 @@ impl Links {
     /// on as it was; call it again.
     pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
         /// Sockets close at once; this is for a runtime that is very busy.
-        const GRACE: Duration = Duration::from_secs(1);
+        const HALF: Duration = Duration::from_millis(500);
 
         let node = &self.node;
-        let until = Instant::now() + deadline;
+        let until = after(deadline);
         node.live.shut.store(true, Ordering::Release);
         node.lock_registration().take();
         let outlets = node.live.outlets();
@@ -323,11 +322,11 @@ impl Links {
             for outlet in &outlets {
                 outlet.close(Duration::ZERO);
             }
-            let _ = tokio::time::timeout(GRACE / 2, node.live.all_gone()).await;
+            let _ = tokio::time::timeout(HALF, node.live.all_gone()).await;
         }
         let lost = outlets.iter().map(|outlet| outlet.unsent()).sum();
         node.server.stop();
-        let _ = tokio::time::timeout(GRACE / 2, node.server.stopped()).await;
+        let _ = tokio::time::timeout(HALF, node.server.stopped()).await;
         node.intake.shut();
         Shutdown { lost }
     }

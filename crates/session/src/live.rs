@@ -31,7 +31,7 @@ impl Live {
     /// A place for a mailbox that is about to be made.
     pub(crate) fn enter(&self) -> u64 {
         let mut state = self.lock();
-        state.next += 1;
+        state.next = state.next.saturating_add(1);
         let key = state.next;
         state.mailboxes.insert(key, None);
         key

@@ -240,7 +240,8 @@ impl fmt::Debug for Mailbox {
 pub(crate) fn after(linger: Duration) -> tokio::time::Instant {
     let now = tokio::time::Instant::now();
     now.checked_add(linger)
-        .unwrap_or(now + Duration::from_secs(86_400))
+        .or_else(|| now.checked_add(Duration::from_secs(86_400)))
+        .unwrap_or(now)
 }
 
 /// Whether a message can ever be sent, and what it costs.
@@ -249,7 +250,7 @@ pub(crate) fn after(linger: Duration) -> tokio::time::Instant {
 /// [`TrySendError::TooLarge`], with what is too large.
 pub(crate) fn measure(head: &[u8], body: &[Bytes], limits: &Limits) -> Result<usize, TrySendError> {
     let too_large = |what, size, limit| Err(TrySendError::TooLarge { what, size, limit });
-    let parts = body.len() + 1;
+    let parts = body.len().saturating_add(1);
     if parts > limits.parts {
         return too_large("the number of frames", parts, limits.parts);
     }

@@ -195,7 +195,7 @@ impl Outlet for Memory {
             Class::Control => self.limits.control_reserve_bytes,
         };
         let frames = || {
-            let mut frames = Frames::with_capacity(body.len() + 1);
+            let mut frames = Frames::with_capacity(body.len().saturating_add(1));
             frames.push(Bytes::copy_from_slice(head));
             frames.extend(body.iter().cloned());
             frames

@@ -37,7 +37,7 @@ impl Pace {
     }
 
     pub(crate) fn now(&self) -> Moment {
-        let since = self.start.elapsed() + RECENT;
+        let since = self.start.elapsed().saturating_add(RECENT);
         Moment(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX))
     }
 
@@ -57,7 +57,7 @@ impl Pace {
         if row >= ROW {
             return false;
         }
-        self.row.store(row + 1, Ordering::Relaxed);
+        self.row.store(row.saturating_add(1), Ordering::Relaxed);
         true
     }
 

@@ -51,7 +51,8 @@
 //! encoder.push_message(b"head", &[Bytes::from_static(b"body")]);
 //! let mut slices = [std::io::IoSlice::new(&[]); 4];
 //! let count = encoder.slices(&mut slices);
-//! let mut decoder = Decoder::new(Limits::default(), slices[..count].concat()[..].into());
+//! let sent: BytesMut = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+//! let mut decoder = Decoder::new(Limits::default(), sent);
 //! match decoder.decode()? {
 //!     Some(Item::Message(parts)) => assert_eq!(parts[..], ["head", "body"]),
 //!     other => panic!("{other:?}"),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zre_proto::Time;
 
+use crate::later::later;
+
 /// The machine's time: since the start, on the monotonic clock.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock(Instant);
@@ -19,7 +21,7 @@ impl Clock {
     }
 
     pub(super) fn instant(self, time: Time) -> Instant {
-        self.0 + time.since_origin()
+        later(self.0, time.since_origin())
     }
 }
 

@@ -262,18 +262,18 @@ impl Driver {
             if let Some(notice) = notices.try_recv() {
                 self.handle_notice(notice);
                 self.carry_out();
-                taken += 1;
+                taken = taken.saturating_add(1);
             }
             if let Some(datagram) = datagrams.as_mut().and_then(Datagrams::try_recv) {
                 self.handle_datagram(&datagram);
                 self.carry_out();
-                taken += 1;
+                taken = taken.saturating_add(1);
             }
             if !self.paused
                 && !self.events.is_full()
                 && let Some(arrival) = inbox.try_recv()
             {
-                taken += self.handle_arrival(arrival);
+                taken = taken.saturating_add(self.handle_arrival(arrival));
                 self.carry_out();
             }
             if taken == before {
@@ -292,9 +292,9 @@ impl Driver {
     fn count_peer(&mut self, came: bool, link: Link) {
         self.recent = None;
         if came {
-            self.entered += 1;
+            self.entered = self.entered.saturating_add(1);
         } else {
-            self.entered -= 1;
+            self.entered = self.entered.saturating_sub(1);
         }
         self.neighbours.changed(came, link == Link::Inproc);
         self.machine.stretch_interval(self.neighbours.interval());

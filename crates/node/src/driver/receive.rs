@@ -83,7 +83,7 @@ impl Driver {
                 // RFC 36 wants the identity to be a 1 and a UUID; who says
                 // something else isn't heard.
                 match inbound(connection, &from) {
-                    Some(_) => self.connections += 1,
+                    Some(_) => self.connections = self.connections.saturating_add(1),
                     None => tracing::debug!(%connection, ?from, "not a ZRE identity"),
                 }
                 1
@@ -95,7 +95,7 @@ impl Driver {
                 reason,
             } => {
                 if let Some(inbound) = inbound(connection, &from) {
-                    self.connections -= 1;
+                    self.connections = self.connections.saturating_sub(1);
                     tracing::debug!(uuid = %inbound.peer, %reason, "connection ended");
                     self.machine.handle_connection_closed(
                         self.clock.now(),

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::Instant;
 use uuid::Uuid;
 use zre_proto::{LimitError, State};
 
 use super::Driver;
 use super::ping::PingReply;
+use crate::later::in_time;
 use crate::{Peer, Stats};
 
 /// What the application asks of the driver.
@@ -62,7 +62,7 @@ impl Driver {
             Request::Shutdown(patience, reply) => {
                 let (_, waiting) = self
                     .stopping
-                    .get_or_insert_with(|| (Instant::now() + patience, Vec::new()));
+                    .get_or_insert_with(|| (in_time(patience), Vec::new()));
                 waiting.push(reply);
                 self.view.write().stopped = true;
                 self.machine.shutdown(now, patience);

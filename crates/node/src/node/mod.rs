@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 use uuid::Uuid;
 use zre_proto::{Endpoint, State};
 use zre_session::Links;
 
 pub use self::sending::{SendPolicy, Shouted};
 use crate::driver::Request;
+use crate::later::in_time;
 use crate::view::View;
 use crate::{Builder, CommandError, Gossip, Peer, PeerRef, Roster, SendError, Stats, WaitError};
 
@@ -305,7 +305,7 @@ impl Node {
         timeout: Duration,
         list: impl Fn(&Self) -> Vec<Peer>,
     ) -> Result<Vec<Peer>, WaitError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = in_time(timeout);
         loop {
             let changed = self.shared.view.changes.notified();
             tokio::pin!(changed);

@@ -153,7 +153,7 @@ impl Node {
             let deadline = deadline(policy);
             for peer in std::mem::take(&mut shouted.full) {
                 match insist_until(&peer, &mut header, &message, policy, deadline).await {
-                    Ok(()) => shouted.accepted += 1,
+                    Ok(()) => shouted.accepted = shouted.accepted.saturating_add(1),
                     Err(SendError::Full) => shouted.full.push(peer),
                     Err(_) => shouted.gone.push(peer),
                 }
@@ -196,7 +196,7 @@ impl Node {
             .map(|(_, peer)| peer)
         {
             match try_deliver(peer, &mut header, message) {
-                Ok(()) => shouted.accepted += 1,
+                Ok(()) => shouted.accepted = shouted.accepted.saturating_add(1),
                 Err(SendError::Full) => shouted.full.push(peer.clone()),
                 Err(SendError::Gone) => shouted.gone.push(peer.clone()),
                 Err(error) => return Err(error),

@@ -46,7 +46,7 @@ impl HalfOpen {
     pub(super) fn enter(self: &Arc<Self>) -> (Place, oneshot::Receiver<CloseReason>) {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
-        state.last += 1;
+        state.last = state.last.saturating_add(1);
         let number = state.last;
         if state.shut {
             // The handshake may have ended already; so it has.

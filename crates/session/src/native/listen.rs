@@ -76,7 +76,7 @@ pub(super) async fn accept_all(listener: Listener, host: Arc<Host>) {
                 tracing::warn!(%error, ?pause, "can't accept connections, will try again");
                 host.half_open.evict_oldest();
                 tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE.1);
+                pause = pause.saturating_mul(2).min(PAUSE.1);
             }
         }
     }

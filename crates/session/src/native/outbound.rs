@@ -83,6 +83,13 @@ struct State {
     lost: u64,
 }
 
+impl State {
+    /// What is accepted and not written costs.
+    fn held(&self) -> usize {
+        self.open_cost.saturating_add(self.flight_cost)
+    }
+}
+
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     #[default]
@@ -170,8 +177,8 @@ impl Outbound {
             state.stage = Stage::Ended;
             // What a caller is just writing can't be said to be lost.
             let flying = state.flight.as_ref().map_or(0, |f| f.encoder.messages());
-            state.lost = (state.open.messages() + flying) as u64;
-            let cost = state.open_cost + state.flight_cost;
+            state.lost = state.open.messages().saturating_add(flying) as u64;
+            let cost = state.held();
             state.open = Encoder::new();
             (state.open_cost, state.flight_cost) = (0, 0);
             (state.lost, cost, state.flight.take())
@@ -227,8 +234,8 @@ impl Outbound {
                 };
                 flight
             };
-            let (flight, result) = fly(flight, TURN - written);
-            written += *result.as_ref().unwrap_or(&0);
+            let (flight, result) = fly(flight, TURN.saturating_sub(written));
+            written = written.saturating_add(*result.as_ref().unwrap_or(&0));
             let left = !flight.encoder.is_empty();
             match self.land(flight, &result, true) {
                 Landed::Failed(reason) => return Next::Failed(reason),
@@ -265,8 +272,9 @@ impl Outbound {
                 _ => share(flight.cost, bytes, flight.bytes),
             };
             let given = state.flight_cost.saturating_sub(left);
-            state.flight_cost -= given;
-            state.messages = state.open.messages() + flight.encoder.messages();
+            state.flight_cost = state.flight_cost.saturating_sub(given);
+            let flying = flight.encoder.messages();
+            state.messages = state.open.messages().saturating_add(flying);
             state.last_write = self.pace.note_write();
             state.flight = Some(flight);
             let landed = match result {
@@ -307,7 +315,8 @@ enum Landed {
 
 /// `cost * bytes / all`, rounded up; `all` is at least `bytes`.
 fn share(cost: usize, bytes: u64, all: u64) -> usize {
-    let share = (cost as u128 * u128::from(bytes)).div_ceil(u128::from(all.max(1)));
+    let cost_of_all = (cost as u128).saturating_mul(u128::from(bytes));
+    let share = cost_of_all.div_ceil(u128::from(all.max(1)));
     usize::try_from(share).unwrap_or(cost).min(cost)
 }
 
@@ -344,7 +353,7 @@ fn fly(mut flight: Flight, turn: usize) -> (Flight, io::Result<usize>) {
         match result {
             Ok(n) => {
                 flight.encoder.advance(n);
-                written += n;
+                written = written.saturating_add(n);
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -366,7 +375,7 @@ impl Outlet for Outbound {
         if state.stage == Stage::Ended || state.closing.is_some() {
             return Err(TrySendError::Closed);
         }
-        let held = state.open_cost + state.flight_cost;
+        let held = state.held();
         let fits = state.messages == 0 || held.saturating_add(cost) <= bound;
         if !fits || !self.budget.take(cost, reserve) {
             return Err(TrySendError::Full);
@@ -379,8 +388,8 @@ impl Outlet for Outbound {
             state.open.lend(pool::take());
         }
         state.open.push_message(head, body);
-        state.open_cost += cost;
-        state.messages += 1;
+        state.open_cost = state.open_cost.saturating_add(cost);
+        state.messages = state.messages.saturating_add(1);
         if !up || state.blocked {
             return Ok(());
         }
@@ -406,7 +415,7 @@ impl Outlet for Outbound {
         if state.stage == Stage::Ended || state.closing.is_some() {
             return Err(Closed);
         }
-        let held = state.open_cost + state.flight_cost;
+        let held = state.held();
         let fits =
             state.messages == 0 || held.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
         Ok(fits && self.budget.has(cost.min(self.budget.limit())))
@@ -449,7 +458,7 @@ impl Outlet for Outbound {
         let state = self.lock();
         Queued {
             messages: state.messages,
-            bytes: state.open_cost + state.flight_cost,
+            bytes: state.held(),
         }
     }
 

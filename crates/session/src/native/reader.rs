@@ -152,13 +152,14 @@ impl Wire {
     /// Hands over all whole messages that have come, and answers commands.
     fn deliver(&mut self, stream: &Stream, feeder: &Feeder) -> Result<(), CloseReason> {
         let mut messages: Vec<Frames> = Vec::new();
-        let mut cost = 0;
+        let mut cost = 0usize;
         let end = loop {
             match self.decoder.decode() {
                 Ok(Some(Item::Message(message))) => {
-                    cost += message
+                    let more = message
                         .split_first()
                         .map_or(0, |(head, body)| Limits::cost(head, body));
+                    cost = cost.saturating_add(more);
                     messages.push(message);
                 }
                 Ok(Some(Item::Command(body))) => {
@@ -237,10 +238,12 @@ impl Partial {
 
     fn set(&mut self, bytes: usize) -> Result<(), CloseReason> {
         let all = if bytes >= self.ours {
-            let more = bytes - self.ours;
-            self.all.fetch_add(more, Ordering::Relaxed) + more
+            let more = bytes.saturating_sub(self.ours);
+            let before = self.all.fetch_add(more, Ordering::Relaxed);
+            before.saturating_add(more)
         } else {
-            self.all.fetch_sub(self.ours - bytes, Ordering::Relaxed);
+            let less = self.ours.saturating_sub(bytes);
+            self.all.fetch_sub(less, Ordering::Relaxed);
             0 // less than it was can't be too much
         };
         self.ours = bytes;

@@ -277,7 +277,9 @@ impl Connection {
         while backend.strong_count() > 0 {
             let now = Instant::now();
             match queue.closing() {
-                Some(until) if until > now => sleep(LOOK_EVERY.min(until - now)).await,
+                Some(until) if until > now => {
+                    sleep(LOOK_EVERY.min(until.saturating_duration_since(now))).await;
+                }
                 _ => return,
             }
         }
@@ -313,7 +315,7 @@ fn tracked(frames: Frames, ticket: Ticket) -> Option<ZmqMessage> {
         frame: frames.next()?,
         _ticket: ticket,
     });
-    let mut list = Vec::with_capacity(frames.len() + 1);
+    let mut list = Vec::with_capacity(frames.len().saturating_add(1));
     list.push(first);
     list.extend(frames);
     ZmqMessage::try_from(list).ok()

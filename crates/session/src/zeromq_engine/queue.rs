@@ -98,8 +98,8 @@ impl Queue {
             state.lost = state.messages as u64;
             let waiting = std::mem::take(&mut state.waiting);
             let cost = waiting.iter().map(cost_of).sum::<usize>();
-            state.messages -= waiting.len();
-            state.bytes -= cost;
+            state.messages = state.messages.saturating_sub(waiting.len());
+            state.bytes = state.bytes.saturating_sub(cost);
             (state.lost, cost)
         };
         self.budget.give(cost);
@@ -111,7 +111,7 @@ impl Queue {
     /// The next message, unless as many as `in_flight` are with the engine.
     pub(crate) fn take(self: &Arc<Self>, in_flight: usize) -> Option<(Frames, Ticket)> {
         let mut state = self.lock();
-        if state.messages - state.waiting.len() >= in_flight {
+        if state.messages.saturating_sub(state.waiting.len()) >= in_flight {
             return None;
         }
         let frames = state.waiting.pop_front()?;
@@ -136,8 +136,8 @@ impl Queue {
     fn release(&self, cost: usize) {
         let wake = {
             let mut state = self.lock();
-            state.messages -= 1;
-            state.bytes -= cost;
+            state.messages = state.messages.saturating_sub(1);
+            state.bytes = state.bytes.saturating_sub(cost);
             state.closing.is_some() || !state.waiting.is_empty()
         };
         self.budget.give(cost);
@@ -171,7 +171,7 @@ impl Outlet for Queue {
         if !fits || !self.budget.take(cost, reserve) {
             return Err(TrySendError::Full);
         }
-        let mut frames = Frames::with_capacity(body.len() + 1);
+        let mut frames = Frames::with_capacity(body.len().saturating_add(1));
         frames.push(Bytes::copy_from_slice(head));
         frames.extend(body.iter().map(|frame| {
             if frame.len() <= COPY_BYTES {
@@ -182,8 +182,8 @@ impl Outlet for Queue {
         }));
         let idle = state.waiting.is_empty();
         state.waiting.push_back(frames);
-        state.messages += 1;
-        state.bytes += cost;
+        state.messages = state.messages.saturating_add(1);
+        state.bytes = state.bytes.saturating_add(cost);
         drop(state);
         // While messages wait, the task has been told already.
         if idle {

@@ -294,7 +294,7 @@ impl Desk {
             match self.admit(&frames) {
                 Ok(more) => {
                     messages.push(frames);
-                    cost += more;
+                    cost = cost.saturating_add(more);
                 }
                 Err(reason) => {
                     self.push(&sender, &mut messages, cost);

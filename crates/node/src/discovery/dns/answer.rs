@@ -90,7 +90,7 @@ impl Answer {
         // RFC 2782: "A client MUST attempt to contact the target host with the
         // lowest-numbered priority it can reach". Every node of the network is to be
         // reached, so that is only an order; of one priority, the heavier first.
-        targets.sort_by_key(|(priority, weight, ..)| (*priority, u16::MAX - weight));
+        targets.sort_by_key(|(priority, weight, ..)| (*priority, std::cmp::Reverse(*weight)));
         for (_, _, endpoint, uuid) in targets {
             // A record may be listed both ways; the one that names the node wins.
             match self.found.iter_mut().find(|(known, _)| *known == endpoint) {
@@ -126,7 +126,7 @@ impl Answer {
                 refused => {
                     tracing::debug!(target = %srv.target, port = srv.port,
                         full = refused.is_some(), "an SRV record is passed over");
-                    self.refused += 1;
+                    self.refused = self.refused.saturating_add(1);
                 }
             }
         }
@@ -142,7 +142,7 @@ impl Answer {
             if instances.len() < INSTANCES && !instances.contains(&instance.0) {
                 instances.push(instance.0.clone());
             } else {
-                self.refused += 1;
+                self.refused = self.refused.saturating_add(1);
             }
         }
         instances

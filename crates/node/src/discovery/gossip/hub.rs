@@ -120,7 +120,7 @@ impl Hub {
     pub(super) async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
         let mut clock = tokio::time::interval(TICK);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut ticks = 0;
+        let mut ticks = 0u64;
         loop {
             tokio::select! {
                 report = reports.recv() => match report {
@@ -129,7 +129,7 @@ impl Hub {
                 },
                 Ok(()) = self.endpoint.changed() => self.tell_endpoint(),
                 _ = clock.tick() => {
-                    ticks += 1;
+                    ticks = ticks.saturating_add(1);
                     self.tick(ticks).await;
                 }
             }
@@ -275,7 +275,7 @@ impl Hub {
             return;
         };
         let told = neighbour.told.replace(now);
-        if told.is_some_and(|told| now < told + Duration::from_secs(1)) {
+        if told.is_some_and(|told| now.duration_since(told) < Duration::from_secs(1)) {
             tracing::debug!("a neighbour asks for everything again and again");
             self.neighbours.remove(&id);
             return;

@@ -142,7 +142,7 @@ async fn keep_dialling(
             () = tokio::time::sleep(wait.mul_f64(0.5 + 0.5 * fastrand::f64())) => {}
             () = poke.notified() => wait = RETRY.0,
         }
-        wait = (wait * 2).min(RETRY.1);
+        wait = wait.saturating_mul(2).min(RETRY.1);
     }
 }
 

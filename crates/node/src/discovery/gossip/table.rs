@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::message::Message;
+use crate::later::later;
 
 /// How many tuples are held. Who sends more is a flood; refused ones are counted.
 pub(super) const TUPLES: usize = 4096;
@@ -62,11 +63,12 @@ impl Table {
         if self.tuples.len() >= TUPLES && !self.tuples.contains_key(&key) {
             return None;
         }
-        let soon = |before: &Tuple| now < before.changed + CHANGE && before.value != value;
+        let soon =
+            |before: &Tuple| now.duration_since(before.changed) < CHANGE && before.value != value;
         let again = self.tuples.get(&key).is_some_and(soon);
         let tuple = Tuple {
             value,
-            expires: ttl.map(|ttl| now + ttl),
+            expires: ttl.map(|ttl| later(now, ttl)),
             changed: now,
             own: true,
             again,
@@ -82,10 +84,10 @@ impl Table {
     /// A neighbour said it.
     pub(super) fn hear(&mut self, now: Instant, key: &str, value: &str, ttl: u32) -> Heard {
         let ttl = Duration::from_millis(ttl.into()).min(TTL_MAX);
-        let expires = (!ttl.is_zero()).then(|| now + ttl);
+        let expires = (!ttl.is_zero()).then(|| later(now, ttl));
         let Some(known) = self.tuples.get_mut(key) else {
             if self.tuples.len() >= TUPLES {
-                self.refused += 1;
+                self.refused = self.refused.saturating_add(1);
                 tracing::debug!(refused = self.refused, "no room for another tuple");
                 return Heard::Nothing;
             }
@@ -106,7 +108,9 @@ impl Table {
             // Only what was published anew goes round again: a tuple that comes
             // back by another way holds no longer than the one we have.
             let renewed = match (known.expires, expires) {
-                (Some(before), Some(after)) => after > before + ttl / 8,
+                (Some(before), Some(after)) => {
+                    after.duration_since(before) > ttl.checked_div(8).unwrap_or_default()
+                }
                 _ => false,
             };
             if renewed {
@@ -115,8 +119,8 @@ impl Table {
             }
             return Heard::Nothing;
         }
-        if now < known.changed + CHANGE {
-            self.refused += 1;
+        if now.duration_since(known.changed) < CHANGE {
+            self.refused = self.refused.saturating_add(1);
             tracing::debug!(%key, refused = self.refused, "a tuple changes too often");
             return Heard::Nothing;
         }
@@ -141,7 +145,7 @@ impl Table {
             None if tuple.own => own_ttl,
             None => Duration::ZERO,
             // 0 would mean for ever.
-            Some(until) => (until - now).max(Duration::from_millis(1)),
+            Some(until) => until.duration_since(now).max(Duration::from_millis(1)),
         };
         Some(Message::Publish {
             key: key.to_owned(),
@@ -163,7 +167,7 @@ impl Table {
     pub(super) fn take_again(&mut self, now: Instant) -> Vec<String> {
         self.tuples
             .iter_mut()
-            .filter(|(_, tuple)| now >= tuple.changed + CHANGE)
+            .filter(|(_, tuple)| now.duration_since(tuple.changed) >= CHANGE)
             .filter_map(|(key, tuple)| std::mem::take(&mut tuple.again).then(|| key.clone()))
             .collect()
     }
