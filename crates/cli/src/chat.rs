@@ -11,6 +11,7 @@ use zre::{Builder, Event, Node, Peer, SendError, State};
 
 use crate::editor::Complete;
 use crate::options::Options;
+use crate::paint::Paint;
 use crate::program::{Face, Failure, Reads, run};
 use crate::text::{self, shown};
 
@@ -132,6 +133,17 @@ fn excuse(error: SendError) -> String {
     }
 }
 
+/// A line of what happens, in colours where these are wanted: who speaks stands
+/// out, and what isn't said by anybody stands back.
+fn painted(line: &str) -> String {
+    match line.split_once(": ") {
+        _ if line.starts_with("* ") => Paint::Weak.on(line),
+        _ if line.starts_with("! ") => Paint::Worry.on(line),
+        Some((who, text)) => format!("{}: {text}", Paint::Strong.on(who)),
+        None => line.to_owned(),
+    }
+}
+
 /// The commands, for whoever presses Tab.
 const WORDS: [&str; 7] = ["/busy", "/help", "/peers", "/quit", "/ready", "/w ", "/who"];
 
@@ -186,7 +198,8 @@ impl Face for Chat {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {
         let name = shown(node.name());
         let group = shown(self.group());
-        let _ = writeln!(lines, "* you are {name}, in {group}; /help tells more");
+        let line = format!("* you are {name}, in {group}; /help tells more");
+        let _ = writeln!(lines, "{}", painted(&line));
     }
 
     fn event(&self, event: &Event, lines: &mut Vec<u8>) {
@@ -235,7 +248,7 @@ impl Face for Chat {
             }
             _ => return,
         };
-        let _ = writeln!(lines, "{line}");
+        let _ = writeln!(lines, "{}", painted(&line));
     }
 
     fn unreadable(&self, why: &str, lines: &mut Vec<u8>) {

@@ -15,6 +15,7 @@ mod listen;
 mod node;
 mod options;
 mod output;
+mod paint;
 mod paper;
 mod ping;
 mod places;
@@ -211,10 +212,10 @@ impl Subcommands {
                 let builder = builder(&command.options);
                 files::receive(command, builder).await
             }
-            Self::Join(command) => remote::say(control, command.into()).await,
-            Self::Leave(command) => remote::say(control, command.into()).await,
-            Self::State(command) => remote::say(control, command.into()).await,
-            Self::Stop(command) => remote::say(control, command.into()).await,
+            Self::Join(command) => remote::say(control, command).await,
+            Self::Leave(command) => remote::say(control, command).await,
+            Self::State(command) => remote::say(control, command).await,
+            Self::Stop(command) => remote::say(control, command).await,
             Self::Listen(command) => listen::listen(command).await,
             Self::Doctor(command) => {
                 let options = command.options.clone();

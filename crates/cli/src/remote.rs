@@ -10,6 +10,7 @@ use crate::json::Command;
 use crate::program::Failure;
 use crate::report::{Known, Report};
 use crate::send::{Sent, Texts};
+use crate::visit::print;
 
 /// Have a running node join a group (needs --control).
 #[derive(Args, Debug)]
@@ -18,6 +19,9 @@ pub(crate) struct JoinCommand {
     /// The group
     #[arg(value_name = "GROUP")]
     to: String,
+
+    #[command(flatten)]
+    answer: Answer,
 }
 
 /// Have a running node leave a group (needs --control).
@@ -27,6 +31,9 @@ pub(crate) struct LeaveCommand {
     /// The group
     #[arg(value_name = "GROUP")]
     from: String,
+
+    #[command(flatten)]
+    answer: Answer,
 }
 
 /// Have a running node show another state (needs --control).
@@ -36,12 +43,26 @@ pub(crate) struct StateCommand {
     /// init, ready, busy, draining, asleep, or a number from 128 to 255
     #[arg(value_name = "STATE", value_parser = crate::values::state)]
     to: zre::State,
+
+    #[command(flatten)]
+    answer: Answer,
 }
 
 /// Have a running node leave the network and end (needs --control).
 #[derive(Args, Debug)]
 #[command(after_long_help = STOP_HELP)]
-pub(crate) struct StopCommand {}
+pub(crate) struct StopCommand {
+    #[command(flatten)]
+    answer: Answer,
+}
+
+/// How the answer is told.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    /// Write the node's answer as a JSON line
+    #[arg(long)]
+    json: bool,
+}
 
 const JOIN_HELP: &str = "\
 Example:
@@ -68,7 +89,10 @@ Example:
 ///
 /// # Errors
 /// There is no node to say it to, or it refuses.
-pub(crate) async fn say(path: Option<PathBuf>, command: Command) -> Result<ExitCode, Failure> {
+pub(crate) async fn say(
+    path: Option<PathBuf>,
+    command: impl Into<(Command, Answer)>,
+) -> Result<ExitCode, Failure> {
     let Some(path) = path else {
         return Err(Failure::Usage(
             "say which node by --control PATH (ZRE_CONTROL): one that runs as zre node \
@@ -76,35 +100,37 @@ pub(crate) async fn say(path: Option<PathBuf>, command: Command) -> Result<ExitC
                 .into(),
         ));
     };
-    Remote::connect(&path).await?.ask(&command).await?;
-    Ok(ExitCode::SUCCESS)
+    let (command, how) = command.into();
+    let answer = Remote::connect(&path).await?.ask(&command).await?;
+    let mut lines = Vec::new();
+    if how.json {
+        answer.write(&mut lines);
+    }
+    print(lines).await
 }
 
-impl From<JoinCommand> for Command {
-    fn from(command: JoinCommand) -> Self {
-        Self::Join { group: command.to }
+impl From<JoinCommand> for (Command, Answer) {
+    fn from(JoinCommand { to, answer }: JoinCommand) -> Self {
+        (Command::Join { group: to }, answer)
     }
 }
 
-impl From<LeaveCommand> for Command {
-    fn from(command: LeaveCommand) -> Self {
-        Self::Leave {
-            group: command.from,
-        }
+impl From<LeaveCommand> for (Command, Answer) {
+    fn from(LeaveCommand { from, answer }: LeaveCommand) -> Self {
+        (Command::Leave { group: from }, answer)
     }
 }
 
-impl From<StateCommand> for Command {
-    fn from(command: StateCommand) -> Self {
-        Self::State {
-            state: command.to.to_string(),
-        }
+impl From<StateCommand> for (Command, Answer) {
+    fn from(StateCommand { to, answer }: StateCommand) -> Self {
+        let state = to.to_string();
+        (Command::State { state }, answer)
     }
 }
 
-impl From<StopCommand> for Command {
-    fn from(_: StopCommand) -> Self {
-        Self::Stop {}
+impl From<StopCommand> for (Command, Answer) {
+    fn from(StopCommand { answer }: StopCommand) -> Self {
+        (Command::Stop {}, answer)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use crate::json;
+use crate::paint::Paint;
 use crate::text::shown;
 
 /// How bad it is.
@@ -63,11 +64,11 @@ impl Finding {
             return json::line(self, lines);
         }
         let level = match self.level {
-            Level::Ok => "ok",
-            Level::Note => "note",
-            Level::Problem => "PROBLEM",
+            Level::Ok => Paint::Good.on("ok       "),
+            Level::Note => Paint::Weak.on("note     "),
+            Level::Problem => Paint::Bad.on("PROBLEM  "),
         };
-        let mut line = format!("{level:<9}{}: {}\n", self.check, shown(&self.text));
+        let mut line = format!("{level}{}: {}\n", self.check, shown(&self.text));
         if let Some(advice) = &self.advice {
             let _ = writeln!(line, "{:<9}-> {}", "", shown(advice));
         }

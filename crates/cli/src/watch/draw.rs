@@ -113,7 +113,7 @@ static COLUMNS: [Column; 9] = [
     },
     Column {
         name: "groups",
-        width: Constraint::Fill(2),
+        width: Constraint::Fill(3),
         cell: |row, _| {
             let groups: Vec<_> = row.peer.groups.iter().map(|group| shown(group)).collect();
             (groups.join(", "), Style::new())
@@ -134,22 +134,22 @@ static COLUMNS: [Column; 9] = [
     },
     Column {
         name: "in",
-        width: Constraint::Length(6),
+        width: Constraint::Length(5),
         cell: |row, _| (row.received.to_string(), Style::new()),
     },
     Column {
         name: "out",
-        width: Constraint::Length(6),
+        width: Constraint::Length(5),
         cell: |row, _| (row.sent.to_string(), Style::new()),
     },
     Column {
         name: "address",
-        width: Constraint::Fill(3),
+        width: Constraint::Fill(4),
         cell: |row, _| (shown(&row.peer.endpoint).into_owned(), Style::new()),
     },
     Column {
         name: "via",
-        width: Constraint::Fill(2),
+        width: Constraint::Fill(3),
         cell: |row, _| (row.peer.via.join(", "), dim()),
     },
 ];

@@ -90,7 +90,11 @@ fn commands_speak_through_a_running_node() {
     assert_eq!(bob.event("state")["to"], "busy");
     assert_eq!(through(&path, &["join", "tea"]).0, Some(0));
     while bob.event("join")["group"] != "tea" {}
-    assert_eq!(through(&path, &["leave", "tea"]).0, Some(0));
+    let (code, lines, _) = through(&path, &["leave", "tea", "--json"]);
+    assert_eq!(
+        (code, parsed(&lines[0])),
+        (Some(0), json!({ "event": "done" }))
+    );
     assert_eq!(bob.event("leave")["group"], "tea");
 
     let (code, _, complaints) = through(&path, &["whisper", "nobody", "x"]);

@@ -23,6 +23,7 @@ mod options;
 mod ping;
 #[cfg(unix)]
 mod plain;
+mod quiet;
 #[cfg(unix)]
 mod terminal;
 mod visit;
