@@ -15,6 +15,12 @@ use tokio::net::UnixStream;
 use crate::engine::Route;
 use crate::{Credentials, Link};
 
+/// What the kernel may hold of a unix socket, in bytes. Its default, 208 KiB, is
+/// three messages of 64 KiB, after which writer and reader wait for each other.
+/// (tcp sizes its buffers itself, and better when it isn't told.)
+#[cfg(unix)]
+const UNIX_BUFFER: usize = 1 << 20;
+
 /// A connected, non-blocking socket.
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -37,7 +43,12 @@ impl Stream {
         match route {
             Route::Tcp(addr) => Self::tcp(TcpStream::connect(addr).await?),
             #[cfg(unix)]
-            Route::Ipc(path) => Ok(Self::Unix(UnixStream::connect(path).await?)),
+            Route::Ipc(path) => {
+                let stream = UnixStream::connect(path).await?;
+                // As much as the system allows; less is no error.
+                let _ = SockRef::from(&stream).set_send_buffer_size(UNIX_BUFFER);
+                Ok(Self::Unix(stream))
+            }
             #[cfg(not(unix))]
             Route::Ipc(_) => Err(io::ErrorKind::Unsupported.into()),
         }
