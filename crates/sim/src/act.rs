@@ -24,7 +24,9 @@ impl World {
         self.report.actions += 1;
         self.note(|| action.to_string());
         match *action {
-            Action::Join(host, group) => self.call(host, |brain, _| brain.join(&group_name(group))),
+            Action::Join(host, group) => self.call(host, |brain, now| {
+                brain.join(now, &group_name(group));
+            }),
             Action::Leave(host, group) => {
                 self.call(host, |brain, _| brain.leave(&group_name(group)))
             }

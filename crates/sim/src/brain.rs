@@ -98,10 +98,10 @@ impl Brain {
         }
     }
 
-    pub(crate) fn join(&mut self, group: &str) {
+    pub(crate) fn join(&mut self, now: Time, group: &str) {
         match self {
             // Whatever the answer is, the events of the others tell.
-            Self::Ours(machine) => drop(machine.join(group)),
+            Self::Ours(machine) => drop(machine.join(now, group)),
             Self::Legacy(legacy) => legacy.join(group),
         }
     }

@@ -98,6 +98,10 @@ impl Checker {
             Event::Pong { peer, .. } | Event::Request { peer, .. } | Event::Reply { peer, .. } => {
                 self.view(*peer, "Pong, Request or Reply")?;
             }
+            // Nobody contests here.
+            Event::Leader { .. } | Event::Undecided { .. } => {
+                return Err("an election that nobody asked for".to_owned());
+            }
             Event::Conflict { .. } => {}
         }
         Ok(())

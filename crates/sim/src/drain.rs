@@ -362,5 +362,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Reply { .. } => "Reply",
         Event::Pong { .. } => "Pong",
         Event::Conflict { .. } => "Conflict",
+        Event::Leader { .. } => "Leader",
+        Event::Undecided { .. } => "Undecided",
     }
 }

@@ -17,7 +17,7 @@ const CONTEST_REST: Duration = Duration::from_secs(10);
 impl Machine {
     /// A HELLO under the UUID of a live peer, from elsewhere: whether that one
     /// still answers a PING decides.
-    pub(super) fn contest(&mut self, now: Time, uuid: Uuid, newcomer: Box<Greeted>) {
+    pub(super) fn dispute(&mut self, now: Time, uuid: Uuid, newcomer: Box<Greeted>) {
         let timeout = self.config.ping_timeout;
         let clock = self.clock(now);
         let Some(peer) = self.peers.get_mut(&uuid) else {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::count;
-use super::peer::{Greeted, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER};
+use super::peer::{
+    ELECTION_HEADER, Greeted, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER,
+};
 use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
@@ -50,6 +52,7 @@ impl Machine {
         let mut headers = self.config.headers.clone();
         headers.insert(STATE_HEADER.into(), u8::from(self.state).to_string());
         headers.insert(REQUEST_HEADER.into(), "1".into());
+        headers.insert(ELECTION_HEADER.into(), "1".into());
         let hello = Hello {
             endpoint: endpoint.to_wire(),
             groups: self.own_groups.iter().map(ToString::to_string).collect(),
@@ -135,7 +138,7 @@ impl Machine {
                     self.greeted_again(now, uuid, *greeted);
                 } else if anew && elsewhere {
                     peer.phase = Phase::Ready(live);
-                    self.contest(now, uuid, greeted);
+                    self.dispute(now, uuid, greeted);
                 } else {
                     live.contest = None;
                     peer.phase = Phase::Ready(live);
@@ -240,10 +243,15 @@ impl Machine {
         live.greeted = greeted;
         self.heard_again(uuid);
         for group in before.difference(&groups).cloned() {
+            self.election_member_went(now, uuid, &group);
             self.event(Event::Leave { peer: uuid, group });
         }
-        for group in groups.difference(&before).cloned() {
-            self.event(Event::Join { peer: uuid, group });
+        for group in groups.difference(&before) {
+            self.event(Event::Join {
+                peer: uuid,
+                group: group.clone(),
+            });
+            self.election_member_came(now, uuid, group);
         }
         if let Some(state) = state {
             self.set_peer_state(uuid, state);
@@ -302,7 +310,11 @@ impl Machine {
             info,
         });
         for group in groups {
-            self.event(Event::Join { peer: uuid, group });
+            self.event(Event::Join {
+                peer: uuid,
+                group: group.clone(),
+            });
+            self.election_member_came(now, uuid, &group);
         }
         if let Some(state) = stale {
             self.send(session, Command::State(state));
@@ -352,6 +364,7 @@ impl Machine {
             reason,
             unconfirmed,
         });
+        self.election_peer_went(now, uuid, &live.groups);
         self.no_longer_awaited(now, uuid);
         self.retry_seeds_of(now, uuid);
         self.dial_lasting(now, uuid);

@@ -3,12 +3,13 @@
 //! Read in this order: `output` (what goes in and comes out), `peer` (where
 //! a peer can stand), `greeting` and `dialling` (how it gets there), `traffic`
 //! (what it says then), `presence` (what its silence means), `ping` (how far
-//! away it is), `leaving` (how it and we go), `conflict` (two that claim the
+//! away it is), `election` (who leads a group), `leaving` (how it and we go), `conflict` (two that claim the
 //! same), `seeds` (addresses without a UUID).
 
 mod config;
 mod conflict;
 mod dialling;
+mod election;
 mod greeting;
 mod leaving;
 mod log;
@@ -36,9 +37,10 @@ pub use output::{
     Counters, Event, ExitReason, Found, Heard, Inbound, Output, PeerInfo, Session, SharedOutgoing,
     Source, Up,
 };
-pub use peer::{REQUEST_HEADER, STATE_HEADER};
+pub use peer::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
 pub use ping::PingRefused;
 
+use election::Elections;
 use leaving::Departure;
 use output::count;
 use peer::{Address, Peer, Phase, ShortWraps};
@@ -79,6 +81,7 @@ pub struct Machine {
     stretch: Duration,
     departure: Option<Departure>,
     pings: Pings,
+    elections: Elections,
     timers: Timers,
     /// Since when nobody reads what peers send.
     paused_at: Option<Time>,
@@ -115,6 +118,7 @@ impl Machine {
             stretch: Duration::ZERO,
             departure: None,
             pings: Pings::default(),
+            elections: Elections::default(),
             timers: Timers::default(),
             paused_at: None,
             paused_round: Time::ZERO,
@@ -158,6 +162,7 @@ impl Machine {
                 Timer::Announce => self.announce(now),
                 Timer::Departure => self.depart(now),
                 Timer::Sweep => self.sweep(now),
+                Timer::Elections => self.tend_elections(now),
                 Timer::Peer(uuid) => {
                     if let Some(peer) = self.peers.get_mut(&uuid)
                         && peer.timer == Some(due)
@@ -285,7 +290,7 @@ impl Machine {
     ///
     /// # Errors
     /// The name is empty or too long, or we are in too many groups.
-    pub fn join(&mut self, group: &str) -> Result<bool, LimitError> {
+    pub fn join(&mut self, now: Time, group: &str) -> Result<bool, LimitError> {
         self.config.limits.validate_group(group)?;
         if self.own_groups.contains(group) {
             return Ok(false);
@@ -300,6 +305,7 @@ impl Machine {
             group: group.into(),
             status,
         });
+        self.election_joined(now, group);
         Ok(true)
     }
 
@@ -314,6 +320,7 @@ impl Machine {
             group: group.into(),
             status,
         });
+        self.election_left(group);
         true
     }
 

@@ -167,6 +167,23 @@ pub enum Event {
         /// From the PING's going out to its answer.
         round_trip: Duration,
     },
+    /// An election in a group that we are in has ended, with another result than
+    /// the one before.
+    Leader {
+        /// In which group.
+        group: Arc<str>,
+        /// Who leads: a member, or we.
+        leader: Uuid,
+    },
+    /// An election doesn't end: told once for each. It goes on all the same when
+    /// they take part.
+    Undecided {
+        /// In which group.
+        group: Arc<str>,
+        /// The members that keep it from its end: mostly such as know nothing of
+        /// elections.
+        missing: Vec<Uuid>,
+    },
     /// A peer's state changed.
     State {
         /// Who.

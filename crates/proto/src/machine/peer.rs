@@ -22,6 +22,11 @@ pub const STATE_HEADER: &str = "X-ZRE-STATE";
 /// and [`Command::Reply`](crate::Command::Reply).
 pub const REQUEST_HEADER: &str = "X-ZRE-REQUEST";
 
+/// The HELLO header by which our nodes tell that they take part in elections. A
+/// peer that shows it understands [`Command::Elect`](crate::Command::Elect) and
+/// [`Command::Leader`](crate::Command::Leader), as one does that sends them.
+pub const ELECTION_HEADER: &str = "X-ZRE-ELECT";
+
 /// An address that wasn't heard for that long and is heard again is as good as
 /// a new one.
 const LAPSE: Duration = Duration::from_secs(5);
@@ -129,6 +134,8 @@ pub(super) struct Greeted {
     pub(super) shows_state: bool,
     /// Whether it takes requests.
     pub(super) takes_requests: bool,
+    /// Whether it takes part in elections.
+    pub(super) takes_elections: bool,
 }
 
 /// Messages that wait for the mailbox to open.
@@ -469,6 +476,7 @@ impl Greeted {
             .get(STATE_HEADER)
             .map(|value| value.trim().parse::<u8>().map_or(State::Ready, State::from));
         let takes_requests = hello.headers.contains_key(REQUEST_HEADER);
+        let takes_elections = hello.headers.contains_key(ELECTION_HEADER);
         let mut headers = hello.headers;
         headers.retain(|key, _| !key.starts_with(RESERVED_HEADERS));
         if headers.is_empty() {
@@ -486,6 +494,7 @@ impl Greeted {
             state: shown.unwrap_or(State::Ready),
             shows_state: shown.is_some(),
             takes_requests,
+            takes_elections,
         }
     }
 }

@@ -10,6 +10,7 @@ pub(super) enum Timer {
     Announce,
     Departure,
     Sweep,
+    Elections,
     Peer(Uuid),
     Seed(Box<Endpoint>),
 }

@@ -145,8 +145,12 @@ impl Machine {
                     count(&mut self.counters.limited);
                 }
                 if joined {
-                    let group = Arc::from(&*group);
-                    self.event(Event::Join { peer: uuid, group });
+                    let joined = Arc::from(&*group);
+                    self.event(Event::Join {
+                        peer: uuid,
+                        group: joined,
+                    });
+                    self.election_member_came(now, uuid, &group);
                 }
             }
             Command::Leave { group, status } => {
@@ -159,7 +163,11 @@ impl Machine {
                     count(&mut self.counters.status);
                 }
                 if let Some(group) = left {
-                    self.event(Event::Leave { peer: uuid, group });
+                    self.event(Event::Leave {
+                        peer: uuid,
+                        group: group.clone(),
+                    });
+                    self.election_member_went(now, uuid, &group);
                 }
             }
             // RFC 36: "When a node receives a PING command it SHALL reply with
@@ -181,9 +189,11 @@ impl Machine {
                     self.confirm_rest(now, uuid);
                 }
             }
-            // Elections are held among nodes that contest; we don't take part,
-            // and ZRE lets a member stay out.
-            Command::Elect { .. } | Command::Leader { .. } => {}
+            Command::Elect {
+                group,
+                challenger_id,
+            } => self.handle_elect(now, uuid, &group, &challenger_id),
+            Command::Leader { group, leader_id } => self.handle_leader(uuid, &group, &leader_id),
             Command::Hello(_) => self.exit(now, uuid, ExitReason::Sequence),
         }
     }

@@ -74,6 +74,11 @@ pub(crate) fn tell(event: &Event) -> String {
         }
         Event::Pong { peer, round_trip } => format!("pong {} {round_trip:?}", id(peer)),
         Event::Conflict { peer } => format!("conflict {}", id(peer)),
+        Event::Leader { group, leader } => format!("leader {} {group}", id(leader)),
+        Event::Undecided { group, missing } => {
+            let missing: Vec<String> = missing.iter().map(id).collect();
+            format!("undecided {group} {}", missing.join(" "))
+        }
     }
 }
 
@@ -95,7 +100,7 @@ impl Discipline {
             Event::Exit { peer, .. } => {
                 assert!(self.here.remove(peer).is_some(), "{peer} exits unseen");
             }
-            Event::Conflict { .. } => {}
+            Event::Conflict { .. } | Event::Leader { .. } | Event::Undecided { .. } => {}
             Event::Join { peer, group } => {
                 let groups = self.here.get_mut(peer).expect("join before enter");
                 assert!(groups.insert(group.to_string()), "joins {group} twice");

@@ -183,7 +183,7 @@ fn run(steps: Vec<Step>) {
                 bench.drain();
             }
             Step::Join(n) => {
-                let _ = bench.machine.join(&n.to_string());
+                let _ = bench.machine.join(bench.now, &n.to_string());
                 bench.drain();
             }
             Step::Leave(n) => {

@@ -62,7 +62,7 @@ fn our_hello_says_who_and_where_we_are() {
     let mut bench = Bench::with(|config| {
         config.headers.insert("role".into(), "camera".into());
     });
-    bench.machine.join("G").unwrap();
+    bench.machine.join(bench.now, "G").unwrap();
     let mut peer = Peer::new(1);
     bench.meet(&mut peer);
     let Command::Hello(hello) = &bench.sent[0].2 else {

@@ -351,7 +351,7 @@ fn nothing_at_all_comes_after_stopped() {
     bench.hear_beacon(&twin, peer.ip);
     bench.machine.set_state(bench.now, State::Busy);
     bench.machine.handle_resume(bench.now);
-    let _ = bench.machine.join("G");
+    let _ = bench.machine.join(bench.now, "G");
     bench.pause(true);
     bench.pause(false);
     bench.shut_down(secs(1));

@@ -16,6 +16,7 @@ mod net;
 
 mod chaos;
 mod conflict;
+mod election;
 mod floods;
 mod greeting;
 mod leaving;

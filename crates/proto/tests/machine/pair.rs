@@ -55,13 +55,13 @@ fn groups_and_states_are_the_same_on_both_sides_whenever_they_change() {
         let mut net = Net::of(2);
         net.pass(Duration::from_micros(apart * 500));
         net.act(0, |machine, now| {
-            machine.join("A").unwrap();
+            machine.join(now, "A").unwrap();
             machine.set_state(now, State::Busy);
         });
         net.pass(Duration::from_micros(500));
         net.act(0, |machine, now| {
             machine.leave("A");
-            machine.join("B").unwrap();
+            machine.join(now, "B").unwrap();
             machine.set_state(now, State::Other(200));
         });
         net.pass(secs(1));

@@ -14,7 +14,7 @@ fn a_seed_becomes_the_peer_that_answers_with_its_endpoint() {
     assert_eq!(bench.connects.len(), 1);
     assert_eq!(bench.connects[0].1, None, "nobody knows who it is");
     let session = bench.last_session();
-    bench.machine.join("G").unwrap();
+    bench.machine.join(bench.now, "G").unwrap();
     bench.drain();
     assert_eq!(bench.said(session), [&join("G", 1)]);
     bench.greet(&mut peer);

@@ -61,8 +61,8 @@ fn our_own_status_counts_each_join_and_leave_and_wraps() {
     let mut peer = Peer::new(1);
     let session = bench.meet(&mut peer);
     for _ in 0..150 {
-        assert!(bench.machine.join("G").unwrap());
-        assert!(!bench.machine.join("G").unwrap());
+        assert!(bench.machine.join(bench.now, "G").unwrap());
+        assert!(!bench.machine.join(bench.now, "G").unwrap());
         assert!(bench.machine.leave("G"));
         assert!(!bench.machine.leave("G"));
         bench.drain();
@@ -85,14 +85,14 @@ fn a_join_goes_to_whoever_has_our_hello_greeted_back_or_not() {
     let silent = Peer::new(1);
     bench.hear(&silent);
     let session = bench.last_session();
-    bench.machine.join("G").unwrap();
+    bench.machine.join(bench.now, "G").unwrap();
     bench.drain();
     assert_eq!(bench.said(session), [&join("G", 1)]);
     // Whose mailbox isn't open yet reads it in HELLO.
     bench.open = false;
     bench.hear(&Peer::new(2));
     let late = bench.last_session();
-    bench.machine.join("H").unwrap();
+    bench.machine.join(bench.now, "H").unwrap();
     bench.drain();
     bench.mailbox_opens(late);
     let Some((_, 1, Command::Hello(hello))) = bench.sent.last() else {
