@@ -64,6 +64,7 @@ struct Protocol;
 ///         Some(Event::Evasive { .. } | Event::Silent { .. }) => {}
 ///         Some(Event::Responsive { .. } | Event::State { .. }) => {}
 ///         Some(Event::Backpressure { .. } | Event::Discovery { .. }) => {}
+///         Some(Event::Leader { .. } | Event::Undecided { .. }) => {}
 ///         Some(Event::Conflict { .. }) => {}
 ///         _ => {}
 ///     }

@@ -66,6 +66,7 @@ enum Input {
     Wait(u16),
     Join(u8),
     Leave(u8),
+    Contest(u8),
     State(u8),
     Paused(bool),
     Resume,
@@ -85,8 +86,8 @@ enum Said {
     Leave(u8, u8),
     Ping,
     PingOk,
-    Elect(u8),
-    Leader(u8),
+    Elect(u8, u8),
+    Leader(u8, u8),
     Goodbye,
     State(u8),
     Request(u64),
@@ -96,6 +97,14 @@ enum Said {
 /// Somebody of few; 0 is the node itself.
 fn who(number: u8) -> Uuid {
     Uuid::from_u128(u128::from(number % 6) + 1)
+}
+
+/// Of somebody in an election, or nobody's.
+fn name(number: u8) -> String {
+    match number % 8 {
+        7 => "somebody".to_owned(),
+        number => who(number).simple().to_string(),
+    }
 }
 
 fn group(number: u8) -> String {
@@ -161,13 +170,13 @@ impl Said {
             },
             Self::Ping => Command::Ping,
             Self::PingOk => Command::PingOk,
-            Self::Elect(number) => Command::Elect {
+            Self::Elect(number, whom) => Command::Elect {
                 group: group(number).as_str().into(),
-                challenger_id: "0".into(),
+                challenger_id: name(whom).as_str().into(),
             },
-            Self::Leader(number) => Command::Leader {
+            Self::Leader(number, whom) => Command::Leader {
                 group: group(number).as_str().into(),
-                leader_id: "0".into(),
+                leader_id: name(whom).as_str().into(),
             },
             Self::Goodbye => Command::Goodbye,
             Self::State(state) => Command::State(State::from(state)),
@@ -413,7 +422,8 @@ impl World {
                     .handle_connection_closed(now, from.peer, from.connection);
             }
             Input::Wait(time) => self.wait(Duration::from_millis(u64::from(time))),
-            Input::Join(number) => drop(self.machine.join(&group(number))),
+            Input::Join(number) => drop(self.machine.join(self.now, &group(number))),
+            Input::Contest(number) => drop(self.machine.contest(self.now, &group(number))),
             Input::Leave(number) => drop(self.machine.leave(&group(number))),
             Input::State(state) => {
                 let state = State::from(state);

@@ -31,6 +31,10 @@ pub(crate) async fn carry_out(node: &Node, command: Command) -> Result<Report, S
             node.leave(group).await.map_err(plain)?;
             Ok(Report::done())
         }
+        Command::Contest { group } => {
+            node.contest(group).await.map_err(plain)?;
+            Ok(Report::done())
+        }
         Command::Whisper { peer, frames } => {
             let peer = node.peer(&peer).map_err(plain)?;
             node.whisper(&peer, message(frames)).await.map_err(plain)?;

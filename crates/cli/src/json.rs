@@ -19,6 +19,8 @@ pub(crate) enum Command {
     Join { group: String },
     /// Be in it no more.
     Leave { group: String },
+    /// Want to lead a group.
+    Contest { group: String },
     /// To one peer, by UUID or name.
     Whisper { peer: String, frames: Vec<Frame> },
     /// To all peers in a group.

@@ -40,6 +40,7 @@ pub(crate) struct NodeCommand {
 const HELP: &str = r#"Commands, with --json:
   {"cmd":"join","group":"G"}
   {"cmd":"leave","group":"G"}
+  {"cmd":"contest","group":"G"}
   {"cmd":"whisper","peer":"<uuid or name>","frames":["one","two"]}
   {"cmd":"shout","group":"G","frames":["hello",{"base64":"/wD+"}]}
   {"cmd":"state","state":"busy"}
@@ -65,6 +66,8 @@ Events, with --json:
   join, leave (peer, name, group)
   whisper (peer, name, frames), shout (peer, name, group, frames)
   state (peer, name, from, to)
+  leader (group, uuid, name where it is a peer)
+  undecided (group, missing: peer, name)
   evasive, silent, responsive (peer, name), backpressure (peer, name, on)
   conflict (uuid), discovery (up, interface, address, reason)
   peers (peers: peer, name, headers, endpoint, link, state, groups, via,

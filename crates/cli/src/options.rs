@@ -31,6 +31,18 @@ pub(crate) struct Options {
     )]
     groups: Vec<String>,
 
+    /// A group to lead, if no lower UUID wants to; may be repeated
+    ///
+    /// The node isn't in it by this alone. C Zyre takes part in elections, pyre and
+    /// zyre.js don't: with such a member a group has no leader.
+    #[arg(
+        long = "contest",
+        env = "ZRE_CONTEST",
+        value_name = "GROUP",
+        help_heading = "Who"
+    )]
+    contests: Vec<String>,
+
     /// Something that every peer learns when it meets the node; may be repeated
     #[arg(long = "header", env = "ZRE_HEADER", value_name = "KEY=VALUE", value_parser = header, help_heading = "Who")]
     headers: Vec<(String, String)>,
@@ -255,6 +267,9 @@ impl Options {
         }
         for group in &self.groups {
             builder = builder.group(group);
+        }
+        for group in &self.contests {
+            builder = builder.contest(group);
         }
         for (key, value) in &self.headers {
             builder = builder.header(key, value);

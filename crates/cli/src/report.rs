@@ -64,6 +64,18 @@ pub(crate) enum Report {
         name: String,
         on: bool,
     },
+    /// Somebody leads a group: a peer, or the node itself.
+    Leader {
+        group: String,
+        uuid: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
+    /// An election waits for these.
+    Undecided {
+        group: String,
+        missing: Vec<Member>,
+    },
     Conflict {
         uuid: String,
     },
@@ -288,6 +300,15 @@ impl Report {
                     on: *on,
                 }
             }
+            Event::Leader { group, uuid, peer } => Self::Leader {
+                group: group.to_string(),
+                uuid: hex(*uuid),
+                name: peer.as_ref().map(|peer| peer.name().to_owned()),
+            },
+            Event::Undecided { group, missing } => Self::Undecided {
+                group: group.to_string(),
+                missing: missing.iter().map(Member::new).collect(),
+            },
             Event::Conflict { uuid } => Self::Conflict { uuid: hex(*uuid) },
             Event::Discovery {
                 up,

@@ -61,6 +61,15 @@ pub(crate) fn sentence(report: &Report) -> Option<String> {
             true => format!("the queue to {} is full", shown(name)),
             false => format!("the queue to {} has room again", shown(name)),
         },
+        Report::Leader { group, name, .. } => match name {
+            Some(name) => format!("{} leads {}", shown(name), shown(group)),
+            None => format!("this node leads {}", shown(group)),
+        },
+        Report::Undecided { group, missing } => {
+            let names: Vec<_> = missing.iter().map(|member| shown(&member.name)).collect();
+            let (group, names) = (shown(group), names.join(", "));
+            format!("no leader of {group} yet: {names} took no part in the election")
+        }
         Report::Conflict { uuid } => {
             format!("two nodes use the UUID {uuid}: give each its own")
         }

@@ -120,6 +120,24 @@ pub enum Event {
         /// To which state.
         to: State,
     },
+    /// A group that this node is in has a leader, or another one than before:
+    /// the lowest UUID of those who contest ([`Node::contest`](crate::Node::contest)).
+    Leader {
+        /// Which group.
+        group: Arc<str>,
+        /// Who leads it; this node, where that is its own UUID.
+        uuid: Uuid,
+        /// Who, where that isn't this node.
+        peer: Option<Peer>,
+    },
+    /// An election in a group doesn't end, because these members don't take part:
+    /// pyre and zyre.js know nothing of elections. Told once for each election.
+    Undecided {
+        /// Which group.
+        group: Arc<str>,
+        /// Who keeps it from its end.
+        missing: Vec<Peer>,
+    },
     /// Two live nodes use the same UUID: give each its own. Told once.
     Conflict {
         /// The UUID; it may be this node's.
@@ -156,6 +174,7 @@ impl Event {
         let content = match self {
             Self::Whisper { message, .. } | Self::Shout { message, .. } => message.len(),
             Self::Request { message, .. } => message.len().saturating_add(RESPONDER),
+            Self::Undecided { missing, .. } => missing.len().saturating_mul(size_of::<Peer>()),
             _ => 0,
         };
         content.saturating_add(size_of::<Self>())

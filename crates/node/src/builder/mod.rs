@@ -41,6 +41,7 @@ pub struct Builder {
     name: Option<String>,
     headers: BTreeMap<String, String>,
     groups: Vec<String>,
+    contests: Vec<String>,
     state: State,
     interfaces: Option<Interfaces>,
     beacon: bool,
@@ -80,6 +81,7 @@ impl Default for Builder {
             name: None,
             headers: BTreeMap::new(),
             groups: Vec::new(),
+            contests: Vec::new(),
             state: State::Ready,
             interfaces: None,
             beacon: true,
@@ -138,6 +140,13 @@ impl Builder {
     /// Joins a group before the first peer is met.
     pub fn group(mut self, group: impl Into<String>) -> Self {
         self.groups.push(group.into());
+        self
+    }
+
+    /// Wants to lead a group, as [`Node::contest`](crate::Node::contest) says. It
+    /// doesn't join the group.
+    pub fn contest(mut self, group: impl Into<String>) -> Self {
+        self.contests.push(group.into());
         self
     }
 

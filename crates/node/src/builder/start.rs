@@ -120,8 +120,11 @@ impl Builder {
             u64::from(port) ^ self.uuid.as_u64_pair().0,
             clock.now(),
         );
+        for group in &self.contests {
+            machine.contest(clock.now(), group)?;
+        }
         for group in &self.groups {
-            machine.join(group)?;
+            machine.join(clock.now(), group)?;
         }
         machine.set_state(clock.now(), self.state);
         for endpoint in &self.peers {

@@ -150,6 +150,16 @@ impl Driver {
                 self.pings.answer(peer, round_trip);
                 None
             }
+            Happening::Leader { group, leader } => {
+                let peer = self.peer(leader);
+                let uuid = leader;
+                Some(Event::Leader { group, uuid, peer })
+            }
+            Happening::Undecided { group, missing } => {
+                let known = missing.into_iter().filter_map(|uuid| self.peer(uuid));
+                let missing = known.collect();
+                Some(Event::Undecided { group, missing })
+            }
             Happening::Conflict { peer } => Some(Event::Conflict { uuid: peer }),
         };
         if let Some(event) = event {

@@ -17,6 +17,8 @@ use crate::{Peer, Stats};
 pub(crate) enum Request {
     Join(String, oneshot::Sender<Result<bool, LimitError>>),
     Leave(String, oneshot::Sender<bool>),
+    Contest(String, oneshot::Sender<Result<bool, LimitError>>),
+    Leader(String, oneshot::Sender<Option<Uuid>>),
     SetState(State, oneshot::Sender<()>),
     Ping(Peer, PingReply),
     Silences(oneshot::Sender<BTreeMap<Uuid, Duration>>),
@@ -29,7 +31,7 @@ impl Driver {
         let now = self.clock.now();
         match request {
             Request::Join(group, reply) => {
-                let joined = self.machine.join(&group);
+                let joined = self.machine.join(now, &group);
                 if let Ok(true) = joined {
                     self.view.write().own_groups.insert(group.as_str().into());
                 }
@@ -43,6 +45,14 @@ impl Driver {
                 }
                 self.carry_out();
                 let _ = reply.send(left);
+            }
+            Request::Contest(group, reply) => {
+                let contests = self.machine.contest(now, &group);
+                self.carry_out();
+                let _ = reply.send(contests);
+            }
+            Request::Leader(group, reply) => {
+                let _ = reply.send(self.machine.leader(&group));
             }
             Request::Ping(peer, reply) => self.ping(&peer, reply),
             Request::Silences(reply) => {

@@ -1,3 +1,4 @@
+mod election;
 mod ping;
 mod request;
 mod sending;

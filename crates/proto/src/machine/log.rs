@@ -39,6 +39,11 @@ impl Event {
             Self::Evasive { peer: uuid } => debug!(%uuid, "evasive"),
             Self::Silent { peer: uuid } => debug!(%uuid, "silent"),
             Self::Responsive { peer: uuid } => debug!(%uuid, "responsive"),
+            Self::Leader {
+                group,
+                leader: uuid,
+            } => debug!(%uuid, %group, "leader"),
+            Self::Undecided { group, missing } => debug!(%group, ?missing, "undecided"),
             Self::Conflict { peer: uuid } => debug!(%uuid, "conflict"),
             Self::Pong {
                 peer: uuid,

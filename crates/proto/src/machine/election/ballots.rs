@@ -133,7 +133,6 @@ impl Machine {
         );
         self.set_look();
         if news {
-            tracing::debug!(%group, uuid = %leader, "elected");
             self.event(Event::Leader { group, leader });
         }
     }
