@@ -6,11 +6,12 @@
 //! cargo test -p zre-tests --test chaos -- --nocapture
 //! ZRE_CHAOS=long cargo test -p zre-tests --test chaos -- --nocapture
 //! ```
-//! prints a table (`ZRE_CHAOS_FAULT` narrows it down to a line of that name). The
-//! short form takes about a minute, with patience of 1 and 6 s; the long one has
-//! the patience that nodes have by default, faults of up to 60 s, and takes about
-//! seven. Both need root, for network namespaces, python3, for a switch that loses
-//! frames, and libfaketime, for a time of day that can be set.
+//! prints a table (`ZRE_CHAOS_FAULT` narrows it down to lines of that name,
+//! `ZRE_CHAOS_ENGINE` to that link engine). The short form takes less than two
+//! minutes, with patience of 1 and 6 s; the long one has the patience that nodes
+//! have by default, faults of up to 60 s, and takes about seven. Both need root,
+//! for network namespaces, python3, for a switch that loses frames, and
+//! libfaketime, for a time of day that can be set.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -47,9 +48,13 @@ struct Stage {
     dead: BTreeSet<String>,
     port: u16,
     long: bool,
+    engine: Engine,
     /// What the first two hosts take the time of day from.
     clock: Option<Clock>,
 }
+
+/// The name of a link engine.
+type Engine = &'static str;
 
 impl Stage {
     fn start(&self, host: usize, name: &str) -> Bookkeeper {
@@ -57,6 +62,7 @@ impl Stage {
         settings["nodes"] = NODES.into();
         settings["loopback"] = false.into();
         settings["pause_ms"] = 200.into();
+        settings["engine"] = self.engine.into();
         if self.long {
             settings["interval_ms"] = 1000.into();
             settings["evasive_ms"] = 5000.into();
@@ -194,7 +200,7 @@ fn here(book: &Value) -> usize {
         .count()
 }
 
-fn play(fault: Fault, long: bool) -> Result<Tally, String> {
+fn play(fault: Fault, long: bool, engine: Engine) -> Result<Tally, String> {
     let network = Network::of(HOSTS)?;
     let switch = Switch::of(&network, HOSTS)?;
     let mut stage = Stage {
@@ -205,6 +211,7 @@ fn play(fault: Fault, long: bool) -> Result<Tally, String> {
         dead: BTreeSet::new(),
         port: beacon_port(),
         long,
+        engine,
         clock: match fault {
             Fault::Steps(_) => Some(Clock::new()?),
             _ => None,
@@ -226,43 +233,62 @@ fn play(fault: Fault, long: bool) -> Result<Tally, String> {
 /// How many faults are played at a time, each on a network of its own.
 const STAGES: usize = 3;
 
-#[test]
-fn every_message_is_accounted_for() {
-    let long = std::env::var("ZRE_CHAOS").is_ok_and(|form| form == "long");
-    let mut failed = Vec::new();
-    println!(
-        "| fault | sent | delivered | reported | died with the process | lost silently | disorder | refused | exits | s |"
-    );
-    println!("| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
-    let only = std::env::var("ZRE_CHAOS_FAULT").ok();
+/// What the other engine is put through too, in the short form: what breaks
+/// connections in each of the three ways.
+const OTHER: [&str; 3] = ["20 % loss", "partition", "kill -9"];
+
+/// What is played, on which engine.
+fn programme(long: bool) -> Vec<(Engine, &'static str, Fault)> {
+    let set = |key| std::env::var(key).ok();
+    let (engine, only) = (set("ZRE_CHAOS_ENGINE"), set("ZRE_CHAOS_FAULT"));
     let mut all = all(long);
     if let Err(why) = Clock::new() {
         skipped(&format!("clock set: {why}"));
         all.retain(|(_, fault)| !matches!(fault, Fault::Steps(_)));
     }
-    all.retain(|(name, _)| only.as_ref().is_none_or(|only| only == name));
-    for faults in all.chunks(STAGES) {
+    let is_asked_for = |(which, name, _): &(Engine, &str, Fault)| {
+        let everything = engine.as_ref().is_some_and(|engine| engine == which);
+        let usual = engine.is_none() && (*which == "native" || !long && OTHER.contains(name));
+        (everything || usual) && only.as_ref().is_none_or(|only| only == name)
+    };
+    ["native", "zeromq"]
+        .iter()
+        .flat_map(|engine| all.iter().map(|(name, fault)| (*engine, *name, *fault)))
+        .filter(is_asked_for)
+        .collect()
+}
+
+#[test]
+fn every_message_is_accounted_for() {
+    let long = std::env::var("ZRE_CHAOS").is_ok_and(|form| form == "long");
+    let mut failed = Vec::new();
+    println!(
+        "| engine | fault | sent | delivered | reported | died with the process | lost silently | disorder | refused | exits | s |"
+    );
+    println!("| --- | --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |");
+    let programme = programme(long);
+    for faults in programme.chunks(STAGES) {
         let played: Vec<_> = std::thread::scope(|scope| {
-            let play = |fault| {
+            let play = |engine, fault| {
                 let begun = Instant::now();
-                (play(fault, long), begun.elapsed())
+                (play(fault, long, engine), begun.elapsed())
             };
             let stages: Vec<_> = faults
                 .iter()
-                .map(|(name, fault)| ((name, fault), scope.spawn(move || play(*fault))))
+                .map(|it @ (engine, _, fault)| (it, scope.spawn(move || play(engine, *fault))))
                 .collect();
-            let join = |(name, stage): (_, std::thread::ScopedJoinHandle<'_, _>)| {
-                (name, stage.join().unwrap())
+            let join = |(it, stage): (_, std::thread::ScopedJoinHandle<'_, _>)| {
+                (it, stage.join().unwrap())
             };
             stages.into_iter().map(join).collect()
         });
-        for ((name, fault), (tally, took)) in played {
+        for ((engine, name, fault), (tally, took)) in played {
             let tally = match tally {
                 Ok(tally) => tally,
                 Err(why) => skip!("{why}"),
             };
             println!(
-                "| {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+                "| {engine} | {name} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
                 tally.sent,
                 tally.delivered,
                 tally.reported,
@@ -277,7 +303,7 @@ fn every_message_is_accounted_for() {
             // Nobody goes by the time of day.
             let unmoved = !matches!(fault, Fault::Steps(_)) || tally.exits == 0;
             if tally.silent > 0 || tally.disorder > 0 || !unmoved {
-                failed.push((name, tally));
+                failed.push((engine, name, tally));
             }
         }
     }

@@ -207,7 +207,8 @@ impl AddAssign for Tally {
 }
 
 /// Settles the books of nodes against each other. `dead` are those whose
-/// process was killed: what they received is known up to their last book only.
+/// process was killed: what they received is known up to their last book only,
+/// and what waited in their queues went with them.
 /// What nodes say of others that aren't in the books doesn't count.
 ///
 /// For each session, what was accepted and didn't arrive must be within what
@@ -256,7 +257,7 @@ pub fn settle(books: &[Value], dead: &BTreeSet<String>) -> Tally {
             let reported = missing.min(told.unwrap_or(0));
             tally.reported += reported;
             spare += told.unwrap_or(0) - reported;
-            if dead.contains(&to) {
+            if dead.contains(&to) || dead.contains(&from) {
                 tally.taken_along += missing - reported;
                 lost_with_process = u64::MAX;
             } else {
