@@ -29,18 +29,22 @@ pub(crate) fn try_deliver(
     message: &Message,
 ) -> Result<(), SendError> {
     let outlet = peer.outlet();
-    outlet
-        .send_data(header, message.frames())
-        .map_err(|error| match error {
-            TrySendError::Full => {
-                outlet.gauge().press(peer, bytes(header, message));
-                SendError::Full
-            }
-            TrySendError::Closed => SendError::Gone,
-            TrySendError::TooLarge { what, size, limit } => {
-                SendError::TooLarge { what, size, limit }
-            }
-        })
+    let meters = outlet.gauge().meters();
+    match outlet.send_data(header, message.frames()) {
+        Ok(()) => {
+            meters.sent(message);
+            Ok(())
+        }
+        Err(TrySendError::Full) => {
+            meters.refused();
+            outlet.gauge().press(peer, bytes(header, message));
+            Err(SendError::Full)
+        }
+        Err(TrySendError::Closed) => Err(SendError::Gone),
+        Err(TrySendError::TooLarge { what, size, limit }) => {
+            Err(SendError::TooLarge { what, size, limit })
+        }
+    }
 }
 
 /// What a message takes of a queue, as [`Mailbox::writable`] counts it.

@@ -81,6 +81,10 @@ mod exchange;
 pub mod fuzzing;
 mod later;
 mod listen;
+mod meters;
+#[cfg(feature = "metrics")]
+#[doc = include_str!("meters/table.md")]
+pub mod metrics {}
 mod neighbours;
 mod node;
 mod outlet;

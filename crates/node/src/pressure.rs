@@ -4,10 +4,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::Peer;
+use crate::meters::Meters;
 
 /// Where senders say that the queue to a peer was full. One for each session.
 #[derive(Debug)]
 pub(crate) struct Gauge {
+    meters: Meters,
     full: AtomicBool,
     told: mpsc::UnboundedSender<Full>,
 }
@@ -20,6 +22,11 @@ pub(crate) struct Full {
 }
 
 impl Gauge {
+    /// Where it is counted what goes in.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
     /// A message of so many bytes found no room. Only the first since the
     /// queue had room is told, so what is told is bounded by the sessions.
     pub(crate) fn press(&self, peer: &Peer, bytes: usize) {
@@ -40,6 +47,7 @@ impl Gauge {
 /// The driver's side: which queues are full, and when they no longer are.
 #[derive(Debug)]
 pub(crate) struct Pressure {
+    meters: Meters,
     tell: mpsc::UnboundedSender<Full>,
     told: mpsc::UnboundedReceiver<Full>,
     waits: JoinSet<Option<Peer>>,
@@ -50,9 +58,10 @@ pub(crate) struct Pressure {
 impl Pressure {
     /// `queue` is the bound of one queue, in bytes: half of it must be free
     /// again, and what was refused must fit.
-    pub(crate) fn new(queue: usize) -> Self {
+    pub(crate) fn new(queue: usize, meters: Meters) -> Self {
         let (tell, told) = mpsc::unbounded_channel();
         Self {
+            meters,
             tell,
             told,
             waits: JoinSet::new(),
@@ -63,6 +72,7 @@ impl Pressure {
     /// For a new session.
     pub(crate) fn gauge(&self) -> Gauge {
         Gauge {
+            meters: self.meters.clone(),
             full: AtomicBool::new(false),
             told: self.tell.clone(),
         }

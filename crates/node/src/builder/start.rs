@@ -18,6 +18,7 @@ use crate::discovery::dns::{Dns, Resolver};
 use crate::discovery::gossip::{self, Setup};
 use crate::discovery::{self, Eye, Names, Poke};
 use crate::driver::{AutoBusy, Clock, Driver, Parts, identity_of};
+use crate::meters::Meters;
 use crate::node::Node;
 use crate::pressure::Pressure;
 use crate::reach::Reach;
@@ -141,6 +142,7 @@ impl Builder {
         let view = View::new(machine.own_groups().cloned(), endpoint);
         let (events, receiver) = event::channel(self.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
+        let meters = Meters::new(&name);
         let parts = Parts {
             links: links.clone(),
             reach,
@@ -151,7 +153,8 @@ impl Builder {
             gossip: gossip.clone(),
             events,
             view: view.clone(),
-            pressure: Pressure::new(self.link_limits.queue_bytes_per_peer),
+            pressure: Pressure::new(self.link_limits.queue_bytes_per_peer, meters.clone()),
+            meters,
             policy: self.policy,
             busy: AutoBusy::new(self.auto_busy),
         };

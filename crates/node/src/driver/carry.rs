@@ -147,6 +147,7 @@ impl Driver {
                 None
             }
             Happening::Pong { peer, round_trip } => {
+                self.meters.round_trip(round_trip);
                 self.pings.answer(peer, round_trip);
                 None
             }
@@ -163,6 +164,7 @@ impl Driver {
             Happening::Conflict { peer } => Some(Event::Conflict { uuid: peer }),
         };
         if let Some(event) = event {
+            self.meters.told(&event);
             self.events.send(event);
         }
     }

@@ -35,6 +35,7 @@ use crate::Gossip;
 use crate::announcer::Announcer;
 use crate::discovery::{Names, News, Poke};
 use crate::event::EventSender;
+use crate::meters::{Meters, Publisher};
 use crate::neighbours::{self, Neighbours};
 use crate::pressure::Pressure;
 use crate::reach::Reach;
@@ -88,6 +89,8 @@ pub(crate) struct Driver {
     stopped: bool,
     paused: bool,
     pressure: Pressure,
+    meters: Meters,
+    publisher: Publisher,
     /// What happens to an answer that finds no room.
     policy: SendPolicy,
     busy: AutoBusy,
@@ -111,6 +114,7 @@ pub(crate) struct Parts {
     pub(crate) events: EventSender,
     pub(crate) view: Arc<View>,
     pub(crate) pressure: Pressure,
+    pub(crate) meters: Meters,
     pub(crate) policy: SendPolicy,
     pub(crate) busy: AutoBusy,
 }
@@ -128,6 +132,7 @@ impl Driver {
             events,
             view,
             pressure,
+            meters,
             policy,
             busy,
         } = parts;
@@ -157,6 +162,8 @@ impl Driver {
             stopped: false,
             paused: false,
             pressure,
+            publisher: meters.publisher(),
+            meters,
             policy,
             busy,
             stopping: None,
@@ -192,6 +199,9 @@ impl Driver {
                 break;
             }
             self.events.flush();
+            if self.publisher.is_due() {
+                self.publish();
+            }
             if let Some(datagrams) = &datagrams
                 && let Some(listen) = self.neighbours.turn(self.has_strangers())
             {
@@ -351,6 +361,8 @@ impl Drop for Driver {
         {
             announcer.announce(State::Exit);
         }
+        self.entered = 0;
+        self.publish();
         self.view.write().end();
         self.view.exchange.stop();
         self.view.changed();

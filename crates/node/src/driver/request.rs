@@ -80,6 +80,12 @@ impl Driver {
         }
     }
 
+    /// Tells our own figures to whoever gathers them.
+    pub(super) fn publish(&mut self) {
+        let stats = self.stats();
+        self.publisher.publish(&stats);
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
         let (requests, late_replies) = self.view.exchange.counts();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
 use zre_proto::request_header;
 
 use super::Node;
@@ -61,11 +62,15 @@ impl Node {
         }
         let message = message.into();
         let (ticket, answer) = self.shared.view.exchange.open(peer.uuid())?;
+        let asked = Instant::now();
         let exchange = async {
             let mut header = request_header(ticket.id(), 0);
             deliver(&peer, &mut header, &message, self.shared.policy).await?;
             match answer.await {
-                Ok(Some(answer)) => Ok(answer),
+                Ok(Some(answer)) => {
+                    peer.outlet().gauge().meters().answered(asked.elapsed());
+                    Ok(answer)
+                }
                 Ok(None) => Err(RequestError::Unanswered),
                 Err(_) => Err(self.gone().into()),
             }

@@ -1,0 +1,134 @@
+//! What is taken from a node's own figures, and how each is called.
+
+use crate::Stats;
+
+/// Where a figure is found.
+pub(super) type Figure = fn(&Stats) -> u64;
+
+/// A figure of [`Stats`]: its name, what it counts, a label if it has one, and
+/// where it is found.
+pub(super) type Row = (
+    &'static str,
+    &'static str,
+    Option<(&'static str, &'static str)>,
+    Figure,
+);
+
+const fn count(number: usize) -> u64 {
+    number as u64
+}
+
+/// What goes up and down.
+pub(super) const GAUGES: &[Row] = &[
+    (
+        "zre_peers",
+        "peers that have entered and not exited",
+        None,
+        |s| count(s.peers),
+    ),
+    (
+        "zre_known_nodes",
+        "nodes known in any way, peers among them",
+        None,
+        |s| count(s.known),
+    ),
+    (
+        "zre_sessions",
+        "links to peers, open or being opened",
+        None,
+        |s| count(s.sessions),
+    ),
+    ("zre_connections", "links of peers to us", None, |s| {
+        count(s.connections)
+    }),
+    (
+        "zre_queued_bytes",
+        "what waits to be sent, for all peers together",
+        None,
+        |s| count(s.queued_bytes),
+    ),
+    (
+        "zre_event_bytes",
+        "events that the application hasn't read",
+        None,
+        |s| count(s.event_bytes),
+    ),
+    (
+        "zre_open_requests",
+        "requests of ours that wait for their answers",
+        None,
+        |s| count(s.requests),
+    ),
+];
+
+const DROPPED: &str = "zre_dropped_total";
+const WHY_DROPPED: &str = "what was heard and not acted upon, by reason";
+const LINKS: &str = "zre_links_ended_total";
+const WHY_ENDED: &str = "links of peers to us that ended or weren't let in, by reason";
+
+/// What only grows.
+pub(super) const COUNTERS: &[Row] = &[
+    (DROPPED, WHY_DROPPED, Some(("reason", "foreign")), |s| {
+        s.protocol.foreign
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "version")), |s| {
+        s.protocol.version
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "malformed")), |s| {
+        s.protocol.malformed
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "limited")), |s| {
+        s.protocol.limited
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "unknown")), |s| {
+        s.protocol.unknown
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "ungreeted")), |s| {
+        s.protocol.ungreeted
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "gaps")), |s| {
+        s.protocol.gaps
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "refused")), |s| {
+        s.protocol.refused
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "buried")), |s| {
+        s.protocol.buried
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "overflow")), |s| {
+        s.protocol.overflow
+    }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "late_reply")), |s| {
+        s.late_replies
+    }),
+    (
+        "zre_links_opened_total",
+        "links of peers to us that were let in",
+        None,
+        |s| s.links.opened,
+    ),
+    (LINKS, WHY_ENDED, Some(("reason", "closed_by_peer")), |s| {
+        s.links.closed_by_peer
+    }),
+    (LINKS, WHY_ENDED, Some(("reason", "broken")), |s| {
+        s.links.broken
+    }),
+    (
+        LINKS,
+        WHY_ENDED,
+        Some(("reason", "handshake_failed")),
+        |s| s.links.handshakes_failed,
+    ),
+    (LINKS, WHY_ENDED, Some(("reason", "timed_out")), |s| {
+        s.links.timed_out
+    }),
+    (LINKS, WHY_ENDED, Some(("reason", "limited")), |s| {
+        s.links.limited
+    }),
+    (LINKS, WHY_ENDED, Some(("reason", "protocol")), |s| {
+        s.links.protocol
+    }),
+    (LINKS, WHY_ENDED, Some(("reason", "replaced")), |s| {
+        s.links.replaced
+    }),
+];
