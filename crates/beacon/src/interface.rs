@@ -13,6 +13,7 @@ use crate::error::OpenError;
 
 /// An address of a network interface: an interface with three addresses is listed three
 /// times.
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Interface {

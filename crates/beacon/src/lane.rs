@@ -165,6 +165,7 @@ impl Lane {
 }
 
 /// What happened on an address of an interface, for one beacon.
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InterfaceStats {

@@ -39,6 +39,7 @@ pub(crate) struct Counters {
 }
 
 /// What happened since a beacon was opened. Counters only grow.
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {

@@ -38,6 +38,8 @@ use crate::{ExitReason, Interface, Message, Peer, Responder};
 ///     }
 /// }
 /// ```
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -94,6 +96,7 @@ pub enum Event {
         message: Message,
         /// Takes the answer. Where it is dropped, as by a program that expects
         /// no requests, the peer is told at once that there won't be one.
+        #[cfg_attr(feature = "serde", serde(skip))]
         responder: Responder,
     },
     /// A peer was silent and didn't answer a PING either.

@@ -54,6 +54,15 @@
 //! join, state, evasive, exit, and whatever was refused); trace level has every
 //! message.
 //!
+//! # Features
+//!
+//! | feature | what |
+//! | --- | --- |
+//! | `zeromq` (on) | a second link engine, on the `zeromq` crate |
+//! | `dns` | finds nodes by DNS SRV records |
+//! | `metrics` | tells figures through the `metrics` crate |
+//! | `serde` | events, peers and figures by serde; `Message::json` and `Message::parse` |
+//!
 //! # Networks
 //!
 //! By default a node uses every interface that is up. The environment variable
@@ -112,6 +121,8 @@ pub use stats::Stats;
 
 pub use uuid::Uuid;
 pub use zre_beacon::{Broadcast, Interface, Interfaces, Stats as BeaconStats, interfaces};
+#[cfg(feature = "serde")]
+pub use zre_proto::ParseError;
 pub use zre_proto::machine::{Counters as ProtocolCounters, ExitReason, Source};
 pub use zre_proto::{Endpoint, EndpointError, LimitError, Limits, Message, State, StateError};
 pub use zre_session::{Counters as LinkCounters, Engine, IpcDir, Limits as LinkLimits, Link};

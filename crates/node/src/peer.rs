@@ -248,3 +248,21 @@ impl From<&String> for PeerRef {
         text.as_str().into()
     }
 }
+
+/// What it said of itself when it entered, and its state and groups now.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Peer {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut fields = serializer.serialize_struct("Peer", 8)?;
+        fields.serialize_field("uuid", &self.uuid())?;
+        fields.serialize_field("name", self.name())?;
+        fields.serialize_field("headers", &self.headers())?;
+        fields.serialize_field("endpoint", &self.endpoint())?;
+        fields.serialize_field("link", &self.link())?;
+        fields.serialize_field("via", &self.via())?;
+        fields.serialize_field("state", &self.state())?;
+        fields.serialize_field("groups", &self.groups())?;
+        fields.end()
+    }
+}

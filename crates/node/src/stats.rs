@@ -4,6 +4,7 @@ use crate::{BeaconStats, LinkCounters, ProtocolCounters};
 ///
 /// The tables are bounded by [`Limits`](crate::Limits) and
 /// [`LinkLimits`](crate::LinkLimits); the counters only grow.
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Stats {

@@ -1,5 +1,7 @@
 //! What a node tells through the `metrics` crate.
 
+#![allow(clippy::panic, reason = "helpers of tests are tests, too")]
+
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -73,6 +73,8 @@ mod beacon;
 mod command;
 mod endpoint;
 mod header;
+#[cfg(feature = "serde")]
+mod json;
 mod limits;
 pub mod machine;
 mod message;
@@ -88,6 +90,8 @@ pub use header::{
     Header, SEQUENCE_OFFSET, SIGNATURE, VERSION, patch_sequence, reply_header, request_header,
     shout_header, whisper_header,
 };
+#[cfg(feature = "serde")]
+pub use json::ParseError;
 pub use limits::{LimitError, Limits};
 pub use machine::Machine;
 pub use message::Message;

@@ -4,6 +4,7 @@ use crate::CloseReason;
 
 /// How many connections an inbox has let in, and what became of them and of
 /// those that it didn't let in. Numbers only grow.
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

@@ -11,6 +11,8 @@ use crate::budget::Budget;
 use crate::{Closed, Limits, TrySendError};
 
 /// What carries a connection.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Link {

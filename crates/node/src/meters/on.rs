@@ -35,7 +35,7 @@ pub(crate) struct Publisher {
     meters: Meters,
     gauges: Vec<(Gauge, Figure)>,
     counters: Vec<(Counter, Figure)>,
-    next: Instant,
+    last: Option<Instant>,
 }
 
 impl Meters {
@@ -107,14 +107,14 @@ impl Meters {
             meters: self.clone(),
             gauges: gauges.collect(),
             counters: counters.collect(),
-            next: Instant::now(),
+            last: None,
         }
     }
 }
 
 impl Publisher {
     pub(crate) fn is_due(&self) -> bool {
-        Instant::now() >= self.next
+        self.last.is_none_or(|last| last.elapsed() >= INTERVAL)
     }
 
     #[allow(
@@ -122,7 +122,7 @@ impl Publisher {
         reason = "gauges are floating point; beyond 2^53 a count needn't be exact"
     )]
     pub(crate) fn publish(&mut self, stats: &Stats) {
-        self.next = Instant::now() + INTERVAL;
+        self.last = Some(Instant::now());
         for (gauge, figure) in &self.gauges {
             gauge.set(figure(stats) as f64);
         }

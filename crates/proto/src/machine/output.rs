@@ -220,6 +220,8 @@ pub struct PeerInfo {
 }
 
 /// Why a peer is gone.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ExitReason {
@@ -251,6 +253,8 @@ impl fmt::Display for ExitReason {
 }
 
 /// How a peer became known, in the order in which addresses are tried.
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Source {
@@ -347,6 +351,7 @@ pub(super) fn count(counter: &mut u64) {
 }
 
 /// What was heard and not acted upon, by reason. Only ever grows.
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
