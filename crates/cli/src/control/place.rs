@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::ControlError;
 
@@ -33,9 +34,7 @@ impl Place {
         };
         // Two that start at once take turns. Where the directory can't be
         // locked, the second still sees the first, a moment later.
-        let lock = File::open(directory)
-            .ok()
-            .filter(|file| file.lock().is_ok());
+        let lock = lock(directory);
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(refused(error)),
@@ -65,6 +64,19 @@ impl Drop for Place {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Locks a directory, unless somebody else keeps it locked for long.
+fn lock(directory: &Path) -> Option<File> {
+    let file = File::open(directory).ok()?;
+    for _ in 0..50 {
+        match file.try_lock() {
+            Ok(()) => return Some(file),
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(10)),
+            Err(fs::TryLockError::Error(_)) => return None,
+        }
+    }
+    None
 }
 
 fn identity(file: &Metadata) -> (u64, u64) {

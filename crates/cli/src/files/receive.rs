@@ -1,13 +1,11 @@
 //! `zre receive`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
-use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use zre::{Builder, Event, Events, Node, Peer};
@@ -16,12 +14,11 @@ use super::amount;
 use super::name::safe;
 use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
 use super::progress::Bars;
-use super::store::{Opened, Store};
+use super::writer::{Job, Report, Told, What, report};
 use crate::json;
 use crate::options::Options;
 use crate::output::Output;
 use crate::program::Failure;
-use crate::report::hex;
 use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::size;
@@ -32,12 +29,6 @@ const TRANSFERS: usize = 8;
 /// How many pieces may wait for the disk: somewhat more than honest senders let
 /// be on their way.
 const PIECES: usize = 2 * WINDOW as usize / CHUNK;
-
-/// How long a sender may send nothing: others want its place.
-const IDLE: Duration = Duration::from_secs(60);
-
-/// How many bytes are written until the sender is told.
-const TELL_AFTER: u64 = WINDOW / 8;
 
 /// Receive files from peers that run `zre send-file`.
 ///
@@ -93,36 +84,6 @@ Example, in two terminals:
   zre receive --name bob --dir incoming
   zre send-file bob photo.jpg"#;
 
-/// What happens, as scripts get it.
-#[derive(Debug, Serialize)]
-struct Report {
-    #[serde(flatten)]
-    what: What,
-    peer: String,
-    name: String,
-    file: String,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-enum What {
-    Receiving {
-        size: u64,
-        offset: u64,
-    },
-    Received {
-        path: String,
-        size: u64,
-        sha256: String,
-    },
-    Refused {
-        why: String,
-    },
-    Broken {
-        offset: u64,
-    },
-}
-
 pub(crate) async fn receive(
     command: ReceiveCommand,
     builder: Builder,
@@ -173,13 +134,6 @@ struct Incoming {
     pieces: Option<mpsc::Sender<(u64, Bytes)>>,
     /// Ends when that thread has let go of the file.
     done: oneshot::Receiver<()>,
-}
-
-/// What a thread that writes has to say.
-struct Told {
-    id: Id,
-    number: u64,
-    report: Report,
 }
 
 impl<'a> Receiver<'a> {
@@ -352,130 +306,5 @@ impl<'a> Receiver<'a> {
             }
         };
         lines.extend_from_slice(line.as_bytes());
-    }
-}
-
-fn report(peer: &Peer, file: &str, what: What) -> Report {
-    Report {
-        what,
-        peer: hex(peer.uuid()),
-        name: peer.name().to_owned(),
-        file: file.to_owned(),
-    }
-}
-
-/// The writing of one file, on a thread of its own: disks may be slow.
-struct Job {
-    node: Node,
-    peer: Peer,
-    directory: PathBuf,
-    file: String,
-    id: Id,
-    size: u64,
-    overwrite: bool,
-    number: u64,
-    pieces: mpsc::Receiver<(u64, Bytes)>,
-    reports: mpsc::UnboundedSender<Told>,
-    bars: Bars,
-    /// Dropped with the rest.
-    _over: oneshot::Sender<()>,
-}
-
-impl Job {
-    fn run(mut self, handle: &Handle) {
-        let what = match self.take(handle) {
-            Ok(what) => what,
-            Err(why) => {
-                let id = self.id.clone();
-                let refusal = Packet::Refuse {
-                    id,
-                    why: why.clone(),
-                };
-                self.say(handle, &refusal);
-                What::Refused { why }
-            }
-        };
-        self.tell(what);
-    }
-
-    /// # Errors
-    /// Why the file isn't taken, or not any more.
-    fn take(&mut self, handle: &Handle) -> Result<What, String> {
-        let id = self.id.clone();
-        let opened = Store::open(
-            &self.directory,
-            &self.file,
-            id.clone(),
-            self.size,
-            self.overwrite,
-        );
-        let mut store = match opened.map_err(|error| error.to_string())? {
-            Opened::Begun(store) => store,
-            Opened::Complete => {
-                let path = self.directory.join(&self.file);
-                self.say(handle, &Packet::Done { id });
-                return Ok(self.received(&path));
-            }
-        };
-        let offset = store.written();
-        let size = self.size;
-        self.tell(What::Receiving { size, offset });
-        let accept = Packet::Accept {
-            id: id.clone(),
-            offset,
-        };
-        self.say(handle, &accept);
-        let bar = self.bars.bytes(&self.file, self.size);
-        let mut told = offset;
-        while !store.is_complete() {
-            bar.set_position(store.written());
-            let piece = handle.block_on(tokio::time::timeout(IDLE, self.pieces.recv()));
-            let Ok(piece) = piece else {
-                bar.finish_and_clear();
-                return Err(format!("nothing came for {IDLE:?}"));
-            };
-            let Some((offset, bytes)) = piece else {
-                bar.finish_and_clear();
-                return Ok(What::Broken {
-                    offset: store.written(),
-                });
-            };
-            let fits = store.append(offset, &bytes);
-            if !fits.map_err(|error| error.to_string())? {
-                return Err("something is missing, or came twice".into());
-            }
-            let offset = store.written();
-            if offset - told >= TELL_AFTER {
-                told = offset;
-                let id = id.clone();
-                self.say(handle, &Packet::Ack { id, offset });
-            }
-        }
-        bar.finish_and_clear();
-        let path = store.finish().map_err(|error| error.to_string())?;
-        self.say(handle, &Packet::Done { id });
-        Ok(self.received(&path))
-    }
-
-    fn received(&self, path: &Path) -> What {
-        What::Received {
-            path: path.to_string_lossy().into_owned(),
-            size: self.size,
-            sha256: self.id.as_str().to_owned(),
-        }
-    }
-
-    /// A sender that is gone doesn't hear it; its exit ends this as well.
-    fn say(&self, handle: &Handle, packet: &Packet) {
-        let said = self.node.whisper(&self.peer, packet.message());
-        let _ = handle.block_on(said);
-    }
-
-    fn tell(&self, what: What) {
-        let _ = self.reports.send(Told {
-            id: self.id.clone(),
-            number: self.number,
-            report: report(&self.peer, &self.file, what),
-        });
     }
 }

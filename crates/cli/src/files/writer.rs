@@ -1,0 +1,183 @@
+//! The writing of one file that comes in.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use zre::{Node, Peer};
+
+use super::packet::{Id, Packet, WINDOW};
+use super::progress::Bars;
+use super::store::{Opened, Store};
+use crate::report::hex;
+
+/// How long a sender may send nothing: others want its place.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// How many bytes are written until the sender is told.
+const TELL_AFTER: u64 = WINDOW / 8;
+
+/// What happens, as scripts get it.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    #[serde(flatten)]
+    pub(super) what: What,
+    pub(super) peer: String,
+    pub(super) name: String,
+    pub(super) file: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub(super) enum What {
+    Receiving {
+        size: u64,
+        offset: u64,
+    },
+    Received {
+        path: String,
+        size: u64,
+        sha256: String,
+    },
+    Refused {
+        why: String,
+    },
+    Broken {
+        offset: u64,
+    },
+}
+
+/// What a thread that writes has to say.
+pub(super) struct Told {
+    pub(super) id: Id,
+    pub(super) number: u64,
+    pub(super) report: Report,
+}
+
+pub(super) fn report(peer: &Peer, file: &str, what: What) -> Report {
+    Report {
+        what,
+        peer: hex(peer.uuid()),
+        name: peer.name().to_owned(),
+        file: file.to_owned(),
+    }
+}
+
+/// The writing of one file, on a thread of its own: disks may be slow.
+pub(super) struct Job {
+    pub(super) node: Node,
+    pub(super) peer: Peer,
+    pub(super) directory: PathBuf,
+    pub(super) file: String,
+    pub(super) id: Id,
+    pub(super) size: u64,
+    pub(super) overwrite: bool,
+    pub(super) number: u64,
+    pub(super) pieces: mpsc::Receiver<(u64, Bytes)>,
+    pub(super) reports: mpsc::UnboundedSender<Told>,
+    pub(super) bars: Bars,
+    /// Dropped with the rest.
+    pub(super) _over: oneshot::Sender<()>,
+}
+
+impl Job {
+    pub(super) fn run(mut self, handle: &Handle) {
+        let what = match self.take(handle) {
+            Ok(what) => what,
+            Err(why) => {
+                let id = self.id.clone();
+                let refusal = Packet::Refuse {
+                    id,
+                    why: why.clone(),
+                };
+                self.say(handle, &refusal);
+                What::Refused { why }
+            }
+        };
+        self.tell(what);
+    }
+
+    /// # Errors
+    /// Why the file isn't taken, or not any more.
+    fn take(&mut self, handle: &Handle) -> Result<What, String> {
+        let id = self.id.clone();
+        let opened = Store::open(
+            &self.directory,
+            &self.file,
+            id.clone(),
+            self.size,
+            self.overwrite,
+        );
+        let mut store = match opened.map_err(|error| error.to_string())? {
+            Opened::Begun(store) => store,
+            Opened::Complete => {
+                let path = self.directory.join(&self.file);
+                self.say(handle, &Packet::Done { id });
+                return Ok(self.received(&path));
+            }
+        };
+        let offset = store.written();
+        let size = self.size;
+        self.tell(What::Receiving { size, offset });
+        let accept = Packet::Accept {
+            id: id.clone(),
+            offset,
+        };
+        self.say(handle, &accept);
+        let bar = self.bars.bytes(&self.file, self.size);
+        let mut told = offset;
+        while !store.is_complete() {
+            bar.set_position(store.written());
+            let piece = handle.block_on(tokio::time::timeout(IDLE, self.pieces.recv()));
+            let Ok(piece) = piece else {
+                bar.finish_and_clear();
+                return Err(format!("nothing came for {IDLE:?}"));
+            };
+            let Some((offset, bytes)) = piece else {
+                bar.finish_and_clear();
+                return Ok(What::Broken {
+                    offset: store.written(),
+                });
+            };
+            let fits = store.append(offset, &bytes);
+            if !fits.map_err(|error| error.to_string())? {
+                return Err("something is missing, or came twice".into());
+            }
+            let offset = store.written();
+            if offset - told >= TELL_AFTER {
+                told = offset;
+                let id = id.clone();
+                self.say(handle, &Packet::Ack { id, offset });
+            }
+        }
+        bar.finish_and_clear();
+        let path = store.finish().map_err(|error| error.to_string())?;
+        self.say(handle, &Packet::Done { id });
+        Ok(self.received(&path))
+    }
+
+    fn received(&self, path: &Path) -> What {
+        What::Received {
+            path: path.to_string_lossy().into_owned(),
+            size: self.size,
+            sha256: self.id.as_str().to_owned(),
+        }
+    }
+
+    /// A sender that is gone doesn't hear it; its exit ends this as well.
+    fn say(&self, handle: &Handle, packet: &Packet) {
+        let said = self.node.whisper(&self.peer, packet.message());
+        let _ = handle.block_on(said);
+    }
+
+    fn tell(&self, what: What) {
+        let _ = self.reports.send(Told {
+            id: self.id.clone(),
+            number: self.number,
+            report: report(&self.peer, &self.file, what),
+        });
+    }
+}
