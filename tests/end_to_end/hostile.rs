@@ -24,6 +24,40 @@ const MIB: usize = 1 << 20;
 /// follows.
 const MEMORY: usize = 160 * MIB;
 
+/// Each attack, on each engine.
+macro_rules! attacks {
+    ($($attack:ident)*) => {
+        mod native {
+            $(#[test]
+            fn $attack() {
+                let _turn = zre_tests::together();
+                super::$attack(super::Scene::set("native"));
+            })*
+        }
+
+        mod zeromq {
+            $(#[test]
+            fn $attack() {
+                let _turn = zre_tests::together();
+                super::$attack(super::Scene::set("zeromq"));
+            })*
+        }
+    };
+}
+
+attacks! {
+    floods_of_hellos
+    somebody_elses_uuid
+    our_own_uuid_and_endpoint
+    more_groups_than_a_peer_may_have
+    headers_of_ten_megabytes
+    half_a_message
+    lies_in_status_and_sequence
+    somebody_elses_exit
+    beacons_of_nobody
+    an_exit_from_its_own_address
+}
+
 struct Scene {
     victim: Bookkeeper,
     healthy: Bookkeeper,
@@ -34,11 +68,13 @@ struct Scene {
 
 impl Scene {
     /// A victim, and a healthy peer that sends to it all the time.
-    fn set() -> Self {
+    fn set(engine: &str) -> Self {
         let beacons = beacon_port();
         let start = |name: &str| {
             let program = env!("CARGO_BIN_EXE_bookkeeper");
-            Bookkeeper::start(program, None, &settings(name, beacons))
+            let mut settings = settings(name, beacons);
+            settings["engine"] = engine.into();
+            Bookkeeper::start(program, None, &settings)
         };
         let victim = start("victim");
         let mut healthy = start("healthy");
@@ -130,10 +166,7 @@ fn run<T>(story: impl Future<Output = T>) -> T {
 
 /// Ten thousand greetings from one, and greetings of five hundred that can't be
 /// dialled.
-#[test]
-fn floods_of_hellos() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn floods_of_hellos(mut scene: Scene) {
     run(async {
         let mut stranger = Stranger::new(Uuid::new_v4(), scene.inbox).await;
         for _ in 0..10_000 {
@@ -163,10 +196,7 @@ fn floods_of_hellos() {
 
 /// Somebody calls itself by the healthy peer's UUID: it is served on, whoever
 /// the victim holds the UUID to be.
-#[test]
-fn somebody_elses_uuid() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn somebody_elses_uuid(mut scene: Scene) {
     let taken = Scene::uuid(&scene.healthy);
     run(async {
         let mut impostors = Vec::new();
@@ -189,10 +219,7 @@ fn somebody_elses_uuid() {
 
 /// Somebody calls itself by our UUID, by our endpoint, or by both, and beacons
 /// so.
-#[test]
-fn our_own_uuid_and_endpoint() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn our_own_uuid_and_endpoint(mut scene: Scene) {
     let ours = Scene::uuid(&scene.victim);
     let inbox = scene.inbox;
     run(async {
@@ -227,10 +254,7 @@ fn our_own_uuid_and_endpoint() {
 }
 
 /// A hundred thousand groups.
-#[test]
-fn more_groups_than_a_peer_may_have() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn more_groups_than_a_peer_may_have(mut scene: Scene) {
     run(async {
         let mut stranger = Stranger::new(Uuid::new_v4(), scene.inbox).await;
         stranger.greet().await;
@@ -256,10 +280,7 @@ fn more_groups_than_a_peer_may_have() {
 }
 
 /// Headers of 10 MB, in a greeting and in the middle of a session.
-#[test]
-fn headers_of_ten_megabytes() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn headers_of_ten_megabytes(mut scene: Scene) {
     run(async {
         for known in [false, true] {
             let mut stranger = Stranger::new(Uuid::new_v4(), scene.inbox).await;
@@ -277,11 +298,11 @@ fn headers_of_ten_megabytes() {
 }
 
 /// A thousand connections that say nothing: the oldest give way, the others
-/// are ended when their time is up.
+/// are ended when their time is up. The zeromq engine has no bound for them.
 #[test]
 fn a_thousand_silent_connections() {
     let _turn = together();
-    let mut scene = Scene::set();
+    let mut scene = Scene::set("native");
     let silent: Vec<TcpStream> = (0..1000)
         .map(|_| TcpStream::connect(("127.0.0.1", scene.inbox)).unwrap())
         .collect();
@@ -293,10 +314,7 @@ fn a_thousand_silent_connections() {
 }
 
 /// A greeted peer that sends half a message, waits, and goes.
-#[test]
-fn half_a_message() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn half_a_message(mut scene: Scene) {
     let mut halves: Vec<TcpStream> = (0..10)
         .map(|_| {
             let mut stream = TcpStream::connect(("127.0.0.1", scene.inbox)).unwrap();
@@ -335,10 +353,7 @@ fn opening(uuid: Uuid) -> Vec<u8> {
 }
 
 /// A status that isn't true is counted, a sequence that isn't ends the session.
-#[test]
-fn lies_in_status_and_sequence() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn lies_in_status_and_sequence(mut scene: Scene) {
     run(async {
         let mut liar = Stranger::new(Uuid::new_v4(), scene.inbox).await;
         liar.greet().await;
@@ -375,10 +390,7 @@ fn lies_in_status_and_sequence() {
 
 /// EXIT beacons of the healthy peer from where it never was, and of ten
 /// thousand that nobody knows.
-#[test]
-fn somebody_elses_exit() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn somebody_elses_exit(mut scene: Scene) {
     let uuid = Scene::uuid(&scene.healthy);
     let port = scene.healthy.ports[0];
     for _ in 0..20 {
@@ -406,10 +418,7 @@ fn somebody_elses_exit() {
 
 /// Beacons of ten thousand nodes that aren't there: as many are remembered as
 /// may be, and none is met.
-#[test]
-fn beacons_of_nobody() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn beacons_of_nobody(mut scene: Scene) {
     scene.beacons(
         [127, 0, 0, 1],
         (0..10_000).map(|_| Beacon::Classic {
@@ -428,10 +437,7 @@ fn beacons_of_nobody() {
 /// An EXIT beacon that bears the healthy peer's own address, as only its own
 /// host or somebody on the path can forge it: it is believed, and the peer is
 /// back by itself.
-#[test]
-fn an_exit_from_its_own_address() {
-    let _turn = together();
-    let mut scene = Scene::set();
+fn an_exit_from_its_own_address(mut scene: Scene) {
     let (uuid, port) = (Scene::uuid(&scene.healthy), scene.healthy.ports[0]);
     let forged = Beacon::State {
         uuid,
