@@ -178,6 +178,11 @@ impl Block<'_> {
             .expect("a split has a first part")
     }
 
+    /// Whether it is run as it stands, in a shell.
+    pub(crate) fn is_run(&self) -> bool {
+        self.info.split_whitespace().any(|word| word == "run")
+    }
+
     /// For a message: the document and the line of the fence.
     pub(crate) fn place(&self) -> String {
         format!("{}:{}", self.document, self.number)

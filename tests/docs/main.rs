@@ -73,7 +73,7 @@ fn every_command_is_one_that_there_is() {
     let mut checked = 0;
     for document in all() {
         for block in document.blocks() {
-            if !matches!(block.language(), "sh" | "console") {
+            if !matches!(block.language(), "sh" | "console") || block.is_run() {
                 continue;
             }
             match shell::commands(&block.script()) {
@@ -98,7 +98,7 @@ fn what_is_to_be_run_runs() {
     let mut problems = Vec::new();
     for document in all() {
         for block in document.blocks() {
-            if block.info.split_whitespace().any(|word| word == "run")
+            if block.is_run()
                 && let Err(problem) = shell::run(&block.script())
             {
                 problems.push(format!("{}: {problem}", block.place()));

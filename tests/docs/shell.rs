@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tempfile::TempDir;
-use zre_tests::zre;
+use zre_tests::{beacon_port, zre};
 
 /// Commands that documents give.
 const NAMES: [&str; 12] = [
@@ -16,7 +18,7 @@ const NAMES: [&str; 12] = [
     "jq",
 ];
 
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// The commands that bash finds in a script, in the order in which it runs them.
 /// None of them is run: each is an impostor that notes its arguments.
@@ -78,7 +80,9 @@ pub(crate) fn run(script: &str) -> Result<(), String> {
     }
     command
         .env("PATH", path.expect("a path without colons"))
-        .env("ZRE_INTERFACE", "lo");
+        .env("ZRE_INTERFACE", "lo")
+        // Apart from other nodes on this host.
+        .env("ZRE_PORT", beacon_port().to_string());
     run_script(command, script, stage.path())
 }
 
@@ -86,13 +90,17 @@ fn bash() -> &'static str {
     "/bin/bash"
 }
 
-/// It must succeed, as a whole and in each of its commands, within a minute.
+/// It must succeed, as a whole and in each of its commands, within two minutes.
+/// Where it doesn't, whatever it has started ends with it.
 fn run_script(mut command: Command, script: &str, directory: &Path) -> Result<(), String> {
     let complaints = directory.join("complaints");
     let errors = fs::File::create(&complaints).expect("a file");
     let mut child = command
-        .args(["-euo", "pipefail", "-c", script])
+        .args(["-euo", "pipefail"])
+        // So that a failure shows how far it got.
+        .args(["-x", "-c", script])
         .current_dir(directory)
+        .process_group(0)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(errors)
@@ -103,9 +111,12 @@ fn run_script(mut command: Command, script: &str, directory: &Path) -> Result<()
         let complaint = || fs::read_to_string(&complaints).unwrap_or_default();
         match child.try_wait().expect("its exit code") {
             Some(status) if status.success() => return Ok(()),
-            Some(status) => return Err(format!("{status}: {}", complaint())),
+            Some(status) => {
+                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+                return Err(format!("{status}: {}", complaint()));
+            }
             None if Instant::now() > until => {
-                let _ = child.kill();
+                let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
                 let _ = child.wait();
                 return Err(format!("it goes on: {}", complaint()));
             }
