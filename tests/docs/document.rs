@@ -12,7 +12,10 @@ pub(crate) fn repository() -> &'static Path {
 pub(crate) fn all() -> Vec<Document> {
     let mut found = Vec::new();
     walk(repository(), &mut |path| {
-        if path.extension().is_some_and(|extension| extension == "md") {
+        // What lies beside sources is a part of their documentation, which rustdoc
+        // checks.
+        let fragment = path.components().any(|part| part.as_os_str() == "src");
+        if !fragment && path.extension().is_some_and(|extension| extension == "md") {
             found.push(path.to_path_buf());
         }
     });
