@@ -202,14 +202,22 @@ impl World {
             return;
         };
         let (dialler, session) = (link.dialler, link.session);
+        let (target, listener) = (link.target, link.listener);
         if !link.mailbox {
             return;
         }
         match item {
             Item::Accepted => {
                 link.up = true;
+                let names = self.options.names && target < self.first_legacy();
+                let reached = listener.filter(|_| names).and_then(|id| {
+                    let host = self.hosts.get(id.host)?;
+                    let process = host.process.as_ref().filter(|it| it.id == id)?;
+                    Some(process.brain.uuid())
+                });
                 let up = Up {
                     local: Some(host::ip(dialler.host)),
+                    peer: reached,
                     ..Up::default()
                 };
                 self.call(dialler.host, |machine, now| {

@@ -169,12 +169,12 @@ impl World {
     fn transmit(&mut self, host: usize, number: usize, command: &Command, sequence: u16) {
         *self.report.messages.entry(command.name()).or_insert(0) += 1;
         self.trace(3, host, u64::from(sequence));
+        let first_legacy = self.first_legacy();
         let frames = command.encode(sequence);
         let Some(link) = self.links.get_mut(number) else {
             return;
         };
         let short = numbering(&link.outgoing, |outgoing| outgoing.skips_65535());
-        let first_legacy = self.options.hosts - self.options.legacy.min(self.options.hosts);
         let knows_state = link.target < first_legacy;
         let seen = if host < first_legacy {
             link.wire.see(&frames, short, knows_state)
@@ -239,7 +239,7 @@ impl World {
             uuid,
             port: if leaving { 0 } else { port },
         };
-        let first_legacy = self.options.hosts - self.options.legacy.min(self.options.hosts);
+        let first_legacy = self.first_legacy();
         let forms = [(true, shown), (false, classic)]
             .into_iter()
             .filter(|(multicast, _)| host < first_legacy || !multicast)

@@ -62,6 +62,9 @@ struct Arguments {
     /// Those wrap 65534 to 0, as pyre does.
     #[arg(long)]
     short_wrap: bool,
+    /// A handshake tells a dialler whom it has reached.
+    #[arg(long)]
+    names: bool,
     /// No beacons: nodes meet only by `found`.
     #[arg(long)]
     no_beacons: bool,
@@ -98,6 +101,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     options.stagger = Duration::from_millis(arguments.stagger_ms);
     options.dials = arguments.dials;
+    options.names = arguments.names;
     options.beacons = !arguments.no_beacons;
     options.legacy = arguments.legacy;
     options.short_wrap = arguments.short_wrap;

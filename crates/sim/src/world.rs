@@ -40,6 +40,9 @@ pub struct Options {
     /// How many peers a node dials at a time, as
     /// [`Limits::dials`](zre_proto::Limits::dials).
     pub dials: usize,
+    /// Whether a dialler learns from the handshake whom it has reached, as it
+    /// does between nodes of our own link engine.
+    pub names: bool,
     /// What is done to them.
     pub script: Script,
     /// Whether [`World::log`] is kept.
@@ -57,6 +60,7 @@ impl Options {
             beacons: true,
             legacy: 0,
             short_wrap: false,
+            names: false,
             dials: zre_proto::Limits::default().dials,
             script: Script::default(),
             log: false,
@@ -85,7 +89,7 @@ impl fmt::Display for Violation {
         writeln!(
             f,
             "again with: zre-sim --nodes {} --seed {} --loss {} --duplicate {} --late {} \
-             --stagger-ms {} --dials {} --legacy {}{}{} --length-ms {}{} --script FILE, where FILE has",
+             --stagger-ms {} --dials {} --legacy {}{}{}{} --length-ms {}{} --script FILE, where FILE has",
             options.hosts,
             options.seed,
             weather.loss,
@@ -99,6 +103,7 @@ impl fmt::Display for Violation {
             } else {
                 ""
             },
+            if options.names { " --names" } else { "" },
             if options.beacons { "" } else { " --no-beacons" },
             self.at.as_millis(),
             if self.settled { " --check" } else { "" },
@@ -265,6 +270,11 @@ impl World {
             settled,
             options: Box::new(self.options.clone()),
         }
+    }
+
+    /// The number of the first host that isn't ours.
+    pub(crate) fn first_legacy(&self) -> usize {
+        self.options.hosts.saturating_sub(self.options.legacy)
     }
 
     /// The first wrong thing is the one that is told.

@@ -24,6 +24,7 @@ fn options(seed: u64, length: Duration) -> Options {
         options.legacy = random.usize(1..options.hosts);
         options.short_wrap = random.bool();
     }
+    options.names = random.bool();
     // In every fourth, nodes dial one after another.
     if seed % 4 == 1 {
         options.dials = random.usize(1..=2);
