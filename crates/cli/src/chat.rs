@@ -31,6 +31,10 @@ const COMPANY: Duration = Duration::from_secs(2);
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ChatCommand {
+    /// Speak JSON lines, as `zre node --json` does, in the group
+    #[arg(long)]
+    pub(crate) json: bool,
+
     #[command(flatten)]
     pub(crate) options: Options,
 }

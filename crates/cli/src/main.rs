@@ -177,6 +177,10 @@ impl Subcommands {
             Self::Chat(mut command) => {
                 command.options.default_group("chat");
                 let builder = builder(&command.options);
+                if command.json {
+                    // The same people, for a script: there is nothing to add.
+                    return node::node(true, builder, None).await;
+                }
                 chat::chat(command.options.groups(), builder).await
             }
             Self::Node(command) => node::node(command.json, builder(&command.options), path).await,

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Command};
 use clap_complete::Shell;
+use serde::Serialize;
 
+use crate::json;
 use crate::program::Failure;
 use crate::visit::print;
 
@@ -14,6 +16,10 @@ use crate::visit::print;
 pub(crate) struct CompletionsCommand {
     /// The shell
     shell: Shell,
+
+    /// Write it as a JSON line: {"event":"completions","shell":..,"text":..}
+    #[arg(long)]
+    json: bool,
 }
 
 const COMPLETIONS_HELP: &str = "\
@@ -28,6 +34,18 @@ Examples:
 pub(crate) struct ManCommand {
     /// The subcommand
     subcommand: Option<String>,
+
+    /// Write it as a JSON line: {"event":"man","page":..,"text":..}
+    #[arg(long)]
+    json: bool,
+}
+
+/// What was written for others to read, as scripts get it.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Report {
+    Completions { shell: String, text: String },
+    Man { page: String, text: String },
 }
 
 const MAN_HELP: &str = "\
@@ -41,6 +59,14 @@ pub(crate) async fn completions(
 ) -> Result<ExitCode, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut program, "zre", &mut script);
+    if command.json {
+        let report = Report::Completions {
+            shell: command.shell.to_string(),
+            text: String::from_utf8_lossy(&script).into_owned(),
+        };
+        script.clear();
+        json::line(&report, &mut script);
+    }
     print(script).await
 }
 
@@ -58,9 +84,18 @@ pub(crate) async fn man(command: ManCommand, mut program: Command) -> Result<Exi
         }
     };
     let mut text = Vec::new();
+    let name = page.get_display_name().unwrap_or("zre").to_owned();
     clap_mangen::Man::new(page)
         .source(concat!("zre ", env!("CARGO_PKG_VERSION")))
         .render(&mut text)
         .map_err(Failure::System)?;
+    if command.json {
+        let report = Report::Man {
+            page: name,
+            text: String::from_utf8_lossy(&text).into_owned(),
+        };
+        text.clear();
+        json::line(&report, &mut text);
+    }
     print(text).await
 }

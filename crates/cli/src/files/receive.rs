@@ -38,6 +38,9 @@ const PIECES: usize = 2 * WINDOW as usize / CHUNK;
 /// and what is there of it isn't sent again. Names are stripped of directories
 /// and of what could do harm. A file that exists is never overwritten, unless
 /// --overwrite says so.
+///
+/// Anybody on the network may send: --from and --count narrow that down. What is
+/// there of files whose senders never came back stays, and is yours to delete.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ReceiveCommand {

@@ -49,6 +49,20 @@ fn people_talk_in_a_group() {
 }
 
 #[test]
+fn a_script_may_talk_in_json() {
+    let port = port();
+    let mut alice = Program::start(&["chat", "--name", "alice"], &port, &[]);
+    alice.expect("* you are alice, in chat; /help tells more");
+    let mut bot = Program::start(&["chat", "--json", "--name", "bot"], &port, &[]);
+    alice.expect("* bot joined chat");
+    assert_eq!(bot.event("join")["group"], "chat");
+    bot.say(r#"{"cmd":"shout","group":"chat","frames":["beep"]}"#);
+    alice.expect("[chat] bot: beep");
+    alice.say("hello, bot");
+    assert_eq!(bot.event("shout")["frames"][0], "hello, bot");
+}
+
+#[test]
 fn a_script_is_heard_although_it_ends_at_once() {
     let port = port();
     let mut alice = Program::start(&["chat", "--name", "alice"], &port, &["--group", "builds"]);

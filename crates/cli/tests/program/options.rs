@@ -86,7 +86,7 @@ fn wrong_options_are_told_and_exit_with_2() {
         (&["node", "--ipc", ""], "directory"),
         (&["node", "--inproc", "maybe"], "on or off"),
         (&["node", "--engine", "steam"], "native"),
-        (&["chat", "--json"], "--json"),
+        (&["chat", "--dance"], "--dance"),
     ];
     for (arguments, word) in cases {
         let output = output(arguments);
@@ -196,4 +196,33 @@ fn every_option_is_taken_and_peers_meet_by_address_alone() {
     assert_eq!(alice.event("join")["group"], "TWO");
     alice.say("{\"cmd\":\"peers\"}");
     assert_eq!(alice.event("peers")["peers"][0]["state"], "200");
+}
+
+#[test]
+fn every_subcommand_speaks_json() {
+    let help = String::from_utf8(output(&["--help"]).stdout).unwrap();
+    let commands = help.split("Commands:\n").nth(1).unwrap();
+    let commands = commands.split("\n\n").next().unwrap();
+    let names = commands.lines().map(str::trim_start);
+    let names: Vec<&str> = names
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
+    assert!(
+        names.contains(&"chat") && names.contains(&"receive"),
+        "{names:?}"
+    );
+    for name in names {
+        let help = String::from_utf8(output(&[name, "--help"]).stdout).unwrap();
+        assert!(help.contains("--json"), "{name}: {help}");
+    }
+    for (arguments, kind) in [
+        (&["completions", "bash", "--json"][..], "completions"),
+        (&["man", "watch", "--json"], "man"),
+    ] {
+        let text = String::from_utf8(output(arguments).stdout).unwrap();
+        let line = crate::child::parsed(&text);
+        assert_eq!(line["event"], kind);
+        assert!(line["text"].as_str().unwrap().contains("zre"));
+    }
 }
