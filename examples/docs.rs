@@ -28,7 +28,7 @@ struct Protocol;
 ///     let builder = builder.name("a").header("k", "v").group("g").beacon_port(5670);
 ///     let builder = builder.listen(listen).listen_port(0).advertise(endpoint.clone());
 ///     let builder = builder.evasive(second).expired(second).interval(second);
-///     let builder = builder.interfaces(Interfaces::Loopback).no_beacon();
+///     let builder = builder.interfaces(Interfaces::Loopback).no_beacon().contest("g");
 ///     let builder = builder.gossip_bind(any).gossip_connect(endpoint.clone());
 ///     let builder = builder.multicast([any]).peer(endpoint);
 ///     builder.start().await.map(drop)
@@ -38,6 +38,7 @@ struct Protocol;
 ///     let policy = SendPolicy::Reject;
 ///     node.join("g").await?;
 ///     node.leave("g").await?;
+///     node.contest("g").await?;
 ///     node.whisper("a", "m").await?;
 ///     node.whisper_with("a", "m", policy).await?;
 ///     node.try_whisper("a", "m")?;
@@ -66,6 +67,7 @@ struct Protocol;
 ///         Some(Event::Backpressure { .. } | Event::Discovery { .. }) => {}
 ///         Some(Event::Leader { .. } | Event::Undecided { .. }) => {}
 ///         Some(Event::Conflict { .. }) => {}
+///         Some(Event::Leader { .. } | Event::Undecided { .. }) => {}
 ///         _ => {}
 ///     }
 ///     events
