@@ -4,6 +4,8 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Duration;
@@ -152,4 +154,29 @@ fn a_task_that_reads_much_is_not_stopped() {
 fn what_cannot_start_leaves_nothing_behind() {
     let long = "x".repeat(256);
     assert!(settings(&long, free_port()).start_blocking().is_err());
+}
+
+/// What a node can be asked, a blocking one can be asked too.
+#[test]
+fn no_call_is_missing() {
+    let calls = |path: &Path| {
+        let source = std::fs::read_to_string(path).unwrap();
+        let after = source.lines().filter_map(|line| {
+            let line = line.strip_prefix("    pub ")?;
+            line.strip_prefix("async fn ").or(line.strip_prefix("fn "))
+        });
+        let names = after.filter_map(|rest| rest.split(['(', '<']).next());
+        names.map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut missing: BTreeSet<String> = std::fs::read_dir(source.join("node"))
+        .unwrap()
+        .flat_map(|file| calls(&file.unwrap().path()))
+        .collect();
+    assert!(missing.len() > 25, "{missing:?}");
+    for call in calls(&source.join("blocking/node.rs")) {
+        missing.remove(&call);
+    }
+    // A builder isn't a call of a node.
+    assert_eq!(missing, BTreeSet::from(["builder".to_owned()]));
 }

@@ -10,8 +10,8 @@ use zre_proto::{Endpoint, State};
 
 use super::host::Host;
 use crate::{
-    CommandError, Message, Peer, PeerRef, PingError, ReplyError, RequestError, Responder, Roster,
-    SendError, SendPolicy, Shouted, Stats, WaitError,
+    CommandError, Gossip, Message, Peer, PeerRef, PingError, ReplyError, RequestError, Responder,
+    Roster, SendError, SendPolicy, Shouted, Stats, WaitError,
 };
 
 /// How long the last handle waits for peers that don't confirm what was sent to
@@ -118,6 +118,24 @@ impl Node {
     /// The node has stopped.
     pub fn leave(&self, group: impl Into<String>) -> Result<bool, CommandError> {
         self.wait(self.as_async().leave(group))
+    }
+
+    /// Wants to lead a group, from now on and whenever this node is in it. True
+    /// where it didn't before.
+    ///
+    /// # Errors
+    /// As [`zre::Node::contest`](crate::Node::contest).
+    pub fn contest(&self, group: impl Into<String>) -> Result<bool, CommandError> {
+        self.wait(self.as_async().contest(group))
+    }
+
+    /// Who leads a group that this node is in, by the last election that ended
+    /// there.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub fn leader(&self, group: impl Into<String>) -> Result<Option<Uuid>, CommandError> {
+        self.wait(self.as_async().leader(group))
     }
 
     /// Shows another state, at once.
@@ -324,6 +342,13 @@ impl Node {
     /// long as `patience`.
     pub fn shutdown_within(&self, patience: Duration) {
         self.wait(self.as_async().shutdown_within(patience));
+    }
+
+    /// The node's share in gossip, where it has one; [`wait`](Self::wait) waits for
+    /// its calls.
+    #[must_use]
+    pub fn gossip(&self) -> Option<Gossip> {
+        self.as_async().gossip()
     }
 
     /// Sends the answer to a request. Where the queue to the peer is full, the
