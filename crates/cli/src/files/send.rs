@@ -115,14 +115,14 @@ pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<E
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let bars = Bars::new(!command.json);
     let cargo = tokio::select! {
-        cargo = look_at(command.file.clone()) => cargo?,
+        cargo = look_at(command.file.clone(), bars.clone()) => cargo?,
         () = signals.recv() => return Err(Failure::Interrupted),
     };
     let (node, events) = tokio::select! {
         started = builder.start() => started?,
         () = signals.recv() => return Err(Failure::Interrupted),
     };
-    let bar = bars.bytes(&cargo.name, cargo.size);
+    let bar = bars.bytes(&format!("sending {}", cargo.name), cargo.size);
     let mut sender = Sender {
         command: &command,
         cargo: &cargo,
@@ -173,7 +173,7 @@ pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<E
 }
 
 /// Reads the file once, for its checksum.
-async fn look_at(path: PathBuf) -> Result<Cargo, Failure> {
+async fn look_at(path: PathBuf, bars: Bars) -> Result<Cargo, Failure> {
     let work = move || {
         let refused = |source| SendFileError::Read {
             path: path.clone(),
@@ -183,10 +183,13 @@ async fn look_at(path: PathBuf) -> Result<Cargo, Failure> {
         if !there.is_file() {
             return Err(SendFileError::NotAFile(path));
         }
-        let id = hash(&path).map_err(refused)?;
         let name = path.file_name().unwrap_or_default();
+        let name = name.to_string_lossy().into_owned();
+        let bar = bars.bytes(&format!("checksum of {name}"), there.len());
+        let id = hash(&path, |read| bar.set_position(read)).map_err(refused)?;
+        bar.finish_and_clear();
         Ok(Cargo {
-            name: name.to_string_lossy().into_owned(),
+            name,
             size: there.len(),
             id,
             path,

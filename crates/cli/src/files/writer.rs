@@ -127,7 +127,9 @@ impl Job {
             offset,
         };
         self.say(handle, &accept);
-        let bar = self.bars.bytes(&self.file, self.size);
+        let bar = self
+            .bars
+            .bytes(&format!("receiving {}", self.file), self.size);
         let mut told = offset;
         while !store.is_complete() {
             bar.set_position(store.written());
