@@ -35,7 +35,27 @@
 //! is what one reads, [`Peer`] is who is there, [`Message`] what is said,
 //! [`State`] how one is doing. Below lie `zre-proto` (what the bytes mean, and
 //! the state machine), `zre-session` (links that carry them) and `zre-beacon`
-//! (datagrams that find peers).
+//! (datagrams that find peers). What of them is needed here has a name here too:
+//! where an example says `zre_proto::Message`, `zre::Message` is the same.
+//!
+//! # What for what
+//!
+//! | to | use |
+//! | --- | --- |
+//! | hear who comes and goes, and what is said | [`Events`], [`Event`] |
+//! | see who is there now | [`Node::peers`], [`Node::peers_in`], [`Node::available`] |
+//! | watch a list of them | [`Roster`] |
+//! | speak to one, to a group | [`Node::whisper`], [`Node::shout`] |
+//! | speak, and never wait | [`Node::try_whisper`], [`Node::try_shout`], [`SendPolicy`] |
+//! | ask, and get an answer | [`Node::request`], [`Event::Request`] |
+//! | say how one is doing | [`Node::set_state`], [`Builder::auto_busy`] |
+//! | let a group choose one | [`Node::contest`], [`Event::Leader`] |
+//! | know how far away a peer is | [`Node::ping`] |
+//! | meet where no datagram passes | [`Builder::peer`], [`Builder::dns`](Builder#method.dns), [`Builder::gossip_connect`] |
+//! | pass a firewall or NAT | [`Builder::listen`], [`Builder::advertise`] |
+//! | do without async | [`Builder::start_blocking`], [`blocking`] |
+//! | know what a node holds | [`Node::stats`], [`Limits`], [`LinkLimits`] |
+//! | leave so that nothing is lost | [`Node::shutdown`] |
 //!
 //! # What is promised
 //!
