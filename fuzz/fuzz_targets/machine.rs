@@ -71,6 +71,7 @@ enum Input {
     Paused(bool),
     Resume,
     Shutdown(u16),
+    Ping(u8),
 }
 
 #[derive(Arbitrary, Debug)]
@@ -265,6 +266,12 @@ impl World {
                 assert!(groups.remove(&*group), "left what it wasn't in");
             }
             Event::Conflict { .. } => {}
+            Event::Leader { leader, .. } => {
+                assert!(leader == self.machine.uuid() || self.here.contains_key(&leader));
+            }
+            Event::Undecided { missing, .. } => {
+                assert!(missing.iter().all(|peer| self.here.contains_key(peer)));
+            }
             Event::Whisper { peer, .. }
             | Event::Shout { peer, .. }
             | Event::Evasive { peer }
@@ -423,6 +430,7 @@ impl World {
             }
             Input::Wait(time) => self.wait(Duration::from_millis(u64::from(time))),
             Input::Join(number) => drop(self.machine.join(self.now, &group(number))),
+            Input::Ping(number) => drop(self.machine.ping(self.now, who(number))),
             Input::Contest(number) => drop(self.machine.contest(self.now, &group(number))),
             Input::Leave(number) => drop(self.machine.leave(&group(number))),
             Input::State(state) => {
