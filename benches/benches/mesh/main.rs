@@ -4,7 +4,8 @@
 //! `cargo bench --bench mesh`, with `-- --quick` for a rough look, `-- --what
 //! whisper,trip,discover,leave,shout,mesh` for a part, `-- --rounds N`, `--
 //! --only zre,libzmq` for some of the contestants, `-- --json` for other
-//! programs, `-- --svg DIR` for plots.
+//! programs, `-- --svg DIR` for plots, with `-- --from FILE,…` of what `--json`
+//! has written before.
 //!
 //! Nothing leaves the host: our nodes use the loopback interface, and pyre,
 //! which refuses that, runs in two network namespaces made for it.
@@ -52,6 +53,10 @@ fn main() {
         return;
     }
     let options = Options::from_args(&args);
+    if let (Some(files), Some(dir)) = (&options.from, &options.svg) {
+        plot::all(&Report::read(files), dir);
+        return;
+    }
     let mut report = Report::new(options.json);
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().to_str().unwrap();

@@ -7,6 +7,8 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     pub(crate) json: bool,
     pub(crate) svg: Option<String>,
+    /// Files with figures to plot, instead of measuring.
+    pub(crate) from: Option<Vec<String>>,
     what: Option<Vec<String>>,
     only: Option<Vec<String>>,
     /// Numbers of nodes for the mesh.
@@ -30,6 +32,7 @@ impl Options {
             quick,
             json: args.iter().any(|a| a == "--json"),
             svg: value("--svg"),
+            from: list("--from"),
             what: list("--what"),
             only: list("--only"),
             nodes: nodes.unwrap_or(match quick {

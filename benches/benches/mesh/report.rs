@@ -4,11 +4,11 @@ use std::fmt::Write;
 
 /// One measured number, already the median of its rounds.
 pub(crate) struct Figure {
-    pub(crate) what: &'static str,
+    pub(crate) what: String,
     pub(crate) case: String,
     pub(crate) name: String,
     pub(crate) value: f64,
-    pub(crate) unit: &'static str,
+    pub(crate) unit: String,
 }
 
 pub(crate) struct Report {
@@ -22,6 +22,26 @@ impl Report {
             json,
             figures: Vec::new(),
         }
+    }
+
+    /// The figures of earlier runs, as `finish` wrote them into these files.
+    pub(crate) fn read(files: &[String]) -> Report {
+        let mut report = Report::new(true);
+        for file in files {
+            let text = std::fs::read_to_string(file).unwrap();
+            let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+            for figure in all["figures"].as_array().unwrap() {
+                let text = |key: &str| figure[key].as_str().unwrap().to_owned();
+                report.figures.push(Figure {
+                    what: text("what"),
+                    case: text("case"),
+                    name: text("name"),
+                    value: figure["value"].as_f64().unwrap(),
+                    unit: text("unit"),
+                });
+            }
+        }
+        report
     }
 
     pub(crate) fn section(&self, title: &str) {
@@ -51,11 +71,11 @@ impl Report {
         for (name, value, unit) in figures {
             let _ = write!(line, "  {name} {}", shown(*value, unit));
             self.figures.push(Figure {
-                what,
+                what: what.to_owned(),
                 case: case.to_owned(),
                 name: (*name).to_owned(),
                 value: *value,
-                unit,
+                unit: (*unit).to_owned(),
             });
         }
         if !self.json {
