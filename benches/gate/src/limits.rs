@@ -9,7 +9,7 @@ use std::process::Command;
 /// How much more than written down is still the same. The counts repeat, but
 /// where a table lies in memory, or which memcpy glibc picks for a processor, is
 /// worth a little.
-const TOLERANCE: f64 = 0.03;
+const TOLERANCE: f64 = 0.05;
 
 /// The same where another compiler counted: it makes other code of the same
 /// source.
@@ -194,7 +194,7 @@ mod tests {
     fn what_costs_more_is_worse_and_what_costs_less_better() {
         let same = limits("rustc 1");
         assert!(matches!(same.judge("a", cost(102.0, 2.0)), Verdict::Same));
-        assert!(matches!(same.judge("a", cost(104.0, 2.0)), Verdict::Worse));
+        assert!(matches!(same.judge("a", cost(106.0, 2.0)), Verdict::Worse));
         assert!(matches!(same.judge("a", cost(100.0, 3.0)), Verdict::Worse));
         assert!(matches!(same.judge("a", cost(90.0, 2.0)), Verdict::Better));
         assert!(matches!(same.judge("c", cost(1.0, 0.0)), Verdict::New));
