@@ -58,12 +58,7 @@ impl Machine {
             return;
         };
         let own = self.config.uuid;
-        let Some(wave) = self
-            .elections
-            .groups
-            .get_mut(group)
-            .and_then(|election| election.wave.as_mut())
-        else {
+        let Some(wave) = self.elections.wave_mut(group) else {
             return;
         };
         // Nobody but us can say that we have won.
@@ -82,12 +77,7 @@ impl Machine {
     pub(super) fn advance(&mut self, group: &str) {
         let own = self.config.uuid;
         let members = self.members(group);
-        let Some(wave) = self
-            .elections
-            .groups
-            .get_mut(group)
-            .and_then(|election| election.wave.as_mut())
-        else {
+        let Some(wave) = self.elections.wave_mut(group) else {
             return;
         };
         // Alone with a wave of our own: time tells.
@@ -107,9 +97,7 @@ impl Machine {
         }
         let ended = self
             .elections
-            .groups
-            .get(group)
-            .and_then(|election| election.wave.as_ref())
+            .wave(group)
             .is_some_and(|wave| wave.led && members.is_subset(&wave.leaders));
         if ended && (challenger == own || members.contains(&challenger)) {
             self.decide(group, challenger);
@@ -169,11 +157,7 @@ impl Machine {
 
     pub(super) fn say_elect_to_all(&mut self, group: &str) {
         let members: Vec<Uuid> = self.members(group).into_iter().collect();
-        let parent = self
-            .elections
-            .groups
-            .get(group)
-            .and_then(|election| election.wave.as_ref()?.parent);
+        let parent = self.elections.wave(group).and_then(|wave| wave.parent);
         let others: Vec<Uuid> = members
             .into_iter()
             .filter(|member| Some(*member) != parent)
@@ -187,12 +171,7 @@ impl Machine {
             if !self.takes_part(*member) {
                 continue;
             }
-            let Some(wave) = self
-                .elections
-                .groups
-                .get_mut(group)
-                .and_then(|election| election.wave.as_mut())
-            else {
+            let Some(wave) = self.elections.wave_mut(group) else {
                 return;
             };
             if wave.told.insert(*member) {

@@ -88,6 +88,15 @@ impl Elections {
         self.takers.remove(&peer);
     }
 
+    /// The wave that we are in.
+    fn wave(&self, group: &str) -> Option<&Wave> {
+        self.groups.get(group)?.wave.as_ref()
+    }
+
+    fn wave_mut(&mut self, group: &str) -> Option<&mut Wave> {
+        self.groups.get_mut(group)?.wave.as_mut()
+    }
+
     fn next_look(&self) -> Option<Time> {
         let looks = self.groups.values().filter_map(|group| group.look_at);
         looks.min()
