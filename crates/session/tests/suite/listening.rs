@@ -45,10 +45,12 @@ async fn an_address_comes_and_goes_and_comes_again(engine: Engine) {
     assert_eq!(bob.links.listening(), [first, other]);
     let _refused = alice.links.connect(2, at(further));
     alice.closed(2).await;
+    // By somebody else: alice's own would take the place of her first.
+    let mut carol = Node::open(tcp(engine, 3)).await;
+    let _mailbox = carol.links.connect(3, at(other));
+    carol.up(3).await;
     // What came there meanwhile stays.
     assert!(!kept.is_closed());
-    let _mailbox = alice.links.connect(3, at(other));
-    alice.up(3).await;
 }
 
 async fn what_cannot_be_listened_at_is_told(engine: Engine) {
