@@ -214,10 +214,18 @@ impl Program {
         text
     }
 
+    /// A signal. One that stops the process has stopped all of it on return.
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).expect("it still runs");
+        use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("it still runs");
+        if signal == Signal::STOP {
+            // On a busy machine its threads go on for a while.
+            let stopped = waitpid(Some(pid), WaitOptions::UNTRACED).expect("it is ours");
+            assert!(stopped.is_some_and(|(_, status)| status.stopped()));
+        }
     }
 }
 
