@@ -5,12 +5,12 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use crate::budget::Budget;
 pub(crate) use crate::lane::{Feeder, Gone};
-use crate::lane::{Lane, LaneState, LaneWatcher, lock};
+use crate::lane::{Lane, LaneState, lock};
 use crate::{CloseReason, Counters, Identity, Limits, Source};
 
 /// All lanes of an inbox, and the order in which they have something to say.
@@ -97,16 +97,15 @@ impl Intake {
     /// # Errors
     /// The limit that was reached, or `Local` when the inbox is shut.
     pub(crate) fn open(self: &Arc<Self>, source: Source) -> Result<Feeder, CloseReason> {
-        self.open_watched(Arc::new(source), Arc::clone(&self.total), None)
+        self.open_counted(Arc::new(source), Arc::clone(&self.total))
     }
 
     /// [`open`](Self::open) for a sender in this process: what it sends counts
-    /// against `total`, and `watcher` is told of the lane's end.
-    pub(crate) fn open_watched(
+    /// against `total`.
+    pub(crate) fn open_counted(
         self: &Arc<Self>,
         source: Arc<Source>,
         total: Arc<Budget>,
-        watcher: Option<Weak<dyn LaneWatcher>>,
     ) -> Result<Feeder, CloseReason> {
         let mut state = lock(&self.state);
         if state.stage != Stage::Open {
@@ -134,7 +133,7 @@ impl Intake {
         }
         state.last_connection = state.last_connection.saturating_add(1);
         state.counters.opened = state.counters.opened.saturating_add(1);
-        let lane = Lane::new(state.last_connection, source, total, watcher);
+        let lane = Lane::new(state.last_connection, source, total);
         let older = state.lanes.take(&lane.from().identity);
         state.lanes.insert(InPlace(Arc::clone(&lane)));
         drop(state);
@@ -218,14 +217,14 @@ impl Intake {
             }
             state.stage == Stage::Abandoned
         };
-        let unread = {
+        let (ended, unread) = {
             let mut inner = lock(&lane.state);
-            if inner.end.is_some() {
+            let Some(ended) = inner.end(&reason) else {
                 return;
-            }
-            inner.end = Some(reason.clone());
+            };
             self.schedule(lane, &mut inner);
-            if abandoned { inner.messages.len() } else { 0 }
+            let unread = if abandoned { inner.messages.len() } else { 0 };
+            (ended, unread)
         };
         {
             let mut state = lock(&self.state);
@@ -239,7 +238,7 @@ impl Intake {
                 }
             }
         }
-        lane.tell_end(&reason, unread as u64);
+        lane.tell_end(&ended, &reason, unread as u64);
     }
 
     /// Puts a lane in line, if it isn't there.
@@ -291,7 +290,7 @@ impl Intake {
     pub(crate) fn revisit(&self, lane: Arc<Lane>) {
         let mut inner = lock(&lane.state);
         inner.scheduled = false;
-        if !inner.messages.is_empty() || (inner.end.is_some() && !inner.end_told) {
+        if !inner.messages.is_empty() || (inner.has_ended() && !inner.end_told) {
             self.schedule(&lane, &mut inner);
         }
     }

@@ -7,14 +7,8 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::intake::Intake;
-use crate::{CloseReason, Frames, Source};
-
-/// Is told when a lane ends from the inside: the receiver has gone, or another
-/// connection took its place.
-pub(crate) trait LaneWatcher: Send + Sync {
-    /// `unread` messages of it were never read and never will be.
-    fn lane_ended(&self, reason: &CloseReason, unread: u64);
-}
+use crate::memory::Memory;
+use crate::{CloseReason, Frames, Link, Source};
 
 /// The lane's end was reached; the reason is for the one who feeds it.
 #[derive(Clone, Debug)]
@@ -31,13 +25,13 @@ pub(crate) struct Lane {
     connection: u64,
     from: Arc<Source>,
     pub(crate) state: Mutex<LaneState>,
-    /// Told when something was released, and when the lane has ended.
-    changed: Notify,
     /// Told when the lane has ended, and only then: who waits for the end of a
-    /// busy lane isn't to be woken for each batch.
-    ended: Notify,
+    /// busy lane isn't to be woken for each batch. None where a mailbox of this
+    /// process fills it, which is told directly.
+    ended: Option<Box<Notify>>,
+    /// What the lane's messages count against. It tells when something was
+    /// released.
     total: Arc<Budget>,
-    watcher: Option<Weak<dyn LaneWatcher>>,
 }
 
 /// What a lane holds. Its intake looks at it, to put the lane in line.
@@ -48,8 +42,12 @@ pub(crate) struct LaneState {
     waiting: usize,
     /// `waiting`, and what is in batches that are still held.
     held: usize,
+    /// Who fills it, in this process, to be told of its end.
+    sender: Option<Weak<Memory>>,
     opened: bool,
-    pub(crate) end: Option<CloseReason>,
+    /// Most lanes have none, and among a thousand nodes of one process there
+    /// are a million lanes.
+    end: Option<Box<CloseReason>>,
     pub(crate) end_told: bool,
     /// In `ready`, or being visited.
     pub(crate) scheduled: bool,
@@ -63,34 +61,54 @@ pub(crate) enum Visit {
     Done,
 }
 
+impl LaneState {
+    pub(crate) fn has_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    fn reason(&self) -> Option<CloseReason> {
+        self.end.as_deref().cloned()
+    }
+
+    /// Ends it. Only the first reason counts: then there is somebody to tell.
+    pub(crate) fn end(&mut self, reason: &CloseReason) -> Option<Ended> {
+        if self.has_ended() {
+            return None;
+        }
+        self.end = Some(Box::new(reason.clone()));
+        Some(Ended(self.sender.take()))
+    }
+}
+
+/// Who fills a lane that has just ended, and wants to know.
+#[must_use]
+pub(crate) struct Ended(Option<Weak<Memory>>);
+
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Lane {
-    pub(crate) fn new(
-        connection: u64,
-        source: Arc<Source>,
-        total: Arc<Budget>,
-        watcher: Option<Weak<dyn LaneWatcher>>,
-    ) -> Arc<Self> {
+    pub(crate) fn new(connection: u64, source: Arc<Source>, total: Arc<Budget>) -> Arc<Self> {
+        let ended = (source.link != Link::Inproc).then(Box::default);
         Arc::new(Self {
             connection,
             from: source,
             state: Mutex::default(),
-            changed: Notify::new(),
-            ended: Notify::new(),
+            ended,
             total,
-            watcher,
         })
     }
 
-    /// Tells those who fill the lane that it has ended.
-    pub(crate) fn tell_end(&self, reason: &CloseReason, unread: u64) {
-        self.changed.notify_waiters();
-        self.ended.notify_waiters();
-        if let Some(watcher) = self.watcher.as_ref().and_then(Weak::upgrade) {
-            watcher.lane_ended(reason, unread);
+    /// Tells those who fill the lane that it has ended, with so many messages
+    /// in it that nobody will read.
+    pub(crate) fn tell_end(&self, ended: &Ended, reason: &CloseReason, unread: u64) {
+        if let Some(waiting) = &self.ended {
+            waiting.notify_waiters();
+        }
+        self.total.freed().notify_waiters();
+        if let Some(sender) = ended.0.as_ref().and_then(Weak::upgrade) {
+            sender.lane_ended(reason, unread);
         }
     }
 
@@ -115,7 +133,7 @@ impl Lane {
         }
         match &inner.end {
             Some(reason) if !inner.end_told => {
-                let reason = reason.clone();
+                let reason = CloseReason::clone(reason);
                 inner.end_told = true;
                 Visit::Closed(reason)
             }
@@ -130,7 +148,6 @@ impl Lane {
             inner.held = inner.held.saturating_sub(cost);
         }
         self.total.give(cost);
-        self.changed.notify_waiters();
     }
 
     /// Throws away what nobody will read.
@@ -210,8 +227,8 @@ impl Feeder {
         cost: usize,
     ) -> Result<(), Gone> {
         let mut inner = lock(&self.lane.state);
-        if let Some(reason) = &inner.end {
-            return Err(Gone(reason.clone()));
+        if let Some(reason) = inner.reason() {
+            return Err(Gone(reason));
         }
         inner.messages.extend(messages);
         inner.waiting = inner.waiting.saturating_add(cost);
@@ -226,8 +243,8 @@ impl Feeder {
     /// The list moves as a whole where the lane holds nothing unread.
     pub(crate) fn push_list(&self, messages: &mut Vec<Frames>, cost: usize) -> Result<(), Gone> {
         let mut inner = lock(&self.lane.state);
-        if let Some(reason) = &inner.end {
-            return Err(Gone(reason.clone()));
+        if let Some(reason) = inner.reason() {
+            return Err(Gone(reason));
         }
         match inner.messages.is_empty() {
             true => inner.messages = std::mem::take(messages),
@@ -251,7 +268,7 @@ impl Feeder {
         reserve: usize,
     ) -> Result<(), Refused> {
         let mut inner = lock(&self.lane.state);
-        if inner.end.is_some() {
+        if inner.has_ended() {
             return Err(Refused::Gone);
         }
         let fits =
@@ -266,6 +283,22 @@ impl Feeder {
         Ok(())
     }
 
+    /// Has the mailbox that fills the lane told of its end, or says why it has
+    /// ended already.
+    pub(crate) fn tell(&self, sender: Weak<Memory>) -> Result<(), Gone> {
+        let mut inner = lock(&self.lane.state);
+        if let Some(reason) = inner.reason() {
+            return Err(Gone(reason));
+        }
+        inner.sender = Some(sender);
+        Ok(())
+    }
+
+    /// What the lane's messages count against.
+    pub(crate) fn total(&self) -> &Budget {
+        &self.lane.total
+    }
+
     /// Whether more of this connection may be read: from the socket, that is.
     pub(crate) fn has_room(&self) -> bool {
         let held = lock(&self.lane.state).held;
@@ -277,10 +310,8 @@ impl Feeder {
     /// Cancel safe: nothing is taken.
     pub(crate) async fn room(&self) -> Result<(), Gone> {
         loop {
-            let changed = self.lane.changed.notified();
             let freed = self.lane.total.freed().notified();
-            tokio::pin!(changed, freed);
-            changed.as_mut().enable();
+            tokio::pin!(freed);
             freed.as_mut().enable();
             if let Some(reason) = self.end() {
                 return Err(Gone(reason));
@@ -288,17 +319,18 @@ impl Feeder {
             if self.has_room() {
                 return Ok(());
             }
-            tokio::select! {
-                () = changed => {}
-                () = freed => {}
-            }
+            freed.await;
         }
     }
 
-    /// Waits until the lane has ended from the inside.
+    /// Waits until the lane, which is of a connection over a socket, has ended
+    /// from the inside.
     pub(crate) async fn gone(&self) -> CloseReason {
+        let Some(ended) = &self.lane.ended else {
+            return std::future::pending().await;
+        };
         loop {
-            let ended = self.lane.ended.notified();
+            let ended = ended.notified();
             tokio::pin!(ended);
             ended.as_mut().enable();
             if let Some(reason) = self.end() {
@@ -310,7 +342,7 @@ impl Feeder {
 
     /// Why the lane has ended, if it has.
     pub(crate) fn end(&self) -> Option<CloseReason> {
-        lock(&self.lane.state).end.clone()
+        lock(&self.lane.state).reason()
     }
 
     /// How much of it is held, and in how many unread messages.
@@ -319,9 +351,9 @@ impl Feeder {
         (inner.messages.len(), inner.held)
     }
 
-    /// Told when something was released, and when the lane has ended.
-    pub(crate) fn changed(&self) -> &Notify {
-        &self.lane.changed
+    /// Whether the lane has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        lock(&self.lane.state).has_ended()
     }
 
     /// Ends the lane: its reader gets what is in it, then this reason.

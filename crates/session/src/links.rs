@@ -8,20 +8,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::budget::Budget;
 use crate::engine::{Change, Dial, Listening, Route, Seat, Server};
 use crate::intake::Intake;
 use crate::ipc::IpcHome;
 use crate::live::Live;
-use crate::mailbox::{Outlet, after};
+use crate::mailbox::after;
 use crate::memory::{self, Memory, Registration};
 use crate::notices::Reporter;
 use crate::nowhere::Nowhere;
 use crate::pace::Pace;
 use crate::{
-    CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Link, Mailbox, Notice, Notices,
+    CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Link, Mailbox, Notices,
     OpenError, Source, listen,
 };
 
@@ -86,7 +86,6 @@ struct Node {
     intake: Arc<Intake>,
     budget: Arc<Budget>,
     pace: Arc<Pace>,
-    notices: mpsc::UnboundedSender<Notice>,
     live: Arc<Live>,
     server: Server,
     registration: Mutex<Option<Registration>>,
@@ -170,6 +169,7 @@ impl Links {
             .then(|| Registration::new(namespace, &identity, &intake, &limits))
             .flatten();
         let (notice_sender, notices) = Notices::new();
+        let live = Arc::new(Live::new(notice_sender));
         let budget = Arc::new(Budget::new(limits.queue_bytes_total));
         let inbox = Inbox::new(Arc::clone(&intake));
         let in_memory = Arc::new(Source {
@@ -192,8 +192,7 @@ impl Links {
             intake,
             budget,
             pace: Arc::new(Pace::new()),
-            notices: notice_sender,
-            live: Arc::default(),
+            live,
             server,
             registration: Mutex::new(registration),
             runtime,
@@ -276,25 +275,19 @@ impl Links {
     /// Doesn't block, but for looking at a file.
     pub fn connect(&self, id: u64, target: Target) -> Mailbox {
         let node = &self.node;
-        let key = node.live.enter();
-        let live = Arc::downgrade(&node.live);
-        let ended = move || {
-            if let Some(live) = live.upgrade() {
-                live.leave(key);
-            }
-        };
-        let report = Reporter::new(id, node.notices.clone(), Box::new(ended));
-        let outlet = if node.live.shut.load(Ordering::Acquire) {
-            Nowhere::new(&node.budget, &report, CloseReason::Local)
+        let place = node.live.enter();
+        let report = Reporter::new(id, &node.live, place);
+        let mailbox = if node.live.shut.load(Ordering::Acquire) {
+            node.nowhere(&report, CloseReason::Local)
         } else {
             node.connect(&target, report)
         };
-        node.live.settle(key, &outlet);
+        node.live.settle(place, mailbox.downgrade());
         if node.live.shut.load(Ordering::Acquire) {
             // Shut meanwhile, perhaps too late to find this one.
-            outlet.close(Duration::ZERO);
+            mailbox.close(Duration::ZERO);
         }
-        Mailbox::new(outlet, node.limits.linger)
+        mailbox
     }
 
     /// Shuts everything: mailboxes take no more and send what they have, for
@@ -340,7 +333,7 @@ impl Node {
     }
 
     /// Picks the way.
-    fn connect(&self, target: &Target, mut report: Reporter) -> Arc<dyn Outlet> {
+    fn connect(&self, target: &Target, mut report: Reporter) -> Mailbox {
         let detect = target.same_host == SameHost::Detect;
         if let Some(peer) = target.peer.as_ref().filter(|_| detect && self.inproc)
             && let Some(neighbour) = memory::find(self.namespace, peer)
@@ -353,7 +346,7 @@ impl Node {
                 &self.budget,
                 report,
             ) {
-                Ok(memory) => return memory,
+                Ok(memory) => return Mailbox::in_memory(memory),
                 Err(back) => report = back,
             }
         }
@@ -371,7 +364,7 @@ impl Node {
         }
         routes.extend(target.addr.map(Route::Tcp));
         if routes.is_empty() {
-            return Nowhere::new(&self.budget, &report, CloseReason::NoRoute);
+            return self.nowhere(&report, CloseReason::NoRoute);
         }
         let dial = Dial {
             routes,
@@ -383,11 +376,18 @@ impl Node {
             report,
             runtime: self.runtime.clone(),
         };
-        match self.engine {
+        let outlet = match self.engine {
             Engine::Native => crate::native::dial(dial),
             #[cfg(feature = "zeromq")]
             Engine::ZeroMq => crate::zeromq_engine::dial(dial),
-        }
+        };
+        Mailbox::new(outlet, self.limits.linger)
+    }
+
+    /// A mailbox that ends before it begins.
+    fn nowhere(&self, report: &Reporter, reason: CloseReason) -> Mailbox {
+        report.closed(reason, 0);
+        Mailbox::new(Nowhere::new(&self.budget), self.limits.linger)
     }
 }
 

@@ -1,13 +1,14 @@
 //! The mailbox: what we send to one peer.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
+use crate::memory::Memory;
 use crate::{Closed, Limits, TrySendError};
 
 /// What carries a connection.
@@ -100,25 +101,52 @@ pub(crate) trait Outlet: Send + Sync + 'static {
 /// dropped the mailbox closes, and what it had accepted goes out in the
 /// background for up to [`Limits::linger`] (while the runtime lives).
 #[derive(Clone)]
-pub struct Mailbox {
-    handle: Arc<Handle>,
+pub struct Mailbox(Handle);
+
+#[derive(Clone)]
+enum Handle {
+    /// Closes when it is dropped.
+    Memory(Arc<Memory>),
+    Engine(Arc<Handles>),
 }
 
-struct Handle {
+/// The handles to a mailbox of an engine, whose task holds the outlet too.
+struct Handles {
     outlet: Arc<dyn Outlet>,
     linger: Duration,
 }
 
-impl Drop for Handle {
+impl Drop for Handles {
     fn drop(&mut self) {
         self.outlet.close(self.linger);
     }
 }
 
 impl Mailbox {
+    pub(crate) fn in_memory(memory: Arc<Memory>) -> Self {
+        Self(Handle::Memory(memory))
+    }
+
+    /// When the last handle is dropped, what was accepted goes out for up to
+    /// `linger`.
     pub(crate) fn new(outlet: Arc<dyn Outlet>, linger: Duration) -> Self {
-        Self {
-            handle: Arc::new(Handle { outlet, linger }),
+        Self(Handle::Engine(Arc::new(Handles { outlet, linger })))
+    }
+
+    fn outlet(&self) -> &dyn Outlet {
+        match &self.0 {
+            Handle::Memory(memory) => &**memory,
+            Handle::Engine(handles) => &*handles.outlet,
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<dyn Outlet> {
+        match &self.0 {
+            Handle::Memory(memory) => {
+                let memory: Weak<Memory> = Arc::downgrade(memory);
+                memory
+            }
+            Handle::Engine(handles) => Arc::downgrade(&handles.outlet),
         }
     }
 
@@ -132,7 +160,7 @@ impl Mailbox {
     /// # Errors
     /// [`TrySendError`]; nothing was taken then, and no order is disturbed.
     pub fn try_send(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        self.handle.outlet.try_send(head, body, Class::Data)
+        self.outlet().try_send(head, body, Class::Data)
     }
 
     /// [`try_send`](Self::try_send) for messages that keep a session alive: they
@@ -142,7 +170,7 @@ impl Mailbox {
     /// # Errors
     /// [`TrySendError`]; nothing was taken then.
     pub fn try_send_control(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        self.handle.outlet.try_send(head, body, Class::Control)
+        self.outlet().try_send(head, body, Class::Control)
     }
 
     /// Waits until a message of so many bytes (all its frames together, and 64
@@ -155,7 +183,7 @@ impl Mailbox {
     /// # Cancel safety
     /// Nothing is reserved, so nothing is lost when the future is dropped.
     pub async fn writable(&self, bytes: usize) -> Result<(), Closed> {
-        let outlet = &self.handle.outlet;
+        let outlet = self.outlet();
         let cost = bytes.saturating_add(2 * crate::config::FRAME_OVERHEAD);
         loop {
             let changed = outlet.changed().notified();
@@ -185,7 +213,7 @@ impl Mailbox {
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub async fn flush(&self, deadline: Duration) -> Flushed {
-        let outlet = &self.handle.outlet;
+        let outlet = self.outlet();
         // Whether the time is up doesn't matter: what is left does.
         let _ = tokio::time::timeout(deadline, async {
             loop {
@@ -209,22 +237,22 @@ impl Mailbox {
     /// `linger`, and then a `Closed` notice says how it ended. A later call can
     /// only shorten the time.
     pub fn close(&self, linger: Duration) {
-        self.handle.outlet.close(linger);
+        self.outlet().close(linger);
     }
 
     /// What was accepted and not yet handed over.
     pub fn queued(&self) -> Queued {
-        self.handle.outlet.queued()
+        self.outlet().queued()
     }
 
     /// What carries the connection, once it stands.
     pub fn link(&self) -> Option<Link> {
-        self.handle.outlet.link()
+        self.outlet().link()
     }
 
     /// Whether the connection, or the attempt to make one, has ended.
     pub fn is_closed(&self) -> bool {
-        self.handle.outlet.ended()
+        self.outlet().ended()
     }
 }
 

@@ -2,16 +2,15 @@
 //! the sender's hands into the receiver's lane.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::intake::{Feeder, Intake};
-use crate::lane::{LaneWatcher, Refused};
+use crate::intake::{Feeder, Gone, Intake};
+use crate::lane::Refused;
 use crate::mailbox::{Class, Outlet, Queued, measure};
 use crate::notices::Reporter;
 use crate::{CloseReason, Closed, Frames, Identity, Limits, Link, Source, TrySendError};
@@ -96,31 +95,13 @@ pub(crate) fn namespace() -> u64 {
     0
 }
 
-/// A mailbox's end of a link in memory.
+/// A mailbox's end of a link in memory. Dropping it closes the link.
 pub(crate) struct Memory {
     feeder: Feeder,
-    end: Arc<End>,
+    report: Reporter,
     /// Ours, and the receiver's where they are tighter. Mostly all nodes of a
     /// process have the same, and then every link shares them.
     limits: Arc<Limits>,
-    budget: Arc<Budget>,
-}
-
-/// How the link ended, and who is to be told. The lane knows this before the
-/// mailbox exists, hence the cell.
-#[derive(Default)]
-struct End {
-    report: OnceLock<Reporter>,
-    lost: AtomicU64,
-}
-
-impl LaneWatcher for End {
-    fn lane_ended(&self, reason: &CloseReason, unread: u64) {
-        self.lost.store(unread, Ordering::Release);
-        if let Some(report) = self.report.get() {
-            report.closed(seen_by_sender(reason), unread);
-        }
-    }
 }
 
 /// The reason of a lane's end, as the one who fills it sees it.
@@ -148,10 +129,7 @@ impl Memory {
         let Some(intake) = neighbour.intake.upgrade() else {
             return Err(report);
         };
-        let end = Arc::new(End::default());
-        let weak: Weak<End> = Arc::downgrade(&end);
-        let watcher: Weak<dyn LaneWatcher> = weak;
-        let feeder = match intake.open_watched(Arc::clone(own), Arc::clone(budget), Some(watcher)) {
+        let feeder = match intake.open_counted(Arc::clone(own), Arc::clone(budget)) {
             Ok(feeder) => feeder,
             Err(reason) => {
                 tracing::debug!(%peer, %reason, "not let in over memory");
@@ -159,11 +137,6 @@ impl Memory {
             }
         };
         report.up(Link::Inproc, None, None, Some(peer.clone()));
-        let report = end.report.get_or_init(|| report);
-        if let Some(reason) = feeder.end() {
-            // Ended before the lane could know whom to tell.
-            report.closed(seen_by_sender(&reason), end.lost.load(Ordering::Acquire));
-        }
         let theirs = &neighbour.limits;
         let tighter = theirs.frame_bytes < limits.frame_bytes
             || theirs.message_bytes < limits.message_bytes
@@ -178,12 +151,28 @@ impl Memory {
         } else {
             Arc::clone(limits)
         };
-        Ok(Arc::new(Self {
+        let memory = Arc::new(Self {
             feeder,
-            end,
+            report,
             limits,
-            budget: Arc::clone(budget),
-        }))
+        });
+        if let Err(Gone(reason)) = memory.feeder.tell(Arc::downgrade(&memory)) {
+            memory.lane_ended(&reason, 0);
+        }
+        Ok(memory)
+    }
+
+    /// The lane has ended from the inside: the receiver has gone, or another
+    /// connection took its place. `unread` messages were never read and never
+    /// will be.
+    pub(crate) fn lane_ended(&self, reason: &CloseReason, unread: u64) {
+        self.report.closed(seen_by_sender(reason), unread);
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.close(Duration::ZERO);
     }
 }
 
@@ -212,35 +201,34 @@ impl Outlet for Memory {
         if self.ended() {
             return Err(Closed);
         }
+        let budget = self.feeder.total();
         let (_, held) = self.feeder.held();
         let fits = held == 0 || held.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
-        Ok(fits && self.budget.has(cost.min(self.budget.limit())))
+        Ok(fits && budget.has(cost.min(budget.limit())))
     }
 
     fn changed(&self) -> &Notify {
-        self.feeder.changed()
+        self.feeder.total().freed()
     }
 
     fn budget(&self) -> &Budget {
-        &self.budget
+        self.feeder.total()
     }
 
     /// What was accepted lies in the peer's inbox already.
     fn unsent(&self) -> u64 {
-        self.end.lost.load(Ordering::Acquire)
+        self.report.lost()
     }
 
     fn ended(&self) -> bool {
-        self.feeder.end().is_some()
+        self.feeder.has_ended()
     }
 
     fn close(&self, _linger: Duration) {
         // There is nothing to wait for. The report comes first, or the lane's
         // end would be taken for the receiver's doing.
-        if self.feeder.end().is_none() {
-            if let Some(report) = self.end.report.get() {
-                report.closed(CloseReason::Local, 0);
-            }
+        if !self.feeder.has_ended() {
+            self.report.closed(CloseReason::Local, 0);
             self.feeder.close(CloseReason::PeerClosed);
         }
     }

@@ -1,10 +1,12 @@
 //! What becomes of mailboxes: the outcome of each `connect`, and its end.
 
 use std::net::SocketAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use crate::live::{Live, Place};
 use crate::{CloseReason, Identity, Link};
 
 /// News of one mailbox, under the number that `connect` was given.
@@ -84,23 +86,22 @@ enum Stage {
 /// whose task died with its runtime).
 pub(crate) struct Reporter {
     id: u64,
-    notices: mpsc::UnboundedSender<Notice>,
+    /// Where it is reported, and the mailbox's place there.
+    live: Arc<Live>,
+    place: Place,
     stage: Mutex<Stage>,
-    /// Runs once, after the `Closed` notice went out.
-    ended: Box<dyn Fn() + Send + Sync>,
+    /// Messages that were accepted and didn't leave, once it has closed.
+    lost: AtomicU32,
 }
 
 impl Reporter {
-    pub(crate) fn new(
-        id: u64,
-        notices: mpsc::UnboundedSender<Notice>,
-        ended: Box<dyn Fn() + Send + Sync>,
-    ) -> Self {
+    pub(crate) fn new(id: u64, live: &Arc<Live>, place: Place) -> Self {
         Self {
             id,
-            notices,
+            live: Arc::clone(live),
+            place,
             stage: Mutex::new(Stage::Connecting),
-            ended,
+            lost: AtomicU32::new(0),
         }
     }
 
@@ -117,10 +118,8 @@ impl Reporter {
             return;
         }
         *stage = Stage::Up;
-        let id = self.id;
-        // The receiver may be gone: then nobody wants to know.
-        let _ = self.notices.send(Notice::Up {
-            id,
+        self.live.say(Notice::Up {
+            id: self.id,
             link,
             local,
             remote,
@@ -135,12 +134,19 @@ impl Reporter {
             return;
         }
         *stage = Stage::Closed;
+        self.lost
+            .store(u32::try_from(lost).unwrap_or(u32::MAX), Ordering::Release);
         tracing::debug!(id = self.id, %reason, lost, "mailbox ended");
         let id = self.id;
         // Sent under the lock, so that no `Up` can come after it.
-        let _ = self.notices.send(Notice::Closed { id, reason, lost });
+        self.live.say(Notice::Closed { id, reason, lost });
         drop(stage);
-        (self.ended)();
+        self.live.leave(self.place);
+    }
+
+    /// How many messages [`closed`](Self::closed) said were lost.
+    pub(crate) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire).into()
     }
 }
 

@@ -8,8 +8,7 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::mailbox::{Class, Outlet, Queued};
-use crate::notices::Reporter;
-use crate::{CloseReason, Closed, Link, TrySendError};
+use crate::{Closed, Link, TrySendError};
 
 /// It accepts nothing.
 pub(crate) struct Nowhere {
@@ -18,9 +17,8 @@ pub(crate) struct Nowhere {
 }
 
 impl Nowhere {
-    /// Reports the reason, and that is all.
-    pub(crate) fn new(budget: &Arc<Budget>, report: &Reporter, reason: CloseReason) -> Arc<Self> {
-        report.closed(reason, 0);
+    /// Why is for the caller to report.
+    pub(crate) fn new(budget: &Arc<Budget>) -> Arc<Self> {
         Arc::new(Self {
             budget: Arc::clone(budget),
             changed: Notify::new(),
