@@ -14,7 +14,7 @@ use uuid::Uuid;
 use zre_proto::machine::{Config, Heard, Inbound, Output, Source, Up};
 use zre_proto::{
     Beacon, Command, Frames, Hello, Incoming, Limits, Machine, Message, Outgoing, State, Time,
-    patch_sequence, shout_header, whisper_header,
+    patch_sequence, shout_header, split_header, whisper_header,
 };
 
 fn hello(port: u16) -> Command {
@@ -46,8 +46,8 @@ fn codec(c: &mut Criterion) {
     let mut decode = |name: &str, frames: Frames| {
         c.bench_function(name, |b| {
             b.iter_batched(
-                || frames.clone(),
-                |frames| Command::decode(frames, &limits).unwrap(),
+                || split_header(frames.clone()),
+                |(header, content)| Command::decode_split(&header, content, &limits).unwrap(),
                 BatchSize::SmallInput,
             );
         });
@@ -120,7 +120,8 @@ fn meshed(peers: u16) -> (Machine, Inbound) {
             connection: u64::from(i) + 1,
             from: None,
         };
-        machine.handle_message(now(), &inbound, hello(port).encode(1));
+        let (header, _) = split_header(hello(port).encode(1));
+        machine.handle_message(now(), &inbound, &header, Frames::new());
         while machine.poll_output().is_some() {}
         inbounds.push(inbound);
     }
@@ -135,9 +136,9 @@ fn machine(c: &mut Criterion) {
             let mut out = Outgoing::new(false);
             let _ = out.next();
             b.iter_batched(
-                || whisper(out.next_data()),
-                |frames| {
-                    machine.handle_message(now(), &inbound, frames);
+                || split_header(whisper(out.next_data())),
+                |(header, content)| {
+                    machine.handle_message(now(), &inbound, &header, content);
                     machine.poll_output().unwrap()
                 },
                 // The numbers go on from message to message.

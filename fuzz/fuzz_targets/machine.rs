@@ -11,7 +11,9 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
 use zre_proto::machine::{Config, Event, Found, Heard, Inbound, Output, Session, Source, Up};
-use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, State, Time};
+use zre_proto::{
+    Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, State, Time, split_header,
+};
 
 /// One input. Small numbers stand for peers, connections, addresses and groups,
 /// so that they meet.
@@ -409,8 +411,8 @@ impl World {
                 let from = inbound(number, connection);
                 let next = self.next.entry((from.peer, from.connection)).or_insert(0);
                 *next = sequence.unwrap_or(next.wrapping_add(1));
-                let frames = what.command().encode(*next);
-                self.machine.handle_message(now, &from, frames);
+                let (header, content) = split_header(what.command().encode(*next));
+                self.machine.handle_message(now, &from, &header, content);
             }
             Input::Bytes {
                 who: number,
@@ -419,7 +421,8 @@ impl World {
             } => {
                 let frames: Frames = frames.into_iter().map(Bytes::from).collect();
                 let from = inbound(number, connection);
-                self.machine.handle_message(now, &from, frames);
+                let (header, content) = split_header(frames);
+                self.machine.handle_message(now, &from, &header, content);
             }
             Input::ConnectionClosed {
                 who: number,

@@ -45,7 +45,7 @@ fn encode(items: &[Item]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     for item in items {
         match item {
-            Item::Message(message) => encoder.push_message(&message[0], &message[1..]),
+            Item::Message(message) => encoder.push_message(&message.head, &message.body),
             Item::Command(body) => encoder.push_command(body),
         }
     }
@@ -71,9 +71,8 @@ fuzz_target!(|data: &[u8]| {
     for item in &items {
         match item {
             Item::Message(message) => {
-                assert!((1..=LIMITS.parts).contains(&message.len()));
-                let bytes: usize = message.iter().map(|frame| frame.len()).sum();
-                assert!(bytes <= LIMITS.message_bytes);
+                assert!((1..=LIMITS.parts).contains(&message.parts()));
+                assert!(message.bytes() <= LIMITS.message_bytes);
             }
             Item::Command(body) => drop(Command::parse(body.clone())),
         }

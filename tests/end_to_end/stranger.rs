@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use tokio::time::timeout;
 use uuid::Uuid;
-use zre_proto::{Command, Frames, Hello, Limits};
+use zre_proto::{Command, Hello, Limits};
 use zre_session::{
     Arrival, Config, Engine, Identity, Inbox, IpcDir, Links, Mailbox, Notices, SameHost, Target,
     TrySendError,
@@ -96,9 +96,10 @@ impl Stranger {
                 let Some(Arrival::Batch(mut batch)) = self.inbox.recv().await else {
                     continue;
                 };
-                for frames in std::mem::take(&mut batch.messages) {
-                    let frames: Frames = frames.into_iter().collect();
-                    let (_, command) = Command::decode(frames, &Limits::default()).unwrap();
+                for message in std::mem::take(&mut batch.messages) {
+                    let (_, command) =
+                        Command::decode_split(&message.head, message.body, &Limits::default())
+                            .unwrap();
                     if fits(&command) {
                         return;
                     }

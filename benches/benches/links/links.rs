@@ -102,8 +102,8 @@ async fn receive(job: &Job) {
         if let Arrival::Batch(batch) = arrival {
             let start = *start.get_or_insert_with(Instant::now);
             for message in &batch.messages {
-                let size: usize = message.iter().map(Bytes::len).sum();
-                assert_eq!((size, message.len()), (job.case.size, job.case.frames));
+                let shape = (message.bytes(), message.parts());
+                assert_eq!(shape, (job.case.size, job.case.frames));
             }
             seen += batch.messages.len();
             if seen >= job.case.count {
@@ -130,7 +130,7 @@ async fn send(job: &Job) {
     {}
 }
 
-async fn next(inbox: &mut Inbox) -> Option<Vec<zre_session::Frames>> {
+async fn next(inbox: &mut Inbox) -> Option<Vec<zre_session::Message>> {
     loop {
         match inbox.recv().await? {
             Arrival::Batch(mut batch) => return Some(std::mem::take(&mut batch.messages)),
@@ -144,12 +144,12 @@ async fn echo(job: &Job) {
     let (links, mut inbox, mut notices, endpoint) = open(job).await;
     say("ready", endpoint);
     let first = next(&mut inbox).await.unwrap();
-    let back = std::str::from_utf8(&first[0][0]).unwrap().to_owned();
+    let back = std::str::from_utf8(&first[0].head).unwrap().to_owned();
     let mailbox = connect(&links, &mut notices, 1, target(job, &back)).await;
     mailbox.try_send(b"connected", &[]).unwrap();
     while let Some(messages) = next(&mut inbox).await {
         for message in messages {
-            mailbox.try_send(&message[0], &message[1..]).unwrap();
+            mailbox.try_send(&message.head, &message.body).unwrap();
         }
     }
 }

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 use zre_proto::{
     Beacon, Command, Frames, Hello, Incoming, Limits, Message, Outgoing, patch_sequence,
-    shout_header, whisper_header,
+    shout_header, split_header, whisper_header,
 };
 use zre_zmtp::{Decoder, Encoder};
 
@@ -113,7 +113,10 @@ pub(crate) fn repeat<T>(turns: usize, mut work: impl FnMut() -> T) {
 
 fn decode(turns: usize, frames: &Frames) {
     let limits = Limits::default();
-    repeat(turns, || Command::decode(frames.clone(), &limits));
+    let (header, content) = split_header(frames.clone());
+    repeat(turns, || {
+        Command::decode_split(&header, content.clone(), &limits)
+    });
 }
 
 /// A hundred of that message, as they go over the wire.

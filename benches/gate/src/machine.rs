@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::machine::{Config, Heard, Inbound, Output, Source, Up};
-use zre_proto::{Beacon, Machine, Outgoing, State, Time};
+use zre_proto::{Beacon, Machine, Outgoing, State, Time, split_header, whisper_header};
 
 use crate::cases::Case;
 use crate::codec::{hello, repeat, whisper};
@@ -91,7 +91,8 @@ fn meshed(peers: u16) -> (Machine, Vec<Inbound>) {
             connection: u64::from(i) + 1,
             from: None,
         };
-        machine.handle_message(now(), &inbound, hello(port).encode(1));
+        let (header, content) = split_header(hello(port).encode(1));
+        machine.handle_message(now(), &inbound, &header, content);
         while machine.poll_output().is_some() {}
         inbounds.push(inbound);
     }
@@ -103,9 +104,11 @@ fn whispers(turns: usize, peers: u16) {
     let (mut machine, inbounds) = meshed(peers);
     let mut out = Outgoing::new(false);
     let _ = out.next();
+    let (_, content) = split_header(whisper(0));
     for _ in 0..turns {
         if let Some(inbound) = inbounds.first() {
-            machine.handle_message(now(), inbound, whisper(out.next_data()));
+            let header = whisper_header(out.next_data());
+            machine.handle_message(now(), inbound, &header, content.clone());
         }
         black_box(machine.poll_output());
     }
@@ -136,7 +139,8 @@ fn silence(turns: usize) {
                 let at = usize::try_from(session.0).unwrap_or(0).saturating_sub(1);
                 if let (Some(inbound), Some(out)) = (inbounds.get(at), outs.get_mut(at)) {
                     let answer = zre_proto::Command::PingOk.encode(out.next());
-                    machine.handle_message(due, inbound, answer);
+                    let (header, content) = split_header(answer);
+                    machine.handle_message(due, inbound, &header, content);
                 }
             }
         }

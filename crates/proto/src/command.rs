@@ -245,11 +245,21 @@ impl Command {
     /// # Errors
     /// See [`DecodeError`]. Nothing is allocated for a length or count that the
     /// frames don't back.
-    pub fn decode(mut frames: Frames, limits: &Limits) -> Result<(u16, Self), DecodeError> {
-        if frames.is_empty() {
-            return Err(DecodeError::NotZre);
-        }
-        let header = frames.remove(0);
+    pub fn decode(frames: Frames, limits: &Limits) -> Result<(u16, Self), DecodeError> {
+        let (header, content) = split_header(frames);
+        Self::decode_split(&header, content, limits)
+    }
+
+    /// As [`decode`](Self::decode), where the header isn't in one list with the
+    /// content.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn decode_split(
+        header: &[u8],
+        content: Frames,
+        limits: &Limits,
+    ) -> Result<(u16, Self), DecodeError> {
         let Some((prefix, fields)) = header.split_first_chunk::<PREFIX>() else {
             return Err(DecodeError::NotZre);
         };
@@ -281,27 +291,27 @@ impl Command {
         if header.len() > most {
             return Err(wrong(FieldError::Limit("header frame bytes", most)));
         }
-        let content = |frames: Frames| {
-            if frames.len() > limits.max_frames {
+        let content = || {
+            if content.len() > limits.max_frames {
                 return Err(FieldError::Limit("content frames", limits.max_frames));
             }
-            Ok(Message::from(frames))
+            Ok(Message::from(content))
         };
         let mut reader = Reader::new(fields);
         let command = match id {
             id::HELLO => Hello::decode(&mut reader, limits).map(Self::Hello),
-            id::WHISPER => content(frames).map(|content| Self::Whisper { content }),
+            id::WHISPER => content().map(|content| Self::Whisper { content }),
             id::SHOUT => group(&mut reader, limits).and_then(|group| {
-                let content = content(frames)?;
+                let content = content()?;
                 Ok(Self::Shout { group, content })
             }),
             id::REQUEST => reader.number8("request id").and_then(|id| {
-                let content = content(frames)?;
+                let content = content()?;
                 Ok(Self::Request { id, content })
             }),
             id::REPLY => reader.number8("request id").and_then(|id| {
                 let answered = reader.number1("outcome")? == ANSWERED;
-                let content = answered.then(|| content(frames)).transpose()?;
+                let content = answered.then(content).transpose()?;
                 Ok(Self::Reply { id, content })
             }),
             _ => match Self::decode_fields(id, &mut reader, limits) {
@@ -343,6 +353,16 @@ impl Command {
             _ => return Ok(None),
         }))
     }
+}
+
+/// Parts the header of a message from its content; without frames there is an
+/// empty header.
+pub fn split_header(mut frames: Frames) -> (Bytes, Frames) {
+    let header = match frames.is_empty() {
+        true => Bytes::new(),
+        false => frames.remove(0),
+    };
+    (header, frames)
 }
 
 fn group(reader: &mut Reader<'_>, limits: &Limits) -> Result<Str, FieldError> {

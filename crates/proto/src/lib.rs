@@ -84,7 +84,7 @@ mod time;
 mod wire;
 
 pub use beacon::{BEACON_MAX, Beacon, BeaconError};
-pub use command::{Command, DecodeError, Hello};
+pub use command::{Command, DecodeError, Hello, split_header};
 pub use endpoint::{Endpoint, EndpointError};
 pub use header::{
     Header, SEQUENCE_OFFSET, SIGNATURE, VERSION, patch_sequence, reply_header, request_header,

@@ -5,15 +5,11 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use smallvec::SmallVec;
+use zre_zmtp::Message;
 
 use crate::intake::Intake;
 use crate::lane::{Hold, Lane, Visit};
 use crate::{CloseReason, Identity, Link};
-
-/// A message: its frames, the ZRE header first. Two fit without a list.
-pub type Frames = SmallVec<[Bytes; 2]>;
 
 /// Whose process is at the other end of an ipc link, as the kernel says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +66,7 @@ pub struct Batch {
     /// Who sent them.
     pub from: Arc<Source>,
     /// The messages, in the order in which they were sent; never empty.
-    pub messages: Vec<Frames>,
+    pub messages: Vec<Message>,
     pub(crate) hold: Hold,
 }
 

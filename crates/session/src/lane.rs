@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use crate::budget::Budget;
 use crate::intake::Intake;
 use crate::memory::Memory;
-use crate::{CloseReason, Frames, Link, Source};
+use crate::{CloseReason, Link, Message, Source};
 
 /// The lane's end was reached; the reason is for the one who feeds it.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Lane {
 /// What a lane holds. Its intake looks at it, to put the lane in line.
 #[derive(Default)]
 pub(crate) struct LaneState {
-    pub(crate) messages: Vec<Frames>,
+    pub(crate) messages: Vec<Message>,
     /// What `messages` cost.
     waiting: usize,
     /// `waiting`, and what is in batches that are still held.
@@ -56,7 +56,7 @@ pub(crate) struct LaneState {
 /// What a lane has to say next.
 pub(crate) enum Visit {
     Opened,
-    Batch(Vec<Frames>, usize),
+    Batch(Vec<Message>, usize),
     Closed(CloseReason),
     Done,
 }
@@ -223,7 +223,7 @@ impl Feeder {
     #[cfg(feature = "zeromq")]
     pub(crate) fn push(
         &self,
-        messages: impl IntoIterator<Item = Frames>,
+        messages: impl IntoIterator<Item = Message>,
         cost: usize,
     ) -> Result<(), Gone> {
         let mut inner = lock(&self.lane.state);
@@ -241,7 +241,7 @@ impl Feeder {
     /// Puts messages that have already come in into the lane, whatever the
     /// bounds say, and leaves the list empty; `cost` is that of all of them.
     /// The list moves as a whole where the lane holds nothing unread.
-    pub(crate) fn push_list(&self, messages: &mut Vec<Frames>, cost: usize) -> Result<(), Gone> {
+    pub(crate) fn push_list(&self, messages: &mut Vec<Message>, cost: usize) -> Result<(), Gone> {
         let mut inner = lock(&self.lane.state);
         if let Some(reason) = inner.reason() {
             return Err(Gone(reason));
@@ -262,7 +262,7 @@ impl Feeder {
     /// larger than `limit` is taken when the lane holds nothing.
     pub(crate) fn try_push(
         &self,
-        message: impl FnOnce() -> Frames,
+        message: impl FnOnce() -> Message,
         cost: usize,
         limit: usize,
         reserve: usize,

@@ -27,7 +27,7 @@
 //!
 //! while let Some(arrival) = inbox.recv().await {
 //!     if let Arrival::Batch(batch) = arrival {
-//!         assert_eq!(batch.messages[0][1], "body");
+//!         assert_eq!(batch.messages[0].body[0], "body");
 //!         break;
 //!     }
 //! }
@@ -97,7 +97,8 @@ pub use config::{Config, Engine, IpcDir, Limits};
 pub use counters::Counters;
 pub use error::{CloseReason, Closed, OpenError, TrySendError};
 pub use identity::{Identity, IdentityError};
-pub use inbox::{Arrival, Batch, Credentials, Frames, Inbox, Source};
+pub use inbox::{Arrival, Batch, Credentials, Inbox, Source};
 pub use links::{Links, SameHost, Shutdown, Target};
 pub use mailbox::{Flushed, Link, Mailbox, Queued};
 pub use notices::{Notice, Notices};
+pub use zre_zmtp::{Frames, Head, Message};

@@ -13,7 +13,7 @@ use crate::intake::{Feeder, Gone, Intake};
 use crate::lane::Refused;
 use crate::mailbox::{Class, Outlet, Queued, measure};
 use crate::notices::Reporter;
-use crate::{CloseReason, Closed, Frames, Identity, Limits, Link, Source, TrySendError};
+use crate::{CloseReason, Closed, Identity, Limits, Link, Message, Source, TrySendError};
 
 /// The nodes of this process that can be reached in memory: by network
 /// namespace, because two of them are two hosts, and by identity.
@@ -183,14 +183,9 @@ impl Outlet for Memory {
             Class::Data => 0,
             Class::Control => self.limits.control_reserve_bytes,
         };
-        let frames = || {
-            let mut frames = Frames::with_capacity(body.len().saturating_add(1));
-            frames.push(Bytes::copy_from_slice(head));
-            frames.extend(body.iter().cloned());
-            frames
-        };
+        let message = || Message::new(head, body);
         self.feeder
-            .try_push(frames, cost, self.limits.queue_bytes_per_peer, reserve)
+            .try_push(message, cost, self.limits.queue_bytes_per_peer, reserve)
             .map_err(|refused| match refused {
                 Refused::Full => TrySendError::Full,
                 Refused::Gone => TrySendError::Closed,

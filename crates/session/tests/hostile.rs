@@ -84,7 +84,7 @@ fn victim() {
                 && batch.from.identity.as_bytes().starts_with(b"healthy")
             {
                 for message in &batch.messages {
-                    println!("victim message {}", String::from_utf8_lossy(&message[0]));
+                    println!("victim message {}", String::from_utf8_lossy(&message.head));
                 }
             }
         }

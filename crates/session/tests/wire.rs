@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use zre_session::{
-    Arrival, CloseReason, Config, Engine, Frames, Identity, Inbox, IpcDir, Link, Links, Notice,
+    Arrival, CloseReason, Config, Engine, Identity, Inbox, IpcDir, Link, Links, Message, Notice,
     Notices, SameHost, Target,
 };
 use zre_zmtp::{
@@ -33,7 +33,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(DEADLINE, future).await.unwrap()
 }
 
-async fn next_messages(inbox: &mut Inbox, count: usize) -> Vec<Frames> {
+async fn next_messages(inbox: &mut Inbox, count: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     while messages.len() < count {
         if let Some(Arrival::Batch(mut batch)) = soon(inbox.recv()).await {
@@ -83,8 +83,8 @@ async fn each_to_the_other(from: Engine, to: Engine) {
             mailbox.try_send(&[i as u8], &body(i)).unwrap();
         }
         for (i, message) in next_messages(&mut inbox, 100).await.iter().enumerate() {
-            assert_eq!(message[0], [i as u8][..]);
-            assert_eq!(message[1..], body(i)[..]);
+            assert_eq!(message.head[..], [i as u8]);
+            assert_eq!(message.body[..], body(i)[..]);
         }
     }
 }
@@ -203,7 +203,7 @@ async fn the_inbox_answers_heartbeats_and_ignores_what_it_does_not_know() {
         hand
     });
     let messages = next_messages(&mut inbox, 1).await;
-    assert_eq!(messages[0][..], [&b"a"[..], &b"b"[..]]);
+    assert_eq!(messages[0], Message::new(b"a", &[Bytes::from_static(b"b")]));
     let mut hand = soon(hand).await.unwrap();
     // ERROR ends it, with the peer's words.
     let mut error = BytesMut::new();

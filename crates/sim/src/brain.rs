@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::machine::{Found, Heard, Inbound, Output, Session, Up};
-use zre_proto::{Beacon, Frames, Machine, State, Time};
+use zre_proto::{Beacon, Frames, Machine, State, Time, split_header};
 
 use crate::legacy::Legacy;
 
@@ -54,7 +54,10 @@ impl Brain {
 
     pub(crate) fn handle_message(&mut self, now: Time, from: &Inbound, frames: Frames) {
         match self {
-            Self::Ours(machine) => machine.handle_message(now, from, frames),
+            Self::Ours(machine) => {
+                let (header, content) = split_header(frames);
+                machine.handle_message(now, from, &header, content);
+            }
             Self::Legacy(legacy) => legacy.handle_message(now, from, frames),
         }
     }

@@ -3,10 +3,10 @@
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::Frames;
 use crate::command::CommandError;
 use crate::frame::{FrameHeader, HeaderError};
 use crate::limits::Limits;
+use crate::message::{Frames, Head, Message};
 
 /// Bytes to ask of the socket at once.
 ///
@@ -23,6 +23,14 @@ pub const READ_CHUNK: usize = (64 + 4) << 10;
 /// times its own); below, the copy costs less than the buffer that would have
 /// to be replaced.
 pub const COPY_BELOW: usize = 16 << 10;
+
+/// Frames up to this are copied into memory that they share with those that
+/// came with them: an allocation for each would cost more than reading it. Who
+/// keeps one of them keeps a [`SHELF`].
+const SHELVED: usize = 128;
+
+/// The size of that memory.
+const SHELF: usize = 1 << 10;
 
 /// With less room than this a read isn't worth its system call.
 const LEAST_ROOM: usize = READ_CHUNK / 2;
@@ -66,8 +74,8 @@ impl Buffers for Unpooled {
 /// What a connection carries once the handshake is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Item {
-    /// A whole message; at least one part.
-    Message(Frames),
+    /// A whole message.
+    Message(Message),
     /// A command, its body undecoded: see [`crate::Command::parse`].
     Command(Bytes),
 }
@@ -140,8 +148,7 @@ pub struct Decoder {
     /// The size of `buf`, if it was made for one frame over [`READ_CHUNK`].
     large: usize,
     limits: Limits,
-    parts: Frames,
-    parts_bytes: usize,
+    parts: Parts,
 }
 
 impl Decoder {
@@ -153,8 +160,7 @@ impl Decoder {
             missing: 0,
             large: 0,
             limits,
-            parts: Frames::new(),
-            parts_bytes: 0,
+            parts: Parts::default(),
         }
     }
 
@@ -227,22 +233,24 @@ impl Decoder {
                 self.settle();
                 return Ok(None);
             };
-            let body = if len < COPY_BELOW {
-                let body = match len {
-                    0 => Bytes::new(),
-                    _ => Bytes::copy_from_slice(body),
-                };
-                self.done = self.done.saturating_add(end);
-                body
-            } else {
-                self.buf.advance(self.done.saturating_add(taken));
-                self.done = 0;
-                self.buf.split_to(len).freeze()
-            };
+            let end = self.done.saturating_add(end);
             if header.command {
+                let body = Bytes::copy_from_slice(body);
+                self.done = end;
                 return Ok(Some(Item::Command(body)));
             }
-            if let Some(message) = self.push_part(header.more, body)? {
+            let message = if len < COPY_BELOW {
+                let ahead = front.len().saturating_sub(taken);
+                let message = self.parts.copy(&self.limits, header.more, body, ahead);
+                self.done = end;
+                message?
+            } else {
+                self.buf.advance(end.saturating_sub(len));
+                self.done = 0;
+                let body = self.buf.split_to(len).freeze();
+                self.push_part(header.more, body)?
+            };
+            if let Some(message) = message {
                 return Ok(Some(Item::Message(message)));
             }
         }
@@ -255,44 +263,29 @@ impl Decoder {
     /// # Errors
     ///
     /// [`DecodeError::Parts`] or [`DecodeError::Message`].
-    #[inline]
-    pub fn push_part(&mut self, more: bool, body: Bytes) -> Result<Option<Frames>, DecodeError> {
-        if self.parts.len() >= self.limits.parts {
-            return Err(DecodeError::Parts {
-                limit: self.limits.parts,
-            });
-        }
-        let bytes = self.parts_bytes.saturating_add(body.len());
-        if bytes > self.limits.message_bytes {
-            return Err(DecodeError::Message {
-                limit: self.limits.message_bytes,
-            });
-        }
-        self.parts.push(body);
-        if more {
-            self.parts_bytes = bytes;
-            return Ok(None);
-        }
-        self.parts_bytes = 0;
-        Ok(Some(std::mem::take(&mut self.parts)))
+    pub fn push_part(&mut self, more: bool, part: Bytes) -> Result<Option<Message>, DecodeError> {
+        self.parts.push(&self.limits, more, part)
     }
 
     /// Whether the stream could end here without cutting a message.
     pub fn is_between_messages(&self) -> bool {
-        self.parts.is_empty() && self.buf.len() == self.done
+        self.parts.head.is_none() && self.buf.len() == self.done
     }
 
     /// Bytes that have come and aren't part of a whole message yet.
     pub fn pending(&self) -> usize {
         let front = self.buf.len().saturating_sub(self.done);
-        front.saturating_add(self.parts_bytes)
+        front.saturating_add(self.parts.bytes)
     }
 
     /// Bytes of memory held: the read buffer and the parts under way.
     pub fn memory(&self) -> usize {
-        let parts = self.parts.len().saturating_mul(size_of::<Bytes>());
-        let read = self.buf.capacity().saturating_add(self.parts_bytes);
-        read.saturating_add(parts)
+        let list = self.parts.body.len().saturating_mul(size_of::<Bytes>());
+        let parts = self.parts.bytes.saturating_add(self.parts.shelf.capacity());
+        self.buf
+            .capacity()
+            .saturating_add(parts)
+            .saturating_add(list)
     }
 
     /// Gives up the read buffer for as long as nothing arrives.
@@ -302,6 +295,7 @@ impl Decoder {
     /// longer one keeps the buffer.
     pub fn rest(&mut self, buffers: &mut impl Buffers) {
         self.settle();
+        self.parts.shelf = BytesMut::new();
         if self.buf.len() < COPY_BELOW && self.buf.capacity() >= COPY_BELOW {
             let rest = BytesMut::with_capacity(self.buf.len());
             self.replace(rest, buffers);
@@ -319,7 +313,7 @@ impl Decoder {
             // The message's bound counts from the announcement on: the bytes of
             // a frame that can't be kept aren't waited for.
             Ok(len) if len <= limit => {
-                let left = self.limits.message_bytes.saturating_sub(self.parts_bytes);
+                let left = self.limits.message_bytes.saturating_sub(self.parts.bytes);
                 if !header.command && len > left {
                     return Err(DecodeError::Message {
                         limit: self.limits.message_bytes,
@@ -344,5 +338,96 @@ impl Decoder {
             self.buf.advance(self.done);
             self.done = 0;
         }
+    }
+}
+
+/// What has come of a message whose last part hasn't.
+#[derive(Debug, Default)]
+struct Parts {
+    head: Option<Head>,
+    body: Frames,
+    bytes: usize,
+    /// Memory for small frames.
+    shelf: BytesMut,
+}
+
+impl Parts {
+    fn push(
+        &mut self,
+        limits: &Limits,
+        more: bool,
+        part: Bytes,
+    ) -> Result<Option<Message>, DecodeError> {
+        self.count(limits, part.len())?;
+        match self.head {
+            None => self.head = Some(Head::from(part)),
+            Some(_) => self.body.push(part),
+        }
+        Ok(if more { None } else { self.take() })
+    }
+
+    /// [`push`](Self::push) of a copy. `ahead` bytes have been received from
+    /// its first one on.
+    #[inline]
+    fn copy(
+        &mut self,
+        limits: &Limits,
+        more: bool,
+        part: &[u8],
+        ahead: usize,
+    ) -> Result<Option<Message>, DecodeError> {
+        self.count(limits, part.len())?;
+        match self.head {
+            None => self.head = Some(Head::from(part)),
+            Some(_) => {
+                let part = self.shelve(part, ahead);
+                self.body.push(part);
+            }
+        }
+        Ok(if more { None } else { self.take() })
+    }
+
+    #[inline]
+    fn count(&mut self, limits: &Limits, len: usize) -> Result<(), DecodeError> {
+        let head = usize::from(self.head.is_some());
+        if self.body.len().saturating_add(head) >= limits.parts {
+            return Err(DecodeError::Parts {
+                limit: limits.parts,
+            });
+        }
+        self.bytes = self.bytes.saturating_add(len);
+        if self.bytes > limits.message_bytes {
+            return Err(DecodeError::Message {
+                limit: limits.message_bytes,
+            });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Message> {
+        self.bytes = 0;
+        Some(Message {
+            head: self.head.take()?,
+            body: std::mem::take(&mut self.body),
+        })
+    }
+
+    /// A copy of a small frame on the shelf; one that came alone, or nearly, is
+    /// to keep no more than itself.
+    #[inline]
+    fn shelve(&mut self, part: &[u8], ahead: usize) -> Bytes {
+        if part.is_empty() {
+            return Bytes::new();
+        }
+        let room = self.shelf.capacity() >= part.len();
+        if part.len() > SHELVED || !room && ahead < SHELF {
+            return Bytes::copy_from_slice(part);
+        }
+        if !room {
+            self.shelf = BytesMut::with_capacity(SHELF);
+        }
+        self.shelf.extend_from_slice(part);
+        self.shelf.split().freeze()
     }
 }

@@ -54,7 +54,9 @@
 //! let sent: BytesMut = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
 //! let mut decoder = Decoder::new(Limits::default(), sent);
 //! match decoder.decode()? {
-//!     Some(Item::Message(parts)) => assert_eq!(parts[..], ["head", "body"]),
+//!     Some(Item::Message(message)) => {
+//!         assert_eq!((&message.head[..], &message.body[0][..]), (&b"head"[..], &b"body"[..]));
+//!     }
 //!     other => panic!("{other:?}"),
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -74,6 +76,7 @@ mod greeting;
 mod handshake;
 mod limits;
 mod mechanism;
+mod message;
 mod metadata;
 mod socket_type;
 
@@ -85,11 +88,6 @@ pub use greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, OldVers
 pub use handshake::{Handshake, HandshakeError, Local, Peer};
 pub use limits::Limits;
 pub use mechanism::Mechanism;
+pub use message::{Frames, Head, Message};
 pub use metadata::{Metadata, MetadataError};
 pub use socket_type::SocketType;
-
-/// The parts of one message, in order, the ZRE header first.
-///
-/// Two parts fit without an allocation: a header and its content is what
-/// nearly every message is.
-pub type Frames = smallvec::SmallVec<[bytes::Bytes; 2]>;

@@ -3,8 +3,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use zre_zmtp::{
-    COPY_BELOW, DecodeError, Decoder, Encoder, Frames, Handshake, HandshakeError, Item, Limits,
-    Local, Mechanism, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error, encode_ping,
+    COPY_BELOW, DecodeError, Decoder, Encoder, Handshake, HandshakeError, Item, Limits, Local,
+    Mechanism, Message, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error, encode_ping,
 };
 
 fn encode(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<u8> {
@@ -86,12 +86,6 @@ fn samples() -> Vec<(Vec<u8>, Vec<Bytes>)> {
     messages
 }
 
-fn frames_of((head, body): &(Vec<u8>, Vec<Bytes>)) -> Frames {
-    std::iter::once(Bytes::copy_from_slice(head))
-        .chain(body.iter().cloned())
-        .collect()
-}
-
 #[test]
 fn every_message_comes_back_whatever_the_pieces() {
     let messages = samples();
@@ -101,7 +95,11 @@ fn every_message_comes_back_whatever_the_pieces() {
         assert_eq!(end, Ok(()));
         assert_eq!(items.len(), messages.len());
         for (item, message) in items.iter().zip(&messages) {
-            assert_eq!(item, &Item::Message(frames_of(message)), "step {step}");
+            assert_eq!(
+                item,
+                &Item::Message(Message::new(&message.0, &message.1)),
+                "step {step}"
+            );
         }
         // Twice the largest message and its parts.
         assert!(memory < 5 << 20, "{memory} bytes held");
@@ -125,11 +123,53 @@ fn small_frames_are_copies_and_large_ones_slices() {
     decoder.read_buf(&mut Unpooled).put_slice(&bytes);
     let read = decoder.read_buf(&mut Unpooled).get_ref().as_ptr() as usize;
     let within = |b: &Bytes| (read..read + READ_CHUNK).contains(&(b.as_ptr() as usize));
-    let Ok(Some(Item::Message(frames))) = decoder.decode() else {
+    let Ok(Some(Item::Message(message))) = decoder.decode() else {
         panic!("no message");
     };
-    assert!(!within(&frames[0]));
-    assert!(within(&frames[1]));
+    assert!(within(&message.body[0]));
+}
+
+/// Where the second frames of the messages lie that come in one read.
+fn places(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<usize> {
+    let (items, end, _) = decode(&encode(messages), usize::MAX, Limits::default());
+    assert_eq!(end, Ok(()));
+    let mut places = Vec::new();
+    for (item, (_, body)) in items.iter().zip(messages) {
+        let Item::Message(message) = item else {
+            panic!("no message");
+        };
+        assert_eq!(message.body[..], body[..]);
+        places.push(message.body[0].as_ptr() as usize);
+    }
+    places
+}
+
+#[test]
+fn small_frames_of_a_flood_share_a_kilobyte() {
+    let message = |n: u8| (vec![n; 6], vec![Bytes::from(vec![n; 16])]);
+    let flood: Vec<_> = (0..200).map(message).collect();
+    let places = places(&flood);
+    let is_next = |two: &[usize]| two[1].abs_diff(two[0]) == 16;
+    let (pieces, last) = places.split_at(192);
+    for piece in pieces.chunks_exact(64) {
+        assert!(piece.windows(2).all(is_next));
+    }
+    // The rest of the flood isn't worth another kilobyte.
+    assert!(!last.windows(2).any(is_next));
+}
+
+#[test]
+fn a_frame_that_comes_alone_or_is_not_small_keeps_only_itself() {
+    let lonely = decode(
+        &encode(&[(vec![0; 6], vec![Bytes::from(vec![1; 16])])]),
+        usize::MAX,
+        Limits::default(),
+    );
+    let Item::Message(message) = lonely.0.into_iter().next().unwrap() else {
+        panic!("no message");
+    };
+    let frame = message.body.into_iter().next().unwrap();
+    assert_eq!(frame.try_into_mut().unwrap().capacity(), 16);
 }
 
 #[test]
@@ -204,7 +244,7 @@ fn commands_come_between_the_frames_of_a_message_too() {
     let (items, end, _) = decode(&bytes, 2, Limits::default());
     assert_eq!(end, Ok(()));
     assert!(matches!(&items[0], Item::Command(body) if body.starts_with(b"\x04PING")));
-    assert!(matches!(&items[1], Item::Message(m) if m.len() == 2));
+    assert!(matches!(&items[1], Item::Message(m) if m.parts() == 2));
 }
 
 /// A small generator of its own: the same mutations on each run.

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use zre_session::{
-    Arrival, Config, Engine, Identity, IpcDir, Links, Mailbox, Notice, SameHost, Target,
+    Arrival, Config, Engine, Identity, IpcDir, Links, Mailbox, Message, Notice, SameHost, Target,
     TrySendError,
 };
 
@@ -109,16 +109,13 @@ async fn main() -> Result<(), Failure> {
 }
 
 /// Sends a message, waiting while the mailbox is full.
-async fn echo(mailbox: &Mailbox, message: &[bytes::Bytes]) -> Result<(), Failure> {
-    let [head, body @ ..] = message else {
-        return Ok(());
-    };
+async fn echo(mailbox: &Mailbox, message: &Message) -> Result<(), Failure> {
+    let Message { head, body } = message;
     loop {
         match mailbox.try_send(head, body) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full) => {
-                let bytes = message.iter().map(bytes::Bytes::len).sum();
-                mailbox.writable(bytes).await?;
+                mailbox.writable(message.bytes()).await?;
             }
             Err(error) => return Err(error.into()),
         }

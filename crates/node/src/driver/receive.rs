@@ -3,7 +3,7 @@
 use tracing::Instrument;
 use zre_beacon::{CastKind, Changes, Datagram, Interface};
 use zre_proto::machine::{Heard, Inbound, Session, Up};
-use zre_session::{Arrival, Batch, Link, Notice};
+use zre_session::{Arrival, Batch, Link, Message, Notice};
 
 use super::Driver;
 use super::dial::source_towards;
@@ -114,8 +114,9 @@ impl Driver {
             return count;
         };
         let now = self.clock.now();
-        for frames in std::mem::take(&mut batch.messages) {
-            self.machine.handle_message(now, &inbound, frames);
+        for message in std::mem::take(&mut batch.messages) {
+            let Message { head, body } = message;
+            self.machine.handle_message(now, &inbound, &head, body);
             self.carry_out();
         }
         count

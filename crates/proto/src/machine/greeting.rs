@@ -323,8 +323,8 @@ impl Machine {
             }
         }
         self.tend(now, uuid);
-        for frames in held.take() {
-            self.handle_message(now, &inbound, frames);
+        for (header, content) in held.take() {
+            self.handle_message(now, &inbound, &header, content);
         }
     }
 

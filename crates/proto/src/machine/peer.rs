@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
@@ -141,7 +142,7 @@ pub(super) struct Greeted {
 /// Messages that wait for the mailbox to open.
 #[derive(Debug)]
 pub(super) struct Held {
-    frames: Vec<Frames>,
+    messages: Vec<(Box<[u8]>, Frames)>,
     bytes: usize,
     /// What waits in the whole node.
     total: Arc<AtomicUsize>,
@@ -528,17 +529,17 @@ fn reachable(told: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
 impl Held {
     pub(super) fn new(total: &Arc<AtomicUsize>) -> Self {
         Self {
-            frames: Vec::new(),
+            messages: Vec::new(),
             bytes: 0,
             total: total.clone(),
         }
     }
 
     /// False where it would hold too much.
-    pub(super) fn push(&mut self, frames: Frames) -> bool {
+    pub(super) fn push(&mut self, header: &[u8], content: Frames) -> bool {
+        let frames = content.iter().map(Bytes::len).chain([header.len()]);
         let bytes = frames
-            .iter()
-            .map(|frame| frame.len().saturating_add(HELD_FRAME))
+            .map(|len| len.saturating_add(HELD_FRAME))
             .fold(0, usize::saturating_add);
         let own = self.bytes.saturating_add(bytes);
         let total = self.total.load(Ordering::Relaxed).saturating_add(bytes);
@@ -547,12 +548,12 @@ impl Held {
         }
         self.bytes = own;
         self.total.store(total, Ordering::Relaxed);
-        self.frames.push(frames);
+        self.messages.push((header.into(), content));
         true
     }
 
-    pub(super) fn take(&mut self) -> Vec<Frames> {
-        mem::take(&mut self.frames)
+    pub(super) fn take(&mut self) -> Vec<(Box<[u8]>, Frames)> {
+        mem::take(&mut self.messages)
     }
 }
 

@@ -14,18 +14,18 @@ impl Machine {
     ///
     /// RFC 36: "When a node receives messages from a new peer it SHALL silently
     /// ignore any commands that precede a HELLO command."
-    pub fn handle_message(&mut self, now: Time, from: &Inbound, frames: Frames) {
+    pub fn handle_message(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
         match self.peers.get_mut(&from.peer).map(|peer| &mut peer.phase) {
             Some(Phase::Ready(live) | Phase::Leaving(live, ..))
                 if live.greeted.connection == from.connection =>
             {
-                self.handle_live(now, from, frames);
+                self.handle_live(now, from, header, content);
             }
             Some(Phase::Ready(live)) if live.is_contested_by(from.connection) => {
                 let held = live
                     .contest
                     .as_mut()
-                    .is_none_or(|contest| contest.held.push(frames));
+                    .is_none_or(|contest| contest.held.push(header, content));
                 if !held {
                     count(&mut self.counters.limited);
                     live.contest = None;
@@ -34,18 +34,18 @@ impl Machine {
             Some(Phase::Entering(_, greeted, held) | Phase::Waiting(greeted, held, _))
                 if greeted.connection == from.connection =>
             {
-                if !held.push(frames) {
+                if !held.push(header, content) {
                     count(&mut self.counters.limited);
                     self.give_up_greeted(now, from.peer);
                 }
             }
-            _ => self.handle_stranger(now, from, frames),
+            _ => self.handle_stranger(now, from, header, content),
         }
         self.dial_queued(now);
     }
 
-    fn handle_stranger(&mut self, now: Time, from: &Inbound, frames: Frames) {
-        match Command::decode(frames, &self.config.limits) {
+    fn handle_stranger(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
+        match Command::decode_split(header, content, &self.config.limits) {
             Ok((1, Command::Hello(hello))) => self.handle_hello(now, from, hello),
             Ok(_) => {
                 count(&mut self.counters.ungreeted);
@@ -58,9 +58,9 @@ impl Machine {
     /// RFC 36: "every message must have a strictly incrementing sequence
     /// number. When a peer detects gaps in the sequence, or an out-of-sequence
     /// message, it" ends the session, as others do.
-    fn handle_live(&mut self, now: Time, from: &Inbound, frames: Frames) {
+    fn handle_live(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
         let uuid = from.peer;
-        let decoded = Command::decode(frames, &self.config.limits);
+        let decoded = Command::decode_split(header, content, &self.config.limits);
         let sequence = match &decoded {
             Ok((1, Command::Hello(_))) => {
                 if let Ok((_, Command::Hello(hello))) = decoded {

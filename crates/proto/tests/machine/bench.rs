@@ -10,7 +10,9 @@ use zre_proto::machine::{
     Config, Event, Found, Heard, Inbound, Output, REQUEST_HEADER, STATE_HEADER, Session,
     SharedOutgoing, Source, Up,
 };
-use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, Message, State, Time};
+use zre_proto::{
+    Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, Message, State, Time, split_header,
+};
 
 pub(crate) const OUR_PORT: u16 = 49200;
 pub(crate) const OUR_IP: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 99));
@@ -359,8 +361,9 @@ impl Bench {
 
     /// Raw frames of a peer.
     pub(crate) fn receive(&mut self, peer: &Peer, frames: Frames) {
+        let (header, content) = split_header(frames);
         self.machine
-            .handle_message(self.now, &peer.inbound(), frames);
+            .handle_message(self.now, &peer.inbound(), &header, content);
         self.drain();
     }
 

@@ -1,7 +1,7 @@
 //! How two nodes meet.
 
 use zre_proto::machine::Source;
-use zre_proto::{Command, State};
+use zre_proto::{Command, State, split_header};
 
 use crate::bench::{Bench, OUR_IP, Peer, join, ms, our_uuid, secs, whisper};
 
@@ -420,9 +420,8 @@ fn a_scope_in_a_hello_is_its_hosts_and_replaced_by_ours() {
         let mut from = peer.inbound();
         from.from = Some("[fe80::1%3]:4000".parse().unwrap());
         let now = bench.now;
-        bench
-            .machine
-            .handle_message(now, &from, Command::Hello(hello).encode(1));
+        let (header, content) = split_header(Command::Hello(hello).encode(1));
+        bench.machine.handle_message(now, &from, &header, content);
         bench.drain();
         let dialled = bench.connects.last().expect("dialled").2.to_string();
         assert_eq!(dialled, "tcp://[fe80::1%3]:49153");

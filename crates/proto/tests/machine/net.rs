@@ -9,7 +9,7 @@ use uuid::Uuid;
 use zre_proto::machine::{
     Config, Event, Heard, Inbound, Output, Session, SharedOutgoing, Source, Up,
 };
-use zre_proto::{Beacon, Command, Endpoint, Frames, Machine, State, Time};
+use zre_proto::{Beacon, Command, Endpoint, Frames, Machine, State, Time, split_header};
 
 use crate::bench::{Discipline, ms, tell};
 
@@ -334,7 +334,8 @@ impl Net {
                 };
                 let inbound = self.inbound(from, connection);
                 self.act(index, |machine, now| {
-                    machine.handle_message(now, &inbound, frames);
+                    let (header, content) = split_header(frames);
+                    machine.handle_message(now, &inbound, &header, content);
                 });
             }
             Delivery::ConnectionClosed(index, connection) => {

@@ -17,7 +17,7 @@ use super::listen::Host;
 use super::pool::Pool;
 use super::stream::Stream;
 use crate::intake::{Feeder, Gone};
-use crate::{CloseReason, Frames, Identity, Limits, Source};
+use crate::{CloseReason, Identity, Limits, Message, Source};
 
 /// Most bytes of PONGs that wait for a peer that doesn't read them. Beyond it
 /// PINGs go unanswered: who floods us with them mustn't fill our memory too.
@@ -151,14 +151,12 @@ impl Connection {
 impl Wire {
     /// Hands over all whole messages that have come, and answers commands.
     fn deliver(&mut self, stream: &Stream, feeder: &Feeder) -> Result<(), CloseReason> {
-        let mut messages: Vec<Frames> = Vec::new();
+        let mut messages: Vec<Message> = Vec::new();
         let mut cost = 0usize;
         let end = loop {
             match self.decoder.decode() {
                 Ok(Some(Item::Message(message))) => {
-                    let more = message
-                        .split_first()
-                        .map_or(0, |(head, body)| Limits::cost(head, body));
+                    let more = Limits::cost(&message.head, &message.body);
                     cost = cost.saturating_add(more);
                     messages.push(message);
                 }

@@ -22,7 +22,7 @@ use super::router::reason_of;
 use crate::engine::{Dial, Route};
 use crate::mailbox::Outlet;
 
-use crate::{CloseReason, Frames, Identity, Link};
+use crate::{CloseReason, Identity, Link, Message};
 
 /// Messages that the library may hold at once. Its queue takes 100,000 and
 /// then waits, which nothing can be told of; below that it never waits.
@@ -309,14 +309,13 @@ impl AsRef<[u8]> for Tracked {
     }
 }
 
-fn tracked(frames: Frames, ticket: Ticket) -> Option<ZmqMessage> {
-    let mut frames = frames.into_iter();
+fn tracked(message: Message, ticket: Ticket) -> Option<ZmqMessage> {
     let first = Bytes::from_owner(Tracked {
-        frame: frames.next()?,
+        frame: message.head.into(),
         _ticket: ticket,
     });
-    let mut list = Vec::with_capacity(frames.len().saturating_add(1));
+    let mut list = Vec::with_capacity(message.body.len().saturating_add(1));
     list.push(first);
-    list.extend(frames);
+    list.extend(message.body);
     ZmqMessage::try_from(list).ok()
 }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::budget::Budget;
 use crate::mailbox::{Class, Outlet, Queued, measure};
 use crate::notices::Reporter;
-use crate::{CloseReason, Closed, Frames, Identity, Limits, Link, TrySendError};
+use crate::{CloseReason, Closed, Identity, Limits, Link, Message, TrySendError};
 
 /// A frame up to this size is copied into the queue: a shared one costs an
 /// atomic count at each end, and keeps all of the buffer that it is a part of.
@@ -31,7 +31,7 @@ pub(crate) struct Queue {
 }
 
 struct State {
-    waiting: VecDeque<Frames>,
+    waiting: VecDeque<Message>,
     /// Messages that wait or are with the engine.
     messages: usize,
     /// What they cost.
@@ -109,17 +109,17 @@ impl Queue {
     }
 
     /// The next message, unless as many as `in_flight` are with the engine.
-    pub(crate) fn take(self: &Arc<Self>, in_flight: usize) -> Option<(Frames, Ticket)> {
+    pub(crate) fn take(self: &Arc<Self>, in_flight: usize) -> Option<(Message, Ticket)> {
         let mut state = self.lock();
         if state.messages.saturating_sub(state.waiting.len()) >= in_flight {
             return None;
         }
-        let frames = state.waiting.pop_front()?;
+        let message = state.waiting.pop_front()?;
         let ticket = Ticket {
             queue: Arc::clone(self),
-            cost: cost_of(&frames),
+            cost: cost_of(&message),
         };
-        Some((frames, ticket))
+        Some((message, ticket))
     }
 
     /// When the time for what is left is up, if the mailbox was closed.
@@ -148,11 +148,8 @@ impl Queue {
     }
 }
 
-/// The same as [`Limits::cost`], of frames that are one list.
-fn cost_of(frames: &Frames) -> usize {
-    frames
-        .split_first()
-        .map_or(0, |(head, body)| Limits::cost(head, body))
+fn cost_of(message: &Message) -> usize {
+    Limits::cost(&message.head, &message.body)
 }
 
 impl Outlet for Queue {
@@ -171,17 +168,19 @@ impl Outlet for Queue {
         if !fits || !self.budget.take(cost, reserve) {
             return Err(TrySendError::Full);
         }
-        let mut frames = Frames::with_capacity(body.len().saturating_add(1));
-        frames.push(Bytes::copy_from_slice(head));
-        frames.extend(body.iter().map(|frame| {
+        let body = body.iter().map(|frame| {
             if frame.len() <= COPY_BYTES {
                 Bytes::copy_from_slice(frame)
             } else {
                 frame.clone()
             }
-        }));
+        });
+        let message = Message {
+            head: head.into(),
+            body: body.collect(),
+        };
         let idle = state.waiting.is_empty();
-        state.waiting.push_back(frames);
+        state.waiting.push_back(message);
         state.messages = state.messages.saturating_add(1);
         state.bytes = state.bytes.saturating_add(cost);
         drop(state);

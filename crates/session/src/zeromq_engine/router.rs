@@ -17,7 +17,7 @@ use zeromq::{
 use crate::engine::{Change, Listening, Seat, Served, Server};
 use crate::intake::{Feeder, Intake};
 use crate::listen::listen_also;
-use crate::{CloseReason, Frames, Identity, Limits, Link, OpenError, Source};
+use crate::{CloseReason, Identity, Limits, Link, Message, OpenError, Source};
 
 /// How many times a connection's bound lies in the inbox before reading stops.
 /// The library's ROUTER can't leave one connection alone, so the bound is on
@@ -273,7 +273,7 @@ impl Desk {
     fn messages(&mut self, run: Vec<Result<ZmqMessage, ZmqError>>) {
         // Runs of one sender go into its lane together.
         let mut sender = Bytes::new();
-        let mut messages: Vec<Frames> = Vec::new();
+        let mut messages: Vec<Message> = Vec::new();
         let mut cost = 0;
         for message in run {
             let message = match message {
@@ -290,10 +290,9 @@ impl Desk {
                 sender = from;
                 cost = 0;
             }
-            let frames: Frames = frames.collect();
-            match self.admit(&frames) {
-                Ok(more) => {
-                    messages.push(frames);
+            match self.admit(frames) {
+                Ok((message, more)) => {
+                    messages.push(message);
                     cost = cost.saturating_add(more);
                 }
                 Err(reason) => {
@@ -306,7 +305,7 @@ impl Desk {
         self.push(&sender, &mut messages, cost);
     }
 
-    fn push(&mut self, from: &Bytes, messages: &mut Vec<Frames>, cost: usize) {
+    fn push(&mut self, from: &Bytes, messages: &mut Vec<Message>, cost: usize) {
         if messages.is_empty() {
             return;
         }
@@ -341,25 +340,24 @@ impl Desk {
     }
 
     /// Whether a message keeps the limits, and what it costs.
-    fn admit(&self, frames: &Frames) -> Result<usize, CloseReason> {
-        let Some((head, body)) = frames.split_first() else {
+    fn admit(&self, frames: impl Iterator<Item = Bytes>) -> Result<(Message, usize), CloseReason> {
+        let Some(message) = Message::from_frames(frames) else {
             // A ROUTER's message of the identity alone can't have been sent.
             return Err(CloseReason::Protocol("a message without frames".to_owned()));
         };
-        if frames.len() > self.limits.parts {
+        let Message { head, body } = &message;
+        if message.parts() > self.limits.parts {
             return Err(CloseReason::Limit("parts"));
         }
-        let mut bytes = 0usize;
-        for frame in frames {
-            if frame.len() > self.limits.frame_bytes {
-                return Err(CloseReason::Limit("frame_bytes"));
-            }
-            bytes = bytes.saturating_add(frame.len());
+        let largest = body.iter().map(Bytes::len).fold(head.len(), usize::max);
+        if largest > self.limits.frame_bytes {
+            return Err(CloseReason::Limit("frame_bytes"));
         }
-        if bytes > self.limits.message_bytes {
+        if message.bytes() > self.limits.message_bytes {
             return Err(CloseReason::Limit("message_bytes"));
         }
-        Ok(Limits::cost(head, body))
+        let cost = Limits::cost(head, body);
+        Ok((message, cost))
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use zre_session::{
-    Arrival, CloseReason, Config, Engine, Frames, Identity, Inbox, IpcDir, Limits, Link, Links,
-    Mailbox, Notice, Notices, SameHost, Source, Target,
+    Arrival, CloseReason, Config, Engine, Identity, Inbox, IpcDir, Limits, Link, Links, Mailbox,
+    Message, Notice, Notices, SameHost, Source, Target,
 };
 
 /// How long anything may take before a story has failed: far more than it
@@ -156,7 +156,7 @@ impl Node {
     }
 
     /// So many messages, of whatever connections, and nothing else between.
-    pub(crate) async fn messages(&mut self, number: usize) -> Vec<Frames> {
+    pub(crate) async fn messages(&mut self, number: usize) -> Vec<Message> {
         let mut messages = Vec::new();
         while messages.len() < number {
             match self.arrival().await {
@@ -187,8 +187,8 @@ pub(crate) async fn send(mailbox: &Mailbox, head: &[u8], body: &[Bytes]) {
 }
 
 /// The number in a message's head.
-pub(crate) fn number(message: &Frames) -> u64 {
-    u64::from_be_bytes(message[0][..8].try_into().unwrap())
+pub(crate) fn number(message: &Message) -> u64 {
+    u64::from_be_bytes(message.head[..8].try_into().unwrap())
 }
 
 /// A body of so many bytes.

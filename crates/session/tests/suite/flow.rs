@@ -67,7 +67,7 @@ async fn order_and_shape(alice: &mut Node, bob: &mut Node, expected: Link) {
             let base = (round - 99) * bodies.len() as u64;
             for (at, message) in bob.messages(100 * bodies.len()).await.iter().enumerate() {
                 assert_eq!(number(message), base + at as u64);
-                assert_eq!(message[1..], *bodies[at % bodies.len()]);
+                assert_eq!(message.body[..], *bodies[at % bodies.len()]);
             }
         }
     }
@@ -75,7 +75,7 @@ async fn order_and_shape(alice: &mut Node, bob: &mut Node, expected: Link) {
     // A head without bytes, and nothing else: the shortest message there is.
     send(&mailbox, b"", &[]).await;
     let messages = bob.messages(1).await;
-    assert_eq!(messages[0].as_slice(), [Bytes::new()]);
+    assert_eq!(messages[0], zre_session::Message::new(b"", &[]));
 }
 
 async fn messages_may_be_sent_before_the_link_stands(engine: Engine) {
@@ -105,7 +105,7 @@ async fn a_mebibyte_each_way(engine: Engine) {
         for node in [&mut alice, &mut bob] {
             let message = &node.messages(1).await[0];
             assert_eq!(number(message), at);
-            assert_eq!(message[1], body);
+            assert_eq!(message.body[0], body);
         }
     }
 }
@@ -143,7 +143,7 @@ async fn a_reader_that_stops_holds_the_sender_back(engine: Engine) {
 
 impl Node {
     /// The messages of one batch.
-    async fn messages_some(&mut self) -> Vec<zre_session::Frames> {
+    async fn messages_some(&mut self) -> Vec<zre_session::Message> {
         match self.arrival().await {
             zre_session::Arrival::Batch(batch) => batch.messages,
             other => panic!("instead of a batch: {other:?}"),

@@ -143,9 +143,8 @@ impl Link {
             loop {
                 while let Some(item) = decoder.decode()? {
                     match item {
-                        Item::Message(frames) => {
-                            let frame = frames.into_iter().next().unwrap_or_default();
-                            match Message::decode(&frame) {
+                        Item::Message(message) => {
+                            match Message::decode(&message.head) {
                                 Ok(message) => {
                                     let sent = reports.send(Report::Heard(id, message)).await;
                                     sent.map_err(|_| LinkError::Closed)?;
