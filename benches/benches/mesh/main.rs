@@ -19,69 +19,88 @@
 mod case;
 #[path = "../links/libzmq.rs"]
 mod libzmq;
+#[path = "../../../crates/cli/src/bench/measure/mod.rs"]
+mod measure;
 mod meet;
 #[path = "../links/memory.rs"]
 mod memory;
 mod options;
 mod plot;
-mod process;
 mod pyre;
 #[path = "../links/raw.rs"]
 mod raw;
 mod report;
 mod shout;
 mod speed;
-mod task;
-mod whisper;
 mod wide;
 #[path = "../links/zeromq_bare.rs"]
 mod zeromq_bare;
 
+use std::process::ExitCode;
+
 use case::{Contestant, Job};
+use measure::process::MeasureError;
+use measure::task::Task;
 use options::Options;
 use report::Report;
-use task::Task;
 
-fn main() {
+fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     if let Some(job) = Job::from_args(&args) {
         rival(&job);
-        return;
+        return ExitCode::SUCCESS;
     }
-    if let Some(task) = Task::from_args(&args) {
-        task.run();
-        return;
+    if let Some(task) = Task::of_this_process() {
+        return match task.role() {
+            "mesh" => measure::child::child(async move |told| wide::mesh(&task, told).await),
+            _ => measure::child::perform(task),
+        };
     }
     let options = Options::from_args(&args);
     if let (Some(files), Some(dir)) = (&options.from, &options.svg) {
         plot::all(&Report::read(files), dir);
-        return;
+        return ExitCode::SUCCESS;
     }
     let mut report = Report::new(options.json);
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().to_str().unwrap();
-    if options.wants("whisper") {
-        speed::throughputs(&options, &mut report, dir);
-    }
-    if options.wants("trip") {
-        speed::trips(&options, &mut report, dir);
-    }
-    if options.wants("shout") {
-        shout::all(&options, &mut report, dir);
-    }
-    if options.wants("discover") {
-        meet::discover(&options, &mut report, dir);
-    }
-    if options.wants("leave") {
-        meet::leave(&options, &mut report, dir);
-    }
-    if options.wants("mesh") {
-        wide::all(&options, &mut report, dir);
-    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let measured = runtime.unwrap().block_on(measure(&options, &mut report));
     report.finish();
     if let Some(dir) = &options.svg {
         plot::all(&report, dir);
     }
+    match measured {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn measure(options: &Options, report: &mut Report) -> Result<(), MeasureError> {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().to_str().unwrap();
+    if options.wants("whisper") {
+        speed::throughputs(options, report, dir).await?;
+    }
+    if options.wants("trip") {
+        speed::trips(options, report, dir).await?;
+    }
+    if options.wants("shout") {
+        shout::all(options, report, dir).await?;
+    }
+    if options.wants("discover") {
+        meet::discover(options, report, dir).await?;
+    }
+    if options.wants("leave") {
+        meet::leave(options, report, dir).await?;
+    }
+    if options.wants("mesh") {
+        wide::all(options, report, dir).await?;
+    }
+    Ok(())
 }
 
 /// A rival's part of a measurement.
@@ -97,19 +116,10 @@ fn rival(job: &Job) {
 
 /// Says something to the parent.
 fn say(word: &str, value: impl std::fmt::Display) {
-    use std::io::Write;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{word} {value}").unwrap();
-    out.flush().unwrap();
+    measure::child::say(word, value).unwrap();
 }
 
-/// Nanoseconds: percentiles of the second half of `samples`, as the first
-/// warms up.
-fn say_trips(mut samples: Vec<u64>) {
-    samples.drain(..samples.len() / 2);
-    samples.sort_unstable();
-    let at = |per_mille: usize| samples[(samples.len() - 1) * per_mille / 1000];
-    say("p50", at(500));
-    say("p99", at(990));
-    say("p99.9", at(999));
+/// Says percentiles of round trips.
+fn say_trips(samples: Vec<u64>) {
+    measure::figures::say_trips(samples).unwrap();
 }

@@ -1,10 +1,10 @@
 //! What to measure, and how often.
 
+use crate::measure::plan::Amount;
+
 pub(crate) struct Options {
     pub(crate) rounds: usize,
-    /// Divides how much is sent.
-    pub(crate) divide: usize,
-    pub(crate) quick: bool,
+    pub(crate) amount: Amount,
     pub(crate) json: bool,
     pub(crate) svg: Option<String>,
     /// Files with figures to plot, instead of measuring.
@@ -25,11 +25,11 @@ impl Options {
             Some(value(name)?.split(',').map(str::to_owned).collect())
         };
         let quick = args.iter().any(|a| a == "--quick");
+        let amount = Amount { quick };
         let nodes = list("--nodes").map(|n| n.iter().map(|n| n.parse().unwrap()).collect());
         Options {
-            rounds: value("--rounds").map_or(if quick { 1 } else { 5 }, |r| r.parse().unwrap()),
-            divide: if quick { 5 } else { 1 },
-            quick,
+            rounds: value("--rounds").map_or(amount.rounds(), |r| r.parse().unwrap()),
+            amount,
             json: args.iter().any(|a| a == "--json"),
             svg: value("--svg"),
             from: list("--from"),

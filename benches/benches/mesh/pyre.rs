@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::process::Process;
+use crate::measure::process::{MeasureError, Process};
 
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 
@@ -62,7 +62,7 @@ impl Pyre {
         size: usize,
         frames: usize,
         count: usize,
-    ) -> Process {
+    ) -> Result<Process, MeasureError> {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/mesh/pyre_child.py");
         let mut command = Command::new("ip");
         command

@@ -108,17 +108,3 @@ fn shown(value: f64, unit: &str) -> String {
         v => format!("{v:.2} {unit}"),
     }
 }
-
-pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-pub(crate) fn size_name(size: usize) -> String {
-    match size {
-        n if n >= 1 << 20 => format!("{} MiB", n >> 20),
-        n if n >= 1 << 10 => format!("{} KiB", n >> 10),
-        n => format!("{n} B"),
-    }
-}

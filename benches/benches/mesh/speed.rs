@@ -1,25 +1,17 @@
 //! Throughput and round trips of whispers beside those of the rivals.
 
+use std::process::Command;
+
 use zre::Link;
 
 use crate::case::{Case, Contestant, Job, Role, Transport};
+use crate::measure::figures::{median, size_name};
+use crate::measure::plan::{FRAMES, LINKS, TRIPS, WHISPERS};
+use crate::measure::process::{MeasureError, Process};
+use crate::measure::whisper::Whispers;
 use crate::options::Options;
-use crate::process::Process;
 use crate::pyre::Pyre;
-use crate::report::{Report, median, size_name};
-use crate::task::{Task, free_port};
-
-const LINKS: [Link; 3] = [Link::Tcp, Link::Ipc, Link::Inproc];
-
-/// Sizes, and how many messages of each are sent.
-const SIZES: [(usize, usize); 6] = [
-    (16, 1_500_000),
-    (256, 1_000_000),
-    (1 << 10, 500_000),
-    (16 << 10, 60_000),
-    (64 << 10, 20_000),
-    (1 << 20, 1_500),
-];
+use crate::report::Report;
 
 /// pyre's sockets hold 3,000 messages, and it has other things to do.
 const PYRE_MESSAGES: usize = 10_000;
@@ -27,8 +19,15 @@ const PYRE_MESSAGES: usize = 10_000;
 /// Who is measured.
 #[derive(Clone, Copy)]
 enum Who<'a> {
+    /// Our nodes, on this engine.
     Zre(&'static str),
-    Rival(Contestant),
+    Rival(Rival<'a>),
+}
+
+#[derive(Clone, Copy)]
+enum Rival<'a> {
+    /// Sockets without a node around them.
+    Bare(Contestant),
     Pyre(&'a Pyre),
 }
 
@@ -37,8 +36,8 @@ impl Who<'_> {
         match self {
             Who::Zre("zeromq") => "zre-on-zeromq",
             Who::Zre(_) => "zre",
-            Who::Rival(contestant) => contestant.name(),
-            Who::Pyre(_) => "pyre",
+            Who::Rival(Rival::Bare(contestant)) => contestant.name(),
+            Who::Rival(Rival::Pyre(_)) => "pyre",
         }
     }
 
@@ -46,8 +45,8 @@ impl Who<'_> {
         match self {
             Who::Zre("zeromq") => link != Link::Inproc,
             Who::Zre(_) => true,
-            Who::Rival(_) => link != Link::Inproc,
-            Who::Pyre(_) => link == Link::Tcp && size <= 64 << 10,
+            Who::Rival(Rival::Bare(_)) => link != Link::Inproc,
+            Who::Rival(Rival::Pyre(_)) => link == Link::Tcp && size <= 64 << 10,
         }
     }
 }
@@ -58,8 +57,8 @@ fn contestants<'a>(
     pyre: Option<&'a Pyre>,
 ) -> Vec<Who<'a>> {
     let mut all = vec![Who::Zre("native"), Who::Zre("zeromq")];
-    all.extend(rivals.iter().map(|rival| Who::Rival(*rival)));
-    all.extend(pyre.map(Who::Pyre));
+    all.extend(rivals.iter().map(|rival| Who::Rival(Rival::Bare(*rival))));
+    all.extend(pyre.map(|pyre| Who::Rival(Rival::Pyre(pyre))));
     all.retain(|who| options.has(who.name()));
     all
 }
@@ -87,13 +86,15 @@ impl Measured<'_> {
         format!("{} {:>7} x{}", self.link, size_name(self.size), self.frames)
     }
 
-    fn task(&self, role: &str, engine: &str, port: u16) -> Task {
-        Task::new(role, self.link, self.dir)
-            .with("engine", engine)
-            .with("port", port)
-            .with("size", self.size)
-            .with("frames", self.frames)
-            .with("count", self.count)
+    fn whispers(&self, engine: &'static str) -> Whispers<'_> {
+        Whispers {
+            link: self.link,
+            engine,
+            size: self.size,
+            frames: self.frames,
+            count: self.count,
+            dir: self.dir,
+        }
     }
 
     fn job(&self, role: Role, contestant: Contestant, to: &str) -> Job {
@@ -115,8 +116,13 @@ impl Measured<'_> {
         }
     }
 
-    /// Two children; the one that knows the result, and the other.
-    fn children(&self, who: Who<'_>, first: Role, second: Role) -> (Process, Process) {
+    /// Two children of somebody else; the first is ready.
+    async fn children(
+        &self,
+        who: Rival<'_>,
+        first: Role,
+        second: Role,
+    ) -> Result<(Process, Process), MeasureError> {
         let words = |role| match role {
             Role::Receive => "receive",
             Role::Send => "send",
@@ -124,61 +130,60 @@ impl Measured<'_> {
             _ => "ping",
         };
         match who {
-            Who::Zre(engine) => {
-                let port = free_port();
-                let start =
-                    |role| Process::ourselves(&self.task(words(role), engine, port).to_args());
-                let mut waiting = start(first);
-                waiting.hear("ready");
-                (waiting, start(second))
+            Rival::Bare(contestant) => {
+                let start = |role, to: &str| {
+                    let mut command = Command::new(std::env::current_exe().unwrap());
+                    command.args(self.job(role, contestant, to).to_args());
+                    Process::start(&mut command)
+                };
+                let mut waiting = start(first, "-")?;
+                let to = waiting.hear("ready").await?;
+                Ok((waiting, start(second, &to)?))
             }
-            Who::Rival(contestant) => {
-                let job = self.job(first, contestant, "-");
-                let mut waiting = Process::ourselves(&job.to_args());
-                let to = waiting.hear("ready");
-                let job = self.job(second, contestant, &to);
-                (waiting, Process::ourselves(&job.to_args()))
-            }
-            Who::Pyre(pyre) => {
+            Rival::Pyre(pyre) => {
                 let count = self.count.min(PYRE_MESSAGES);
                 let start =
                     |host, role| pyre.child(host, words(role), self.size, self.frames, count);
-                let mut waiting = start(0, first);
-                waiting.hear("ready");
-                (waiting, start(1, second))
+                let mut waiting = start(0, first)?;
+                waiting.hear("ready").await?;
+                Ok((waiting, start(1, second)?))
             }
         }
     }
 
-    fn throughput(&self, who: Who<'_>) -> f64 {
-        let count = match who {
-            Who::Pyre(_) => self.count.min(PYRE_MESSAGES),
-            _ => self.count,
+    async fn throughput(&self, who: Who<'_>) -> Result<f64, MeasureError> {
+        let rival = match who {
+            Who::Zre(engine) => return self.whispers(engine).rate().await,
+            Who::Rival(rival) => rival,
         };
-        let seconds = if self.link == Link::Inproc {
-            let task = self.task("send-to-self", "native", free_port());
-            Process::ourselves(&task.to_args()).hear_number("seconds")
-        } else {
-            let (mut receiver, _sender) = self.children(who, Role::Receive, Role::Send);
-            receiver.hear_number("seconds")
+        let count = match rival {
+            Rival::Pyre(_) => self.count.min(PYRE_MESSAGES),
+            Rival::Bare(_) => self.count,
         };
-        count as f64 / seconds
+        let (mut receiver, _sender) = self.children(rival, Role::Receive, Role::Send).await?;
+        Ok(count as f64 / receiver.hear_number("seconds").await?)
     }
 
     /// Microseconds.
-    fn trip(&self, who: Who<'_>) -> [f64; 3] {
-        let mut ping = if self.link == Link::Inproc {
-            let task = self.task("ping-self", "native", free_port());
-            (None, Process::ourselves(&task.to_args()))
-        } else {
-            let (echo, ping) = self.children(who, Role::Echo, Role::Ping);
-            (Some(echo), ping)
+    async fn trip(&self, who: Who<'_>) -> Result<[f64; 3], MeasureError> {
+        let rival = match who {
+            Who::Zre(engine) => return self.whispers(engine).trip().await,
+            Who::Rival(rival) => rival,
         };
-        ["p50", "p99", "p99.9"].map(|word| ping.1.hear_number(word) / 1e3)
+        let (_echo, mut ping) = self.children(rival, Role::Echo, Role::Ping).await?;
+        let mut trips = [0.0; 3];
+        for (trip, word) in trips.iter_mut().zip(["p50", "p99", "p99.9"]) {
+            *trip = ping.hear_number(word).await? / 1e3;
+        }
+        Ok(trips)
     }
 }
 
-pub(crate) fn throughputs(options: &Options, report: &mut Report, dir: &str) {
+pub(crate) async fn throughputs(
+    options: &Options,
+    report: &mut Report,
+    dir: &str,
+) -> Result<(), MeasureError> {
     report.section(&format!(
         "whispers a second, median of {}; rivals send the same content without a node around it",
         options.rounds
@@ -188,20 +193,20 @@ pub(crate) fn throughputs(options: &Options, report: &mut Report, dir: &str) {
     let rivals = [Contestant::ZeroMq, Contestant::LibZmq, Contestant::Raw];
     let all = contestants(options, &rivals, pyre);
     for link in LINKS {
-        for (size, count) in SIZES {
-            for frames in [1, 2] {
+        for size in WHISPERS {
+            for frames in FRAMES {
                 let measured = Measured {
                     link,
                     size,
                     frames,
-                    count: count / options.divide,
+                    count: options.amount.whispers(size),
                     dir,
                 };
                 let who: Vec<_> = all.iter().filter(|w| w.plays(link, size)).collect();
                 let mut rates = vec![Vec::new(); who.len()];
                 for _ in 0..options.rounds {
                     for (who, rates) in who.iter().zip(&mut rates) {
-                        rates.push(measured.throughput(**who));
+                        rates.push(measured.throughput(**who).await?);
                     }
                 }
                 let figures: Vec<_> = who
@@ -214,9 +219,14 @@ pub(crate) fn throughputs(options: &Options, report: &mut Report, dir: &str) {
             }
         }
     }
+    Ok(())
 }
 
-pub(crate) fn trips(options: &Options, report: &mut Report, dir: &str) {
+pub(crate) async fn trips(
+    options: &Options,
+    report: &mut Report,
+    dir: &str,
+) -> Result<(), MeasureError> {
     report.section(&format!(
         "round trips, microseconds p50 / p99 / p99.9, medians of {}",
         options.rounds
@@ -231,19 +241,19 @@ pub(crate) fn trips(options: &Options, report: &mut Report, dir: &str) {
     ];
     let all = contestants(options, &rivals, pyre);
     for link in LINKS {
-        for size in [16, 1 << 10, 64 << 10] {
+        for size in TRIPS {
             let measured = Measured {
                 link,
                 size,
                 frames: 1,
-                count: 20_000 / options.divide,
+                count: options.amount.trips(),
                 dir,
             };
             let who: Vec<_> = all.iter().filter(|w| w.plays(link, size)).collect();
             let mut trips: Vec<[Vec<f64>; 3]> = vec![Default::default(); who.len()];
             for _ in 0..options.rounds {
                 for (who, trips) in who.iter().zip(&mut trips) {
-                    for (all, one) in trips.iter_mut().zip(measured.trip(**who)) {
+                    for (all, one) in trips.iter_mut().zip(measured.trip(**who).await?) {
                         all.push(one);
                     }
                 }
@@ -267,6 +277,7 @@ pub(crate) fn trips(options: &Options, report: &mut Report, dir: &str) {
             report.row("trip", &measured.name(), &figures, &ratios);
         }
     }
+    Ok(())
 }
 
 /// Ours beside each of theirs.

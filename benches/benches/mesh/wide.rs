@@ -8,36 +8,43 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use zre::{Event, Link};
 
+use crate::measure::child::{TaskError, Told, wall_clock};
+use crate::measure::figures::median;
+use crate::measure::meet::{clock, milliseconds};
+use crate::measure::process::{MeasureError, Process};
+use crate::measure::task::{Task, free_port};
 use crate::options::Options;
-use crate::process::Process;
-use crate::report::{Report, median};
-use crate::task::{Task, free_port, told, wall_clock};
+use crate::report::Report;
 use crate::{memory, say};
 
-pub(crate) fn all(options: &Options, report: &mut Report, dir: &str) {
+pub(crate) async fn all(
+    options: &Options,
+    report: &mut Report,
+    dir: &str,
+) -> Result<(), MeasureError> {
     report.section(&format!(
         "nodes that all know each other, medians of {}: time, and what a node costs",
         options.rounds
     ));
     for nodes in &options.nodes {
         // In one process, in memory.
-        rows(report, options, *nodes, 1, Link::Inproc, dir);
+        rows(report, options, *nodes, 1, Link::Inproc, dir).await?;
     }
-    let four = if options.quick { 40 } else { 200 };
-    rows(report, options, four, 4, Link::Ipc, dir);
+    let four = if options.amount.quick { 40 } else { 200 };
+    rows(report, options, four, 4, Link::Ipc, dir).await
 }
 
-fn rows(
+async fn rows(
     report: &mut Report,
     options: &Options,
     nodes: usize,
     processes: usize,
     link: Link,
     dir: &str,
-) {
+) -> Result<(), MeasureError> {
     let mut all: [Vec<f64>; 4] = Default::default();
     for _ in 0..options.rounds {
-        let figures = once(nodes, processes, link, options.quick, dir);
+        let figures = once(nodes, processes, link, options.amount.quick, dir).await?;
         for (all, one) in all.iter_mut().zip(figures) {
             all.push(one);
         }
@@ -55,40 +62,45 @@ fn rows(
         ("idle", cpu * 100.0, "% of a core"),
     ];
     report.row("mesh", &case, &figures, "");
+    Ok(())
 }
 
 /// Seconds, bytes, descriptors, share of a core.
-fn once(nodes: usize, processes: usize, link: Link, quick: bool, dir: &str) -> [f64; 4] {
-    let port = free_port();
+async fn once(
+    nodes: usize,
+    processes: usize,
+    link: Link,
+    quick: bool,
+    dir: &str,
+) -> Result<[f64; 4], MeasureError> {
     let task = Task::new("mesh", link, dir)
-        .with("port", port)
+        .with("port", free_port()?)
         .with("nodes", nodes / processes)
         .with("all", nodes);
-    let mut children: Vec<Process> = (0..processes)
-        .map(|_| Process::ourselves(&task.to_args()))
-        .collect();
-    let before: Vec<u64> = children
-        .iter_mut()
-        .map(|child| {
-            child.hear("ready");
-            memory::resident(child.id())
-        })
-        .collect();
+    let mut children = Vec::new();
+    let mut before = Vec::new();
+    for _ in 0..processes {
+        children.push(Process::of(&task)?);
+    }
+    for child in &mut children {
+        child.hear("ready").await?;
+        before.push(memory::resident(child.id()));
+    }
     let start = wall_clock();
     for child in &mut children {
         child.tell("go");
     }
-    let meshed = children
-        .iter_mut()
-        .map(|child| child.hear("meshed").parse::<u128>().unwrap())
-        .max();
-    let seconds = meshed.unwrap().saturating_sub(start) as f64 / 1e9;
+    let mut meshed = 0;
+    for child in &mut children {
+        meshed = meshed.max(clock(child, "meshed").await?);
+    }
+    let seconds = milliseconds(start, meshed) / 1e3;
     // Whatever it does once, it has done by then.
-    std::thread::sleep(Duration::from_secs(if quick { 3 } else { 12 }));
+    tokio::time::sleep(Duration::from_secs(if quick { 3 } else { 12 })).await;
     let idle = Duration::from_secs(if quick { 3 } else { 10 });
     let cpu = |children: &[Process]| children.iter().map(|c| cpu_seconds(c.id())).sum::<f64>();
     let cpu_before = cpu(&children);
-    std::thread::sleep(idle);
+    tokio::time::sleep(idle).await;
     let cpu_share = (cpu(&children) - cpu_before) / idle.as_secs_f64();
     let bytes: u64 = children
         .iter()
@@ -96,7 +108,7 @@ fn once(nodes: usize, processes: usize, link: Link, quick: bool, dir: &str) -> [
         .map(|(child, before)| memory::resident(child.id()).saturating_sub(before))
         .sum();
     let files: usize = children.iter().map(|child| descriptors(child.id())).sum();
-    [seconds, bytes as f64, files as f64, cpu_share]
+    Ok([seconds, bytes as f64, files as f64, cpu_share])
 }
 
 fn descriptors(pid: u32) -> usize {
@@ -121,18 +133,18 @@ fn cpu_seconds(pid: u32) -> f64 {
 }
 
 /// A process with some of the nodes. They stay until the process is ended.
-pub(crate) async fn mesh(task: &Task) {
+pub(crate) async fn mesh(task: &Task, mut told: Told) -> Result<(), TaskError> {
     raise_descriptors();
     say("ready", "-");
-    told().await;
-    let (count, all) = (task.number("nodes"), task.number("all"));
+    told.recv().await;
+    let (count, all) = (task.number("nodes")?, task.number("all")?);
     let expected = count * (all - 1);
     let (seen, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
     let mut nodes = Vec::with_capacity(count);
     for i in 0..count {
         // Neighbours in a process meet in memory whatever carries the rest.
-        let builder = task.builder(&format!("node {i}")).inproc(true);
-        let (node, mut events) = builder.start().await.unwrap();
+        let builder = task.builder(&format!("node {i}"))?.inproc(true);
+        let (node, mut events) = builder.start().await?;
         nodes.push(node);
         let (seen, done) = (Arc::clone(&seen), Arc::clone(&done));
         let link = task.link();
@@ -156,7 +168,7 @@ pub(crate) async fn mesh(task: &Task) {
     }
     done.notified().await;
     say("meshed", wall_clock());
-    std::future::pending::<()>().await;
+    std::future::pending().await
 }
 
 /// As many as we may have.

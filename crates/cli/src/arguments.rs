@@ -10,12 +10,13 @@ use crate::Arguments;
 use crate::config::{self, Config, ConfigError};
 
 /// Subcommands that run, or are, no node that others could speak through.
-const ALONE: [&str; 7] = [
+const ALONE: [&str; 8] = [
     "chat",
     "send-file",
     "receive",
     "listen",
     "doctor",
+    "bench",
     "completions",
     "man",
 ];

@@ -1,6 +1,8 @@
 //! The `zre` command: see who is on the network, and talk to them.
 
 mod arguments;
+mod bars;
+mod bench;
 mod carry;
 mod census;
 mod chat;
@@ -41,6 +43,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use zre::Builder;
 
+use crate::bench::BenchCommand;
 use crate::census::{GroupsCommand, PeersCommand};
 use crate::chat::ChatCommand;
 use crate::doctor::DoctorCommand;
@@ -149,11 +152,16 @@ enum Subcommands {
     Stop(StopCommand),
     Listen(ListenCommand),
     Doctor(DoctorCommand),
+    Bench(BenchCommand),
     Completions(CompletionsCommand),
     Man(ManCommand),
 }
 
 fn main() -> ExitCode {
+    if let Some(task) = bench::task() {
+        log();
+        return bench::perform(task);
+    }
     let arguments = arguments::read();
     log();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -225,6 +233,7 @@ impl Subcommands {
                 let options = command.options.clone();
                 doctor::doctor(command, || builder(&options)).await
             }
+            Self::Bench(command) => bench::bench(command).await,
             Self::Completions(command) => paper::completions(command, Arguments::command()).await,
             Self::Man(command) => paper::man(command, Arguments::command()).await,
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use zre::{Builder, Event, Events, Node, SendError, StartError};
 
+use crate::bench::MeasureError;
 use crate::control::{ControlError, Server};
 use crate::editor::{self, Complete};
 use crate::files::SendFileError;
@@ -51,6 +52,12 @@ pub(crate) enum Failure {
     Control(#[from] ControlError),
     #[error(transparent)]
     SendFile(#[from] SendFileError),
+    #[error("no directory for temporary files can be made: {0}")]
+    Directory(std::io::Error),
+    #[error("the directory for temporary files, {0:?}, isn't text: name another in TMPDIR")]
+    Nameless(std::path::PathBuf),
+    #[error(transparent)]
+    Measure(#[from] MeasureError),
     #[error("the node has ended")]
     Gone,
     #[error("standard input: {0}")]

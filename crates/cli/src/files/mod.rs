@@ -7,7 +7,6 @@
 
 mod name;
 mod packet;
-mod progress;
 mod receive;
 mod send;
 mod store;
@@ -19,4 +18,16 @@ pub(crate) use send::{SendFileCommand, SendFileError, send};
 /// Bytes as people write them.
 fn amount(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()
+}
+
+/// How much came how fast.
+fn speed(bytes: u64, time: std::time::Duration) -> String {
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is for people"
+    )]
+    let rate = (bytes as f64 / time.as_secs_f64().max(1e-6)) as u64;
+    format!("{:.1} s, {}/s", time.as_secs_f64(), amount(rate))
 }

@@ -16,8 +16,9 @@ use zre::{Builder, Event, Events, Node, Peer, SendError};
 
 use super::amount;
 use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
-use super::progress::{Bars, speed};
+use super::speed;
 use super::store::hash;
+use crate::bars::Bars;
 use crate::json;
 use crate::options::Options;
 use crate::program::Failure;

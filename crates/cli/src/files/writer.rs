@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use zre::{Node, Peer};
 
 use super::packet::{Id, Packet, WINDOW};
-use super::progress::Bars;
 use super::store::{Opened, Store};
+use crate::bars::Bars;
 use crate::report::hex;
 
 /// How long a sender may send nothing: others want its place.

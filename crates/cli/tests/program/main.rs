@@ -6,6 +6,7 @@
     reason = "helpers report failure to the test that runs them, by panicking, and say what they skip"
 )]
 
+mod bench;
 mod chat;
 mod child;
 mod config;
