@@ -73,19 +73,19 @@ impl Peer {
     /// Its public name. Names needn't be unique.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.record.info.name
+        &self.record.info.told.name
     }
 
     /// The headers that it started with.
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, String> {
-        &self.record.info.headers
+        &self.record.info.told.headers
     }
 
     /// One of its headers.
     #[must_use]
     pub fn header(&self, key: &str) -> Option<&str> {
-        self.record.info.headers.get(key).map(String::as_str)
+        self.headers().get(key).map(String::as_str)
     }
 
     /// The address at which it was dialled, or would be if no nearer link were
@@ -111,7 +111,7 @@ impl Peer {
     /// How it became known.
     #[must_use]
     pub fn via(&self) -> &BTreeSet<Source> {
-        &self.record.info.via
+        self.record.info.via
     }
 
     /// Its state, as it said last. A peer that says nothing counts as ready.

@@ -26,23 +26,23 @@ pub struct Outgoing {
     skip_65535: bool,
     total: u64,
     data: u64,
+    /// None before the first PING and the first wrap: nodes of one process send
+    /// no PINGs, and have many of these.
+    past: Option<Box<Past>>,
+}
+
+/// What remains of PINGs and wraps.
+#[derive(Debug, Clone, Default)]
+struct Past {
     confirmed: Mark,
     /// For each PING that isn't answered, what was numbered before it.
-    /// None before the first: nodes of one process send no PINGs, and have many
-    /// of these.
-    pings: Option<Box<Pings>>,
+    marks: VecDeque<Mark>,
+    /// PINGs after those, whose place wasn't remembered.
+    unmarked: u64,
     /// How often the numbers have come to where the two wraps part, and the
     /// total when they first did.
     partings: u8,
     parted_at: u64,
-}
-
-/// PINGs that aren't answered.
-#[derive(Debug, Clone, Default)]
-struct Pings {
-    marks: VecDeque<Mark>,
-    /// PINGs after those, whose place wasn't remembered.
-    unmarked: u64,
 }
 
 /// A place in what was sent.
@@ -61,10 +61,7 @@ impl Outgoing {
             skip_65535,
             total: 0,
             data: 0,
-            confirmed: Mark::default(),
-            pings: None,
-            partings: 0,
-            parted_at: 0,
+            past: None,
         }
     }
 
@@ -85,9 +82,10 @@ impl Outgoing {
         self.total = self.total.saturating_add(1);
         // Here the one wrap says 65535 and the other 0; no 0 comes before.
         if number == if self.skip_65535 { 0 } else { u16::MAX } {
-            self.partings = self.partings.saturating_add(1);
-            if self.partings == 1 {
-                self.parted_at = self.total;
+            let past = self.past.get_or_insert_default();
+            past.partings = past.partings.saturating_add(1);
+            if past.partings == 1 {
+                past.parted_at = self.total;
             }
         }
         number
@@ -107,33 +105,34 @@ impl Outgoing {
             total: self.total,
             data: self.data,
         };
-        let pings = self.pings.get_or_insert_default();
+        let past = self.past.get_or_insert_default();
         // Once one PING's place is unknown, so is which answer is whose; only
         // when those before have been answered is a place of use again.
-        if pings.unmarked == 0 && pings.marks.len() < PINGS_MARKED {
-            pings.marks.push_back(mark);
+        if past.unmarked == 0 && past.marks.len() < PINGS_MARKED {
+            past.marks.push_back(mark);
         } else {
-            pings.unmarked = pings.unmarked.saturating_add(1);
+            past.unmarked = past.unmarked.saturating_add(1);
         }
     }
 
     /// A PING-OK came: the oldest open PING is answered, and what was sent before
     /// it has been read. An answer to nothing is ignored.
     pub fn confirm(&mut self) {
-        let Some(pings) = &mut self.pings else {
+        let Some(past) = &mut self.past else {
             return;
         };
-        if let Some(mark) = pings.marks.pop_front() {
-            self.confirmed = mark;
+        if let Some(mark) = past.marks.pop_front() {
+            past.confirmed = mark;
         } else {
-            pings.unmarked = pings.unmarked.saturating_sub(1);
+            past.unmarked = past.unmarked.saturating_sub(1);
         }
     }
 
     /// WHISPERs and SHOUTs numbered that no later PING-OK has confirmed: what may
     /// have been lost when the session ends now. Never too low.
     pub fn unconfirmed(&self) -> u64 {
-        self.data.saturating_sub(self.confirmed.data)
+        let confirmed = self.past.as_ref().map_or(0, |past| past.confirmed.data);
+        self.data.saturating_sub(confirmed)
     }
 
     /// Whether the message at which the two wraps part (65535, or the 0 that
@@ -143,16 +142,18 @@ impl Outgoing {
     /// It can be wrong about a peer that leaves for another reason soon after;
     /// taking the other wrap for it costs one more broken session.
     pub fn wrapped_unconfirmed(&self) -> bool {
-        self.partings == 1 && self.confirmed.total < self.parted_at
+        self.past
+            .as_ref()
+            .is_some_and(|past| past.partings == 1 && past.confirmed.total < past.parted_at)
     }
 
     /// PINGs that wait for their answer.
     pub fn open_pings(&self) -> u64 {
-        let Some(pings) = &self.pings else {
+        let Some(past) = &self.past else {
             return 0;
         };
-        let marked = u64::try_from(pings.marks.len()).unwrap_or(u64::MAX);
-        marked.saturating_add(pings.unmarked)
+        let marked = u64::try_from(past.marks.len()).unwrap_or(u64::MAX);
+        marked.saturating_add(past.unmarked)
     }
 
     /// Messages numbered since the session began.
@@ -388,7 +389,7 @@ mod tests {
             out.note_ping();
         }
         assert_eq!(
-            out.pings.as_ref().map(|pings| pings.marks.len()),
+            out.past.as_ref().map(|past| past.marks.len()),
             Some(PINGS_MARKED)
         );
         for answered in 1..=rounds {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use std::time::Duration;
 /// clock, a simulator from zero.
 ///
 /// Counted in nanoseconds, up to 584 years: a peer table holds ten of these for
-/// each peer, and a [`Duration`] would take twice the room.
-#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Time(u64);
+/// each peer, and a [`Duration`] would take twice the room. So would a time that
+/// may be missing, if the origin weren't 1.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(NonZeroU64);
 
 const fn nanoseconds(duration: Duration) -> u64 {
     let nanoseconds = duration.as_nanos();
@@ -24,18 +26,25 @@ const fn nanoseconds(duration: Duration) -> u64 {
 
 impl Time {
     /// The origin.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self(NonZeroU64::MIN);
 
     /// The point that lies `elapsed` after the origin, or the end of time.
     #[must_use]
     pub const fn from_origin(elapsed: Duration) -> Self {
-        Self(nanoseconds(elapsed))
+        Self(Self::ZERO.0.saturating_add(nanoseconds(elapsed)))
     }
 
     /// How far this point lies after the origin.
     #[must_use]
     pub const fn since_origin(self) -> Duration {
-        Duration::from_nanos(self.0)
+        Duration::from_nanos(self.0.get().saturating_sub(Self::ZERO.0.get()))
+    }
+}
+
+/// The origin.
+impl Default for Time {
+    fn default() -> Self {
+        Self::ZERO
     }
 }
 
@@ -53,7 +62,7 @@ impl Sub for Time {
     type Output = Duration;
 
     fn sub(self, rhs: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(rhs.0))
+        Duration::from_nanos(self.0.get().saturating_sub(rhs.0.get()))
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::output::Source;
 use super::output::count;
-use super::peer::{Contest, Greeted, Held, Mailbox, Peer, Phase};
+use super::peer::{Contest, Greeted, Guest, Mailbox, Peer, Phase};
 use super::{Event, ExitReason, Machine};
 use crate::{Command, Endpoint, Time};
 
@@ -17,13 +17,13 @@ const CONTEST_REST: Duration = Duration::from_secs(10);
 impl Machine {
     /// A HELLO under the UUID of a live peer, from elsewhere: whether that one
     /// still answers a PING decides.
-    pub(super) fn dispute(&mut self, now: Time, uuid: Uuid, newcomer: Box<Greeted>) {
+    pub(super) fn dispute(&mut self, now: Time, uuid: Uuid, newcomer: Box<Guest>) {
         let timeout = self.config.ping_timeout;
         let clock = self.clock(now);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let contested_until = peer.contested_until;
+        let contested_until = peer.contested_until();
         let Phase::Ready(live) = &mut peer.phase else {
             return;
         };
@@ -32,10 +32,10 @@ impl Machine {
             return;
         }
         live.note_ping(now);
-        live.contest = Some(Box::new(Contest {
+        let watch = live.watch_mut();
+        watch.contest = Some(Box::new(Contest {
             newcomer,
-            held: Box::new(Held::new(&self.held)),
-            pings: live.pings,
+            pings: watch.pings,
             until: clock + timeout,
         }));
         let session = live.mailbox.session;
@@ -50,7 +50,7 @@ impl Machine {
             return;
         };
         if let Some(live) = peer.live_mut() {
-            live.contest = None;
+            live.end_contest();
             // It is its turn, not that of whoever said last where it is.
             let endpoint = live.greeted.endpoint.clone();
             peer.greeted_at = endpoint;
@@ -63,8 +63,8 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let first = peer.contested_until.is_none();
-        peer.contested_until = Some(now + CONTEST_REST);
+        let first = peer.contested_until().is_none();
+        peer.rest_contests(now + CONTEST_REST);
         if first {
             tracing::debug!(%uuid, "two live nodes claim this UUID");
             self.event(Event::Conflict { peer: uuid });
@@ -84,14 +84,14 @@ impl Machine {
     pub(super) fn doubt_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
         let holder = self.sessions.peers_at(endpoint).find(|uuid| {
             let holds = |peer: &Peer| match &peer.phase {
-                Phase::Ready(live) => live.mailbox.endpoint == *endpoint && !live.doubted,
+                Phase::Ready(live) => *live.mailbox.endpoint == *endpoint && !live.watch().doubted,
                 _ => false,
             };
             *uuid != claimant && self.peers.get(uuid).is_some_and(|peer| holds(peer))
         });
         if let Some(holder) = holder {
             if let Some(live) = self.peers.get_mut(&holder).and_then(|peer| peer.live_mut()) {
-                live.doubted = true;
+                live.watch_mut().doubted = true;
             }
             self.ask(now, holder);
         }
@@ -109,7 +109,7 @@ impl Machine {
     ) -> Option<(Box<Mailbox>, Option<Source>, bool)> {
         let told = greeted.endpoint.as_ref()?;
         let port = told.port()?;
-        let from = greeted.from.map(|from| from.ip());
+        let from = greeted.from_ip();
         let is_dial_there = |peer: &Peer| match &peer.phase {
             Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _) => {
                 from.is_none_or(|from| mailbox.endpoint.ip() == Some(from)) && !peer.is_at_mailbox()
@@ -139,7 +139,7 @@ impl Machine {
                 return None;
             }
         };
-        peer.failures = peer.failures.saturating_add(1);
+        peer.count_failure();
         let retry_at = now + self.backoff_of(former);
         if let Some(peer) = self.peers.get_mut(&former) {
             peer.phase = Phase::Known { retry_at };
@@ -160,7 +160,7 @@ impl Machine {
     pub(super) fn peers_dialled_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = Uuid> {
         let leads_there = |peer: &Peer| {
             peer.mailbox()
-                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
+                .is_some_and(|mailbox| *mailbox.endpoint == *endpoint)
         };
         self.sessions
             .peers_at(endpoint)

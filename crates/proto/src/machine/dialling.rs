@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::count;
-use super::peer::{Address, Greeted, Held, Mailbox, Peer, Phase};
+use super::peer::{Address, Greeted, Guest, Mailbox, Peer, Phase};
 use super::{ExitReason, Machine, Output, Owner, Session, Up};
 use crate::{Endpoint, Outgoing, State, Time};
 
@@ -124,7 +124,7 @@ impl Machine {
         &mut self,
         owner: Owner,
         peer: Option<Uuid>,
-        endpoint: Endpoint,
+        endpoint: Arc<Endpoint>,
         over_loopback: bool,
     ) -> Box<Mailbox> {
         self.last_session = self.last_session.saturating_add(1);
@@ -139,7 +139,7 @@ impl Machine {
         self.outputs.push_back(Output::Connect {
             session,
             peer,
-            endpoint: endpoint.clone(),
+            endpoint: Endpoint::clone(&endpoint),
             over_loopback,
             outgoing: outgoing.clone(),
         });
@@ -197,9 +197,9 @@ impl Machine {
                 let deadline = self.clock(now) + patience;
                 self.set_unanswered(now, uuid, mailbox, Some(deadline));
             }
-            Phase::Entering(mut mailbox, greeted, held) => {
+            Phase::Entering(mut mailbox, guest) => {
                 self.greet(now, &mut mailbox, up);
-                self.enter(now, uuid, *mailbox, *greeted, *held);
+                self.enter(now, uuid, *mailbox, *guest);
             }
             other => peer.phase = other,
         }
@@ -214,7 +214,7 @@ impl Machine {
                 Some(Phase::Ready(live)) => {
                     // Deliver what it sent before its end: its own connection
                     // ends after that.
-                    if live.contest.is_some() {
+                    if live.watch().contest.is_some() {
                         self.newcomer_wins(now, uuid);
                     } else {
                         self.begin_leaving(now, uuid, ExitReason::Disconnected);
@@ -235,24 +235,24 @@ impl Machine {
         if let Some(mailbox) = peer.mailbox() {
             let failed = mailbox.endpoint.clone();
             tracing::debug!(%uuid, session = ?mailbox.session, endpoint = %failed, "no session");
-            peer.tried.insert(failed);
+            peer.note_try(failed);
         }
         if matches!(peer.phase, Phase::Entering(..)) {
             self.answer_elsewhere(now, uuid);
             return;
         }
         // Liars may name ever new addresses: some time there is a rest.
-        let untried = peer.dial_address().is_some() && peer.tried.len() < TRIED;
+        let untried = peer.dial_address().is_some() && peer.tries() < TRIED;
         let retry_at = if untried {
             now
         } else {
-            peer.failures = peer.failures.saturating_add(1);
+            peer.count_failure();
             now + self.backoff_of(uuid)
         };
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Known { retry_at };
             if !untried {
-                peer.tried.clear();
+                peer.forget_tries();
             }
         }
         self.dial_if_due(now, uuid);
@@ -262,8 +262,8 @@ impl Machine {
     /// told, if that was heard of, then where it is heard with the port that it
     /// told, the latest first, then what it told. A node that started anew has
     /// another port.
-    fn ways_to(peer: &Peer, greeted: &Greeted) -> Vec<(Endpoint, bool)> {
-        let port = greeted.endpoint.as_ref().map(Endpoint::port);
+    fn ways_to(peer: &Peer, greeted: &Greeted) -> Vec<(Arc<Endpoint>, bool)> {
+        let port = greeted.endpoint.as_deref().map(Endpoint::port);
         let mut heard: Vec<&Address> = peer
             .addresses
             .iter()
@@ -273,24 +273,24 @@ impl Machine {
             let told = Some(&known.endpoint) == greeted.endpoint.as_ref();
             std::cmp::Reverse((told, known.heard))
         });
-        let mut ways: Vec<(Endpoint, bool)> = heard
+        let mut ways: Vec<(Arc<Endpoint>, bool)> = heard
             .iter()
             .map(|known| (known.endpoint.clone(), known.over_loopback))
             .collect();
         if let Some(told) = &greeted.endpoint
             && !ways.iter().any(|(endpoint, _)| endpoint == told)
         {
-            let local = greeted.from.is_none_or(|from| from.ip().is_loopback());
+            let local = greeted.from_ip().is_none_or(|from| from.is_loopback());
             ways.push((told.clone(), local));
         }
         ways
     }
 
     /// The best of them that hasn't just failed.
-    pub(super) fn next_way(peer: &Peer, greeted: &Greeted) -> Option<(Endpoint, bool)> {
+    pub(super) fn next_way(peer: &Peer, greeted: &Greeted) -> Option<(Arc<Endpoint>, bool)> {
         Self::ways_to(peer, greeted)
             .into_iter()
-            .find(|(way, _)| !peer.tried.contains(way))
+            .find(|(way, _)| !peer.has_tried(way))
     }
 
     /// A mailbox to somebody who greeted us didn't open: the next way to it, or
@@ -299,24 +299,24 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let (greeted, held) = match peer.take_phase(now) {
-            Phase::Entering(_, greeted, held) => (greeted, held),
+        let guest = match peer.take_phase(now) {
+            Phase::Entering(_, guest) => guest,
             other => {
                 peer.phase = other;
                 return;
             }
         };
-        if peer.tried.len() < TRIED
-            && let Some((endpoint, over_loopback)) = Self::next_way(peer, &greeted)
+        if peer.tries() < TRIED
+            && let Some((endpoint, over_loopback)) = Self::next_way(peer, &guest.greeted)
         {
-            self.open(uuid, greeted, held, endpoint, over_loopback);
+            self.open(uuid, guest, endpoint, over_loopback);
             return;
         }
-        peer.tried.clear();
-        peer.failures = peer.failures.saturating_add(1);
+        peer.forget_tries();
+        peer.count_failure();
         let retry_at = now + self.backoff_of(uuid);
         if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = Phase::Waiting(greeted, held, retry_at);
+            peer.phase = Phase::Waiting(guest, retry_at);
         }
         self.schedule(uuid, retry_at);
     }
@@ -327,10 +327,10 @@ impl Machine {
             return;
         };
         match peer.take_phase(now) {
-            Phase::Waiting(greeted, held, _) => {
-                let way = Self::next_way(peer, &greeted);
+            Phase::Waiting(guest, _) => {
+                let way = Self::next_way(peer, &guest.greeted);
                 if let Some((endpoint, over_loopback)) = way {
-                    self.open(uuid, greeted, held, endpoint, over_loopback);
+                    self.open(uuid, guest, endpoint, over_loopback);
                 }
             }
             other => peer.phase = other,
@@ -341,19 +341,18 @@ impl Machine {
     pub(super) fn open(
         &mut self,
         uuid: Uuid,
-        greeted: Box<Greeted>,
-        held: Box<Held>,
-        endpoint: Endpoint,
+        guest: Box<Guest>,
+        endpoint: Arc<Endpoint>,
         over_loopback: bool,
     ) {
         let mailbox = self.connect(Owner::Peer(uuid), Some(uuid), endpoint, over_loopback);
         if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = Phase::Entering(mailbox, greeted, held);
+            peer.phase = Phase::Entering(mailbox, guest);
         }
     }
 
     pub(super) fn backoff_of(&mut self, uuid: Uuid) -> Duration {
-        let failures = self.peers.get(&uuid).map_or(1, |peer| peer.failures);
+        let failures = self.peers.get(&uuid).map_or(1, |peer| peer.failures());
         self.backoff(failures)
     }
 

@@ -1,6 +1,5 @@
 //! From a beacon or a HELLO to a session in both directions.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +7,9 @@ use uuid::Uuid;
 
 use super::output::count;
 use super::peer::{
-    ELECTION_HEADER, Greeted, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER,
+    ELECTION_HEADER, Greeted, Guest, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER,
 };
+use super::sources::Sources;
 use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
@@ -20,7 +20,7 @@ const ECHO: Duration = Duration::from_secs(1);
 
 /// Re-greetings of one UUID that are followed within [`RESTART_WINDOW`]; what
 /// comes beyond is a loop or an attack.
-const RESTARTS: u32 = 8;
+const RESTARTS: u8 = 8;
 const RESTART_WINDOW: Duration = Duration::from_secs(10);
 
 /// A session that lasted that long counts as a success: the next failure
@@ -34,7 +34,7 @@ impl Machine {
         mailbox.proven = up.peer.is_some();
         mailbox.in_memory = up.in_memory;
         mailbox.told = self.state;
-        let endpoint = match (&self.config.advertise, up.local, &mailbox.endpoint) {
+        let endpoint = match (&self.config.advertise, up.local, &*mailbox.endpoint) {
             (Some(advertise), ..) => advertise.clone(),
             (None, Some(local), _) => Endpoint::Tcp((local, self.config.port).into()),
             // A link without addresses is of this host: the peer's is ours too.
@@ -73,7 +73,7 @@ impl Machine {
         let greeted = Greeted::new(from, hello);
         tracing::debug!(
             %uuid,
-            name = %greeted.name,
+            name = %greeted.told.name,
             connection = greeted.connection,
             from = ?greeted.from,
             endpoint = greeted.endpoint.as_ref().map(tracing::field::display),
@@ -103,7 +103,7 @@ impl Machine {
             self.doubt_holder(now, uuid, endpoint);
         }
         self.suspect_seeds(uuid);
-        let held = Box::new(Held::new(&self.held));
+        let held = Held::new(&self.held);
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
@@ -118,40 +118,40 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let greeted = Box::new(greeted);
+        let guest = Box::new(Guest { greeted, held });
         if !peer.is_engaged() {
-            self.answer(now, uuid, greeted, held);
+            self.answer(now, uuid, guest);
             return;
         }
         match peer.take_phase(now) {
-            Phase::Known { .. } | Phase::Waiting(..) => self.answer(now, uuid, greeted, held),
-            Phase::Dialling(mailbox) | Phase::Entering(mailbox, ..) => {
-                peer.phase = Phase::Entering(mailbox, greeted, held);
+            Phase::Known { .. } | Phase::Waiting(..) => self.answer(now, uuid, guest),
+            Phase::Dialling(mailbox) | Phase::Entering(mailbox, _) => {
+                peer.phase = Phase::Entering(mailbox, guest);
             }
-            Phase::Greeting(mailbox, _) => self.enter(now, uuid, *mailbox, *greeted, *held),
+            Phase::Greeting(mailbox, _) => self.enter(now, uuid, *mailbox, *guest),
             Phase::Ready(mut live) => {
-                let before = &live.greeted;
+                let (before, greeted) = (&live.greeted, &guest.greeted);
                 let anew = before.connection != greeted.connection;
-                let elsewhere = before.endpoint != greeted.endpoint || before.is_far(&greeted);
+                let elsewhere = before.endpoint != greeted.endpoint || before.is_far(greeted);
                 if anew && !elsewhere && live.age(now) < ECHO {
                     peer.phase = Phase::Ready(live);
-                    self.greeted_again(now, uuid, *greeted);
+                    self.greeted_again(now, uuid, guest.greeted);
                 } else if anew && elsewhere {
                     peer.phase = Phase::Ready(live);
-                    self.dispute(now, uuid, greeted);
+                    self.dispute(now, uuid, guest);
                 } else {
-                    live.contest = None;
+                    live.end_contest();
                     peer.phase = Phase::Ready(live);
                     self.judge_wrap(uuid);
                     self.exit(now, uuid, ExitReason::Replaced);
-                    self.answer(now, uuid, greeted, held);
+                    self.answer(now, uuid, guest);
                 }
             }
             Phase::Leaving(mut live, reason, until) => {
-                live.contest = None;
+                live.end_contest();
                 peer.phase = Phase::Leaving(live, reason, until);
                 self.exit(now, uuid, reason);
-                self.answer(now, uuid, greeted, held);
+                self.answer(now, uuid, guest);
             }
         }
     }
@@ -160,15 +160,15 @@ impl Machine {
     ///
     /// RFC 36: "If the recipient has not already connected to this peer it
     /// SHALL create a ZeroMQ DEALER socket and connect it to the endpoint".
-    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, greeted: Box<Greeted>, held: Box<Held>) {
+    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, guest: Box<Guest>) {
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
-        if now - peer.restarts.0 > RESTART_WINDOW {
-            peer.restarts = (now, 0);
+        if now - peer.restarted > RESTART_WINDOW {
+            (peer.restarted, peer.restarts) = (now, 0);
         }
-        peer.restarts.1 = peer.restarts.1.saturating_add(1);
-        if peer.restarts.1 > RESTARTS {
+        peer.restarts = peer.restarts.saturating_add(1);
+        if peer.restarts > RESTARTS {
             tracing::debug!(%uuid, "greets too often");
             count(&mut self.counters.refused);
             return;
@@ -177,8 +177,8 @@ impl Machine {
             peer.via.insert(Source::Hello);
         }
         let adopted = self
-            .adopt_dial(now, uuid, &greeted)
-            .or_else(|| self.take_over_dial(now, uuid, &greeted));
+            .adopt_dial(now, uuid, &guest.greeted)
+            .or_else(|| self.take_over_dial(now, uuid, &guest.greeted));
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
@@ -190,22 +190,23 @@ impl Machine {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
             if greeted_already {
-                self.enter(now, uuid, *mailbox, *greeted, *held);
+                self.enter(now, uuid, *mailbox, *guest);
             } else {
-                peer.phase = Phase::Entering(mailbox, greeted, held);
+                peer.phase = Phase::Entering(mailbox, guest);
             }
             return;
         }
-        peer.tried.clear();
-        let way = Self::next_way(peer, &greeted);
+        peer.forget_tries();
+        let way = Self::next_way(peer, &guest.greeted);
         let Some((endpoint, over_loopback)) = way else {
             tracing::debug!(%uuid, "its endpoint can't be dialled");
             count(&mut self.counters.refused);
             return;
         };
-        let comes_from_there = greeted
-            .from
-            .is_none_or(|from| endpoint.ip() == Some(from.ip()));
+        let comes_from_there = guest
+            .greeted
+            .from_ip()
+            .is_none_or(|from| endpoint.ip() == Some(from));
         let holder_is_there = |other: Uuid| {
             let beacons = |peer: &Peer| peer.beacons_from_mailbox(now);
             other != uuid
@@ -219,12 +220,12 @@ impl Machine {
             count(&mut self.counters.refused);
             return;
         }
-        self.open(uuid, greeted, held, endpoint, over_loopback);
+        self.open(uuid, guest, endpoint, over_loopback);
     }
 
     /// A HELLO that is the echo of ours, on a new connection of the same peer:
     /// it has the session that it had, with another beginning.
-    fn greeted_again(&mut self, now: Time, uuid: Uuid, mut greeted: Greeted) {
+    fn greeted_again(&mut self, now: Time, uuid: Uuid, greeted: Greeted) {
         let clock = self.clock(now);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
@@ -234,13 +235,14 @@ impl Machine {
             return;
         };
         tracing::debug!(%uuid, "greeted us back once more");
-        let groups: BTreeSet<Arc<str>> = std::mem::take(&mut greeted.groups).into_iter().collect();
-        let before = std::mem::replace(&mut live.groups, groups.clone());
         live.status = greeted.status;
         live.incoming = Incoming::greeted();
-        live.last_heard = clock;
+        if let Some(watch) = &mut live.watch {
+            watch.last_heard = clock;
+        }
         let state = greeted.shows_state.then_some(greeted.state);
-        live.greeted = greeted;
+        let groups = greeted.groups.clone();
+        let before = std::mem::replace(&mut live.greeted, greeted).groups;
         self.heard_again(uuid);
         for group in before.difference(&groups).cloned() {
             self.election_member_went(now, uuid, &group);
@@ -259,14 +261,11 @@ impl Machine {
     }
 
     /// Both have greeted.
-    pub(super) fn enter(
-        &mut self,
-        now: Time,
-        uuid: Uuid,
-        mailbox: Mailbox,
-        mut greeted: Greeted,
-        mut held: Held,
-    ) {
+    pub(super) fn enter(&mut self, now: Time, uuid: Uuid, mailbox: Mailbox, guest: Guest) {
+        let Guest {
+            mut greeted,
+            mut held,
+        } = guest;
         let clock = self.clock(now);
         let session = mailbox.session;
         let mut stale = None;
@@ -281,27 +280,26 @@ impl Machine {
             stale = Some(self.state);
         }
         let info = Box::new(PeerInfo {
-            name: live.greeted.name.clone(),
-            headers: live.greeted.headers.clone(),
+            told: live.greeted.told.clone(),
             endpoint: live.mailbox.endpoint.clone(),
             state: live.state,
             takes_requests: live.greeted.takes_requests,
             via: self
                 .peers
                 .get(&uuid)
-                .map(|peer| peer.via.to_set())
-                .unwrap_or_default(),
+                .map_or(Sources::default(), |peer| peer.via)
+                .as_set(),
         });
-        let groups: Vec<Arc<str>> = live.groups.iter().cloned().collect();
+        let groups: Vec<Arc<str>> = live.greeted.groups.iter().cloned().collect();
         let inbound = Inbound {
             peer: uuid,
             connection: live.greeted.connection,
-            from: live.greeted.from,
+            from: live.greeted.from.as_deref().copied(),
         };
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        peer.tried.clear();
+        peer.forget_tries();
         peer.shows_state = live.greeted.shows_state;
         peer.phase = Phase::Ready(Box::new(live));
         self.event(Event::Enter {
@@ -322,6 +320,8 @@ impl Machine {
                 live.mailbox.told = state;
             }
         }
+        // It was set for the HELLO that has come.
+        self.unschedule(uuid);
         self.tend(now, uuid);
         for (header, content) in held.take() {
             self.handle_message(now, &inbound, &header, content);
@@ -340,18 +340,18 @@ impl Machine {
                 return;
             }
         };
-        peer.failures = match reason {
+        peer.set_failures(match reason {
             ExitReason::Goodbye | ExitReason::Replaced => 0,
             _ if live.age(now) >= STEADY => 0,
-            _ => peer.failures.saturating_add(1),
-        };
+            _ => peer.failures().saturating_add(1),
+        });
         let unconfirmed = live.mailbox.numbering(|outgoing| outgoing.unconfirmed());
         if live.incoming.wraps_early() {
             self.short_wraps.insert(uuid);
         }
         if reason == ExitReason::Goodbye {
             self.forget(now, uuid);
-        } else if peer.failures > 0 {
+        } else if peer.failures() > 0 {
             let retry_at = now + self.backoff_of(uuid);
             if let Some(peer) = self.peers.get_mut(&uuid) {
                 peer.phase = Phase::Known { retry_at };
@@ -364,15 +364,15 @@ impl Machine {
             reason,
             unconfirmed,
         });
-        self.election_peer_went(now, uuid, &live.groups);
+        self.election_peer_went(now, uuid, &live.greeted.groups);
         self.no_longer_awaited(now, uuid);
         self.retry_seeds_of(now, uuid);
         self.dial_lasting(now, uuid);
         // Who greeted us under its UUID and waited for that.
-        if let Some(contest) = live.contest.take()
+        if let Some(contest) = live.end_contest()
             && self.departure.is_none()
         {
-            self.answer(now, uuid, contest.newcomer, contest.held);
+            self.answer(now, uuid, contest.newcomer);
         }
     }
 

@@ -103,8 +103,8 @@ impl Machine {
         let session = peer.mailbox().map(|mailbox| mailbox.session);
         if peer.is_lasting() && self.departure.is_none() {
             peer.announced = State::Ready;
-            peer.tried.clear();
-            peer.failures = peer.failures.max(FAILURES_OF_GONE);
+            peer.forget_tries();
+            peer.set_failures(peer.failures().max(FAILURES_OF_GONE));
             let retry_at = now + self.backoff_of(uuid);
             if let Some(peer) = self.peers.get_mut(&uuid) {
                 peer.phase = Phase::Known { retry_at };
@@ -136,8 +136,8 @@ impl Machine {
             return;
         };
         let session = peer.mailbox().map(|mailbox| mailbox.session);
-        peer.failures = peer.failures.saturating_add(1);
-        peer.tried.clear();
+        peer.count_failure();
+        peer.forget_tries();
         let retry_at = now + self.backoff_of(uuid);
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Known { retry_at };
@@ -199,23 +199,18 @@ impl Machine {
             }
             Phase::Ready(live) if live.greeted.connection == connection => {
                 live.connection_ended = true;
-                if live.contest.is_some() {
+                if live.watch().contest.is_some() {
                     self.newcomer_wins(now, uuid);
                 } else {
                     self.judge_wrap(uuid);
                     self.exit(now, uuid, ExitReason::Disconnected);
                 }
             }
-            Phase::Ready(live)
-                if live
-                    .contest
-                    .as_ref()
-                    .is_some_and(|contest| contest.newcomer.connection == connection) =>
-            {
-                live.contest = None;
+            Phase::Ready(live) if live.is_contested_by(connection) => {
+                live.end_contest();
             }
-            Phase::Entering(_, greeted, _) | Phase::Waiting(greeted, ..)
-                if greeted.connection == connection =>
+            Phase::Entering(_, guest) | Phase::Waiting(guest, _)
+                if guest.greeted.connection == connection =>
             {
                 self.give_up_greeted(now, uuid);
             }

@@ -19,6 +19,7 @@ mod ping;
 mod presence;
 mod seeds;
 mod sessions;
+mod shared;
 mod sources;
 mod timers;
 mod traffic;
@@ -39,6 +40,7 @@ pub use output::{
 };
 pub use peer::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
 pub use ping::PingRefused;
+pub use shared::Told;
 
 use election::Elections;
 use leaving::Departure;
@@ -276,7 +278,7 @@ impl Machine {
                 && let Phase::Known { retry_at } = &mut peer.phase
             {
                 *retry_at = now;
-                peer.failures = 0;
+                peer.set_failures(0);
             }
             self.tend(now, uuid);
         }
@@ -377,7 +379,7 @@ impl Machine {
     /// The groups of a peer, or `None` where it isn't known.
     #[must_use]
     pub fn peer_groups(&self, peer: Uuid) -> Option<&BTreeSet<Arc<str>>> {
-        Some(&self.peers.get(&peer)?.live()?.groups)
+        Some(&self.peers.get(&peer)?.live()?.greeted.groups)
     }
 
     /// How many entries the tables hold: peers, sessions, seeds, tombstones and

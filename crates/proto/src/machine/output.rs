@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::shared::Told;
 use crate::{Command, Endpoint, Message, Outgoing, State};
 
 /// The number of one mailbox of ours. Never used twice by a machine, so what
@@ -203,20 +204,17 @@ pub enum Event {
 /// What is known of a peer when it enters.
 #[derive(Clone, Debug)]
 pub struct PeerInfo {
-    /// Its public name.
-    pub name: Arc<str>,
-    /// The headers of its HELLO, less what ZRE nodes tell each other for
-    /// themselves (`X-ZRE-…`).
-    pub headers: BTreeMap<String, String>,
+    /// Its name and its headers.
+    pub told: Arc<Told>,
     /// Where our mailbox dialled it.
-    pub endpoint: Endpoint,
+    pub endpoint: Arc<Endpoint>,
     /// Its state.
     pub state: State,
     /// Whether it showed that it understands REQUEST and REPLY: they must go to
     /// nobody else.
     pub takes_requests: bool,
     /// How it became known.
-    pub via: BTreeSet<Source>,
+    pub via: &'static BTreeSet<Source>,
 }
 
 /// Why a peer is gone.

@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 
 use super::output::{Heard, Inbound, Session, SharedOutgoing, Source};
+use super::shared::{ENDPOINTS, TOLD, Told};
 use super::sources::Sources;
 use crate::limits::RESERVED_HEADERS;
 use crate::{Beacon, Endpoint, Frames, Hello, Incoming, Outgoing, State, Time};
@@ -40,7 +41,7 @@ const LATE: Duration = Duration::from_secs(2);
 const ADDRESSES: usize = 8;
 
 /// Moves of one peer from place to place within a time that no traveller makes.
-const MOVES: u32 = 4;
+const MOVES: u8 = 4;
 const MOVES_WINDOW: Duration = Duration::from_secs(120);
 
 /// What a peer may say before our mailbox to it has opened. It takes a round
@@ -53,12 +54,12 @@ const HELD_TOTAL: usize = 64 << 20;
 /// What each frame costs beside its bytes.
 const HELD_FRAME: usize = 64;
 
-/// Somebody who is known, by a beacon or by a session.
+/// Somebody who is known, by a beacon or by a session. There may be thousands, so
+/// what few of them have is in places of its own.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) phase: Phase,
-    /// Where it can be dialled, the best first. Most have one address, and there
-    /// may be thousands of peers.
+    /// Where it can be dialled, the best first. Most have one address.
     pub(super) addresses: SmallVec<[Address; 1]>,
     pub(super) via: Sources,
     /// What its beacons show.
@@ -67,22 +68,27 @@ pub(super) struct Peer {
     pub(super) shows_state: bool,
     /// When it was last heard of outside a session.
     pub(super) heard: Time,
-    /// Dials that failed and sessions that broke early, in a row.
-    pub(super) failures: u32,
-    /// Where a dial failed since the last rest.
-    pub(super) tried: BTreeSet<Endpoint>,
     /// Re-greetings and when their count began, so that they can be bounded.
-    pub(super) restarts: (Time, u32),
-    /// Before then, a contest for this UUID isn't opened again.
-    pub(super) contested_until: Option<Time>,
+    pub(super) restarted: Time,
+    pub(super) restarts: u8,
     /// Where it said it was when it last greeted; since when it has said
     /// another place each time, and how often.
-    pub(super) greeted_at: Option<Endpoint>,
-    moves: (Time, u32),
+    pub(super) greeted_at: Option<Arc<Endpoint>>,
+    moved: Time,
+    moves: u8,
+    trouble: Option<Box<Trouble>>,
     /// When its timer is set.
     pub(super) timer: Option<Time>,
     /// Whether it stands in the queue of those to be dialled.
     pub(super) queued: bool,
+}
+
+/// What goes wrong with a peer.
+#[derive(Debug, Default)]
+struct Trouble {
+    failures: u32,
+    tried: BTreeSet<Arc<Endpoint>>,
+    contested_until: Option<Time>,
 }
 
 /// Where a peer stands. It is always in exactly one of these.
@@ -95,10 +101,10 @@ pub(super) enum Phase {
     /// Our HELLO is out; theirs is due by the given time on the silence clock.
     Greeting(Box<Mailbox>, Time),
     /// Their HELLO came; the mailbox is being opened.
-    Entering(Box<Mailbox>, Box<Greeted>, Box<Held>),
+    Entering(Box<Mailbox>, Box<Guest>),
     /// Their HELLO came and no mailbox could be opened; it is tried again at the
     /// given time. They won't greet twice.
-    Waiting(Box<Greeted>, Box<Held>, Time),
+    Waiting(Box<Guest>, Time),
     /// Both have greeted: the application knows it.
     Ready(Box<Live>),
     /// It is going. What it sent before is delivered until the given time on
@@ -110,7 +116,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) session: Session,
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) outgoing: SharedOutgoing,
     /// Our state, as our HELLO or a later message told it.
     pub(super) told: State,
@@ -124,11 +130,13 @@ pub(super) struct Mailbox {
 #[derive(Debug)]
 pub(super) struct Greeted {
     pub(super) connection: u64,
-    pub(super) from: Option<SocketAddr>,
-    pub(super) endpoint: Option<Endpoint>,
-    pub(super) name: Arc<str>,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) groups: Vec<Arc<str>>,
+    /// None where the link has no addresses, in memory for one.
+    pub(super) from: Option<Box<SocketAddr>>,
+    pub(super) endpoint: Option<Arc<Endpoint>>,
+    pub(super) told: Arc<Told>,
+    /// The groups that it is in: those of its HELLO, and from then on what it
+    /// says.
+    pub(super) groups: BTreeSet<Arc<str>>,
     pub(super) status: u8,
     pub(super) state: State,
     /// Whether it showed its state, so that its session alone sets it.
@@ -137,6 +145,13 @@ pub(super) struct Greeted {
     pub(super) takes_requests: bool,
     /// Whether it takes part in elections.
     pub(super) takes_elections: bool,
+}
+
+/// Somebody who has greeted us and whom we haven't.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) greeted: Greeted,
+    pub(super) held: Held,
 }
 
 /// Messages that wait for the mailbox to open.
@@ -153,11 +168,20 @@ pub(super) struct Held {
 pub(super) struct Live {
     pub(super) mailbox: Mailbox,
     pub(super) greeted: Greeted,
-    pub(super) groups: BTreeSet<Arc<str>>,
     pub(super) status: u8,
     pub(super) state: State,
     pub(super) incoming: Incoming,
     pub(super) entered: Time,
+    /// None where its end would be told, and nobody has asked whether it is
+    /// still there: in memory.
+    pub(super) watch: Option<Box<Watch>>,
+    /// Its connection to our inbox has ended: nothing more can come.
+    pub(super) connection_ended: bool,
+}
+
+/// Whether a peer that the application knows is still there.
+#[derive(Debug)]
+pub(super) struct Watch {
     /// When a message came last, on the silence clock.
     pub(super) last_heard: Time,
     /// When it was last sent a PING.
@@ -171,8 +195,6 @@ pub(super) struct Live {
     /// Another UUID claims its address: it goes when a PING fails.
     pub(super) doubted: bool,
     pub(super) contest: Option<Box<Contest>>,
-    /// Its connection to our inbox has ended: nothing more can come.
-    pub(super) connection_ended: bool,
 }
 
 /// What a peer's silence means so far. Times are on the silence clock.
@@ -189,8 +211,7 @@ pub(super) enum Presence {
 /// Whether that one still answers decides.
 #[derive(Debug)]
 pub(super) struct Contest {
-    pub(super) newcomer: Box<Greeted>,
-    pub(super) held: Box<Held>,
+    pub(super) newcomer: Box<Guest>,
     /// PINGs that the older one has still to answer.
     pub(super) pings: u32,
     /// On the silence clock.
@@ -200,7 +221,7 @@ pub(super) struct Contest {
 /// An address, and when and how it was last heard.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
-    pub(super) endpoint: Endpoint,
+    pub(super) endpoint: Arc<Endpoint>,
     pub(super) over_loopback: bool,
     /// Which sources name it; the first decides when it is dialled.
     pub(super) sources: Sources,
@@ -210,7 +231,7 @@ pub(super) struct Address {
 impl Address {
     pub(super) fn new(endpoint: Endpoint, source: Source, over_loopback: bool, now: Time) -> Self {
         Self {
-            endpoint,
+            endpoint: ENDPOINTS.share(endpoint),
             over_loopback,
             sources: source.into(),
             heard: now,
@@ -236,15 +257,61 @@ impl Peer {
             announced: State::Ready,
             shows_state: false,
             heard: now,
-            failures: 0,
-            tried: BTreeSet::new(),
-            restarts: (now, 0),
-            contested_until: None,
+            restarted: now,
+            restarts: 0,
             greeted_at: None,
-            moves: (now, 0),
+            moved: now,
+            moves: 0,
+            trouble: None,
             timer: None,
             queued: false,
         }
+    }
+
+    /// Dials that failed and sessions that broke early, in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.trouble.as_ref().map_or(0, |trouble| trouble.failures)
+    }
+
+    pub(super) fn set_failures(&mut self, failures: u32) {
+        if failures != self.failures() {
+            self.trouble.get_or_insert_default().failures = failures;
+        }
+    }
+
+    pub(super) fn count_failure(&mut self) {
+        self.set_failures(self.failures().saturating_add(1));
+    }
+
+    /// Where a dial failed since the last rest.
+    pub(super) fn has_tried(&self, endpoint: &Endpoint) -> bool {
+        let trouble = self.trouble.as_ref();
+        trouble.is_some_and(|trouble| trouble.tried.contains(endpoint))
+    }
+
+    pub(super) fn tries(&self) -> usize {
+        self.trouble
+            .as_ref()
+            .map_or(0, |trouble| trouble.tried.len())
+    }
+
+    pub(super) fn note_try(&mut self, endpoint: Arc<Endpoint>) {
+        self.trouble.get_or_insert_default().tried.insert(endpoint);
+    }
+
+    pub(super) fn forget_tries(&mut self) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.tried.clear();
+        }
+    }
+
+    /// Before then, a contest for this UUID isn't opened again.
+    pub(super) fn contested_until(&self) -> Option<Time> {
+        self.trouble.as_ref()?.contested_until
+    }
+
+    pub(super) fn rest_contests(&mut self, until: Time) {
+        self.trouble.get_or_insert_default().contested_until = Some(until);
     }
 
     /// Remembers an address. The order of the sources decides which is dialled
@@ -287,7 +354,7 @@ impl Peer {
     pub(super) fn drop_source(&mut self, endpoint: &Endpoint, source: Source) {
         let mut dropped = false;
         self.addresses.retain(|known| {
-            dropped |= known.endpoint == *endpoint && known.sources.remove(source);
+            dropped |= *known.endpoint == *endpoint && known.sources.remove(source);
             !known.sources.is_empty()
         });
         if dropped
@@ -320,7 +387,7 @@ impl Peer {
             known.sources.contains(heard.source)
                 && now - known.heard < LAPSE
                 && (known.over_loopback || !heard.over_loopback)
-                && known.endpoint == *endpoint
+                && *known.endpoint == *endpoint
         });
         if let Some(known) = known {
             known.heard = now;
@@ -358,28 +425,28 @@ impl Peer {
     pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
         self.addresses
             .iter()
-            .any(|known| known.endpoint == *endpoint)
+            .any(|known| *known.endpoint == *endpoint)
     }
 
     /// Takes note of where it says it is. True where it has said another place
     /// so often that it must be two: an inbox that lets a new connection take the
     /// place of the old one of the same identity hears them in turns.
-    pub(super) fn note_move(&mut self, now: Time, endpoint: Option<&Endpoint>) -> bool {
+    pub(super) fn note_move(&mut self, now: Time, endpoint: Option<&Arc<Endpoint>>) -> bool {
         if endpoint.is_none() || self.greeted_at.as_ref() == endpoint {
             return false;
         }
-        if self.greeted_at.is_none() || now - self.moves.0 > MOVES_WINDOW {
-            self.moves = (now, 0);
+        if self.greeted_at.is_none() || now - self.moved > MOVES_WINDOW {
+            (self.moved, self.moves) = (now, 0);
         }
         self.greeted_at = endpoint.cloned();
-        self.moves.1 = self.moves.1.saturating_add(1);
-        self.moves.1 > MOVES
+        self.moves = self.moves.saturating_add(1);
+        self.moves > MOVES
     }
 
     /// Whether a HELLO from that place has to wait: two nodes claim this UUID, and
     /// the other one has its turn.
-    pub(super) fn is_refused(&self, now: Time, endpoint: Option<&Endpoint>) -> bool {
-        let resting = self.contested_until.is_some_and(|until| now < until);
+    pub(super) fn is_refused(&self, now: Time, endpoint: Option<&Arc<Endpoint>>) -> bool {
+        let resting = self.contested_until().is_some_and(|until| now < until);
         resting && self.greeted_at.as_ref() != endpoint
     }
 
@@ -394,7 +461,7 @@ impl Peer {
     pub(super) fn dial_address(&self) -> Option<&Address> {
         self.addresses
             .iter()
-            .find(|known| !self.tried.contains(&known.endpoint))
+            .find(|known| !self.has_tried(&known.endpoint))
     }
 
     /// Whether the application knows it.
@@ -448,8 +515,7 @@ impl Peer {
             |endpoint: &Endpoint| matches!(endpoint, Endpoint::Tcp(addr) if addr.ip() == ip);
         self.addresses.iter().any(|known| heard_at(&known.endpoint))
             || self.live().is_some_and(|live| {
-                heard_at(&live.mailbox.endpoint)
-                    || live.greeted.from.is_some_and(|from| from.ip() == ip)
+                heard_at(&live.mailbox.endpoint) || live.greeted.from_ip() == Some(ip)
             })
     }
 }
@@ -457,10 +523,15 @@ impl Peer {
 impl Greeted {
     /// Whether another HELLO came from another host, as far as one can see.
     pub(super) fn is_far(&self, other: &Self) -> bool {
-        match (self.from, other.from) {
-            (Some(this), Some(other)) => this.ip() != other.ip(),
+        match (self.from_ip(), other.from_ip()) {
+            (Some(this), Some(other)) => this != other,
             _ => false,
         }
+    }
+
+    /// Where it came from.
+    pub(super) fn from_ip(&self) -> Option<IpAddr> {
+        self.from.as_ref().map(|from| from.ip())
     }
 }
 
@@ -484,12 +555,13 @@ impl Greeted {
             // An emptied map keeps half a kilobyte for the next entry.
             headers = BTreeMap::new();
         }
+        let name = hello.name;
         Self {
             connection: from.connection,
-            from: from.from,
-            endpoint: reachable(&hello.endpoint, from.from),
-            name: hello.name.into(),
-            headers,
+            from: from.from.map(Box::new),
+            endpoint: reachable(&hello.endpoint, from.from)
+                .map(|endpoint| ENDPOINTS.share(endpoint)),
+            told: TOLD.share(Told { name, headers }),
             groups: hello.groups.into_iter().map(Arc::from).collect(),
             status: hello.status,
             state: shown.unwrap_or(State::Ready),
@@ -564,30 +636,64 @@ impl Drop for Held {
 }
 
 impl Live {
-    pub(super) fn new(now: Time, clock: Time, mailbox: Mailbox, mut greeted: Greeted) -> Self {
+    pub(super) fn new(now: Time, clock: Time, mailbox: Mailbox, greeted: Greeted) -> Self {
+        let watch = Watch {
+            last_heard: clock,
+            pinged: now,
+            looked_at: now,
+            ..Watch::CALM
+        };
         Self {
-            groups: mem::take(&mut greeted.groups).into_iter().collect(),
             status: greeted.status,
             state: greeted.state,
             incoming: Incoming::greeted(),
             connection_ended: false,
             entered: now,
-            last_heard: clock,
-            pinged: now,
-            looked_at: now,
-            said: 0,
-            presence: Presence::Healthy,
-            pings: 0,
-            doubted: false,
-            contest: None,
+            watch: (!mailbox.in_memory).then(|| Box::new(watch)),
             mailbox,
             greeted,
         }
     }
 
+    pub(super) fn watch(&self) -> &Watch {
+        static CALM: Watch = Watch::CALM;
+        self.watch.as_deref().unwrap_or(&CALM)
+    }
+
+    pub(super) fn watch_mut(&mut self) -> &mut Watch {
+        self.watch.get_or_insert_with(|| Box::new(Watch::CALM))
+    }
+
+    /// Nobody claims its UUID any more.
+    pub(super) fn end_contest(&mut self) -> Option<Box<Contest>> {
+        self.watch.as_mut()?.contest.take()
+    }
+
+    /// Which connection the one has who claims its UUID.
+    pub(super) fn is_contested_by(&self, connection: u64) -> bool {
+        self.watch()
+            .contest
+            .as_ref()
+            .is_some_and(|contest| contest.newcomer.greeted.connection == connection)
+    }
+
     pub(super) fn age(&self, now: Time) -> Duration {
         now - self.entered
     }
+}
+
+impl Watch {
+    /// Of a peer that was never asked anything.
+    const CALM: Self = Self {
+        last_heard: Time::ZERO,
+        pinged: Time::ZERO,
+        looked_at: Time::ZERO,
+        said: 0,
+        presence: Presence::Healthy,
+        pings: 0,
+        doubted: false,
+        contest: None,
+    };
 }
 
 /// The UUIDs whose sequence wraps from 65534 to 0, as far as was seen.

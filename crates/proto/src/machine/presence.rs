@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::peer::{Live, Phase, Presence};
+use super::peer::{Live, Mailbox, Phase, Presence, Watch};
 use super::{Event, ExitReason, Machine};
 use crate::{Command, Time};
 
@@ -27,7 +27,7 @@ impl Machine {
     #[must_use]
     pub fn silence(&self, now: Time, peer: Uuid) -> Option<Duration> {
         let live = self.peers.get(&peer)?.live()?;
-        (!live.mailbox.in_memory).then(|| self.clock(now) - live.last_heard)
+        (!live.mailbox.in_memory).then(|| self.clock(now) - live.watch().last_heard)
     }
 
     /// The silence clock.
@@ -54,6 +54,15 @@ impl Machine {
         {
             let was = peer.timer.replace(at);
             self.timers.set_peer(uuid, was, Some(at));
+        }
+    }
+
+    /// A peer's timer isn't wanted any more.
+    pub(super) fn unschedule(&mut self, uuid: Uuid) {
+        if let Some(peer) = self.peers.get_mut(&uuid)
+            && let Some(was) = peer.timer.take()
+        {
+            self.timers.set_peer(uuid, Some(was), None);
         }
     }
 
@@ -95,7 +104,7 @@ impl Machine {
                     self.dial_if_due(now, uuid);
                 }
             }
-            Phase::Waiting(_, _, retry_at) => {
+            Phase::Waiting(_, retry_at) => {
                 let retry_at = *retry_at;
                 if now < retry_at {
                     self.schedule(uuid, retry_at);
@@ -141,16 +150,19 @@ impl Machine {
         let Some(Phase::Ready(live)) = self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) else {
             return;
         };
+        let Some(watch) = &mut live.watch else {
+            return;
+        };
         let mut next: Option<Time> = None;
         let mut due = |at: Time| next = Some(next.map_or(at, |other| other.min(at)));
-        if let Some(contest) = &live.contest {
+        if let Some(contest) = &watch.contest {
             if clock >= contest.until {
                 self.newcomer_wins(now, uuid);
                 return;
             }
             due(now + (contest.until - clock));
         }
-        let silence = clock - live.last_heard;
+        let silence = clock - watch.last_heard;
         // Whether a PING is wanted as far as the time since the last one allows.
         let mut ping_after = None;
         let mut event = None;
@@ -161,22 +173,22 @@ impl Machine {
             return;
         } else {
             due(now + config.expired.saturating_sub(silence));
-            match live.presence {
+            match watch.presence {
                 Presence::Healthy if silence < config.evasive => {
                     due(now + config.evasive.saturating_sub(silence));
                     if paused {
                         // It may have filled its queue to us, and hears nothing.
                         ping_after = Some(config.evasive);
                     } else {
-                        if live.owes_a_word(now, silence, config.evasive) {
+                        if watch.owes_a_word(now, &live.mailbox, silence, config.evasive) {
                             ping_after = Some(Duration::ZERO);
                         }
-                        due(live.looked_at + Live::word(config.evasive));
+                        due(watch.looked_at + Watch::word(config.evasive));
                     }
                 }
                 Presence::Healthy => {
                     ping_after = Some(Duration::ZERO);
-                    live.presence = Presence::Pinged(clock);
+                    watch.presence = Presence::Pinged(clock);
                     due(now + config.ping_timeout);
                 }
                 Presence::Pinged(since) if clock - since < config.ping_timeout => {
@@ -185,7 +197,7 @@ impl Machine {
                 }
                 Presence::Pinged(_) => {
                     ping_after = Some(config.ping_timeout);
-                    live.presence = Presence::Evasive(clock);
+                    watch.presence = Presence::Evasive(clock);
                     event = Some(Event::Evasive { peer: uuid });
                 }
                 Presence::Evasive(since) if clock - since < config.silent => {
@@ -193,13 +205,13 @@ impl Machine {
                     due(now + config.silent.saturating_sub(clock - since));
                 }
                 // Somebody else has its address, and it had time to object.
-                Presence::Evasive(_) | Presence::Silent if live.doubted => {
+                Presence::Evasive(_) | Presence::Silent if watch.doubted => {
                     self.exit(now, uuid, ExitReason::Replaced);
                     return;
                 }
                 Presence::Evasive(_) => {
                     ping_after = Some(config.ping_timeout);
-                    live.presence = Presence::Silent;
+                    watch.presence = Presence::Silent;
                     event = Some(Event::Silent { peer: uuid });
                 }
                 Presence::Silent => ping_after = Some(config.ping_timeout),
@@ -207,8 +219,8 @@ impl Machine {
         }
         let mut ping = false;
         if let Some(after) = ping_after {
-            ping = now >= live.pinged + after;
-            let last = if ping { now } else { live.pinged };
+            ping = now >= watch.pinged + after;
+            let last = if ping { now } else { watch.pinged };
             due(last + after.max(config.ping_timeout));
         }
         if paused {
@@ -259,10 +271,10 @@ impl Machine {
         let Some(Phase::Ready(live)) = self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) else {
             return;
         };
-        if live.presence != Presence::Healthy || live.mailbox.in_memory {
+        if live.mailbox.in_memory || live.watch().presence != Presence::Healthy {
             return;
         }
-        live.presence = Presence::Pinged(clock);
+        live.watch_mut().presence = Presence::Pinged(clock);
         live.note_ping(now);
         let session = live.mailbox.session;
         self.send(session, Command::Ping);
@@ -274,7 +286,10 @@ impl Machine {
         let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) else {
             return;
         };
-        let was = std::mem::replace(&mut live.presence, Presence::Healthy);
+        let Some(watch) = &mut live.watch else {
+            return;
+        };
+        let was = std::mem::replace(&mut watch.presence, Presence::Healthy);
         if matches!(was, Presence::Evasive(_) | Presence::Silent) {
             self.event(Event::Responsive { peer: uuid });
         }
@@ -296,12 +311,16 @@ impl Machine {
                 Phase::Greeting(_, deadline) => *deadline = answer.max(*deadline),
                 Phase::Leaving(_, _, until) => *until = farewell.max(*until),
                 Phase::Ready(live) => {
+                    let Some(watch) = &mut live.watch else {
+                        continue;
+                    };
                     // Heard before we knew that we had stood still.
-                    live.last_heard = live.last_heard.min(clock);
-                    if let Presence::Pinged(since) | Presence::Evasive(since) = &mut live.presence {
+                    watch.last_heard = watch.last_heard.min(clock);
+                    if let Presence::Pinged(since) | Presence::Evasive(since) = &mut watch.presence
+                    {
                         *since = clock;
                     }
-                    if let Some(contest) = &mut live.contest {
+                    if let Some(contest) = &mut watch.contest {
                         contest.until = answer.max(contest.until);
                     }
                 }
@@ -323,10 +342,13 @@ impl Machine {
 
 impl Live {
     pub(super) fn note_ping(&mut self, now: Time) {
-        self.pings = self.pings.saturating_add(1);
-        self.pinged = now;
+        let watch = self.watch_mut();
+        watch.pings = watch.pings.saturating_add(1);
+        watch.pinged = now;
     }
+}
 
+impl Watch {
     /// How long we may be silent towards a peer that speaks to us.
     fn word(evasive: Duration) -> Duration {
         evasive.saturating_sub(evasive.checked_div(10).unwrap_or_default())
@@ -337,13 +359,18 @@ impl Live {
     /// all that it sends; or because nothing confirms what we have said.
     ///
     /// The answer to such a PING isn't waited for.
-    fn owes_a_word(&mut self, now: Time, silence: Duration, evasive: Duration) -> bool {
+    fn owes_a_word(
+        &mut self,
+        now: Time,
+        mailbox: &Mailbox,
+        silence: Duration,
+        evasive: Duration,
+    ) -> bool {
         if now < self.looked_at + Self::word(evasive) {
             return false;
         }
-        let (total, unconfirmed) = self
-            .mailbox
-            .numbering(|outgoing| (outgoing.total(), outgoing.unconfirmed()));
+        let (total, unconfirmed) =
+            mailbox.numbering(|outgoing| (outgoing.total(), outgoing.unconfirmed()));
         let speaks = silence.saturating_mul(2) < evasive;
         let owes = speaks && (total == self.said || unconfirmed > 0);
         self.looked_at = now;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::output::count;
 use super::output::{Found, Source, Up};
 use super::peer::{Address, Greeted, Mailbox, Peer, Phase};
+use super::shared::ENDPOINTS;
 use super::sources::Sources;
 use super::timers::Timer;
 use super::{Machine, Output, Owner, Session};
@@ -152,7 +153,8 @@ impl Machine {
             self.timers.set(timer, retry_at);
         } else {
             let owner = Owner::Seed(Box::new(endpoint.clone()));
-            let mailbox = self.connect(owner, None, endpoint.clone(), true);
+            let shared = ENDPOINTS.share(endpoint.clone());
+            let mailbox = self.connect(owner, None, shared, true);
             if let Some(seed) = self.seeds.get_mut(endpoint) {
                 seed.dial = Some(Dial {
                     mailbox,
@@ -206,10 +208,10 @@ impl Machine {
         self.peers.iter().find_map(|(uuid, peer)| {
             let leads_there = peer
                 .mailbox()
-                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
+                .is_some_and(|mailbox| *mailbox.endpoint == *endpoint)
                 || peer
                     .live()
-                    .is_some_and(|live| live.greeted.endpoint.as_ref() == Some(endpoint));
+                    .is_some_and(|live| live.greeted.endpoint.as_deref() == Some(endpoint));
             leads_there.then_some(*uuid)
         })
     }
@@ -366,6 +368,7 @@ impl Machine {
     fn matching_seed(&self, greeted: &Greeted) -> Option<Endpoint> {
         let leads_to = |seed: &Seed| seed.dial.as_ref().and_then(|dial| dial.remote);
         if let Some(told) = &greeted.endpoint {
+            let told: &Endpoint = told;
             if self.seeds.get(told).is_some_and(|seed| seed.dial.is_some()) {
                 return Some(told.clone());
             }
@@ -379,10 +382,10 @@ impl Machine {
                 return Some(name.clone());
             }
         }
-        let from = greeted.from?.ip();
+        let from = greeted.from_ip()?;
         // Who says that it is at that very address, with another port, is
         // another node of that host.
-        let neighbour = greeted.endpoint.as_ref().and_then(Endpoint::ip) == Some(from);
+        let neighbour = greeted.endpoint.as_deref().and_then(Endpoint::ip) == Some(from);
         let mut there = self
             .seeds
             .iter()

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use super::output::Source;
 
@@ -64,8 +65,14 @@ impl Sources {
         ALL.into_iter().filter(move |source| self.contains(*source))
     }
 
-    pub(super) fn to_set(self) -> BTreeSet<Source> {
-        self.iter().collect()
+    /// The same for applications. There are so few that each exists once, for
+    /// all peers that are known by the same sources.
+    pub(super) fn as_set(self) -> &'static BTreeSet<Source> {
+        static SETS: [OnceLock<BTreeSet<Source>>; 1 << ALL.len()] =
+            [const { OnceLock::new() }; 1 << ALL.len()];
+        static NONE: BTreeSet<Source> = BTreeSet::new();
+        SETS.get(usize::from(self.0))
+            .map_or(&NONE, |set| set.get_or_init(|| self.iter().collect()))
     }
 }
 
@@ -89,7 +96,7 @@ mod tests {
         assert_eq!(sources.iter().count(), ALL.len());
         assert!(sources.remove(Source::Multicast) && !sources.remove(Source::Multicast));
         assert_eq!(sources.first(), Some(Source::Broadcast));
-        assert_eq!(sources.to_set().len(), ALL.len() - 1);
+        assert_eq!(sources.as_set().len(), ALL.len() - 1);
         sources.extend(Source::Multicast.into());
         assert_eq!(sources.first(), Some(Source::Multicast));
     }

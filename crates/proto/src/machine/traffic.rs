@@ -22,19 +22,19 @@ impl Machine {
                 self.handle_live(now, from, header, content);
             }
             Some(Phase::Ready(live)) if live.is_contested_by(from.connection) => {
-                let held = live
-                    .contest
+                let contest = &mut live.watch_mut().contest;
+                let held = contest
                     .as_mut()
-                    .is_none_or(|contest| contest.held.push(header, content));
+                    .is_none_or(|contest| contest.newcomer.held.push(header, content));
                 if !held {
                     count(&mut self.counters.limited);
-                    live.contest = None;
+                    *contest = None;
                 }
             }
-            Some(Phase::Entering(_, greeted, held) | Phase::Waiting(greeted, held, _))
-                if greeted.connection == from.connection =>
+            Some(Phase::Entering(_, guest) | Phase::Waiting(guest, _))
+                if guest.greeted.connection == from.connection =>
             {
-                if !held.push(header, content) {
+                if !guest.held.push(header, content) {
                     count(&mut self.counters.limited);
                     self.give_up_greeted(now, from.peer);
                 }
@@ -88,9 +88,11 @@ impl Machine {
             self.exit(now, uuid, ExitReason::Sequence);
             return;
         }
-        live.last_heard = clock;
-        if live.presence != Presence::Healthy {
-            self.heard_again(uuid);
+        if let Some(watch) = &mut live.watch {
+            watch.last_heard = clock;
+            if watch.presence != Presence::Healthy {
+                self.heard_again(uuid);
+            }
         }
         match decoded {
             Ok((_, command)) => self.handle_command(now, uuid, command),
@@ -135,9 +137,10 @@ impl Machine {
                 let Some(live) = self.live_mut(uuid) else {
                     return;
                 };
-                let full = live.groups.len() >= most;
+                let groups = &mut live.greeted.groups;
+                let full = groups.len() >= most;
+                let joined = !full && groups.insert(Arc::from(&*group));
                 let as_expected = live.count_status(status);
-                let joined = !full && live.groups.insert(Arc::from(&*group));
                 if !as_expected {
                     count(&mut self.counters.status);
                 }
@@ -158,7 +161,7 @@ impl Machine {
                     return;
                 };
                 let as_expected = live.count_status(status);
-                let left = live.groups.take(&*group);
+                let left = live.greeted.groups.take(&*group);
                 if !as_expected {
                     count(&mut self.counters.status);
                 }
@@ -220,10 +223,11 @@ impl Machine {
             return;
         };
         live.mailbox.numbering(|outgoing| outgoing.confirm());
-        live.pings = live.pings.saturating_sub(1);
-        live.doubted = false;
-        let all_answered = live.pings == 0;
-        let older_lives = live.contest.as_mut().is_some_and(|contest| {
+        let watch = live.watch_mut();
+        watch.pings = watch.pings.saturating_sub(1);
+        watch.doubted = false;
+        let all_answered = watch.pings == 0;
+        let older_lives = watch.contest.as_mut().is_some_and(|contest| {
             contest.pings = contest.pings.saturating_sub(1);
             contest.pings == 0
         });
@@ -254,12 +258,6 @@ impl Machine {
 }
 
 impl Live {
-    fn is_contested_by(&self, connection: u64) -> bool {
-        self.contest
-            .as_ref()
-            .is_some_and(|contest| contest.newcomer.connection == connection)
-    }
-
     /// Takes over the peer's status; false where it isn't the next one. Others
     /// assert it; to us it says only that somebody counts differently.
     fn count_status(&mut self, status: u8) -> bool {

@@ -128,7 +128,7 @@ impl Machine {
     /// The other members of a group.
     pub(super) fn members(&self, group: &str) -> BTreeSet<Uuid> {
         let is_member = |phase: &Phase| match phase {
-            Phase::Ready(live) => live.groups.contains(group),
+            Phase::Ready(live) => live.greeted.groups.contains(group),
             _ => false,
         };
         self.peers
@@ -142,7 +142,7 @@ impl Machine {
     /// sender and we are members, and the name is a UUID.
     fn ballot(&mut self, from: Uuid, group: &str, name: &str) -> Option<Uuid> {
         let live = self.peers.get(&from)?.live()?;
-        if !self.own_groups.contains(group) || !live.groups.contains(group) {
+        if !self.own_groups.contains(group) || !live.greeted.groups.contains(group) {
             tracing::debug!(uuid = %from, group, "an election among others");
             return None;
         }
