@@ -143,6 +143,10 @@ async fn mesh(nodes: usize) {
             }
         }
     }
+    // The room that the events took goes when there is none left.
+    for (_, events) in &mut all {
+        while events.try_recv().is_some() {}
+    }
     // Without an end: what they hold is what is looked at.
     std::process::exit(0);
 }

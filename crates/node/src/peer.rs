@@ -1,9 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
-use zre_proto::machine::PeerInfo;
+use zre_proto::machine::{PeerInfo, Told};
 use zre_proto::{Endpoint, State};
 use zre_session::Link;
 
@@ -33,33 +34,33 @@ pub struct Peer {
     record: Arc<Record>,
 }
 
+/// Among a thousand nodes of one process there are a million of these.
 struct Record {
     uuid: Uuid,
-    info: PeerInfo,
+    told: Arc<Told>,
+    endpoint: Arc<Endpoint>,
+    via: &'static BTreeSet<Source>,
+    outlet: Outlet,
+    groups: Mutex<BTreeSet<Arc<str>>>,
     link: Link,
-    outlet: Arc<Outlet>,
-    live: Mutex<Live>,
-}
-
-#[derive(Debug)]
-struct Live {
-    state: State,
-    groups: BTreeSet<Arc<str>>,
+    takes_requests: bool,
+    /// Its octet.
+    state: AtomicU8,
 }
 
 impl Peer {
-    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, outlet: Arc<Outlet>) -> Self {
-        let live = Mutex::new(Live {
-            state: info.state,
-            groups: BTreeSet::new(),
-        });
+    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, outlet: Outlet) -> Self {
         Self {
             record: Arc::new(Record {
                 uuid,
-                info,
-                link,
+                told: info.told,
+                endpoint: info.endpoint,
+                via: info.via,
                 outlet,
-                live,
+                groups: Mutex::default(),
+                link,
+                takes_requests: info.takes_requests,
+                state: AtomicU8::new(info.state.into()),
             }),
         }
     }
@@ -73,13 +74,13 @@ impl Peer {
     /// Its public name. Names needn't be unique.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.record.info.told.name
+        &self.record.told.name
     }
 
     /// The headers that it started with.
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, String> {
-        &self.record.info.told.headers
+        &self.record.told.headers
     }
 
     /// One of its headers.
@@ -92,7 +93,7 @@ impl Peer {
     /// there.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
-        &self.record.info.endpoint
+        &self.record.endpoint
     }
 
     /// What carries our messages to it. Each direction chooses its own.
@@ -105,43 +106,43 @@ impl Peer {
     /// does.
     #[must_use]
     pub fn takes_requests(&self) -> bool {
-        self.record.info.takes_requests
+        self.record.takes_requests
     }
 
     /// How it became known.
     #[must_use]
     pub fn via(&self) -> &BTreeSet<Source> {
-        self.record.info.via
+        self.record.via
     }
 
     /// Its state, as it said last. A peer that says nothing counts as ready.
     #[must_use]
     pub fn state(&self) -> State {
-        self.live().state
+        State::from(self.record.state.load(Ordering::Relaxed))
     }
 
     /// The groups that it is in.
     #[must_use]
     pub fn groups(&self) -> Vec<Arc<str>> {
-        self.live().groups.iter().cloned().collect()
+        self.lock_groups().iter().cloned().collect()
     }
 
     /// Whether it is in a group.
     #[must_use]
     pub fn is_in(&self, group: &str) -> bool {
-        self.live().groups.contains(group)
+        self.lock_groups().contains(group)
     }
 
     pub(crate) fn set_state(&self, state: State) {
-        self.live().state = state;
+        self.record.state.store(state.into(), Ordering::Relaxed);
     }
 
     pub(crate) fn join(&self, group: Arc<str>) {
-        self.live().groups.insert(group);
+        self.lock_groups().insert(group);
     }
 
     pub(crate) fn leave(&self, group: &str) {
-        self.live().groups.remove(group);
+        self.lock_groups().remove(group);
     }
 
     pub(crate) fn outlet(&self) -> &Outlet {
@@ -152,9 +153,9 @@ impl Peer {
         Arc::ptr_eq(&self.record, &other.record)
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
+    fn lock_groups(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
         self.record
-            .live
+            .groups
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -160,7 +160,7 @@ impl Mailbox {
     /// # Errors
     /// [`TrySendError`]; nothing was taken then, and no order is disturbed.
     pub fn try_send(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        self.outlet().try_send(head, body, Class::Data)
+        self.send(head, body, Class::Data)
     }
 
     /// [`try_send`](Self::try_send) for messages that keep a session alive: they
@@ -170,7 +170,14 @@ impl Mailbox {
     /// # Errors
     /// [`TrySendError`]; nothing was taken then.
     pub fn try_send_control(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        self.outlet().try_send(head, body, Class::Control)
+        self.send(head, body, Class::Control)
+    }
+
+    fn send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError> {
+        match &self.0 {
+            Handle::Memory(memory) => memory.try_send(head, body, class),
+            Handle::Engine(handles) => handles.outlet.try_send(head, body, class),
+        }
     }
 
     /// Waits until a message of so many bytes (all its frames together, and 64

@@ -5,7 +5,6 @@ use std::time::Duration;
 use uuid::Uuid;
 use zre_proto::State;
 use zre_proto::machine::{Event as Happening, Output};
-use zre_session::Link;
 
 use super::dial::Dial;
 use super::{Driver, LINGER};
@@ -20,11 +19,11 @@ impl Driver {
                 Output::Send { session, command } => {
                     tracing::trace!(?session, command = command.name(), "send");
                     if let Some(way) = self.ways.get(&session)
-                        && let Err(error) = way.outlet.send_control(&command)
+                        && let Err(error) = way.outlet().send_control(&command)
                     {
                         // A session without its JOINs or PINGs is worth nothing.
                         tracing::debug!(?session, %error, "a control message found no room");
-                        way.outlet.close(Duration::ZERO);
+                        way.outlet().close(Duration::ZERO);
                     }
                 }
                 Output::Connect {
@@ -44,7 +43,7 @@ impl Driver {
                 Output::Disconnect { session, linger } => {
                     self.pending.remove(&session);
                     if let Some(way) = self.ways.remove(&session) {
-                        way.outlet
+                        way.outlet()
                             .close(if linger { LINGER } else { Duration::ZERO });
                     }
                 }
@@ -79,18 +78,12 @@ impl Driver {
                 peer,
                 session,
                 info,
-            } => self
-                .ways
-                .get(&session)
-                .map(|way| (way.link, way.outlet.clone()))
-                .map(|(link, outlet)| {
-                    let link = link.unwrap_or(Link::Tcp);
-                    let entered = Peer::new(peer, *info, link, outlet);
-                    self.count_peer(true, link);
-                    self.view.write().enter(entered.clone());
-                    self.view.changed();
-                    Event::Enter { peer: entered }
-                }),
+            } => self.enter(session, peer, *info).map(|peer| {
+                self.count_peer(true, peer.link());
+                self.view.write().enter(peer.clone());
+                self.view.changed();
+                Event::Enter { peer }
+            }),
             Happening::Exit {
                 peer,
                 reason,

@@ -1,24 +1,56 @@
 //! The ways to peers: looked up, dialled, given up.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 
 use tracing::Instrument;
 use uuid::Uuid;
 use zre_proto::Endpoint;
-use zre_proto::machine::{Session, SharedOutgoing};
+use zre_proto::machine::{PeerInfo, Session, SharedOutgoing};
 use zre_session::{Link, SameHost, Target};
 
 use super::Driver;
 use super::identity::identity_of;
+use crate::Peer;
 use crate::outlet::Outlet;
 
+/// The way to whoever is at the other end of a session.
 #[derive(Debug)]
-pub(super) struct Way {
-    pub(super) outlet: Arc<Outlet>,
+pub(super) enum Way {
+    /// Nobody has entered by it.
+    Opening(Box<Opening>),
+    /// It is that peer's.
+    Entered(Peer),
+}
+
+#[derive(Debug)]
+pub(super) struct Opening {
+    pub(super) outlet: Outlet,
     pub(super) link: Option<Link>,
     /// Further addresses of the same name, for when this one fails.
-    pub(super) spare: Option<Box<(Dial, Vec<SocketAddr>)>>,
+    pub(super) spare: Option<(Dial, Vec<SocketAddr>)>,
+}
+
+impl Way {
+    pub(super) fn outlet(&self) -> &Outlet {
+        match self {
+            Self::Opening(opening) => &opening.outlet,
+            Self::Entered(peer) => peer.outlet(),
+        }
+    }
+
+    pub(super) fn opening_mut(&mut self) -> Option<&mut Opening> {
+        match self {
+            Self::Opening(opening) => Some(opening),
+            Self::Entered(_) => None,
+        }
+    }
+
+    fn spare(self) -> Option<(Dial, Vec<SocketAddr>)> {
+        match self {
+            Self::Opening(opening) => opening.spare,
+            Self::Entered(_) => None,
+        }
+    }
 }
 
 /// A name that was looked up.
@@ -68,10 +100,35 @@ impl Driver {
             return;
         }
         let addr = addrs.remove(0);
-        let spare = (!addrs.is_empty()).then(|| Box::new((dial.clone(), addrs)));
+        let spare = (!addrs.is_empty()).then(|| (dial.clone(), addrs));
         self.dial(session, Some(addr), None, dial);
-        if let Some(way) = self.ways.get_mut(&session) {
-            way.spare = spare;
+        if let Some(opening) = self.ways.get_mut(&session).and_then(Way::opening_mut) {
+            opening.spare = spare;
+        }
+    }
+
+    /// A mailbox has ended. True where it is tried at another address.
+    pub(super) fn dial_spare(&mut self, session: Session) -> bool {
+        let Some((dial, addrs)) = self.ways.remove(&session).and_then(Way::spare) else {
+            return false;
+        };
+        self.dial_any(session, addrs, dial);
+        true
+    }
+
+    /// The way to a peer that enters by that session is its own from now on.
+    pub(super) fn enter(&mut self, session: Session, uuid: Uuid, info: PeerInfo) -> Option<Peer> {
+        match self.ways.remove(&session)? {
+            Way::Opening(opening) => {
+                let link = opening.link.unwrap_or(Link::Tcp);
+                let peer = Peer::new(uuid, info, link, opening.outlet);
+                self.ways.insert(session, Way::Entered(peer.clone()));
+                Some(peer)
+            }
+            entered @ Way::Entered(_) => {
+                self.ways.insert(session, entered);
+                None
+            }
         }
     }
 
@@ -98,13 +155,12 @@ impl Driver {
             },
         );
         let outlet = Outlet::new(dial.outgoing, mailbox, self.pressure.gauge());
-        let outlet = Arc::new(outlet);
-        let way = Way {
+        let opening = Opening {
             outlet,
             link: None,
             spare: None,
         };
-        self.ways.insert(session, way);
+        self.ways.insert(session, Way::Opening(Box::new(opening)));
     }
 }
 

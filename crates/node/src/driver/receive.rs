@@ -6,7 +6,7 @@ use zre_proto::machine::{Heard, Inbound, Session, Up};
 use zre_session::{Arrival, Batch, Link, Message, Notice};
 
 use super::Driver;
-use super::dial::source_towards;
+use super::dial::{Way, source_towards};
 use super::identity::uuid_of;
 use crate::discovery::News;
 use crate::{Event, Source};
@@ -23,12 +23,12 @@ impl Driver {
                 identity,
             } => {
                 let session = Session(id);
-                let Some(way) = self.ways.get_mut(&session) else {
+                let Some(opening) = self.ways.get_mut(&session).and_then(Way::opening_mut) else {
                     return;
                 };
                 tracing::debug!(?session, %link, ?local, ?remote, "a mailbox is open");
-                way.link = Some(link);
-                way.spare = None;
+                opening.link = Some(link);
+                opening.spare = None;
                 let local = match (local, remote) {
                     (Some(local), _) => Some(local.ip()),
                     (None, Some(remote)) if link == Link::Tcp => source_towards(remote),
@@ -44,14 +44,9 @@ impl Driver {
             }
             Notice::Closed { id, reason, lost } => {
                 tracing::debug!(session = ?Session(id), %reason, lost, "a mailbox has ended");
-                if let Some(way) = self.ways.remove(&Session(id))
-                    && let Some(spare) = way.spare
-                {
-                    let (dial, addrs) = *spare;
-                    self.dial_any(Session(id), addrs, dial);
-                    return;
+                if !self.dial_spare(Session(id)) {
+                    self.machine.handle_session_closed(now, Session(id));
                 }
-                self.machine.handle_session_closed(now, Session(id));
             }
         }
     }

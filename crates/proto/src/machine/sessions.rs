@@ -24,20 +24,34 @@ pub(super) struct Sessions {
     unanswered: BTreeSet<Session>,
 }
 
-/// Where an endpoint leads, but for its scope. Names have no address, and unix
-/// sockets neither that nor a port.
+/// Where an endpoint leads, as far as that goes into a number of which there are
+/// thousands: its port, and behind it the address. What is in the same place may
+/// still be two endpoints: scopes aren't in it, IPv6 addresses are folded, names
+/// have no address, and unix sockets neither that nor a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    port: u16,
-    ip: Option<IpAddr>,
+struct Place(u64);
+
+const PORT_SHIFT: u32 = 48;
+const ADDRESS: u64 = (1 << PORT_SHIFT) - 1;
+
+impl Place {
+    fn new(port: u16, address: u64) -> Self {
+        Self(u64::from(port) << PORT_SHIFT | (address & ADDRESS))
+    }
 }
 
 impl From<&Endpoint> for Place {
     fn from(endpoint: &Endpoint) -> Self {
-        Self {
-            port: endpoint.port().unwrap_or(0),
-            ip: endpoint.ip(),
-        }
+        let address = match endpoint.ip() {
+            None => 0,
+            Some(IpAddr::V4(ip)) => u64::from(ip.to_bits()),
+            Some(IpAddr::V6(ip)) => {
+                let bits = ip.to_bits();
+                let folded = bits ^ (bits >> 48) ^ (bits >> 96);
+                u64::try_from(folded & u128::from(ADDRESS)).unwrap_or_default()
+            }
+        };
+        Self::new(endpoint.port().unwrap_or(0), address)
     }
 }
 
@@ -82,8 +96,8 @@ impl Sessions {
         self.owners.len()
     }
 
-    /// The peers with a session to the port and address of that endpoint, oldest
-    /// session first. Whether it leads to just that endpoint, its mailbox knows.
+    /// The peers with a session to the place of that endpoint, oldest session
+    /// first. Whether it leads to just that endpoint, its mailbox knows.
     pub(super) fn peers_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = Uuid> {
         let place = Place::from(endpoint);
         self.peers_in((place, FIRST), (place, LAST))
@@ -91,9 +105,8 @@ impl Sessions {
 
     /// The peers with a session to that port, wherever.
     pub(super) fn peers_at_port(&self, port: u16) -> impl Iterator<Item = Uuid> {
-        let place = |ip| Place { port, ip };
-        let highest = IpAddr::from([u8::MAX; 16]);
-        self.peers_in((place(None), FIRST), (place(Some(highest)), LAST))
+        let place = |address| Place::new(port, address);
+        self.peers_in((place(0), FIRST), (place(ADDRESS), LAST))
     }
 
     fn peers_in(
