@@ -109,7 +109,7 @@ impl Machine {
     ) -> Option<(Box<Mailbox>, Option<Source>, bool)> {
         let told = greeted.endpoint.as_ref()?;
         let port = told.port()?;
-        let from = greeted.from_ip();
+        let from = greeted.ip();
         let is_dial_there = |peer: &Peer| match &peer.phase {
             Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _) => {
                 from.is_none_or(|from| mailbox.endpoint.ip() == Some(from)) && !peer.is_at_mailbox()

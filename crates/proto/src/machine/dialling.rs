@@ -280,7 +280,7 @@ impl Machine {
         if let Some(told) = &greeted.endpoint
             && !ways.iter().any(|(endpoint, _)| endpoint == told)
         {
-            let local = greeted.from_ip().is_none_or(|from| from.is_loopback());
+            let local = greeted.ip().is_none_or(|from| from.is_loopback());
             ways.push((told.clone(), local));
         }
         ways

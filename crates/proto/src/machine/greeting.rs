@@ -205,7 +205,7 @@ impl Machine {
         };
         let comes_from_there = guest
             .greeted
-            .from_ip()
+            .ip()
             .is_none_or(|from| endpoint.ip() == Some(from));
         let holder_is_there = |other: Uuid| {
             let beacons = |peer: &Peer| peer.beacons_from_mailbox(now);

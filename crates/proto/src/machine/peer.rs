@@ -515,7 +515,7 @@ impl Peer {
             |endpoint: &Endpoint| matches!(endpoint, Endpoint::Tcp(addr) if addr.ip() == ip);
         self.addresses.iter().any(|known| heard_at(&known.endpoint))
             || self.live().is_some_and(|live| {
-                heard_at(&live.mailbox.endpoint) || live.greeted.from_ip() == Some(ip)
+                heard_at(&live.mailbox.endpoint) || live.greeted.ip() == Some(ip)
             })
     }
 }
@@ -523,14 +523,14 @@ impl Peer {
 impl Greeted {
     /// Whether another HELLO came from another host, as far as one can see.
     pub(super) fn is_far(&self, other: &Self) -> bool {
-        match (self.from_ip(), other.from_ip()) {
+        match (self.ip(), other.ip()) {
             (Some(this), Some(other)) => this != other,
             _ => false,
         }
     }
 
     /// Where it came from.
-    pub(super) fn from_ip(&self) -> Option<IpAddr> {
+    pub(super) fn ip(&self) -> Option<IpAddr> {
         self.from.as_ref().map(|from| from.ip())
     }
 }

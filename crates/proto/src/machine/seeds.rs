@@ -382,7 +382,7 @@ impl Machine {
                 return Some(name.clone());
             }
         }
-        let from = greeted.from_ip()?;
+        let from = greeted.ip()?;
         // Who says that it is at that very address, with another port, is
         // another node of that host.
         let neighbour = greeted.endpoint.as_deref().and_then(Endpoint::ip) == Some(from);
