@@ -13,8 +13,6 @@ pub(crate) struct Directory {
     pub(crate) peers: BTreeMap<Uuid, Peer>,
     pub(crate) groups: BTreeMap<Arc<str>, BTreeMap<Uuid, Peer>>,
     pub(crate) own_groups: BTreeSet<Arc<str>>,
-    /// Nothing can be sent any more.
-    pub(crate) stopped: bool,
     /// Nothing will change any more.
     pub(crate) ended: bool,
     revision: u64,
@@ -78,7 +76,6 @@ impl Directory {
 
     /// The node has stopped.
     pub(crate) fn end(&mut self) {
-        self.stopped = true;
         self.ended = true;
         self.peers.clear();
         self.groups.clear();
@@ -95,9 +92,6 @@ impl Directory {
     }
 
     pub(crate) fn find(&self, whom: &PeerRef) -> Result<Peer, SendError> {
-        if self.stopped {
-            return Err(SendError::Stopped);
-        }
         match whom {
             PeerRef::Peer(peer) => Ok(peer.clone()),
             PeerRef::Uuid(uuid) => self

@@ -104,6 +104,7 @@ mod discovery;
 mod driver;
 mod error;
 mod event;
+mod events;
 mod exchange;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -131,7 +132,8 @@ pub use discovery::gossip::{Gossip, GossipError};
 pub use error::{
     CommandError, PingError, ReplyError, RequestError, SendError, StartError, WaitError,
 };
-pub use event::{Event, Events};
+pub use event::Event;
+pub use events::Events;
 pub use listen::{Listen, ListenError};
 pub use node::{Node, SendPolicy, Shouted};
 pub use peer::{Peer, PeerRef};

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::{Notify, watch};
@@ -12,6 +13,9 @@ use crate::exchange::Exchange;
 #[derive(Debug)]
 pub(crate) struct View {
     directory: RwLock<Directory>,
+    /// Nothing can be sent any more. Beside the directory, because a whisper to a
+    /// handle needs nothing else of it.
+    stopped: AtomicBool,
     endpoint: watch::Sender<Endpoint>,
     pub(crate) changes: Notify,
     pub(crate) exchange: Exchange,
@@ -25,6 +29,7 @@ impl View {
         let directory = Directory::new(own_groups);
         Arc::new(Self {
             directory: RwLock::new(directory),
+            stopped: AtomicBool::new(false),
             endpoint,
             changes: Notify::new(),
             exchange: Exchange::default(),
@@ -41,6 +46,17 @@ impl View {
         self.directory
             .write()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing can be sent from now on.
+    pub(crate) fn stop(&self) {
+        // Under the lock: a shout reaches all members, or none.
+        let _directory = self.write();
+        self.stopped.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {

@@ -250,6 +250,22 @@ impl Command {
         Self::decode_split(&header, content, limits)
     }
 
+    /// The number of a WHISPER that [`decode_split`](Self::decode_split) would
+    /// read. What comes by the million needn't become a [`Command`] first.
+    #[inline]
+    pub(crate) fn whisper_sequence(
+        header: &[u8],
+        content: &Frames,
+        limits: &Limits,
+    ) -> Option<u16> {
+        const START: [u8; 4] = [SIGNATURE[0], SIGNATURE[1], id::WHISPER, VERSION];
+        let (start, rest) = header.split_first_chunk::<4>()?;
+        let (number, _) = rest.split_first_chunk::<2>()?;
+        let allowed =
+            header.len() <= limits.header_frame_bytes && content.len() <= limits.max_frames;
+        (*start == START && allowed).then(|| u16::from_be_bytes(*number))
+    }
+
     /// As [`decode`](Self::decode), where the header isn't in one list with the
     /// content.
     ///
@@ -518,5 +534,50 @@ impl DecodeError {
             | Self::Malformed { id, .. }
             | Self::Limit { id, .. } => Some(*id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Message, shout_header, whisper_header};
+
+    #[test]
+    fn a_whisper_is_told_by_its_header_where_decoding_finds_one() {
+        let limits = Limits {
+            header_frame_bytes: 20,
+            max_frames: 2,
+            ..Limits::default()
+        };
+        let whisper = whisper_header(0x0102).to_vec();
+        let mut headers = vec![vec![], whisper.clone(), shout_header("one", 3).to_vec()];
+        for len in 0..=whisper.len() {
+            headers.push(whisper[..len].to_vec());
+        }
+        for (at, octet) in (0..whisper.len()).flat_map(|at| (0..=255).map(move |o| (at, o))) {
+            let mut header = whisper.clone();
+            header[at] = octet;
+            headers.push(header);
+        }
+        for more in [1, 14, 15] {
+            headers.push([&whisper[..], &vec![7; more]].concat());
+        }
+        let mut whispers = 0;
+        for header in headers {
+            for frames in 0..4 {
+                let content: Frames = std::iter::repeat_n(Bytes::new(), frames).collect();
+                let told = Command::whisper_sequence(&header, &content, &limits);
+                let read = Command::decode_split(&header, content.clone(), &limits);
+                let content = Message::from(content);
+                match told {
+                    Some(number) => assert_eq!(read, Ok((number, Command::Whisper { content }))),
+                    None => assert!(!matches!(read, Ok((_, Command::Whisper { .. })))),
+                }
+                whispers += usize::from(told.is_some());
+            }
+        }
+        // Any number is one: 2 octets of 256 values, the whole header twice,
+        // two of the longer ones; with at most two frames.
+        assert_eq!(whispers, 3 * (2 * 256 + 4 + 2 + 2));
     }
 }

@@ -158,12 +158,12 @@ impl Inbox {
                 self.current = Some(lane);
                 Some(arrival)
             }
-            Visit::Batch(messages, cost) => {
+            Visit::Batch(piece) => {
                 let batch = Batch {
                     connection: lane.connection(),
                     from: Arc::clone(lane.from()),
-                    messages,
-                    hold: Hold::new(&lane, cost),
+                    messages: piece.messages,
+                    hold: Hold::new(&lane, piece.cost),
                 };
                 self.current = Some(lane);
                 Some(Arrival::Batch(batch))

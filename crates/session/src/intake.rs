@@ -223,7 +223,7 @@ impl Intake {
                 return;
             };
             self.schedule(lane, &mut inner);
-            let unread = if abandoned { inner.messages.len() } else { 0 };
+            let unread = if abandoned { inner.unread.len() } else { 0 };
             (ended, unread)
         };
         {
@@ -290,7 +290,7 @@ impl Intake {
     pub(crate) fn revisit(&self, lane: Arc<Lane>) {
         let mut inner = lock(&lane.state);
         inner.scheduled = false;
-        if !inner.messages.is_empty() || (inner.has_ended() && !inner.end_told) {
+        if !inner.unread.is_empty() || (inner.has_ended() && !inner.end_told) {
             self.schedule(&lane, &mut inner);
         }
     }

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use crate::budget::Budget;
 use crate::intake::Intake;
 use crate::memory::Memory;
+use crate::unread::{Piece, Unread};
 use crate::{CloseReason, Link, Message, Source};
 
 /// The lane's end was reached; the reason is for the one who feeds it.
@@ -37,10 +38,8 @@ pub(crate) struct Lane {
 /// What a lane holds. Its intake looks at it, to put the lane in line.
 #[derive(Default)]
 pub(crate) struct LaneState {
-    pub(crate) messages: Vec<Message>,
-    /// What `messages` cost.
-    waiting: usize,
-    /// `waiting`, and what is in batches that are still held.
+    pub(crate) unread: Unread,
+    /// What `unread` costs, and what is in batches that are still held.
     held: usize,
     /// Who fills it, in this process, to be told of its end.
     sender: Option<Weak<Memory>>,
@@ -56,7 +55,7 @@ pub(crate) struct LaneState {
 /// What a lane has to say next.
 pub(crate) enum Visit {
     Opened,
-    Batch(Vec<Message>, usize),
+    Batch(Piece),
     Closed(CloseReason),
     Done,
 }
@@ -127,9 +126,8 @@ impl Lane {
             inner.opened = true;
             return Visit::Opened;
         }
-        if !inner.messages.is_empty() {
-            let cost = std::mem::take(&mut inner.waiting);
-            return Visit::Batch(std::mem::take(&mut inner.messages), cost);
+        if let Some(piece) = inner.unread.take() {
+            return Visit::Batch(piece);
         }
         match &inner.end {
             Some(reason) if !inner.end_told => {
@@ -154,8 +152,7 @@ impl Lane {
     pub(crate) fn discard(&self) {
         let cost = {
             let mut inner = lock(&self.state);
-            inner.messages = Vec::new();
-            std::mem::take(&mut inner.waiting)
+            std::mem::take(&mut inner.unread).cost()
         };
         self.release(cost);
     }
@@ -167,7 +164,8 @@ impl Drop for Lane {
             .state
             .get_mut()
             .unwrap_or_else(PoisonError::into_inner)
-            .waiting;
+            .unread
+            .cost();
         // What was never read still counted against the total.
         if waiting > 0 {
             self.total.give(waiting);
@@ -218,39 +216,15 @@ impl Feeder {
     }
 
     /// Puts messages that have already come in into the lane, whatever the
-    /// bounds say; `cost` is that of all of them by [`Limits::cost`]'s rule.
-    /// Afterwards [`has_room`](Self::has_room) says whether to read on.
-    #[cfg(feature = "zeromq")]
-    pub(crate) fn push(
-        &self,
-        messages: impl IntoIterator<Item = Message>,
-        cost: usize,
-    ) -> Result<(), Gone> {
+    /// bounds say. Afterwards [`has_room`](Self::has_room) says whether to read
+    /// on.
+    pub(crate) fn push(&self, mut messages: Unread) -> Result<(), Gone> {
+        let cost = messages.cost();
         let mut inner = lock(&self.lane.state);
         if let Some(reason) = inner.reason() {
             return Err(Gone(reason));
         }
-        inner.messages.extend(messages);
-        inner.waiting = inner.waiting.saturating_add(cost);
-        inner.held = inner.held.saturating_add(cost);
-        self.lane.total.force(cost);
-        self.intake.schedule(&self.lane, &mut inner);
-        Ok(())
-    }
-
-    /// Puts messages that have already come in into the lane, whatever the
-    /// bounds say, and leaves the list empty; `cost` is that of all of them.
-    /// The list moves as a whole where the lane holds nothing unread.
-    pub(crate) fn push_list(&self, messages: &mut Vec<Message>, cost: usize) -> Result<(), Gone> {
-        let mut inner = lock(&self.lane.state);
-        if let Some(reason) = inner.reason() {
-            return Err(Gone(reason));
-        }
-        match inner.messages.is_empty() {
-            true => inner.messages = std::mem::take(messages),
-            false => inner.messages.append(messages),
-        }
-        inner.waiting = inner.waiting.saturating_add(cost);
+        inner.unread.append(&mut messages);
         inner.held = inner.held.saturating_add(cost);
         self.lane.total.force(cost);
         self.intake.schedule(&self.lane, &mut inner);
@@ -276,8 +250,7 @@ impl Feeder {
         if !fits || !self.lane.total.take(cost, reserve) {
             return Err(Refused::Full);
         }
-        inner.messages.push(message());
-        inner.waiting = inner.waiting.saturating_add(cost);
+        inner.unread.push(message(), cost);
         inner.held = inner.held.saturating_add(cost);
         self.intake.schedule(&self.lane, &mut inner);
         Ok(())
@@ -348,7 +321,7 @@ impl Feeder {
     /// How much of it is held, and in how many unread messages.
     pub(crate) fn held(&self) -> (usize, usize) {
         let inner = lock(&self.lane.state);
-        (inner.messages.len(), inner.held)
+        (inner.unread.len(), inner.held)
     }
 
     /// Whether the lane has ended.

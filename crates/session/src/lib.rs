@@ -90,6 +90,7 @@ mod native;
 mod notices;
 mod nowhere;
 mod pace;
+mod unread;
 #[cfg(feature = "zeromq")]
 mod zeromq_engine;
 

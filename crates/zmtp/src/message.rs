@@ -21,9 +21,14 @@ pub struct Message {
 impl Message {
     /// Of a borrowed first frame and the others, which are shared.
     pub fn new(head: &[u8], body: &[Bytes]) -> Message {
+        let mut frames = Frames::new();
+        // Nearly always it is one: collecting would ask more than that takes.
+        for frame in body {
+            frames.push(frame.clone());
+        }
         Message {
             head: Head::from(head),
-            body: body.iter().cloned().collect(),
+            body: frames,
         }
     }
 

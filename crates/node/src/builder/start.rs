@@ -23,7 +23,7 @@ use crate::node::Node;
 use crate::pressure::Pressure;
 use crate::reach::Reach;
 use crate::view::View;
-use crate::{Events, Source, StartError, event};
+use crate::{Events, Source, StartError, events};
 
 impl Builder {
     /// Starts the node.
@@ -140,7 +140,7 @@ impl Builder {
         }
 
         let view = View::new(machine.own_groups().cloned(), endpoint);
-        let (events, receiver) = event::channel(self.event_queue_bytes);
+        let (events, receiver) = events::channel(self.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
         let meters = Meters::new(&name);
         let parts = Parts {

@@ -61,10 +61,14 @@ impl Driver {
     /// Brings the directory up to date, then tells the application.
     pub(super) fn tell(&mut self, happening: Happening) {
         let event = match happening {
-            Happening::Whisper { peer, content } => self.peer(peer).map(|peer| Event::Whisper {
-                peer,
-                message: content,
-            }),
+            Happening::Whisper { peer, content } => {
+                self.find_recent(peer);
+                if let Some(peer) = &self.recent {
+                    self.meters.received(&content);
+                    self.events.send_whisper(peer, content);
+                }
+                return;
+            }
             Happening::Shout {
                 peer,
                 group,
@@ -163,9 +167,13 @@ impl Driver {
     }
 
     pub(super) fn peer(&mut self, uuid: Uuid) -> Option<Peer> {
+        self.find_recent(uuid);
+        self.recent.clone()
+    }
+
+    fn find_recent(&mut self, uuid: Uuid) {
         if self.recent.as_ref().is_none_or(|peer| peer.uuid() != uuid) {
             self.recent = self.view.read().peers.get(&uuid).cloned();
         }
-        self.recent.clone()
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use self::request::Request;
 use crate::Gossip;
 use crate::announcer::Announcer;
 use crate::discovery::{Names, News, Poke};
-use crate::event::EventSender;
+use crate::events::EventSender;
 use crate::meters::{Meters, Publisher};
 use crate::neighbours::{self, Neighbours};
 use crate::pressure::Pressure;
@@ -363,6 +363,7 @@ impl Drop for Driver {
         }
         self.entered = 0;
         self.publish();
+        self.view.stop();
         self.view.write().end();
         self.view.exchange.stop();
         self.view.changed();

@@ -74,7 +74,7 @@ impl Driver {
                     .stopping
                     .get_or_insert_with(|| (in_time(patience), Vec::new()));
                 waiting.push(reply);
-                self.view.write().stopped = true;
+                self.view.stop();
                 self.machine.shutdown(now, patience);
             }
         }

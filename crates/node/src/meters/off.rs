@@ -20,6 +20,8 @@ impl Meters {
 
     pub(crate) fn refused(&self) {}
 
+    pub(crate) fn received(&self, _message: &Message) {}
+
     pub(crate) fn told(&self, _event: &Event) {}
 
     pub(crate) fn round_trip(&self, _time: Duration) {}

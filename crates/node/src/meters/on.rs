@@ -69,14 +69,17 @@ impl Meters {
     }
 
     /// The application is told something.
+    /// The application is about to be told of a message.
+    pub(crate) fn received(&self, message: &Message) {
+        self.0.received.increment(1);
+        self.0.received_bytes.increment(message.len() as u64);
+    }
+
     pub(crate) fn told(&self, event: &Event) {
         match event {
             Event::Whisper { message, .. }
             | Event::Shout { message, .. }
-            | Event::Request { message, .. } => {
-                self.0.received.increment(1);
-                self.0.received_bytes.increment(message.len() as u64);
-            }
+            | Event::Request { message, .. } => self.received(message),
             Event::Exit { unconfirmed, .. } => self.0.unconfirmed.increment(*unconfirmed),
             _ => {}
         }

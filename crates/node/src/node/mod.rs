@@ -189,7 +189,16 @@ impl Node {
     }
 
     fn find(&self, whom: impl Into<PeerRef>) -> Result<Peer, SendError> {
-        self.shared.view.read().find(&whom.into())
+        let view = &self.shared.view;
+        if view.is_stopped() {
+            return Err(SendError::Stopped);
+        }
+        match whom.into() {
+            // Who has a handle needn't be looked up: the mailbox of a peer that
+            // has gone is closed.
+            PeerRef::Peer(peer) => Ok(peer),
+            other => view.read().find(&other),
+        }
     }
 
     /// A peer that is here.
@@ -315,7 +324,7 @@ impl Node {
             if peers.len() >= wanted {
                 return Ok(peers);
             }
-            if self.shared.view.read().stopped {
+            if self.shared.view.is_stopped() {
                 return Err(WaitError::Stopped);
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {

@@ -60,7 +60,7 @@ impl Node {
 
     /// Why nobody answers: the peer has gone, or we have.
     pub(super) fn gone(&self) -> SendError {
-        if self.shared.view.read().stopped {
+        if self.shared.view.is_stopped() {
             SendError::Stopped
         } else {
             SendError::Gone

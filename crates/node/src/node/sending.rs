@@ -185,7 +185,7 @@ impl Node {
         let mut header = shout_header(group, 0);
         let mut shouted = Shouted::default();
         let directory = self.shared.view.read();
-        if directory.stopped {
+        if self.shared.view.is_stopped() {
             return Err(SendError::Stopped);
         }
         for peer in directory

@@ -60,6 +60,16 @@ impl Machine {
     /// message, it" ends the session, as others do.
     fn handle_live(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
         let uuid = from.peer;
+        let whisper = Command::whisper_sequence(header, &content, &self.config.limits);
+        if let Some(sequence) = whisper {
+            if self.accept(now, uuid, sequence) {
+                self.event(Event::Whisper {
+                    peer: uuid,
+                    content: content.into(),
+                });
+            }
+            return;
+        }
         let decoded = Command::decode_split(header, content, &self.config.limits);
         let sequence = match &decoded {
             Ok((1, Command::Hello(_))) => {
@@ -78,15 +88,28 @@ impl Machine {
                 }
             }
         };
+        if !self.accept(now, uuid, sequence) {
+            return;
+        }
+        match decoded {
+            Ok((_, command)) => self.handle_command(now, uuid, command),
+            Err(DecodeError::UnknownCommand { .. }) => {}
+            Err(_) => self.exit(now, uuid, ExitReason::Protocol),
+        }
+    }
+
+    /// Whether a message of a peer that is here is the next one; it has been
+    /// heard then. Otherwise it is gone now.
+    fn accept(&mut self, now: Time, uuid: Uuid, sequence: u16) -> bool {
         let clock = self.clock(now);
         let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) else {
-            return;
+            return false;
         };
         if let Err(gap) = live.incoming.accept(sequence) {
             tracing::debug!(%uuid, %gap, "messages are missing");
             count(&mut self.counters.gaps);
             self.exit(now, uuid, ExitReason::Sequence);
-            return;
+            return false;
         }
         if let Some(watch) = &mut live.watch {
             watch.last_heard = clock;
@@ -94,11 +117,7 @@ impl Machine {
                 self.heard_again(uuid);
             }
         }
-        match decoded {
-            Ok((_, command)) => self.handle_command(now, uuid, command),
-            Err(DecodeError::UnknownCommand { .. }) => {}
-            Err(_) => self.exit(now, uuid, ExitReason::Protocol),
-        }
+        true
     }
 
     fn handle_command(&mut self, now: Time, uuid: Uuid, command: Command) {

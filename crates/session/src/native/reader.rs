@@ -17,7 +17,8 @@ use super::listen::Host;
 use super::pool::Pool;
 use super::stream::Stream;
 use crate::intake::{Feeder, Gone};
-use crate::{CloseReason, Identity, Limits, Message, Source};
+use crate::unread::Unread;
+use crate::{CloseReason, Identity, Limits, Source};
 
 /// Most bytes of PONGs that wait for a peer that doesn't read them. Beyond it
 /// PINGs go unanswered: who floods us with them mustn't fill our memory too.
@@ -151,14 +152,12 @@ impl Connection {
 impl Wire {
     /// Hands over all whole messages that have come, and answers commands.
     fn deliver(&mut self, stream: &Stream, feeder: &Feeder) -> Result<(), CloseReason> {
-        let mut messages: Vec<Message> = Vec::new();
-        let mut cost = 0usize;
+        let mut messages = Unread::default();
         let end = loop {
             match self.decoder.decode() {
                 Ok(Some(Item::Message(message))) => {
-                    let more = Limits::cost(&message.head, &message.body);
-                    cost = cost.saturating_add(more);
-                    messages.push(message);
+                    let cost = Limits::cost(&message.head, &message.body);
+                    messages.push(message, cost);
                 }
                 Ok(Some(Item::Command(body))) => {
                     if let Err(reason) = self.command(body) {
@@ -171,9 +170,7 @@ impl Wire {
         };
         // What came before an error is still the peer's word.
         if !messages.is_empty() {
-            feeder
-                .push_list(&mut messages, cost)
-                .map_err(|Gone(reason)| reason)?;
+            feeder.push(messages).map_err(|Gone(reason)| reason)?;
         }
         if !self.answers.is_empty() {
             self.answer(stream)?;

@@ -17,6 +17,7 @@ use zeromq::{
 use crate::engine::{Change, Listening, Seat, Served, Server};
 use crate::intake::{Feeder, Intake};
 use crate::listen::listen_also;
+use crate::unread::Unread;
 use crate::{CloseReason, Identity, Limits, Link, Message, OpenError, Source};
 
 /// How many times a connection's bound lies in the inbox before reading stops.
@@ -273,8 +274,7 @@ impl Desk {
     fn messages(&mut self, run: Vec<Result<ZmqMessage, ZmqError>>) {
         // Runs of one sender go into its lane together.
         let mut sender = Bytes::new();
-        let mut messages: Vec<Message> = Vec::new();
-        let mut cost = 0;
+        let mut messages = Unread::default();
         for message in run {
             let message = match message {
                 Ok(message) => message,
@@ -286,26 +286,21 @@ impl Desk {
             let mut frames = message.into_vecdeque().into_iter();
             let Some(from) = frames.next() else { continue };
             if from != sender {
-                self.push(&sender, &mut messages, cost);
+                self.push(&sender, &mut messages);
                 sender = from;
-                cost = 0;
             }
             match self.admit(frames) {
-                Ok((message, more)) => {
-                    messages.push(message);
-                    cost = cost.saturating_add(more);
-                }
+                Ok((message, cost)) => messages.push(message, cost),
                 Err(reason) => {
-                    self.push(&sender, &mut messages, cost);
-                    cost = 0;
+                    self.push(&sender, &mut messages);
                     self.kick(&sender, reason);
                 }
             }
         }
-        self.push(&sender, &mut messages, cost);
+        self.push(&sender, &mut messages);
     }
 
-    fn push(&mut self, from: &Bytes, messages: &mut Vec<Message>, cost: usize) {
+    fn push(&mut self, from: &Bytes, messages: &mut Unread) {
         if messages.is_empty() {
             return;
         }
@@ -324,7 +319,7 @@ impl Desk {
         let Some(sender) = self.senders.get(from) else {
             return;
         };
-        let pushed = sender.push(run, cost);
+        let pushed = sender.push(run);
         if let Err(gone) = pushed {
             // Replaced over another link, or the inbox is shut.
             self.kick(from, gone.0);

@@ -1,0 +1,394 @@
+//! The way of events from the driver to the application.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use futures::task::AtomicWaker;
+use tokio::sync::Notify;
+
+use crate::{Event, Message, Peer};
+
+/// What lies between the driver and the application.
+#[derive(Debug)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// What was sent and not yet taken, in bytes.
+    bytes: AtomicUsize,
+    high: usize,
+    reader_gone: AtomicBool,
+    reader: AtomicWaker,
+    /// Wakes the driver when a full queue has room again.
+    room: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: VecDeque<Entry>,
+    sender_gone: bool,
+}
+
+/// An event in the queue.
+#[derive(Debug)]
+enum Entry {
+    /// A whisper, and who says it if that isn't the one who said the last. The
+    /// reader makes the handles to a peer that its events hold: a count which the
+    /// driver raises and the reader lowers would change processors twice for
+    /// each message.
+    Whisper {
+        peer: Option<Peer>,
+        message: Message,
+    },
+    Other(Event),
+}
+
+impl Entry {
+    /// What it takes in the queue, in bytes.
+    fn cost(&self) -> usize {
+        match self {
+            Self::Whisper { message, .. } => message.len().saturating_add(size_of::<Event>()),
+            Self::Other(event) => event.cost(),
+        }
+    }
+
+    /// The event, where the last whisper was `speaker`'s.
+    fn into_event(self, speaker: &mut Option<Peer>) -> Option<Event> {
+        match self {
+            Self::Whisper { peer, message } => {
+                if peer.is_some() {
+                    *speaker = peer;
+                }
+                let peer = speaker.clone()?;
+                Some(Event::Whisper { peer, message })
+            }
+            Self::Other(event) => {
+                forget_gone(&event, speaker);
+                Some(event)
+            }
+        }
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many events are handed over at once: it takes a lock and a wake-up, so
+/// that a flood of messages needn't pay for each.
+const BATCH: usize = 64;
+
+/// A buffer for more events than that doesn't outlive the flood that made it:
+/// there may be a thousand nodes in a process.
+const KEPT: usize = 64;
+
+/// Nobody who has gone is held on to.
+fn forget_gone(event: &Event, speaker: &mut Option<Peer>) {
+    if matches!(event, Event::Exit { .. }) {
+        *speaker = None;
+    }
+}
+
+/// The writing end. What was sent waits for [`flush`](Self::flush), or until
+/// there is a batch of it.
+#[derive(Debug)]
+pub(crate) struct EventSender {
+    queue: Arc<Queue>,
+    unsent: VecDeque<Entry>,
+    cost: usize,
+    /// Whose whisper was the last.
+    speaker: Option<Peer>,
+}
+
+/// What a node's application reads: a [`Stream`] that ends when the node has
+/// stopped.
+///
+/// Not reading slows the peers down: their messages wait in their own queues.
+/// It delays no timer, no beacon and nobody's presence. Dropping it discards
+/// the events from then on; it isn't a handle, so the node goes on.
+///
+/// ```no_run
+/// use zre::{Event, Node};
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// let (node, mut events) = Node::builder().start().await?;
+/// loop {
+///     tokio::select! {
+///         event = events.recv() => match event {
+///             Some(Event::Whisper { peer, message }) => println!("{peer}: {message:?}"),
+///             Some(_) => {}
+///             // The node has stopped.
+///             None => break,
+///         },
+///         () = tokio::time::sleep(std::time::Duration::from_secs(60)) => {
+///             node.shutdown().await;
+///         }
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Events {
+    queue: Arc<Queue>,
+    /// Taken from the queue together, and not read yet.
+    taken: VecDeque<Entry>,
+    /// Whose whisper was the last.
+    speaker: Option<Peer>,
+}
+
+/// The queue may grow past `high` bytes by what was read in one go, and by
+/// events that don't come from messages; both are bounded.
+pub(crate) fn channel(high: usize) -> (EventSender, Events) {
+    let queue = Arc::new(Queue {
+        waiting: Mutex::default(),
+        bytes: AtomicUsize::new(0),
+        high,
+        reader_gone: AtomicBool::new(false),
+        reader: AtomicWaker::new(),
+        room: Notify::new(),
+    });
+    let sender = EventSender {
+        queue: queue.clone(),
+        unsent: VecDeque::new(),
+        cost: 0,
+        speaker: None,
+    };
+    let events = Events {
+        queue,
+        taken: VecDeque::new(),
+        speaker: None,
+    };
+    (sender, events)
+}
+
+impl EventSender {
+    pub(crate) fn send(&mut self, event: Event) {
+        forget_gone(&event, &mut self.speaker);
+        self.push(Entry::Other(event));
+    }
+
+    /// Sends the event that `peer` whispers this.
+    pub(crate) fn send_whisper(&mut self, peer: &Peer, message: Message) {
+        let goes_on = self.speaker.as_ref().is_some_and(|last| last.is(peer));
+        let peer = if goes_on { None } else { Some(peer.clone()) };
+        if peer.is_some() {
+            self.speaker.clone_from(&peer);
+        }
+        self.push(Entry::Whisper { peer, message });
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.cost = self.cost.saturating_add(entry.cost());
+        self.unsent.push_back(entry);
+        if self.unsent.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    /// Hands over what was sent.
+    pub(crate) fn flush(&mut self) {
+        if self.unsent.is_empty() {
+            return;
+        }
+        let cost = std::mem::take(&mut self.cost);
+        if self.queue.reader_gone.load(Ordering::Acquire) {
+            self.unsent.clear();
+            return;
+        }
+        // Counted first: nobody may take out what isn't counted.
+        self.queue.bytes.fetch_add(cost, Ordering::AcqRel);
+        self.queue.lock().events.append(&mut self.unsent);
+        self.queue.reader.wake();
+    }
+
+    /// What waits to be read, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        self.queue.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the application should read before more is read for it.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.bytes.load(Ordering::Acquire) >= self.queue.high && !self.is_unread()
+    }
+
+    /// Completes once the queue is half empty, or the application is gone.
+    pub(crate) async fn room(&self) {
+        loop {
+            let room = self.queue.room.notified();
+            let low = self.queue.bytes.load(Ordering::Acquire) <= self.queue.high / 2;
+            if low || self.is_unread() {
+                return;
+            }
+            room.await;
+        }
+    }
+
+    fn is_unread(&self) -> bool {
+        self.queue.reader_gone.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for EventSender {
+    fn drop(&mut self) {
+        self.flush();
+        self.queue.lock().sender_gone = true;
+        self.queue.reader.wake();
+    }
+}
+
+impl Events {
+    /// The next event; `None` once the node has stopped.
+    ///
+    /// # Cancel safety
+    /// No event is lost when the future is dropped.
+    pub async fn recv(&mut self) -> Option<Event> {
+        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The next event if one is there.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        self.fill();
+        self.pop()
+    }
+
+    /// Waits for an event and appends it and those behind it, `limit` at the
+    /// most, to `events`. Returns how many there were; 0 once the node has
+    /// stopped.
+    ///
+    /// # Cancel safety
+    /// No event is lost when the future is dropped.
+    pub async fn recv_many(&mut self, events: &mut Vec<Event>, limit: usize) -> usize {
+        if limit == 0 {
+            return 0;
+        }
+        if !std::future::poll_fn(|cx| self.poll_fill(cx)).await {
+            return 0;
+        }
+        let count = limit.min(self.taken.len());
+        let mut cost = 0usize;
+        for entry in self.taken.drain(..count) {
+            cost = cost.saturating_add(entry.cost());
+            events.extend(entry.into_event(&mut self.speaker));
+        }
+        self.release(cost);
+        count
+    }
+
+    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        let more = std::task::ready!(self.poll_fill(cx));
+        Poll::Ready(if more { self.pop() } else { None })
+    }
+
+    /// Ready when there is an event (true), or will never be one again.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        // A reader who always finds something lets others have their turn too.
+        let budget = std::task::ready!(tokio::task::coop::poll_proceed(cx));
+        let mut ended = self.fill();
+        if self.taken.is_empty() && !ended {
+            self.queue.reader.register(cx.waker());
+            // What came before that is found now, what comes later wakes us.
+            ended = self.fill();
+        }
+        if self.taken.is_empty() && !ended {
+            return Poll::Pending;
+        }
+        budget.made_progress();
+        Poll::Ready(!self.taken.is_empty())
+    }
+
+    /// Takes what waits, if nothing is taken. Whether the sender is gone.
+    fn fill(&mut self) -> bool {
+        if !self.taken.is_empty() {
+            return false;
+        }
+        let mut waiting = self.queue.lock();
+        std::mem::swap(&mut self.taken, &mut waiting.events);
+        if self.taken.is_empty() {
+            for buffer in [&mut self.taken, &mut waiting.events] {
+                if buffer.capacity() > KEPT {
+                    *buffer = VecDeque::new();
+                }
+            }
+        }
+        waiting.sender_gone
+    }
+
+    fn pop(&mut self) -> Option<Event> {
+        let entry = self.taken.pop_front()?;
+        self.release(entry.cost());
+        entry.into_event(&mut self.speaker)
+    }
+
+    fn release(&self, cost: usize) {
+        let before = self.queue.bytes.fetch_sub(cost, Ordering::AcqRel);
+        let low = self.queue.high / 2;
+        if before > low && before.saturating_sub(cost) <= low {
+            self.queue.room.notify_one();
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.queue.reader_gone.store(true, Ordering::Release);
+        let events = std::mem::take(&mut self.queue.lock().events);
+        // Outside the lock: the last handle to a peer may go with them.
+        drop(events);
+        self.queue.room.notify_one();
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_recv(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn conflict() -> Event {
+        Event::Conflict { uuid: Uuid::nil() }
+    }
+
+    #[tokio::test]
+    async fn full_until_half_empty() {
+        let (mut sender, mut events) = channel(4 * conflict().cost());
+        for _ in 0..4 {
+            assert!(!sender.is_full());
+            sender.send(conflict());
+            sender.flush();
+        }
+        assert!(sender.is_full());
+        let room = sender.room();
+        tokio::pin!(room);
+        assert!(futures::poll!(room.as_mut()).is_pending());
+        assert!(events.recv().await.is_some());
+        assert!(futures::poll!(room.as_mut()).is_pending());
+        assert!(events.try_recv().is_some());
+        room.await;
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_reader_that_is_gone() {
+        let (mut sender, events) = channel(1);
+        sender.send(conflict());
+        sender.flush();
+        assert!(sender.is_full());
+        drop(events);
+        assert!(!sender.is_full());
+        sender.room().await;
+        sender.send(conflict());
+        sender.flush();
+    }
+}
