@@ -45,7 +45,7 @@ impl Bars {
 
     /// A bar for that many steps, each of which says what it is.
     pub(crate) fn steps(&self, count: u64) -> ProgressBar {
-        let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}, {eta} left: {msg}");
+        let style = ProgressStyle::with_template("{bar:30} {pos}/{len}, {eta} left: {msg}");
         let bar = ProgressBar::new(count)
             .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         self.0.add(bar)

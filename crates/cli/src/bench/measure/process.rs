@@ -12,6 +12,9 @@ use super::task::Task;
 /// on a machine that isn't hopelessly slow.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// How long the cause of a failure may come after its effect.
+const CAUSE: Duration = Duration::from_secs(5);
+
 /// How many lines may wait to be heard.
 const AHEAD: usize = 64;
 
@@ -129,11 +132,15 @@ impl Process {
         word: &str,
         other: &mut Process,
     ) -> Result<f64, MeasureError> {
-        tokio::select! {
+        let failed = tokio::select! {
             biased;
-            number = self.hear_number(word) => number,
+            number = self.hear_number(word) => return number,
             nothing = other.hear_number(word) => nothing,
-        }
+        };
+        // The other may have failed only because its peer is gone. Then that is
+        // what should be told.
+        let first = tokio::time::timeout(CAUSE, self.hear_number(word)).await;
+        first.unwrap_or(failed)
     }
 
     /// Gives the child a line to read.
