@@ -120,6 +120,43 @@ fn people_get_a_table() {
 }
 
 #[test]
+fn settings_are_read_by_the_command_and_not_by_its_children() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("zre.toml");
+    let settings = "json = true\nwait = '1s'\nport = 1\n\
+                    [bench]\nwhat = ['trip']\nlinks = ['inproc', 'tcp']\nsizes = [16, '2k']";
+    std::fs::write(&file, settings).unwrap();
+    let lines = bench(&["--config", file.to_str().unwrap()]);
+    let lines: Vec<Value> = lines.iter().map(|line| parsed(line)).collect();
+    let trips: Vec<_> = lines[1..]
+        .iter()
+        .map(|line| {
+            (
+                line["link"].as_str().unwrap(),
+                line["size"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [("tcp", 16), ("inproc", 16), ("tcp", 2048), ("inproc", 2048)];
+    assert_eq!(trips, expected);
+}
+
+/// Peers that have met over another link would be measured as something else.
+#[cfg(unix)]
+#[test]
+fn a_link_that_cannot_be_used_is_a_failure() {
+    let directory = tempfile::tempdir().unwrap();
+    // Longer than the path of a unix socket may be.
+    let long = directory.path().join("x".repeat(120));
+    std::fs::create_dir(&long).unwrap();
+    let mut command = zre(&["bench", "--what", "trip", "--links", "ipc"]);
+    let done = command.args(LITTLE).env("TMPDIR", &long).output().unwrap();
+    let errors = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(1), "{errors}");
+    assert!(errors.contains("ipc can't be used here"), "{errors}");
+}
+
+#[test]
 fn wrong_options_exit_with_2() {
     for (arguments, word) in [
         (&["--what", "dance"][..], "whisper"),
