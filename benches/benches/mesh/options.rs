@@ -1,5 +1,7 @@
 //! What to measure, and how often.
 
+use zre::Link;
+
 use crate::measure::plan::Amount;
 
 pub(crate) struct Options {
@@ -11,6 +13,8 @@ pub(crate) struct Options {
     pub(crate) from: Option<Vec<String>>,
     what: Option<Vec<String>>,
     only: Option<Vec<String>>,
+    links: Option<Vec<String>>,
+    sizes: Option<Vec<String>>,
     /// Numbers of nodes for the mesh.
     pub(crate) nodes: Vec<usize>,
 }
@@ -35,6 +39,8 @@ impl Options {
             from: list("--from"),
             what: list("--what"),
             only: list("--only"),
+            links: list("--links"),
+            sizes: list("--sizes"),
             nodes: nodes.unwrap_or(match quick {
                 true => vec![10, 100],
                 false => vec![10, 50, 100, 200, 500, 1000],
@@ -45,6 +51,14 @@ impl Options {
     pub(crate) fn wants(&self, what: &str) -> bool {
         let chosen = |all: &Vec<String>| all.iter().any(|w| w == what);
         self.what.as_ref().is_none_or(chosen)
+    }
+
+    /// Whether whispers and round trips of so many bytes over such a link are
+    /// measured.
+    pub(crate) fn covers(&self, link: Link, size: usize) -> bool {
+        let (link, size) = (link.to_string(), size.to_string());
+        self.links.as_ref().is_none_or(|all| all.contains(&link))
+            && self.sizes.as_ref().is_none_or(|all| all.contains(&size))
     }
 
     pub(crate) fn has(&self, contestant: &str) -> bool {

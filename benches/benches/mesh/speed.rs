@@ -194,6 +194,9 @@ pub(crate) async fn throughputs(
     let all = contestants(options, &rivals, pyre);
     for link in LINKS {
         for size in WHISPERS {
+            if !options.covers(link, size) {
+                continue;
+            }
             for frames in FRAMES {
                 let measured = Measured {
                     link,
@@ -242,6 +245,9 @@ pub(crate) async fn trips(
     let all = contestants(options, &rivals, pyre);
     for link in LINKS {
         for size in TRIPS {
+            if !options.covers(link, size) {
+                continue;
+            }
             let measured = Measured {
                 link,
                 size,

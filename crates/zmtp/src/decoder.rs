@@ -199,7 +199,14 @@ impl Decoder {
             self.replace(buf, buffers);
         }
         let room = self.buf.capacity().saturating_sub(have);
-        (&mut self.buf).limit(room.min(2 * READ_CHUNK))
+        // What is read beyond the end of a frame that keeps the buffer is copied
+        // into the next one. That is little beside a few small frames, and half
+        // of everything where each read brings one of 64 KiB.
+        let most = match self.missing >= LEAST_ROOM {
+            true => self.missing,
+            false => 2 * READ_CHUNK,
+        };
+        (&mut self.buf).limit(room.min(most))
     }
 
     /// Goes on in another buffer, which must have room.

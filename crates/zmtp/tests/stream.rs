@@ -173,6 +173,27 @@ fn a_frame_that_comes_alone_or_is_not_small_keeps_only_itself() {
 }
 
 #[test]
+fn a_frame_of_half_a_read_or_more_is_read_to_its_end() {
+    for (have, room) in [
+        (30_000, Some(35_536)),
+        (30_700, Some(34_836)),
+        (40_000, None),
+    ] {
+        let mut decoder = Decoder::new(Limits::default(), BytesMut::new());
+        let bytes = encode(&[(vec![0; 6], vec![Bytes::from(vec![1; 65_536])])]);
+        let headers = 2 + 6 + 9;
+        let first = &bytes[..headers + have];
+        decoder.read_buf(&mut Unpooled).put_slice(first);
+        assert_eq!(decoder.decode(), Ok(None));
+        let left = decoder.read_buf(&mut Unpooled).remaining_mut();
+        match room {
+            Some(room) => assert_eq!(left, room),
+            None => assert!(left > 65_536 - have, "others may come with the rest"),
+        }
+    }
+}
+
+#[test]
 fn announced_lengths_buy_no_memory() {
     for (long, limited) in [
         (1u64 << 40, true),
