@@ -26,30 +26,35 @@ pub(crate) struct Lane {
     connection: u64,
     from: Arc<Source>,
     pub(crate) state: Mutex<LaneState>,
-    /// Told when the lane has ended, and only then: who waits for the end of a
-    /// busy lane isn't to be woken for each batch. None where a mailbox of this
-    /// process fills it, which is told directly.
-    ended: Option<Box<Notify>>,
     /// What the lane's messages count against. It tells when something was
     /// released.
     total: Arc<Budget>,
 }
 
 /// What a lane holds. Its intake looks at it, to put the lane in line.
-#[derive(Default)]
 pub(crate) struct LaneState {
     pub(crate) unread: Unread,
     /// What `unread` costs, and what is in batches that are still held.
     held: usize,
-    /// Who fills it, in this process, to be told of its end.
-    sender: Option<Weak<Memory>>,
+    filler: Filler,
     opened: bool,
-    /// Most lanes have none, and among a thousand nodes of one process there
-    /// are a million lanes.
-    end: Option<Box<CloseReason>>,
     pub(crate) end_told: bool,
     /// In `ready`, or being visited.
     pub(crate) scheduled: bool,
+}
+
+/// Who fills a lane, and is told of its end.
+///
+/// One pointer each: among a thousand nodes of one process there are a million
+/// lanes.
+enum Filler {
+    /// What reads a socket. Told when the lane has ended, and only then: who waits
+    /// for the end of a busy lane isn't to be woken for each batch.
+    Reader(Arc<Notify>),
+    /// A mailbox of this process.
+    Mailbox(Weak<Memory>),
+    /// Nobody any more: the lane has ended, for this reason.
+    Nobody(Box<CloseReason>),
 }
 
 /// What a lane has to say next.
@@ -62,11 +67,14 @@ pub(crate) enum Visit {
 
 impl LaneState {
     pub(crate) fn has_ended(&self) -> bool {
-        self.end.is_some()
+        matches!(self.filler, Filler::Nobody(_))
     }
 
     fn reason(&self) -> Option<CloseReason> {
-        self.end.as_deref().cloned()
+        match &self.filler {
+            Filler::Nobody(reason) => Some(CloseReason::clone(reason)),
+            _ => None,
+        }
     }
 
     /// Ends it. Only the first reason counts: then there is somebody to tell.
@@ -74,14 +82,14 @@ impl LaneState {
         if self.has_ended() {
             return None;
         }
-        self.end = Some(Box::new(reason.clone()));
-        Some(Ended(self.sender.take()))
+        let nobody = Filler::Nobody(Box::new(reason.clone()));
+        Some(Ended(std::mem::replace(&mut self.filler, nobody)))
     }
 }
 
-/// Who fills a lane that has just ended, and wants to know.
+/// Who filled a lane that has just ended, and wants to know.
 #[must_use]
-pub(crate) struct Ended(Option<Weak<Memory>>);
+pub(crate) struct Ended(Filler);
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -89,12 +97,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Lane {
     pub(crate) fn new(connection: u64, source: Arc<Source>, total: Arc<Budget>) -> Arc<Self> {
-        let ended = (source.link != Link::Inproc).then(Box::default);
+        let filler = match source.link {
+            Link::Inproc => Filler::Mailbox(Weak::new()),
+            _ => Filler::Reader(Arc::default()),
+        };
+        let state = LaneState {
+            unread: Unread::default(),
+            held: 0,
+            filler,
+            opened: false,
+            end_told: false,
+            scheduled: false,
+        };
         Arc::new(Self {
             connection,
             from: source,
-            state: Mutex::default(),
-            ended,
+            state: Mutex::new(state),
             total,
         })
     }
@@ -102,12 +120,15 @@ impl Lane {
     /// Tells those who fill the lane that it has ended, with so many messages
     /// in it that nobody will read.
     pub(crate) fn tell_end(&self, ended: &Ended, reason: &CloseReason, unread: u64) {
-        if let Some(waiting) = &self.ended {
-            waiting.notify_waiters();
-        }
         self.total.freed().notify_waiters();
-        if let Some(sender) = ended.0.as_ref().and_then(Weak::upgrade) {
-            sender.lane_ended(reason, unread);
+        match &ended.0 {
+            Filler::Reader(waiting) => waiting.notify_waiters(),
+            Filler::Mailbox(mailbox) => {
+                if let Some(mailbox) = mailbox.upgrade() {
+                    mailbox.lane_ended(reason, unread);
+                }
+            }
+            Filler::Nobody(_) => {}
         }
     }
 
@@ -129,9 +150,8 @@ impl Lane {
         if let Some(piece) = inner.unread.take() {
             return Visit::Batch(piece);
         }
-        match &inner.end {
+        match inner.reason() {
             Some(reason) if !inner.end_told => {
-                let reason = CloseReason::clone(reason);
                 inner.end_told = true;
                 Visit::Closed(reason)
             }
@@ -263,7 +283,7 @@ impl Feeder {
         if let Some(reason) = inner.reason() {
             return Err(Gone(reason));
         }
-        inner.sender = Some(sender);
+        inner.filler = Filler::Mailbox(sender);
         Ok(())
     }
 
@@ -299,8 +319,10 @@ impl Feeder {
     /// Waits until the lane, which is of a connection over a socket, has ended
     /// from the inside.
     pub(crate) async fn gone(&self) -> CloseReason {
-        let Some(ended) = &self.lane.ended else {
-            return std::future::pending().await;
+        let ended = match &lock(&self.lane.state).filler {
+            Filler::Reader(ended) => Arc::clone(ended),
+            Filler::Mailbox(_) => Arc::default(),
+            Filler::Nobody(reason) => return CloseReason::clone(reason),
         };
         loop {
             let ended = ended.notified();

@@ -31,6 +31,11 @@ pub(crate) struct Piece {
 
 impl Piece {
     fn push(&mut self, message: Message, cost: usize) {
+        if self.messages.capacity() == 0 {
+            // Mostly one is read before the next comes, and where many nodes
+            // meet at once a million lanes hold a HELLO each.
+            self.messages.reserve_exact(1);
+        }
         self.messages.push(message);
         self.cost = self.cost.saturating_add(cost);
     }

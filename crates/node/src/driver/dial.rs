@@ -27,8 +27,10 @@ pub(super) struct Opening {
     pub(super) outlet: Outlet,
     pub(super) link: Option<Link>,
     /// Further addresses of the same name, for when this one fails.
-    pub(super) spare: Option<(Dial, Vec<SocketAddr>)>,
+    pub(super) spare: Option<Box<Spare>>,
 }
+
+type Spare = (Dial, Vec<SocketAddr>);
 
 impl Way {
     pub(super) fn outlet(&self) -> &Outlet {
@@ -45,7 +47,7 @@ impl Way {
         }
     }
 
-    fn spare(self) -> Option<(Dial, Vec<SocketAddr>)> {
+    fn spare(self) -> Option<Box<Spare>> {
         match self {
             Self::Opening(opening) => opening.spare,
             Self::Entered(_) => None,
@@ -100,7 +102,7 @@ impl Driver {
             return;
         }
         let addr = addrs.remove(0);
-        let spare = (!addrs.is_empty()).then(|| (dial.clone(), addrs));
+        let spare = (!addrs.is_empty()).then(|| Box::new((dial.clone(), addrs)));
         self.dial(session, Some(addr), None, dial);
         if let Some(opening) = self.ways.get_mut(&session).and_then(Way::opening_mut) {
             opening.spare = spare;
@@ -109,9 +111,10 @@ impl Driver {
 
     /// A mailbox has ended. True where it is tried at another address.
     pub(super) fn dial_spare(&mut self, session: Session) -> bool {
-        let Some((dial, addrs)) = self.ways.remove(&session).and_then(Way::spare) else {
+        let Some(spare) = self.ways.remove(&session).and_then(Way::spare) else {
             return false;
         };
+        let (dial, addrs) = *spare;
         self.dial_any(session, addrs, dial);
         true
     }

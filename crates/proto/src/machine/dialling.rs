@@ -199,7 +199,7 @@ impl Machine {
             }
             Phase::Entering(mut mailbox, guest) => {
                 self.greet(now, &mut mailbox, up);
-                self.enter(now, uuid, *mailbox, *guest);
+                self.enter(now, uuid, mailbox, *guest);
             }
             other => peer.phase = other,
         }

@@ -128,7 +128,7 @@ impl Machine {
             Phase::Dialling(mailbox) | Phase::Entering(mailbox, _) => {
                 peer.phase = Phase::Entering(mailbox, guest);
             }
-            Phase::Greeting(mailbox, _) => self.enter(now, uuid, *mailbox, *guest),
+            Phase::Greeting(mailbox, _) => self.enter(now, uuid, mailbox, *guest),
             Phase::Ready(mut live) => {
                 let (before, greeted) = (&live.greeted, &guest.greeted);
                 let anew = before.connection != greeted.connection;
@@ -190,7 +190,7 @@ impl Machine {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
             if greeted_already {
-                self.enter(now, uuid, *mailbox, *guest);
+                self.enter(now, uuid, mailbox, *guest);
             } else {
                 peer.phase = Phase::Entering(mailbox, guest);
             }
@@ -261,7 +261,7 @@ impl Machine {
     }
 
     /// Both have greeted.
-    pub(super) fn enter(&mut self, now: Time, uuid: Uuid, mailbox: Mailbox, guest: Guest) {
+    pub(super) fn enter(&mut self, now: Time, uuid: Uuid, mailbox: Box<Mailbox>, guest: Guest) {
         let Guest {
             mut greeted,
             mut held,

@@ -166,7 +166,7 @@ pub(super) struct Held {
 /// A peer that the application knows.
 #[derive(Debug)]
 pub(super) struct Live {
-    pub(super) mailbox: Mailbox,
+    pub(super) mailbox: Box<Mailbox>,
     pub(super) greeted: Greeted,
     pub(super) status: u8,
     pub(super) state: State,
@@ -636,7 +636,7 @@ impl Drop for Held {
 }
 
 impl Live {
-    pub(super) fn new(now: Time, clock: Time, mailbox: Mailbox, greeted: Greeted) -> Self {
+    pub(super) fn new(now: Time, clock: Time, mailbox: Box<Mailbox>, greeted: Greeted) -> Self {
         let watch = Watch {
             last_heard: clock,
             pinged: now,

@@ -16,10 +16,10 @@ pub(super) enum Owner {
 /// The mailboxes that are open or being opened.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    owners: BTreeMap<Session, (Owner, Place)>,
-    /// The same by where they lead: among a thousand peers, looking for who is
-    /// at an address would be most of the work of meeting one.
-    places: BTreeSet<(Place, Session)>,
+    /// By where they lead: among a thousand peers, looking for who is at an
+    /// address would be most of the work of meeting one.
+    owners: BTreeMap<(Place, Session), Owner>,
+    places: BTreeMap<Session, Place>,
     /// Those whose peer we heard of and dialled, and who hasn't greeted us.
     unanswered: BTreeSet<Session>,
 }
@@ -62,21 +62,21 @@ impl Sessions {
     /// Enters a session, or gives it another owner.
     pub(super) fn insert(&mut self, session: Session, owner: Owner, endpoint: &Endpoint) {
         let place = Place::from(endpoint);
-        if let Some((_, was)) = self.owners.insert(session, (owner, place)) {
-            self.places.remove(&(was, session));
+        if let Some(was) = self.places.insert(session, place) {
+            self.owners.remove(&(was, session));
         }
-        self.places.insert((place, session));
+        self.owners.insert((place, session), owner);
     }
 
     pub(super) fn get(&self, session: &Session) -> Option<&Owner> {
-        self.owners.get(session).map(|(owner, _)| owner)
+        let place = self.places.get(session)?;
+        self.owners.get(&(*place, *session))
     }
 
     pub(super) fn remove(&mut self, session: &Session) -> Option<Owner> {
-        let (owner, place) = self.owners.remove(session)?;
-        self.places.remove(&(place, *session));
+        let place = self.places.remove(session)?;
         self.unanswered.remove(session);
-        Some(owner)
+        self.owners.remove(&(place, *session))
     }
 
     /// Its peer was dialled unasked: it counts until it has an answer or ends.
@@ -114,9 +114,9 @@ impl Sessions {
         first: (Place, Session),
         last: (Place, Session),
     ) -> impl Iterator<Item = Uuid> {
-        self.places
+        self.owners
             .range(first..=last)
-            .filter_map(|(_, session)| match self.get(session)? {
+            .filter_map(|(_, owner)| match owner {
                 Owner::Peer(uuid) => Some(*uuid),
                 Owner::Seed(_) => None,
             })
