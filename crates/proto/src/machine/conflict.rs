@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::guest::{Greeted, Guest};
+use super::live::Contest;
 use super::output::Source;
 use super::output::count;
-use super::peer::{Contest, Greeted, Guest, Mailbox, Peer, Phase};
+use super::peer::{Mailbox, Peer, Phase};
 use super::{Event, ExitReason, Machine};
 use crate::{Command, Endpoint, Time};
 

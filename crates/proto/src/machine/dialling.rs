@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::guest::{Greeted, Guest};
 use super::output::count;
-use super::peer::{Address, Greeted, Guest, Mailbox, Peer, Phase};
+use super::peer::{Address, Mailbox, Peer, Phase};
 use super::{ExitReason, Machine, Output, Owner, Session, Up};
 use crate::{Endpoint, Outgoing, State, Time};
 

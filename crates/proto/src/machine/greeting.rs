@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::guest::{Greeted, Guest, Held};
+use super::live::Live;
 use super::output::count;
-use super::peer::{
-    ELECTION_HEADER, Greeted, Guest, Held, Live, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER,
-};
+use super::peer::{ELECTION_HEADER, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER};
 use super::sources::Sources;
 use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};

@@ -1,7 +1,8 @@
 //! The node's state machine.
 //!
 //! Read in this order: `output` (what goes in and comes out), `peer` (where
-//! a peer can stand), `greeting` and `dialling` (how it gets there), `traffic`
+//! a peer can stand), `guest` and `live` (one that has greeted us, one that the
+//! application knows), `greeting` and `dialling` (how it gets there), `traffic`
 //! (what it says then), `presence` (what its silence means), `ping` (how far
 //! away it is), `election` (who leads a group), `leaving` (how it and we go), `conflict` (two that claim the
 //! same), `seeds` (addresses without a UUID).
@@ -11,7 +12,9 @@ mod conflict;
 mod dialling;
 mod election;
 mod greeting;
+mod guest;
 mod leaving;
+mod live;
 mod log;
 mod output;
 mod peer;

@@ -1,19 +1,18 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use smallvec::SmallVec;
 use uuid::Uuid;
 
-use super::output::{Heard, Inbound, Session, SharedOutgoing, Source};
-use super::shared::{ENDPOINTS, TOLD, Told};
+use super::guest::Guest;
+use super::live::Live;
+use super::output::{Heard, Session, SharedOutgoing, Source};
+use super::shared::ENDPOINTS;
 use super::sources::Sources;
-use crate::limits::RESERVED_HEADERS;
-use crate::{Beacon, Endpoint, Frames, Hello, Incoming, Outgoing, State, Time};
+use crate::{Beacon, Endpoint, Outgoing, State, Time};
 
 /// The HELLO header in which our nodes tell their state. A peer that shows it
 /// understands [`Command::State`](crate::Command::State).
@@ -43,16 +42,6 @@ const ADDRESSES: usize = 8;
 /// Moves of one peer from place to place within a time that no traveller makes.
 const MOVES: u8 = 4;
 const MOVES_WINDOW: Duration = Duration::from_secs(120);
-
-/// What a peer may say before our mailbox to it has opened. It takes a round
-/// trip, so this is far more than an honest peer needs.
-const HELD_BYTES: usize = 4 << 20;
-
-/// What all peers together may say so: strangers can be many.
-const HELD_TOTAL: usize = 64 << 20;
-
-/// What each frame costs beside its bytes.
-const HELD_FRAME: usize = 64;
 
 /// Somebody who is known, by a beacon or by a session. There may be thousands, so
 /// what few of them have is in places of its own.
@@ -124,98 +113,6 @@ pub(super) struct Mailbox {
     /// When it opened, and whether the handshake said who is at its other end.
     pub(super) opened: Option<Time>,
     pub(super) proven: bool,
-}
-
-/// What a peer's HELLO told, and on which connection.
-#[derive(Debug)]
-pub(super) struct Greeted {
-    pub(super) connection: u64,
-    /// None where the link has no addresses, in memory for one.
-    pub(super) from: Option<Box<SocketAddr>>,
-    pub(super) endpoint: Option<Arc<Endpoint>>,
-    pub(super) told: Arc<Told>,
-    /// The groups that it is in: those of its HELLO, and from then on what it
-    /// says.
-    pub(super) groups: BTreeSet<Arc<str>>,
-    pub(super) status: u8,
-    pub(super) state: State,
-    /// Whether it showed its state, so that its session alone sets it.
-    pub(super) shows_state: bool,
-    /// Whether it takes requests.
-    pub(super) takes_requests: bool,
-    /// Whether it takes part in elections.
-    pub(super) takes_elections: bool,
-}
-
-/// Somebody who has greeted us and whom we haven't.
-#[derive(Debug)]
-pub(super) struct Guest {
-    pub(super) greeted: Greeted,
-    pub(super) held: Held,
-}
-
-/// Messages that wait for the mailbox to open.
-#[derive(Debug)]
-pub(super) struct Held {
-    messages: Vec<(Box<[u8]>, Frames)>,
-    bytes: usize,
-    /// What waits in the whole node.
-    total: Arc<AtomicUsize>,
-}
-
-/// A peer that the application knows.
-#[derive(Debug)]
-pub(super) struct Live {
-    pub(super) mailbox: Box<Mailbox>,
-    pub(super) greeted: Greeted,
-    pub(super) status: u8,
-    pub(super) state: State,
-    pub(super) incoming: Incoming,
-    pub(super) entered: Time,
-    /// None where its end would be told, and nobody has asked whether it is
-    /// still there: in memory.
-    pub(super) watch: Option<Box<Watch>>,
-    /// Its connection to our inbox has ended: nothing more can come.
-    pub(super) connection_ended: bool,
-}
-
-/// Whether a peer that the application knows is still there.
-#[derive(Debug)]
-pub(super) struct Watch {
-    /// When a message came last, on the silence clock.
-    pub(super) last_heard: Time,
-    /// When it was last sent a PING.
-    pub(super) pinged: Time,
-    /// When it was last seen to how much we have said, and how much it was.
-    pub(super) looked_at: Time,
-    pub(super) said: u64,
-    pub(super) presence: Presence,
-    /// PINGs that are out.
-    pub(super) pings: u32,
-    /// Another UUID claims its address: it goes when a PING fails.
-    pub(super) doubted: bool,
-    pub(super) contest: Option<Box<Contest>>,
-}
-
-/// What a peer's silence means so far. Times are on the silence clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    Healthy,
-    /// A PING is out since then.
-    Pinged(Time),
-    Evasive(Time),
-    Silent,
-}
-
-/// Somebody else greets us under the UUID of a live peer, from elsewhere.
-/// Whether that one still answers decides.
-#[derive(Debug)]
-pub(super) struct Contest {
-    pub(super) newcomer: Box<Guest>,
-    /// PINGs that the older one has still to answer.
-    pub(super) pings: u32,
-    /// On the silence clock.
-    pub(super) until: Time,
 }
 
 /// An address, and when and how it was last heard.
@@ -520,180 +417,10 @@ impl Peer {
     }
 }
 
-impl Greeted {
-    /// Whether another HELLO came from another host, as far as one can see.
-    pub(super) fn is_far(&self, other: &Self) -> bool {
-        match (self.ip(), other.ip()) {
-            (Some(this), Some(other)) => this != other,
-            _ => false,
-        }
-    }
-
-    /// Where it came from.
-    pub(super) fn ip(&self) -> Option<IpAddr> {
-        self.from.as_ref().map(|from| from.ip())
-    }
-}
-
 impl Mailbox {
     pub(super) fn numbering<T>(&self, f: impl FnOnce(&mut Outgoing) -> T) -> T {
         f(&mut self.outgoing.lock().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-impl Greeted {
-    pub(super) fn new(from: &Inbound, hello: Hello) -> Self {
-        let shown = hello
-            .headers
-            .get(STATE_HEADER)
-            .map(|value| value.trim().parse::<u8>().map_or(State::Ready, State::from));
-        let takes_requests = hello.headers.contains_key(REQUEST_HEADER);
-        let takes_elections = hello.headers.contains_key(ELECTION_HEADER);
-        let mut headers = hello.headers;
-        headers.retain(|key, _| !key.starts_with(RESERVED_HEADERS));
-        if headers.is_empty() {
-            // An emptied map keeps half a kilobyte for the next entry.
-            headers = BTreeMap::new();
-        }
-        let name = hello.name;
-        Self {
-            connection: from.connection,
-            from: from.from.map(Box::new),
-            endpoint: reachable(&hello.endpoint, from.from)
-                .map(|endpoint| ENDPOINTS.share(endpoint)),
-            told: TOLD.share(Told { name, headers }),
-            groups: hello.groups.into_iter().map(Arc::from).collect(),
-            status: hello.status,
-            state: shown.unwrap_or(State::Ready),
-            shows_state: shown.is_some(),
-            takes_requests,
-            takes_elections,
-        }
-    }
-}
-
-/// The endpoint of a HELLO, mended by where the HELLO came from: a node that
-/// binds to all addresses can't know which of them we reach, and a scope means
-/// something only on the host that uses it.
-fn reachable(told: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
-    let mut endpoint = Endpoint::from_wire(told).ok()?;
-    if let (Endpoint::Tcp(addr), Some(from)) = (&endpoint, from) {
-        let elsewhere = addr.ip().is_loopback() && !from.ip().is_loopback();
-        if addr.ip().is_unspecified() || elsewhere {
-            let mut addr = SocketAddr::new(from.ip(), addr.port());
-            if let (SocketAddr::V6(addr), SocketAddr::V6(from)) = (&mut addr, from) {
-                addr.set_scope_id(from.scope_id());
-            }
-            endpoint = Endpoint::from(addr);
-        } else if let SocketAddr::V6(from) = from {
-            endpoint = endpoint.with_scope(from.scope_id());
-        }
-    }
-    match &endpoint {
-        // Without an address of its sender a loopback or unix endpoint is of
-        // this host; with one, a path of another host means nothing here.
-        Endpoint::Ipc(_) if from.is_some_and(|from| !from.ip().is_loopback()) => None,
-        Endpoint::Tcp(addr) if addr.port() == 0 || addr.ip().is_unspecified() => None,
-        _ => Some(endpoint),
-    }
-}
-
-impl Held {
-    pub(super) fn new(total: &Arc<AtomicUsize>) -> Self {
-        Self {
-            messages: Vec::new(),
-            bytes: 0,
-            total: total.clone(),
-        }
-    }
-
-    /// False where it would hold too much.
-    pub(super) fn push(&mut self, header: &[u8], content: Frames) -> bool {
-        let frames = content.iter().map(Bytes::len).chain([header.len()]);
-        let bytes = frames
-            .map(|len| len.saturating_add(HELD_FRAME))
-            .fold(0, usize::saturating_add);
-        let own = self.bytes.saturating_add(bytes);
-        let total = self.total.load(Ordering::Relaxed).saturating_add(bytes);
-        if own > HELD_BYTES || total > HELD_TOTAL {
-            return false;
-        }
-        self.bytes = own;
-        self.total.store(total, Ordering::Relaxed);
-        self.messages.push((header.into(), content));
-        true
-    }
-
-    pub(super) fn take(&mut self) -> Vec<(Box<[u8]>, Frames)> {
-        mem::take(&mut self.messages)
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.total.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-impl Live {
-    pub(super) fn new(now: Time, clock: Time, mailbox: Box<Mailbox>, greeted: Greeted) -> Self {
-        let watch = Watch {
-            last_heard: clock,
-            pinged: now,
-            looked_at: now,
-            ..Watch::CALM
-        };
-        Self {
-            status: greeted.status,
-            state: greeted.state,
-            incoming: Incoming::greeted(),
-            connection_ended: false,
-            entered: now,
-            watch: (!mailbox.in_memory).then(|| Box::new(watch)),
-            mailbox,
-            greeted,
-        }
-    }
-
-    pub(super) fn watch(&self) -> &Watch {
-        static CALM: Watch = Watch::CALM;
-        self.watch.as_deref().unwrap_or(&CALM)
-    }
-
-    pub(super) fn watch_mut(&mut self) -> &mut Watch {
-        self.watch.get_or_insert_with(|| Box::new(Watch::CALM))
-    }
-
-    /// Nobody claims its UUID any more.
-    pub(super) fn end_contest(&mut self) -> Option<Box<Contest>> {
-        self.watch.as_mut()?.contest.take()
-    }
-
-    /// Which connection the one has who claims its UUID.
-    pub(super) fn is_contested_by(&self, connection: u64) -> bool {
-        self.watch()
-            .contest
-            .as_ref()
-            .is_some_and(|contest| contest.newcomer.greeted.connection == connection)
-    }
-
-    pub(super) fn age(&self, now: Time) -> Duration {
-        now - self.entered
-    }
-}
-
-impl Watch {
-    /// Of a peer that was never asked anything.
-    const CALM: Self = Self {
-        last_heard: Time::ZERO,
-        pinged: Time::ZERO,
-        looked_at: Time::ZERO,
-        said: 0,
-        presence: Presence::Healthy,
-        pings: 0,
-        doubted: false,
-        contest: None,
-    };
 }
 
 /// The UUIDs whose sequence wraps from 65534 to 0, as far as was seen.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::peer::{Live, Mailbox, Phase, Presence, Watch};
+use super::live::{Live, Presence, Watch};
+use super::peer::{Mailbox, Phase};
 use super::{Event, ExitReason, Machine};
 use crate::{Command, Time};
 

@@ -9,9 +9,10 @@ use std::net::SocketAddr;
 
 use uuid::Uuid;
 
+use super::guest::Greeted;
 use super::output::count;
 use super::output::{Found, Source, Up};
-use super::peer::{Address, Greeted, Mailbox, Peer, Phase};
+use super::peer::{Address, Mailbox, Peer, Phase};
 use super::shared::ENDPOINTS;
 use super::sources::Sources;
 use super::timers::Timer;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use super::live::{Live, Presence};
 use super::output::count;
-use super::peer::{Live, Phase, Presence};
+use super::peer::Phase;
 use super::{Event, ExitReason, Inbound, Machine};
 use crate::{Command, DecodeError, Frames, State, Time};
 
