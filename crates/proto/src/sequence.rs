@@ -82,13 +82,19 @@ impl Outgoing {
         self.total = self.total.saturating_add(1);
         // Here the one wrap says 65535 and the other 0; no 0 comes before.
         if number == if self.skip_65535 { 0 } else { u16::MAX } {
-            let past = self.past.get_or_insert_default();
-            past.partings = past.partings.saturating_add(1);
-            if past.partings == 1 {
-                past.parted_at = self.total;
-            }
+            self.note_parting();
         }
         number
+    }
+
+    /// Apart from [`next`](Self::next), which is called for each message.
+    #[cold]
+    fn note_parting(&mut self) {
+        let past = self.past.get_or_insert_default();
+        past.partings = past.partings.saturating_add(1);
+        if past.partings == 1 {
+            past.parted_at = self.total;
+        }
     }
 
     /// The number of the next message, a WHISPER or SHOUT.
