@@ -3,13 +3,14 @@
 //! Each of a thousand nodes of one process is told by each other who it is and
 //! where. All are told the same, so a process holds it once.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::Endpoint;
 
 /// What a peer's HELLO tells applications.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Told {
     /// Its public name.
     pub name: String,
@@ -27,13 +28,14 @@ pub(super) static TOLD: Pool<Told> = Pool::new();
 /// Values that are the same in many places. It changes what is in memory, and
 /// nothing else: what is shared can't be told from a copy.
 ///
-/// What nobody else holds any more is thrown out when there has come twice as
-/// much as was left the last time, so a pool is as bounded as those that it
-/// serves.
+/// A value goes with its last holder. What remains of it here, two words, is
+/// thrown out when there is twice as much as was left the last time.
 pub(super) struct Pool<T>(Mutex<Values<T>>);
 
 struct Values<T> {
-    values: BTreeSet<Arc<T>>,
+    /// By their hashes. Of two values with one hash, the second isn't shared.
+    values: BTreeMap<u64, Weak<T>>,
+    hashing: Option<RandomState>,
     /// How many there may be until those that nobody holds are looked for.
     most: usize,
 }
@@ -41,26 +43,34 @@ struct Values<T> {
 /// Fewer than this aren't worth looking through.
 const FEW: usize = 16;
 
-impl<T: Ord> Pool<T> {
+impl<T: Eq + Hash> Pool<T> {
     const fn new() -> Self {
         Self(Mutex::new(Values {
-            values: BTreeSet::new(),
+            values: BTreeMap::new(),
+            hashing: None,
             most: FEW,
         }))
     }
 
-    /// The value, or the same one that is there already.
+    /// The value, or the same one that somebody holds already.
     pub(super) fn share(&self, value: T) -> Arc<T> {
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = pool.values.get(&value) {
-            return Arc::clone(known);
+        let hash = pool
+            .hashing
+            .get_or_insert_with(RandomState::new)
+            .hash_one(&value);
+        if let Some(known) = pool.values.get(&hash).and_then(Weak::upgrade) {
+            return match *known == value {
+                true => known,
+                false => Arc::new(value),
+            };
         }
         if pool.values.len() >= pool.most {
-            pool.values.retain(|value| Arc::strong_count(value) > 1);
+            pool.values.retain(|_, value| value.strong_count() > 0);
             pool.most = FEW.max(pool.values.len().saturating_mul(2));
         }
         let value = Arc::new(value);
-        pool.values.insert(Arc::clone(&value));
+        pool.values.insert(hash, Arc::downgrade(&value));
         value
     }
 }
@@ -68,6 +78,10 @@ impl<T: Ord> Pool<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn kept<T>(pool: &Pool<T>) -> usize {
+        pool.0.lock().unwrap().values.len()
+    }
 
     #[test]
     fn equal_values_are_one_and_what_nobody_holds_goes() {
@@ -77,14 +91,32 @@ mod tests {
             assert!(Arc::ptr_eq(value, &pool.share(**value)));
         }
         for value in 1000..10_000 {
-            assert_eq!(*pool.share(value), value);
-            let most = 2 * held.len() + FEW;
-            assert!(pool.0.lock().unwrap().values.len() <= most);
+            let shared = pool.share(value);
+            assert_eq!(*shared, value);
+            let last = Arc::downgrade(&shared);
+            drop(shared);
+            assert!(last.upgrade().is_none(), "only its holders hold it");
+            assert!(kept(&pool) <= 2 * held.len() + FEW);
         }
         drop(held);
         for value in 0..1000 {
             let _ = pool.share(value);
         }
-        assert!(pool.0.lock().unwrap().values.len() <= FEW);
+        assert!(kept(&pool) <= FEW);
+    }
+
+    #[test]
+    fn values_with_one_hash_stay_what_they_are() {
+        #[derive(Debug, PartialEq, Eq)]
+        struct Flat(u32);
+
+        impl Hash for Flat {
+            fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+        }
+
+        let pool = Pool::new();
+        let (one, two) = (pool.share(Flat(1)), pool.share(Flat(2)));
+        assert_eq!((&*one, &*two), (&Flat(1), &Flat(2)));
+        assert!(Arc::ptr_eq(&one, &pool.share(Flat(1))));
     }
 }
