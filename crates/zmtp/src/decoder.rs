@@ -18,11 +18,12 @@ pub const READ_CHUNK: usize = (64 + 4) << 10;
 /// Frames below this are copied out of the read buffer, others are slices of it.
 ///
 /// A slice keeps the whole buffer alive, which is at most one and a half
-/// [`READ_CHUNK`]s unless the frame itself is larger. From 16 KiB up a retained
-/// frame so pins at most seven times its own size (a 16 B frame would pin 6,000
-/// times its own); below, the copy costs less than the buffer that would have
-/// to be replaced.
-pub const COPY_BELOW: usize = 16 << 10;
+/// [`READ_CHUNK`]s unless the frame itself is larger. From 8 KiB up a retained
+/// frame so pins at most thirteen times its own size (a 16 B frame would pin
+/// 6,000 times its own). A copy is not only a copy: of 16 KiB it was measured to
+/// take twice the time of all else, most likely for memory that the allocator
+/// has to get and gives back each time.
+pub const COPY_BELOW: usize = 8 << 10;
 
 /// Frames up to this are copied into memory that they share with those that
 /// came with them: an allocation for each would cost more than reading it. Who
