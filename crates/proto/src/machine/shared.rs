@@ -4,7 +4,7 @@
 //! where. All are told the same, so a process holds it once.
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::Endpoint;
@@ -35,7 +35,6 @@ pub(super) struct Pool<T>(Mutex<Values<T>>);
 struct Values<T> {
     /// By their hashes. Of two values with one hash, the second isn't shared.
     values: BTreeMap<u64, Weak<T>>,
-    hashing: Option<RandomState>,
     /// How many there may be until those that nobody holds are looked for.
     most: usize,
 }
@@ -47,18 +46,18 @@ impl<T: Eq + Hash> Pool<T> {
     const fn new() -> Self {
         Self(Mutex::new(Values {
             values: BTreeMap::new(),
-            hashing: None,
             most: FEW,
         }))
     }
 
     /// The value, or the same one that somebody holds already.
     pub(super) fn share(&self, value: T) -> Arc<T> {
+        // The same in each run, as all that a machine does. Whoever finds two
+        // values with one hash has gained nothing.
+        let mut hasher = DefaultHasher::new();
+        value.hash(&mut hasher);
+        let hash = hasher.finish();
         let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hash = pool
-            .hashing
-            .get_or_insert_with(RandomState::new)
-            .hash_one(&value);
         if let Some(known) = pool.values.get(&hash).and_then(Weak::upgrade) {
             return match *known == value {
                 true => known,
@@ -111,7 +110,7 @@ mod tests {
         struct Flat(u32);
 
         impl Hash for Flat {
-            fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
+            fn hash<H: Hasher>(&self, _: &mut H) {}
         }
 
         let pool = Pool::new();
