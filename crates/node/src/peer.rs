@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
-use zre_proto::machine::{PeerInfo, Told};
+use zre_proto::machine::PeerInfo;
 use zre_proto::{Endpoint, State};
 use zre_session::Link;
 
@@ -37,9 +37,10 @@ pub struct Peer {
 /// Among a thousand nodes of one process there are a million of these.
 struct Record {
     uuid: Uuid,
-    told: Arc<Told>,
-    endpoint: Arc<Endpoint>,
-    via: &'static BTreeSet<Source>,
+    name: String,
+    headers: BTreeMap<String, String>,
+    endpoint: Endpoint,
+    via: BTreeSet<Source>,
     outlet: Outlet,
     groups: Mutex<BTreeSet<Arc<str>>>,
     link: Link,
@@ -53,7 +54,8 @@ impl Peer {
         Self {
             record: Arc::new(Record {
                 uuid,
-                told: info.told,
+                name: info.name,
+                headers: info.headers,
                 endpoint: info.endpoint,
                 via: info.via,
                 outlet,
@@ -74,13 +76,13 @@ impl Peer {
     /// Its public name. Names needn't be unique.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.record.told.name
+        &self.record.name
     }
 
     /// The headers that it started with.
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, String> {
-        &self.record.told.headers
+        &self.record.headers
     }
 
     /// One of its headers.
@@ -112,7 +114,7 @@ impl Peer {
     /// How it became known.
     #[must_use]
     pub fn via(&self) -> &BTreeSet<Source> {
-        self.record.via
+        &self.record.via
     }
 
     /// Its state, as it said last. A peer that says nothing counts as ready.

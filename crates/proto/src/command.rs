@@ -166,14 +166,6 @@ impl Command {
         }
     }
 
-    /// Whether it is the application's: a WHISPER, SHOUT, REQUEST or REPLY.
-    pub fn is_data(&self) -> bool {
-        matches!(
-            self,
-            Self::Whisper { .. } | Self::Shout { .. } | Self::Request { .. } | Self::Reply { .. }
-        )
-    }
-
     /// The frames of the message under this sequence number: its header, and for
     /// the application's messages the content, which is shared, not copied.
     ///

@@ -177,22 +177,6 @@ impl Limits {
         }
         Ok(())
     }
-
-    /// Checks the content of a WHISPER or SHOUT that the user passes. Its bytes
-    /// are the session's to bound.
-    ///
-    /// # Errors
-    /// [`LimitError::TooMany`] above [`max_frames`](Self::max_frames).
-    pub fn validate_message(&self, message: &crate::Message) -> Result<(), LimitError> {
-        if message.frame_count() > self.max_frames {
-            return Err(LimitError::TooMany {
-                what: "frames in a message",
-                count: message.frame_count(),
-                limit: self.max_frames,
-            });
-        }
-        Ok(())
-    }
 }
 
 fn validate(what: &'static str, text: &str, limit: usize) -> Result<(), LimitError> {
@@ -260,7 +244,7 @@ pub enum LimitError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Command, Hello, Message};
+    use crate::{Command, Hello};
 
     #[test]
     fn names_are_counted_in_bytes_up_to_the_limit() {
@@ -342,20 +326,6 @@ mod tests {
         assert_eq!(
             Command::decode(hello.encode(1), &limits),
             Ok((1, hello.clone()))
-        );
-    }
-
-    #[test]
-    fn frames_are_counted() {
-        let limits = Limits {
-            max_frames: 2,
-            ..Limits::default()
-        };
-        assert_eq!(limits.validate_message(&Message::from(["a", "b"])), Ok(()));
-        assert!(
-            limits
-                .validate_message(&Message::from(["a", "b", "c"]))
-                .is_err()
         );
     }
 }

@@ -26,14 +26,7 @@ pub struct Outgoing {
     skip_65535: bool,
     total: u64,
     data: u64,
-    /// None before the first PING and the first wrap: nodes of one process send
-    /// no PINGs, and have many of these.
-    past: Option<Box<Past>>,
-}
-
-/// What remains of PINGs and wraps.
-#[derive(Debug, Clone, Default)]
-struct Past {
+    /// What the last PING-OK confirmed.
     confirmed: Mark,
     /// For each PING that isn't answered, what was numbered before it.
     marks: VecDeque<Mark>,
@@ -61,7 +54,11 @@ impl Outgoing {
             skip_65535,
             total: 0,
             data: 0,
-            past: None,
+            confirmed: Mark::default(),
+            marks: VecDeque::new(),
+            unmarked: 0,
+            partings: 0,
+            parted_at: 0,
         }
     }
 
@@ -90,10 +87,9 @@ impl Outgoing {
     /// Apart from [`next`](Self::next), which is called for each message.
     #[cold]
     fn note_parting(&mut self) {
-        let past = self.past.get_or_insert_default();
-        past.partings = past.partings.saturating_add(1);
-        if past.partings == 1 {
-            past.parted_at = self.total;
+        self.partings = self.partings.saturating_add(1);
+        if self.partings == 1 {
+            self.parted_at = self.total;
         }
     }
 
@@ -111,34 +107,29 @@ impl Outgoing {
             total: self.total,
             data: self.data,
         };
-        let past = self.past.get_or_insert_default();
         // Once one PING's place is unknown, so is which answer is whose; only
         // when those before have been answered is a place of use again.
-        if past.unmarked == 0 && past.marks.len() < PINGS_MARKED {
-            past.marks.push_back(mark);
+        if self.unmarked == 0 && self.marks.len() < PINGS_MARKED {
+            self.marks.push_back(mark);
         } else {
-            past.unmarked = past.unmarked.saturating_add(1);
+            self.unmarked = self.unmarked.saturating_add(1);
         }
     }
 
     /// A PING-OK came: the oldest open PING is answered, and what was sent before
     /// it has been read. An answer to nothing is ignored.
     pub fn confirm(&mut self) {
-        let Some(past) = &mut self.past else {
-            return;
-        };
-        if let Some(mark) = past.marks.pop_front() {
-            past.confirmed = mark;
+        if let Some(mark) = self.marks.pop_front() {
+            self.confirmed = mark;
         } else {
-            past.unmarked = past.unmarked.saturating_sub(1);
+            self.unmarked = self.unmarked.saturating_sub(1);
         }
     }
 
     /// WHISPERs and SHOUTs numbered that no later PING-OK has confirmed: what may
     /// have been lost when the session ends now. Never too low.
     pub fn unconfirmed(&self) -> u64 {
-        let confirmed = self.past.as_ref().map_or(0, |past| past.confirmed.data);
-        self.data.saturating_sub(confirmed)
+        self.data.saturating_sub(self.confirmed.data)
     }
 
     /// Whether the message at which the two wraps part (65535, or the 0 that
@@ -148,18 +139,7 @@ impl Outgoing {
     /// It can be wrong about a peer that leaves for another reason soon after;
     /// taking the other wrap for it costs one more broken session.
     pub fn wrapped_unconfirmed(&self) -> bool {
-        self.past
-            .as_ref()
-            .is_some_and(|past| past.partings == 1 && past.confirmed.total < past.parted_at)
-    }
-
-    /// PINGs that wait for their answer.
-    pub fn open_pings(&self) -> u64 {
-        let Some(past) = &self.past else {
-            return 0;
-        };
-        let marked = u64::try_from(past.marks.len()).unwrap_or(u64::MAX);
-        marked.saturating_add(past.unmarked)
+        self.partings == 1 && self.confirmed.total < self.parted_at
     }
 
     /// Messages numbered since the session began.
@@ -193,21 +173,7 @@ pub struct Incoming {
     wraps_early: bool,
 }
 
-impl Default for Incoming {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Incoming {
-    /// A session in which HELLO comes next.
-    pub fn new() -> Self {
-        Self {
-            expected: FIRST,
-            wraps_early: false,
-        }
-    }
-
     /// A session whose HELLO, with its 1, has been taken already.
     pub fn greeted() -> Self {
         Self {
@@ -232,21 +198,6 @@ impl Incoming {
         }
         self.wraps_early |= early;
         self.expected = sequence.wrapping_add(1);
-        Ok(())
-    }
-
-    /// Takes the number of a HELLO, which begins the count anew.
-    ///
-    /// # Errors
-    /// [`Gap`] when it isn't 1. Nothing has changed then.
-    pub fn accept_hello(&mut self, sequence: u16) -> Result<(), Gap> {
-        if sequence != FIRST {
-            return Err(Gap {
-                expected: FIRST,
-                got: sequence,
-            });
-        }
-        self.expected = FIRST.wrapping_add(1);
         Ok(())
     }
 
@@ -280,8 +231,8 @@ mod tests {
     fn both_ends_agree_through_the_wrap() {
         for skip in [false, true] {
             let mut out = Outgoing::new(skip);
-            let mut incoming = Incoming::new();
-            incoming.accept_hello(out.next()).unwrap();
+            let mut incoming = Incoming::greeted();
+            assert_eq!(out.next(), FIRST, "HELLO");
             let mut seen = Vec::new();
             for _ in 0..140_000 {
                 let number = out.next();
@@ -296,24 +247,14 @@ mod tests {
 
     #[test]
     fn any_other_step_is_a_gap_and_changes_nothing() {
-        let mut incoming = Incoming::new();
-        incoming.accept_hello(1).unwrap();
+        let mut incoming = Incoming::greeted();
         for got in [0, 1, 3, 65535] {
             let before = incoming.clone();
             assert_eq!(incoming.accept(got), Err(Gap { expected: 2, got }));
             assert_eq!(incoming, before);
         }
         incoming.accept(2).unwrap();
-        assert_eq!(
-            incoming.accept_hello(2),
-            Err(Gap {
-                expected: 1,
-                got: 2
-            })
-        );
         assert_eq!(incoming.expected(), 3);
-        incoming.accept_hello(1).unwrap();
-        assert_eq!(incoming.expected(), 2);
     }
 
     #[test]
@@ -345,11 +286,11 @@ mod tests {
         assert_eq!(out.next_data(), 5);
         assert_eq!(out.next(), 6);
         out.note_ping();
-        assert_eq!(out.open_pings(), 2);
+        assert_eq!(out.marks.len(), 2);
         out.confirm();
         assert_eq!(out.unconfirmed(), 1);
         out.confirm();
-        assert_eq!((out.unconfirmed(), out.open_pings()), (0, 0));
+        assert_eq!((out.unconfirmed(), out.marks.len()), (0, 0));
         assert_eq!(out.next_data(), 7);
         out.confirm();
         assert_eq!(
@@ -387,22 +328,19 @@ mod tests {
     }
 
     #[test]
-    fn open_pings_take_bounded_memory_and_never_confirm_too_much() {
+    fn unanswered_pings_take_bounded_memory_and_never_confirm_too_much() {
         let mut out = Outgoing::new(false);
         let rounds = 10_000u64;
         for _ in 0..rounds {
             assert_ne!(out.next_data(), out.next());
             out.note_ping();
         }
-        assert_eq!(
-            out.past.as_ref().map(|past| past.marks.len()),
-            Some(PINGS_MARKED)
-        );
+        assert_eq!(out.marks.len(), PINGS_MARKED);
         for answered in 1..=rounds {
             out.confirm();
             assert!(out.unconfirmed() >= rounds - answered);
         }
-        assert_eq!(out.open_pings(), 0);
+        assert_eq!((out.marks.len(), out.unmarked), (0, 0));
         assert_ne!(out.next(), 0);
         out.note_ping();
         out.confirm();

@@ -53,12 +53,6 @@ impl State {
     /// The first octet that belongs to applications; they end at 255.
     pub const APPLICATION: u8 = 128;
 
-    /// The application's own state `number`, or `None` below
-    /// [`APPLICATION`](Self::APPLICATION).
-    pub fn application(number: u8) -> Option<Self> {
-        (number >= Self::APPLICATION).then_some(Self::Other(number))
-    }
-
     /// Whether an application may set this state: all but `Exit`, which only a
     /// shutdown says, and the reserved octets 6-127.
     pub fn is_settable(self) -> bool {
@@ -195,7 +189,5 @@ mod tests {
             .collect();
         assert_eq!(settable, [0, 1, 3, 4, 5]);
         assert!((128..=255).all(|octet| State::from(octet).is_settable()));
-        assert_eq!(State::application(127), None);
-        assert_eq!(State::application(128), Some(State::Other(128)));
     }
 }

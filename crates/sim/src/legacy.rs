@@ -14,7 +14,6 @@ use std::time::Duration;
 use uuid::Uuid;
 use zre_proto::machine::{
     Event, ExitReason, Heard, Inbound, Output, PeerInfo, STATE_HEADER, Session, SharedOutgoing,
-    Told,
 };
 use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, Limits, Outgoing, State, Time};
 
@@ -343,14 +342,12 @@ impl Legacy {
             .get(STATE_HEADER)
             .and_then(|it| it.parse().ok());
         let info = PeerInfo {
-            told: Arc::new(Told {
-                name: hello.name,
-                headers: hello.headers,
-            }),
-            endpoint: Arc::new(peer.endpoint.clone()),
+            name: hello.name,
+            headers: hello.headers,
+            endpoint: peer.endpoint.clone(),
             state: state.unwrap_or_default(),
             takes_requests: false,
-            via: const { &BTreeSet::new() },
+            via: BTreeSet::new(),
         };
         let session = peer.session;
         self.outputs.push_back(Output::Event(Event::Enter {

@@ -25,7 +25,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let contested_until = peer.contested_until();
+        let contested_until = peer.disputed_until;
         let Phase::Ready(live) = &mut peer.phase else {
             return;
         };
@@ -34,12 +34,11 @@ impl Machine {
             return;
         }
         live.note_ping(now);
-        let watch = live.watch_mut();
-        watch.contest = Some(Box::new(Contest {
+        live.watch.contest = Some(Contest {
             newcomer,
-            pings: watch.pings,
+            pings: live.watch.pings,
             until: clock + timeout,
-        }));
+        });
         let session = live.mailbox.session;
         self.send(session, Command::Ping);
         let due = self.due(now, clock + timeout);
@@ -65,8 +64,8 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let first = peer.contested_until().is_none();
-        peer.rest_contests(now + CONTEST_REST);
+        let first = peer.disputed_until.is_none();
+        peer.disputed_until = Some(now + CONTEST_REST);
         if first {
             tracing::debug!(%uuid, "two live nodes claim this UUID");
             self.event(Event::Conflict { peer: uuid });
@@ -86,14 +85,14 @@ impl Machine {
     pub(super) fn doubt_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
         let holder = self.sessions.peers_at(endpoint).find(|uuid| {
             let holds = |peer: &Peer| match &peer.phase {
-                Phase::Ready(live) => *live.mailbox.endpoint == *endpoint && !live.watch().doubted,
+                Phase::Ready(live) => live.mailbox.endpoint == *endpoint && !live.watch.doubted,
                 _ => false,
             };
             *uuid != claimant && self.peers.get(uuid).is_some_and(|peer| holds(peer))
         });
         if let Some(holder) = holder {
             if let Some(live) = self.peers.get_mut(&holder).and_then(|peer| peer.live_mut()) {
-                live.watch_mut().doubted = true;
+                live.watch.doubted = true;
             }
             self.ask(now, holder);
         }
@@ -162,7 +161,7 @@ impl Machine {
     pub(super) fn peers_dialled_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = Uuid> {
         let leads_there = |peer: &Peer| {
             peer.mailbox()
-                .is_some_and(|mailbox| *mailbox.endpoint == *endpoint)
+                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
         };
         self.sessions
             .peers_at(endpoint)

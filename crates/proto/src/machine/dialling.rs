@@ -125,7 +125,7 @@ impl Machine {
         &mut self,
         owner: Owner,
         peer: Option<Uuid>,
-        endpoint: Arc<Endpoint>,
+        endpoint: Endpoint,
         over_loopback: bool,
     ) -> Box<Mailbox> {
         self.last_session = self.last_session.saturating_add(1);
@@ -140,7 +140,7 @@ impl Machine {
         self.outputs.push_back(Output::Connect {
             session,
             peer,
-            endpoint: Endpoint::clone(&endpoint),
+            endpoint: endpoint.clone(),
             over_loopback,
             outgoing: outgoing.clone(),
         });
@@ -160,7 +160,7 @@ impl Machine {
     /// RFC 36: "Each node SHALL start a dialog by sending HELLO as the first
     /// command on an connection to a peer."
     pub fn handle_session_up(&mut self, now: Time, session: Session, up: Up) {
-        match self.sessions.get(&session).cloned() {
+        match self.sessions.get(session).cloned() {
             None => {}
             Some(Owner::Seed(endpoint)) => self.handle_seed_up(now, session, &endpoint, up),
             Some(Owner::Peer(uuid)) => self.handle_peer_up(now, session, uuid, up),
@@ -208,14 +208,14 @@ impl Machine {
 
     /// A mailbox has ended, or never opened.
     pub fn handle_session_closed(&mut self, now: Time, session: Session) {
-        match self.sessions.remove(&session) {
+        match self.sessions.remove(session) {
             None => {}
             Some(Owner::Seed(endpoint)) => self.seed_failed(now, &endpoint),
             Some(Owner::Peer(uuid)) => match self.peers.get(&uuid).map(|peer| &peer.phase) {
                 Some(Phase::Ready(live)) => {
                     // Deliver what it sent before its end: its own connection
                     // ends after that.
-                    if live.watch().contest.is_some() {
+                    if live.watch.contest.is_some() {
                         self.newcomer_wins(now, uuid);
                     } else {
                         self.begin_leaving(now, uuid, ExitReason::Disconnected);
@@ -236,14 +236,14 @@ impl Machine {
         if let Some(mailbox) = peer.mailbox() {
             let failed = mailbox.endpoint.clone();
             tracing::debug!(%uuid, session = ?mailbox.session, endpoint = %failed, "no session");
-            peer.note_try(failed);
+            peer.tried.insert(failed);
         }
         if matches!(peer.phase, Phase::Entering(..)) {
             self.answer_elsewhere(now, uuid);
             return;
         }
         // Liars may name ever new addresses: some time there is a rest.
-        let untried = peer.dial_address().is_some() && peer.tries() < TRIED;
+        let untried = peer.dial_address().is_some() && peer.tried.len() < TRIED;
         let retry_at = if untried {
             now
         } else {
@@ -253,7 +253,7 @@ impl Machine {
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Known { retry_at };
             if !untried {
-                peer.forget_tries();
+                peer.tried.clear();
             }
         }
         self.dial_if_due(now, uuid);
@@ -263,8 +263,8 @@ impl Machine {
     /// told, if that was heard of, then where it is heard with the port that it
     /// told, the latest first, then what it told. A node that started anew has
     /// another port.
-    fn ways_to(peer: &Peer, greeted: &Greeted) -> Vec<(Arc<Endpoint>, bool)> {
-        let port = greeted.endpoint.as_deref().map(Endpoint::port);
+    fn ways_to(peer: &Peer, greeted: &Greeted) -> Vec<(Endpoint, bool)> {
+        let port = greeted.endpoint.as_ref().map(Endpoint::port);
         let mut heard: Vec<&Address> = peer
             .addresses
             .iter()
@@ -274,7 +274,7 @@ impl Machine {
             let told = Some(&known.endpoint) == greeted.endpoint.as_ref();
             std::cmp::Reverse((told, known.heard))
         });
-        let mut ways: Vec<(Arc<Endpoint>, bool)> = heard
+        let mut ways: Vec<(Endpoint, bool)> = heard
             .iter()
             .map(|known| (known.endpoint.clone(), known.over_loopback))
             .collect();
@@ -288,10 +288,10 @@ impl Machine {
     }
 
     /// The best of them that hasn't just failed.
-    pub(super) fn next_way(peer: &Peer, greeted: &Greeted) -> Option<(Arc<Endpoint>, bool)> {
+    pub(super) fn next_way(peer: &Peer, greeted: &Greeted) -> Option<(Endpoint, bool)> {
         Self::ways_to(peer, greeted)
             .into_iter()
-            .find(|(way, _)| !peer.has_tried(way))
+            .find(|(way, _)| !peer.tried.contains(way))
     }
 
     /// A mailbox to somebody who greeted us didn't open: the next way to it, or
@@ -307,13 +307,13 @@ impl Machine {
                 return;
             }
         };
-        if peer.tries() < TRIED
+        if peer.tried.len() < TRIED
             && let Some((endpoint, over_loopback)) = Self::next_way(peer, &guest.greeted)
         {
             self.open(uuid, guest, endpoint, over_loopback);
             return;
         }
-        peer.forget_tries();
+        peer.tried.clear();
         peer.count_failure();
         let retry_at = now + self.backoff_of(uuid);
         if let Some(peer) = self.peers.get_mut(&uuid) {
@@ -343,7 +343,7 @@ impl Machine {
         &mut self,
         uuid: Uuid,
         guest: Box<Guest>,
-        endpoint: Arc<Endpoint>,
+        endpoint: Endpoint,
         over_loopback: bool,
     ) {
         let mailbox = self.connect(Owner::Peer(uuid), Some(uuid), endpoint, over_loopback);
@@ -353,7 +353,7 @@ impl Machine {
     }
 
     pub(super) fn backoff_of(&mut self, uuid: Uuid) -> Duration {
-        let failures = self.peers.get(&uuid).map_or(1, |peer| peer.failures());
+        let failures = self.peers.get(&uuid).map_or(1, |peer| peer.failures);
         self.backoff(failures)
     }
 
@@ -366,7 +366,7 @@ impl Machine {
 
     /// Closes a mailbox that isn't wanted any more.
     pub(super) fn disconnect(&mut self, session: Session) {
-        if self.sessions.remove(&session).is_some() {
+        if self.sessions.remove(session).is_some() {
             self.outputs.push_back(Output::Disconnect {
                 session,
                 linger: false,

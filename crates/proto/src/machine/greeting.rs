@@ -34,7 +34,7 @@ impl Machine {
         mailbox.proven = up.peer.is_some();
         mailbox.in_memory = up.in_memory;
         mailbox.told = self.state;
-        let endpoint = match (&self.config.advertise, up.local, &*mailbox.endpoint) {
+        let endpoint = match (&self.config.advertise, up.local, &mailbox.endpoint) {
             (Some(advertise), ..) => advertise.clone(),
             (None, Some(local), _) => Endpoint::Tcp((local, self.config.port).into()),
             // A link without addresses is of this host: the peer's is ours too.
@@ -70,10 +70,10 @@ impl Machine {
     /// answered each HELLO with another would greet each other for ever.
     pub(super) fn handle_hello(&mut self, now: Time, from: &Inbound, hello: Hello) {
         let uuid = from.peer;
-        let greeted = Greeted::new(from, hello);
+        let greeted = Greeted::new(from, &hello);
         tracing::debug!(
             %uuid,
-            name = %greeted.told.name,
+            name = %hello.name,
             connection = greeted.connection,
             from = ?greeted.from,
             endpoint = greeted.endpoint.as_ref().map(tracing::field::display),
@@ -118,7 +118,7 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let guest = Box::new(Guest { greeted, held });
+        let guest = Box::new(Guest::new(greeted, hello, held));
         if !peer.is_engaged() {
             self.answer(now, uuid, guest);
             return;
@@ -196,7 +196,7 @@ impl Machine {
             }
             return;
         }
-        peer.forget_tries();
+        peer.tried.clear();
         let way = Self::next_way(peer, &guest.greeted);
         let Some((endpoint, over_loopback)) = way else {
             tracing::debug!(%uuid, "its endpoint can't be dialled");
@@ -237,9 +237,7 @@ impl Machine {
         tracing::debug!(%uuid, "greeted us back once more");
         live.status = greeted.status;
         live.incoming = Incoming::greeted();
-        if let Some(watch) = &mut live.watch {
-            watch.last_heard = clock;
-        }
+        live.watch.last_heard = clock;
         let state = greeted.shows_state.then_some(greeted.state);
         let groups = greeted.groups.clone();
         let before = std::mem::replace(&mut live.greeted, greeted).groups;
@@ -264,6 +262,8 @@ impl Machine {
     pub(super) fn enter(&mut self, now: Time, uuid: Uuid, mailbox: Box<Mailbox>, guest: Guest) {
         let Guest {
             mut greeted,
+            name,
+            headers,
             mut held,
         } = guest;
         let clock = self.clock(now);
@@ -280,7 +280,8 @@ impl Machine {
             stale = Some(self.state);
         }
         let info = Box::new(PeerInfo {
-            told: live.greeted.told.clone(),
+            name,
+            headers,
             endpoint: live.mailbox.endpoint.clone(),
             state: live.state,
             takes_requests: live.greeted.takes_requests,
@@ -288,18 +289,19 @@ impl Machine {
                 .peers
                 .get(&uuid)
                 .map_or(Sources::default(), |peer| peer.via)
-                .as_set(),
+                .iter()
+                .collect(),
         });
         let groups: Vec<Arc<str>> = live.greeted.groups.iter().cloned().collect();
         let inbound = Inbound {
             peer: uuid,
             connection: live.greeted.connection,
-            from: live.greeted.from.as_deref().copied(),
+            from: live.greeted.from,
         };
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        peer.forget_tries();
+        peer.tried.clear();
         peer.shows_state = live.greeted.shows_state;
         peer.phase = Phase::Ready(Box::new(live));
         self.event(Event::Enter {
@@ -340,18 +342,18 @@ impl Machine {
                 return;
             }
         };
-        peer.set_failures(match reason {
+        peer.failures = match reason {
             ExitReason::Goodbye | ExitReason::Replaced => 0,
             _ if live.age(now) >= STEADY => 0,
-            _ => peer.failures().saturating_add(1),
-        });
+            _ => peer.failures.saturating_add(1),
+        };
         let unconfirmed = live.mailbox.numbering(|outgoing| outgoing.unconfirmed());
         if live.incoming.wraps_early() {
             self.short_wraps.insert(uuid);
         }
         if reason == ExitReason::Goodbye {
             self.forget(now, uuid);
-        } else if peer.failures() > 0 {
+        } else if peer.failures > 0 {
             let retry_at = now + self.backoff_of(uuid);
             if let Some(peer) = self.peers.get_mut(&uuid) {
                 peer.phase = Phase::Known { retry_at };

@@ -10,7 +10,6 @@ use bytes::Bytes;
 
 use super::output::Inbound;
 use super::peer::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
-use super::shared::{ENDPOINTS, TOLD, Told};
 use crate::limits::RESERVED_HEADERS;
 use crate::{Endpoint, Frames, Hello, State};
 
@@ -29,9 +28,8 @@ const HELD_FRAME: usize = 64;
 pub(super) struct Greeted {
     pub(super) connection: u64,
     /// None where the link has no addresses, in memory for one.
-    pub(super) from: Option<Box<SocketAddr>>,
-    pub(super) endpoint: Option<Arc<Endpoint>>,
-    pub(super) told: Arc<Told>,
+    pub(super) from: Option<SocketAddr>,
+    pub(super) endpoint: Option<Endpoint>,
     /// The groups that it is in: those of its HELLO, and from then on what it
     /// says.
     pub(super) groups: BTreeSet<Arc<str>>,
@@ -49,6 +47,8 @@ pub(super) struct Greeted {
 #[derive(Debug)]
 pub(super) struct Guest {
     pub(super) greeted: Greeted,
+    pub(super) name: String,
+    pub(super) headers: BTreeMap<String, String>,
     pub(super) held: Held,
 }
 
@@ -62,32 +62,25 @@ pub(super) struct Held {
 }
 
 impl Greeted {
-    pub(super) fn new(from: &Inbound, hello: Hello) -> Self {
+    pub(super) fn new(from: &Inbound, hello: &Hello) -> Self {
         let shown = hello
             .headers
             .get(STATE_HEADER)
             .map(|value| value.trim().parse::<u8>().map_or(State::Ready, State::from));
-        let takes_requests = hello.headers.contains_key(REQUEST_HEADER);
-        let takes_elections = hello.headers.contains_key(ELECTION_HEADER);
-        let mut headers = hello.headers;
-        headers.retain(|key, _| !key.starts_with(RESERVED_HEADERS));
-        if headers.is_empty() {
-            // An emptied map keeps half a kilobyte for the next entry.
-            headers = BTreeMap::new();
-        }
-        let name = hello.name;
         Self {
             connection: from.connection,
-            from: from.from.map(Box::new),
-            endpoint: reachable(&hello.endpoint, from.from)
-                .map(|endpoint| ENDPOINTS.share(endpoint)),
-            told: TOLD.share(Told { name, headers }),
-            groups: hello.groups.into_iter().map(Arc::from).collect(),
+            from: from.from,
+            endpoint: reachable(&hello.endpoint, from.from),
+            groups: hello
+                .groups
+                .iter()
+                .map(|group| Arc::from(&**group))
+                .collect(),
             status: hello.status,
             state: shown.unwrap_or(State::Ready),
             shows_state: shown.is_some(),
-            takes_requests,
-            takes_elections,
+            takes_requests: hello.headers.contains_key(REQUEST_HEADER),
+            takes_elections: hello.headers.contains_key(ELECTION_HEADER),
         }
     }
 
@@ -101,7 +94,7 @@ impl Greeted {
 
     /// Where it came from.
     pub(super) fn ip(&self) -> Option<IpAddr> {
-        self.from.as_ref().map(|from| from.ip())
+        self.from.map(|from| from.ip())
     }
 }
 
@@ -128,6 +121,23 @@ fn reachable(told: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
         Endpoint::Ipc(_) if from.is_some_and(|from| !from.ip().is_loopback()) => None,
         Endpoint::Tcp(addr) if addr.port() == 0 || addr.ip().is_unspecified() => None,
         _ => Some(endpoint),
+    }
+}
+
+impl Guest {
+    pub(super) fn new(greeted: Greeted, hello: Hello, held: Held) -> Self {
+        let mut headers = hello.headers;
+        headers.retain(|key, _| !key.starts_with(RESERVED_HEADERS));
+        if headers.is_empty() {
+            // An emptied map keeps half a kilobyte for its next entry.
+            headers = BTreeMap::new();
+        }
+        Self {
+            greeted,
+            name: hello.name,
+            headers,
+            held,
+        }
     }
 }
 

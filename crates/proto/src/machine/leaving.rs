@@ -103,8 +103,8 @@ impl Machine {
         let session = peer.mailbox().map(|mailbox| mailbox.session);
         if peer.is_lasting() && self.departure.is_none() {
             peer.announced = State::Ready;
-            peer.forget_tries();
-            peer.set_failures(peer.failures().max(FAILURES_OF_GONE));
+            peer.tried.clear();
+            peer.failures = peer.failures.max(FAILURES_OF_GONE);
             let retry_at = now + self.backoff_of(uuid);
             if let Some(peer) = self.peers.get_mut(&uuid) {
                 peer.phase = Phase::Known { retry_at };
@@ -137,7 +137,7 @@ impl Machine {
         };
         let session = peer.mailbox().map(|mailbox| mailbox.session);
         peer.count_failure();
-        peer.forget_tries();
+        peer.tried.clear();
         let retry_at = now + self.backoff_of(uuid);
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Known { retry_at };
@@ -199,7 +199,7 @@ impl Machine {
             }
             Phase::Ready(live) if live.greeted.connection == connection => {
                 live.connection_ended = true;
-                if live.watch().contest.is_some() {
+                if live.watch.contest.is_some() {
                     self.newcomer_wins(now, uuid);
                 } else {
                     self.judge_wrap(uuid);
@@ -299,7 +299,7 @@ impl Machine {
         for peer in self.peers.values_mut() {
             if let Phase::Ready(live) = &peer.phase {
                 let session = live.mailbox.session;
-                self.sessions.remove(&session);
+                self.sessions.remove(session);
                 self.outputs.push_back(Output::Send {
                     session,
                     command: Command::Goodbye,

@@ -15,9 +15,7 @@ pub(super) struct Live {
     pub(super) state: State,
     pub(super) incoming: Incoming,
     pub(super) entered: Time,
-    /// None where its end would be told, and nobody has asked whether it is
-    /// still there: in memory.
-    pub(super) watch: Option<Box<Watch>>,
+    pub(super) watch: Watch,
     /// Its connection to our inbox has ended: nothing more can come.
     pub(super) connection_ended: bool,
 }
@@ -37,7 +35,7 @@ pub(super) struct Watch {
     pub(super) pings: u32,
     /// Another UUID claims its address: it goes when a PING fails.
     pub(super) doubted: bool,
-    pub(super) contest: Option<Box<Contest>>,
+    pub(super) contest: Option<Contest>,
 }
 
 /// What a peer's silence means so far. Times are on the silence clock.
@@ -63,41 +61,35 @@ pub(super) struct Contest {
 
 impl Live {
     pub(super) fn new(now: Time, clock: Time, mailbox: Box<Mailbox>, greeted: Greeted) -> Self {
-        let watch = Watch {
-            last_heard: clock,
-            pinged: now,
-            looked_at: now,
-            ..Watch::CALM
-        };
         Self {
             status: greeted.status,
             state: greeted.state,
             incoming: Incoming::greeted(),
             connection_ended: false,
             entered: now,
-            watch: (!mailbox.in_memory).then(|| Box::new(watch)),
+            watch: Watch {
+                last_heard: clock,
+                pinged: now,
+                looked_at: now,
+                said: 0,
+                presence: Presence::Healthy,
+                pings: 0,
+                doubted: false,
+                contest: None,
+            },
             mailbox,
             greeted,
         }
     }
 
-    pub(super) fn watch(&self) -> &Watch {
-        static CALM: Watch = Watch::CALM;
-        self.watch.as_deref().unwrap_or(&CALM)
-    }
-
-    pub(super) fn watch_mut(&mut self) -> &mut Watch {
-        self.watch.get_or_insert_with(|| Box::new(Watch::CALM))
-    }
-
     /// Nobody claims its UUID any more.
-    pub(super) fn end_contest(&mut self) -> Option<Box<Contest>> {
-        self.watch.as_mut()?.contest.take()
+    pub(super) fn end_contest(&mut self) -> Option<Contest> {
+        self.watch.contest.take()
     }
 
     /// Which connection the one has who claims its UUID.
     pub(super) fn is_contested_by(&self, connection: u64) -> bool {
-        self.watch()
+        self.watch
             .contest
             .as_ref()
             .is_some_and(|contest| contest.newcomer.greeted.connection == connection)
@@ -106,18 +98,4 @@ impl Live {
     pub(super) fn age(&self, now: Time) -> Duration {
         now - self.entered
     }
-}
-
-impl Watch {
-    /// Of a peer that was never asked anything.
-    const CALM: Self = Self {
-        last_heard: Time::ZERO,
-        pinged: Time::ZERO,
-        looked_at: Time::ZERO,
-        said: 0,
-        presence: Presence::Healthy,
-        pings: 0,
-        doubted: false,
-        contest: None,
-    };
 }

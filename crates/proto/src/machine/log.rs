@@ -18,7 +18,7 @@ impl Event {
             } => debug!(
                 %uuid,
                 ?session,
-                name = %info.told.name,
+                name = %info.name,
                 endpoint = %info.endpoint,
                 state = %info.state,
                 via = ?info.via,

@@ -22,7 +22,6 @@ mod ping;
 mod presence;
 mod seeds;
 mod sessions;
-mod shared;
 mod sources;
 mod timers;
 mod traffic;
@@ -43,7 +42,6 @@ pub use output::{
 };
 pub use peer::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
 pub use ping::PingRefused;
-pub use shared::Told;
 
 use election::Elections;
 use leaving::Departure;
@@ -281,7 +279,7 @@ impl Machine {
                 && let Phase::Known { retry_at } = &mut peer.phase
             {
                 *retry_at = now;
-                peer.set_failures(0);
+                peer.failures = 0;
             }
             self.tend(now, uuid);
         }

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::shared::Told;
 use crate::{Command, Endpoint, Message, Outgoing, State};
 
 /// The number of one mailbox of ours. Never used twice by a machine, so what
@@ -204,17 +203,19 @@ pub enum Event {
 /// What is known of a peer when it enters.
 #[derive(Clone, Debug)]
 pub struct PeerInfo {
-    /// Its name and its headers.
-    pub told: Arc<Told>,
-    /// Where our mailbox dialled it.
-    pub endpoint: Arc<Endpoint>,
+    /// Its public name.
+    pub name: String,
+    /// Its headers, without those that ZRE nodes set for each other (`X-ZRE-…`).
+    pub headers: BTreeMap<String, String>,
+    /// The address that our mailbox dialled.
+    pub endpoint: Endpoint,
     /// Its state.
     pub state: State,
     /// Whether it showed that it understands REQUEST and REPLY: they must go to
     /// nobody else.
     pub takes_requests: bool,
     /// How it became known.
-    pub via: &'static BTreeSet<Source>,
+    pub via: BTreeSet<Source>,
 }
 
 /// Why a peer is gone.

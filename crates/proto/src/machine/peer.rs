@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::mem;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use smallvec::SmallVec;
@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::guest::Guest;
 use super::live::Live;
 use super::output::{Heard, Session, SharedOutgoing, Source};
-use super::shared::ENDPOINTS;
 use super::sources::Sources;
 use crate::{Beacon, Endpoint, Outgoing, State, Time};
 
@@ -62,22 +61,19 @@ pub(super) struct Peer {
     pub(super) restarts: u8,
     /// Where it said it was when it last greeted; since when it has said
     /// another place each time, and how often.
-    pub(super) greeted_at: Option<Arc<Endpoint>>,
+    pub(super) greeted_at: Option<Endpoint>,
     moved: Time,
     moves: u8,
-    trouble: Option<Box<Trouble>>,
+    /// Dials that failed and sessions that broke early, in a row.
+    pub(super) failures: u32,
+    /// The addresses at which a dial has failed since the last rest.
+    pub(super) tried: BTreeSet<Endpoint>,
+    /// Until then, no second dispute over this UUID is opened.
+    pub(super) disputed_until: Option<Time>,
     /// When its timer is set.
     pub(super) timer: Option<Time>,
     /// Whether it stands in the queue of those to be dialled.
     pub(super) queued: bool,
-}
-
-/// What goes wrong with a peer.
-#[derive(Debug, Default)]
-struct Trouble {
-    failures: u32,
-    tried: BTreeSet<Arc<Endpoint>>,
-    contested_until: Option<Time>,
 }
 
 /// Where a peer stands. It is always in exactly one of these.
@@ -105,7 +101,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     pub(super) session: Session,
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) endpoint: Endpoint,
     pub(super) outgoing: SharedOutgoing,
     /// Our state, as our HELLO or a later message told it.
     pub(super) told: State,
@@ -118,7 +114,7 @@ pub(super) struct Mailbox {
 /// An address, and when and how it was last heard.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
-    pub(super) endpoint: Arc<Endpoint>,
+    pub(super) endpoint: Endpoint,
     pub(super) over_loopback: bool,
     /// Which sources name it; the first decides when it is dialled.
     pub(super) sources: Sources,
@@ -128,7 +124,7 @@ pub(super) struct Address {
 impl Address {
     pub(super) fn new(endpoint: Endpoint, source: Source, over_loopback: bool, now: Time) -> Self {
         Self {
-            endpoint: ENDPOINTS.share(endpoint),
+            endpoint,
             over_loopback,
             sources: source.into(),
             heard: now,
@@ -159,56 +155,16 @@ impl Peer {
             greeted_at: None,
             moved: now,
             moves: 0,
-            trouble: None,
+            failures: 0,
+            tried: BTreeSet::new(),
+            disputed_until: None,
             timer: None,
             queued: false,
         }
     }
 
-    /// Dials that failed and sessions that broke early, in a row.
-    pub(super) fn failures(&self) -> u32 {
-        self.trouble.as_ref().map_or(0, |trouble| trouble.failures)
-    }
-
-    pub(super) fn set_failures(&mut self, failures: u32) {
-        if failures != self.failures() {
-            self.trouble.get_or_insert_default().failures = failures;
-        }
-    }
-
     pub(super) fn count_failure(&mut self) {
-        self.set_failures(self.failures().saturating_add(1));
-    }
-
-    /// Where a dial failed since the last rest.
-    pub(super) fn has_tried(&self, endpoint: &Endpoint) -> bool {
-        let trouble = self.trouble.as_ref();
-        trouble.is_some_and(|trouble| trouble.tried.contains(endpoint))
-    }
-
-    pub(super) fn tries(&self) -> usize {
-        self.trouble
-            .as_ref()
-            .map_or(0, |trouble| trouble.tried.len())
-    }
-
-    pub(super) fn note_try(&mut self, endpoint: Arc<Endpoint>) {
-        self.trouble.get_or_insert_default().tried.insert(endpoint);
-    }
-
-    pub(super) fn forget_tries(&mut self) {
-        if let Some(trouble) = &mut self.trouble {
-            trouble.tried.clear();
-        }
-    }
-
-    /// Before then, a contest for this UUID isn't opened again.
-    pub(super) fn contested_until(&self) -> Option<Time> {
-        self.trouble.as_ref()?.contested_until
-    }
-
-    pub(super) fn rest_contests(&mut self, until: Time) {
-        self.trouble.get_or_insert_default().contested_until = Some(until);
+        self.failures = self.failures.saturating_add(1);
     }
 
     /// Remembers an address. The order of the sources decides which is dialled
@@ -251,7 +207,7 @@ impl Peer {
     pub(super) fn drop_source(&mut self, endpoint: &Endpoint, source: Source) {
         let mut dropped = false;
         self.addresses.retain(|known| {
-            dropped |= *known.endpoint == *endpoint && known.sources.remove(source);
+            dropped |= known.endpoint == *endpoint && known.sources.remove(source);
             !known.sources.is_empty()
         });
         if dropped
@@ -284,7 +240,7 @@ impl Peer {
             known.sources.contains(heard.source)
                 && now - known.heard < LAPSE
                 && (known.over_loopback || !heard.over_loopback)
-                && *known.endpoint == *endpoint
+                && known.endpoint == *endpoint
         });
         if let Some(known) = known {
             known.heard = now;
@@ -322,13 +278,13 @@ impl Peer {
     pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
         self.addresses
             .iter()
-            .any(|known| *known.endpoint == *endpoint)
+            .any(|known| known.endpoint == *endpoint)
     }
 
     /// Takes note of where it says it is. True where it has said another place
     /// so often that it must be two: an inbox that lets a new connection take the
     /// place of the old one of the same identity hears them in turns.
-    pub(super) fn note_move(&mut self, now: Time, endpoint: Option<&Arc<Endpoint>>) -> bool {
+    pub(super) fn note_move(&mut self, now: Time, endpoint: Option<&Endpoint>) -> bool {
         if endpoint.is_none() || self.greeted_at.as_ref() == endpoint {
             return false;
         }
@@ -342,8 +298,8 @@ impl Peer {
 
     /// Whether a HELLO from that place has to wait: two nodes claim this UUID, and
     /// the other one has its turn.
-    pub(super) fn is_refused(&self, now: Time, endpoint: Option<&Arc<Endpoint>>) -> bool {
-        let resting = self.contested_until().is_some_and(|until| now < until);
+    pub(super) fn is_refused(&self, now: Time, endpoint: Option<&Endpoint>) -> bool {
+        let resting = self.disputed_until.is_some_and(|until| now < until);
         resting && self.greeted_at.as_ref() != endpoint
     }
 
@@ -358,7 +314,7 @@ impl Peer {
     pub(super) fn dial_address(&self) -> Option<&Address> {
         self.addresses
             .iter()
-            .find(|known| !self.has_tried(&known.endpoint))
+            .find(|known| !self.tried.contains(&known.endpoint))
     }
 
     /// Whether the application knows it.

@@ -78,7 +78,7 @@ impl Machine {
         }
         live.note_ping(now);
         open.push_back(Open {
-            due: live.watch().pings,
+            due: live.watch.pings,
             sent: now,
         });
         let session = live.mailbox.session;

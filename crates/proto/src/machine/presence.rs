@@ -28,7 +28,7 @@ impl Machine {
     #[must_use]
     pub fn silence(&self, now: Time, peer: Uuid) -> Option<Duration> {
         let live = self.peers.get(&peer)?.live()?;
-        (!live.mailbox.in_memory).then(|| self.clock(now) - live.watch().last_heard)
+        (!live.mailbox.in_memory).then(|| self.clock(now) - live.watch.last_heard)
     }
 
     /// The silence clock.
@@ -151,9 +151,7 @@ impl Machine {
         let Some(Phase::Ready(live)) = self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) else {
             return;
         };
-        let Some(watch) = &mut live.watch else {
-            return;
-        };
+        let watch = &mut live.watch;
         let mut next: Option<Time> = None;
         let mut due = |at: Time| next = Some(next.map_or(at, |other| other.min(at)));
         if let Some(contest) = &watch.contest {
@@ -272,10 +270,10 @@ impl Machine {
         let Some(Phase::Ready(live)) = self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) else {
             return;
         };
-        if live.mailbox.in_memory || live.watch().presence != Presence::Healthy {
+        if live.mailbox.in_memory || live.watch.presence != Presence::Healthy {
             return;
         }
-        live.watch_mut().presence = Presence::Pinged(clock);
+        live.watch.presence = Presence::Pinged(clock);
         live.note_ping(now);
         let session = live.mailbox.session;
         self.send(session, Command::Ping);
@@ -287,10 +285,7 @@ impl Machine {
         let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) else {
             return;
         };
-        let Some(watch) = &mut live.watch else {
-            return;
-        };
-        let was = std::mem::replace(&mut watch.presence, Presence::Healthy);
+        let was = std::mem::replace(&mut live.watch.presence, Presence::Healthy);
         if matches!(was, Presence::Evasive(_) | Presence::Silent) {
             self.event(Event::Responsive { peer: uuid });
         }
@@ -312,9 +307,7 @@ impl Machine {
                 Phase::Greeting(_, deadline) => *deadline = answer.max(*deadline),
                 Phase::Leaving(_, _, until) => *until = farewell.max(*until),
                 Phase::Ready(live) => {
-                    let Some(watch) = &mut live.watch else {
-                        continue;
-                    };
+                    let watch = &mut live.watch;
                     // Heard before we knew that we had stood still.
                     watch.last_heard = watch.last_heard.min(clock);
                     if let Presence::Pinged(since) | Presence::Evasive(since) = &mut watch.presence
@@ -343,9 +336,8 @@ impl Machine {
 
 impl Live {
     pub(super) fn note_ping(&mut self, now: Time) {
-        let watch = self.watch_mut();
-        watch.pings = watch.pings.saturating_add(1);
-        watch.pinged = now;
+        self.watch.pings = self.watch.pings.saturating_add(1);
+        self.watch.pinged = now;
     }
 }
 

@@ -13,7 +13,6 @@ use super::guest::Greeted;
 use super::output::count;
 use super::output::{Found, Source, Up};
 use super::peer::{Address, Mailbox, Peer, Phase};
-use super::shared::ENDPOINTS;
 use super::sources::Sources;
 use super::timers::Timer;
 use super::{Machine, Output, Owner, Session};
@@ -154,8 +153,7 @@ impl Machine {
             self.timers.set(timer, retry_at);
         } else {
             let owner = Owner::Seed(Box::new(endpoint.clone()));
-            let shared = ENDPOINTS.share(endpoint.clone());
-            let mailbox = self.connect(owner, None, shared, true);
+            let mailbox = self.connect(owner, None, endpoint.clone(), true);
             if let Some(seed) = self.seeds.get_mut(endpoint) {
                 seed.dial = Some(Dial {
                     mailbox,
@@ -182,7 +180,7 @@ impl Machine {
     /// and a second HELLO would look to it as if we had started anew.
     #[must_use]
     pub fn handle_resolved(&mut self, now: Time, session: Session, addrs: &[SocketAddr]) -> bool {
-        let endpoint = match self.sessions.get(&session) {
+        let endpoint = match self.sessions.get(session) {
             Some(Owner::Seed(endpoint)) => endpoint.clone(),
             Some(Owner::Peer(_)) => return true,
             None => return false,
@@ -209,10 +207,10 @@ impl Machine {
         self.peers.iter().find_map(|(uuid, peer)| {
             let leads_there = peer
                 .mailbox()
-                .is_some_and(|mailbox| *mailbox.endpoint == *endpoint)
+                .is_some_and(|mailbox| mailbox.endpoint == *endpoint)
                 || peer
                     .live()
-                    .is_some_and(|live| live.greeted.endpoint.as_deref() == Some(endpoint));
+                    .is_some_and(|live| live.greeted.endpoint.as_ref() == Some(endpoint));
             leads_there.then_some(*uuid)
         })
     }
@@ -369,7 +367,6 @@ impl Machine {
     fn matching_seed(&self, greeted: &Greeted) -> Option<Endpoint> {
         let leads_to = |seed: &Seed| seed.dial.as_ref().and_then(|dial| dial.remote);
         if let Some(told) = &greeted.endpoint {
-            let told: &Endpoint = told;
             if self.seeds.get(told).is_some_and(|seed| seed.dial.is_some()) {
                 return Some(told.clone());
             }
@@ -386,7 +383,7 @@ impl Machine {
         let from = greeted.ip()?;
         // Who says that it is at that very address, with another port, is
         // another node of that host.
-        let neighbour = greeted.endpoint.as_deref().and_then(Endpoint::ip) == Some(from);
+        let neighbour = greeted.endpoint.as_ref().and_then(Endpoint::ip) == Some(from);
         let mut there = self
             .seeds
             .iter()
@@ -465,7 +462,7 @@ impl Machine {
         for (endpoint, seed) in std::mem::take(&mut self.seeds) {
             self.timers.clear(&Timer::Seed(Box::new(endpoint)));
             if let Some(dial) = seed.dial
-                && self.sessions.remove(&dial.mailbox.session).is_some()
+                && self.sessions.remove(dial.mailbox.session).is_some()
             {
                 self.outputs.push_back(Output::Disconnect {
                     session: dial.mailbox.session,

@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use uuid::Uuid;
 
@@ -16,70 +16,64 @@ pub(super) enum Owner {
 /// The mailboxes that are open or being opened.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    /// By where they lead: among a thousand peers, looking for who is at an
-    /// address would be most of the work of meeting one.
-    owners: BTreeMap<(Place, Session), Owner>,
-    places: BTreeMap<Session, Place>,
-    /// Those whose peer we heard of and dialled, and who hasn't greeted us.
+    entries: BTreeMap<Session, Entry>,
+    /// The same sessions by the place that they lead to: among a thousand peers,
+    /// looking for the one at an address would be most of the work of meeting it.
+    places: BTreeSet<(Place, Session)>,
+    /// Sessions to peers that we heard of and dialled, and that haven't greeted us.
     unanswered: BTreeSet<Session>,
 }
 
-/// Where an endpoint leads, as far as that goes into a number of which there are
-/// thousands: its port, and behind it the address. What is in the same place may
-/// still be two endpoints: scopes aren't in it, IPv6 addresses are folded, names
-/// have no address, and unix sockets neither that nor a port.
+#[derive(Debug)]
+struct Entry {
+    owner: Owner,
+    place: Place,
+}
+
+/// The place that an endpoint leads to. Two endpoints can share one: a scope isn't
+/// part of it, names have no address, and unix sockets have no port either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(u64);
-
-const PORT_SHIFT: u32 = 48;
-const ADDRESS: u64 = (1 << PORT_SHIFT) - 1;
-
-impl Place {
-    fn new(port: u16, address: u64) -> Self {
-        Self(u64::from(port) << PORT_SHIFT | (address & ADDRESS))
-    }
+struct Place {
+    port: u16,
+    ip: Option<IpAddr>,
 }
 
 impl From<&Endpoint> for Place {
     fn from(endpoint: &Endpoint) -> Self {
-        let address = match endpoint.ip() {
-            None => 0,
-            Some(IpAddr::V4(ip)) => u64::from(ip.to_bits()),
-            Some(IpAddr::V6(ip)) => {
-                let bits = ip.to_bits();
-                let folded = bits ^ (bits >> 48) ^ (bits >> 96);
-                u64::try_from(folded & u128::from(ADDRESS)).unwrap_or_default()
-            }
-        };
-        Self::new(endpoint.port().unwrap_or(0), address)
+        Self {
+            port: endpoint.port().unwrap_or(0),
+            ip: endpoint.ip(),
+        }
     }
 }
 
 const FIRST: Session = Session(0);
 const LAST: Session = Session(u64::MAX);
+/// The last address in the order of [`IpAddr`].
+const LAST_IP: IpAddr = IpAddr::V6(Ipv6Addr::from_bits(u128::MAX));
 
 impl Sessions {
     /// Enters a session, or gives it another owner.
     pub(super) fn insert(&mut self, session: Session, owner: Owner, endpoint: &Endpoint) {
         let place = Place::from(endpoint);
-        if let Some(was) = self.places.insert(session, place) {
-            self.owners.remove(&(was, session));
+        if let Some(was) = self.entries.insert(session, Entry { owner, place }) {
+            self.places.remove(&(was.place, session));
         }
-        self.owners.insert((place, session), owner);
+        self.places.insert((place, session));
     }
 
-    pub(super) fn get(&self, session: &Session) -> Option<&Owner> {
-        let place = self.places.get(session)?;
-        self.owners.get(&(*place, *session))
+    pub(super) fn get(&self, session: Session) -> Option<&Owner> {
+        self.entries.get(&session).map(|entry| &entry.owner)
     }
 
-    pub(super) fn remove(&mut self, session: &Session) -> Option<Owner> {
-        let place = self.places.remove(session)?;
-        self.unanswered.remove(session);
-        self.owners.remove(&(place, *session))
+    pub(super) fn remove(&mut self, session: Session) -> Option<Owner> {
+        let entry = self.entries.remove(&session)?;
+        self.places.remove(&(entry.place, session));
+        self.unanswered.remove(&session);
+        Some(entry.owner)
     }
 
-    /// Its peer was dialled unasked: it counts until it has an answer or ends.
+    /// Counts a dial that nobody asked for, until it has its answer or ends.
     pub(super) fn await_answer(&mut self, session: Session) {
         self.unanswered.insert(session);
     }
@@ -93,30 +87,26 @@ impl Sessions {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.owners.len()
+        self.entries.len()
     }
 
     /// The peers with a session to the place of that endpoint, oldest session
-    /// first. Whether it leads to just that endpoint, its mailbox knows.
+    /// first. Whether it leads to exactly that endpoint, its mailbox knows.
     pub(super) fn peers_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = Uuid> {
         let place = Place::from(endpoint);
-        self.peers_in((place, FIRST), (place, LAST))
+        self.peers_in(place, place)
     }
 
-    /// The peers with a session to that port, wherever.
+    /// The peers with a session to that port, at any address.
     pub(super) fn peers_at_port(&self, port: u16) -> impl Iterator<Item = Uuid> {
-        let place = |address| Place::new(port, address);
-        self.peers_in((place(0), FIRST), (place(ADDRESS), LAST))
+        let place = |ip| Place { port, ip };
+        self.peers_in(place(None), place(Some(LAST_IP)))
     }
 
-    fn peers_in(
-        &self,
-        first: (Place, Session),
-        last: (Place, Session),
-    ) -> impl Iterator<Item = Uuid> {
-        self.owners
-            .range(first..=last)
-            .filter_map(|(_, owner)| match owner {
+    fn peers_in(&self, first: Place, last: Place) -> impl Iterator<Item = Uuid> {
+        self.places
+            .range((first, FIRST)..=(last, LAST))
+            .filter_map(|(_, session)| match self.get(*session)? {
                 Owner::Peer(uuid) => Some(*uuid),
                 Owner::Seed(_) => None,
             })
@@ -156,8 +146,8 @@ mod tests {
         assert!(at(&sessions, &other).is_empty());
         assert_eq!(sessions.peers_at_port(4000).count(), 5);
         assert_eq!(sessions.peers_at_port(4001).count(), 0);
-        assert!(sessions.remove(&Session(2)).is_some());
-        assert!(sessions.remove(&Session(2)).is_none());
+        assert!(sessions.remove(Session(2)).is_some());
+        assert!(sessions.remove(Session(2)).is_none());
         assert_eq!(at(&sessions, &there), [5]);
         assert_eq!(sessions.peers_at_port(4000).count(), 4);
     }
@@ -173,7 +163,7 @@ mod tests {
         sessions.insert(Session(1), Owner::Peer(Uuid::max()), &here);
         assert_eq!(sessions.unanswered(), 3);
         sessions.note_answer(Session(1));
-        sessions.remove(&Session(2));
+        sessions.remove(Session(2));
         assert_eq!(sessions.unanswered(), 1);
     }
 }

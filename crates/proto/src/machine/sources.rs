@@ -1,6 +1,3 @@
-use std::collections::BTreeSet;
-use std::sync::OnceLock;
-
 use super::output::Source;
 
 /// Some sources. Each of a thousand peers has a set for itself and one for each
@@ -64,16 +61,6 @@ impl Sources {
     pub(super) fn iter(self) -> impl Iterator<Item = Source> {
         ALL.into_iter().filter(move |source| self.contains(*source))
     }
-
-    /// The same for applications. There are so few that each exists once, for
-    /// all peers that are known by the same sources.
-    pub(super) fn as_set(self) -> &'static BTreeSet<Source> {
-        static SETS: [OnceLock<BTreeSet<Source>>; 1 << ALL.len()] =
-            [const { OnceLock::new() }; 1 << ALL.len()];
-        static NONE: BTreeSet<Source> = BTreeSet::new();
-        SETS.get(usize::from(self.0))
-            .map_or(&NONE, |set| set.get_or_init(|| self.iter().collect()))
-    }
 }
 
 impl From<Source> for Sources {
@@ -96,7 +83,7 @@ mod tests {
         assert_eq!(sources.iter().count(), ALL.len());
         assert!(sources.remove(Source::Multicast) && !sources.remove(Source::Multicast));
         assert_eq!(sources.first(), Some(Source::Broadcast));
-        assert_eq!(sources.as_set().len(), ALL.len() - 1);
+        assert_eq!(sources.iter().count(), ALL.len() - 1);
         sources.extend(Source::Multicast.into());
         assert_eq!(sources.first(), Some(Source::Multicast));
     }

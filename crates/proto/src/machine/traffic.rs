@@ -23,7 +23,7 @@ impl Machine {
                 self.handle_live(now, from, header, content);
             }
             Some(Phase::Ready(live)) if live.is_contested_by(from.connection) => {
-                let contest = &mut live.watch_mut().contest;
+                let contest = &mut live.watch.contest;
                 let held = contest
                     .as_mut()
                     .is_none_or(|contest| contest.newcomer.held.push(header, content));
@@ -112,11 +112,9 @@ impl Machine {
             self.exit(now, uuid, ExitReason::Sequence);
             return false;
         }
-        if let Some(watch) = &mut live.watch {
-            watch.last_heard = clock;
-            if watch.presence != Presence::Healthy {
-                self.heard_again(uuid);
-            }
+        live.watch.last_heard = clock;
+        if live.watch.presence != Presence::Healthy {
+            self.heard_again(uuid);
         }
         true
     }
@@ -243,7 +241,7 @@ impl Machine {
             return;
         };
         live.mailbox.numbering(|outgoing| outgoing.confirm());
-        let watch = live.watch_mut();
+        let watch = &mut live.watch;
         watch.pings = watch.pings.saturating_sub(1);
         watch.doubted = false;
         let all_answered = watch.pings == 0;

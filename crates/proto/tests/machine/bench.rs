@@ -539,6 +539,17 @@ impl Peer {
     }
 }
 
+/// Whether a message is the application's.
+pub(crate) fn is_data(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Whisper { .. }
+            | Command::Shout { .. }
+            | Command::Request { .. }
+            | Command::Reply { .. }
+    )
+}
+
 pub(crate) fn whisper(text: &str) -> Command {
     Command::Whisper {
         content: Message::from(text),

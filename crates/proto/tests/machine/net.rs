@@ -11,7 +11,7 @@ use zre_proto::machine::{
 };
 use zre_proto::{Beacon, Command, Endpoint, Frames, Machine, State, Time, split_header};
 
-use crate::bench::{Discipline, ms, tell};
+use crate::bench::{Discipline, is_data, ms, tell};
 
 enum Delivery {
     Beacon(Beacon, IpAddr),
@@ -208,7 +208,7 @@ impl Net {
         if command == Command::Ping {
             outgoing.note_ping();
         }
-        let sequence = if command.is_data() {
+        let sequence = if is_data(&command) {
             outgoing.next_data()
         } else {
             outgoing.next()
