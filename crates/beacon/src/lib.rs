@@ -47,6 +47,7 @@
 //! other Unixes bind to the group's address but hear broadcasts on the wildcard address,
 //! Windows hears everything there.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What comes off the network must not be able to panic; tests may.
 #![cfg_attr(
     not(test),

@@ -89,6 +89,7 @@
 //! `ZRE_INTERFACE`, or [`Builder::interfaces`], narrows that down; `lo` keeps
 //! everything on the host.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What comes off the network must not be able to panic; tests may.
 #![cfg_attr(
     not(test),

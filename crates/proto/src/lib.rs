@@ -63,6 +63,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What comes off the network must not be able to panic; tests may.
 #![cfg_attr(
     not(test),

@@ -65,6 +65,7 @@
 //!   [`Notice::Up`], and loses the scope of link-local senders' addresses.
 //! - Running out of descriptors makes its accept loop spin.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What comes off the network must not be able to panic; tests may.
 #![cfg_attr(
     not(test),
