@@ -92,6 +92,7 @@ impl Measured<'_> {
             engine,
             size: self.size,
             frames: self.frames,
+            senders: 1,
             count: self.count,
             dir: self.dir,
         }

@@ -15,6 +15,12 @@ use super::{BenchCommand, What};
 use crate::bars::Bars;
 use crate::output::Output;
 
+/// Bytes of a whisper that several tasks send to one peer.
+const CROWDED: [usize; 3] = [16, 1 << 10, 64 << 10];
+
+/// How many tasks send it.
+const SENDERS: [usize; 4] = [1, 2, 4, 8];
+
 /// Why it ends early.
 #[derive(Debug)]
 pub(super) enum End {
@@ -66,6 +72,7 @@ impl<'a> Run<'a> {
         let rounds = self.command.rounds();
         let of = |what: What| match what {
             What::Whisper => sizes(&WHISPERS) * FRAMES.len() * rounds,
+            What::Senders => sizes(&CROWDED) * SENDERS.len() * rounds,
             What::Trip => sizes(&TRIPS) * rounds,
             What::Shout => sizes(&SHOUTS) * RECEIVERS.len() * rounds,
             What::Meet | What::Leave => 1,
@@ -83,6 +90,9 @@ impl<'a> Run<'a> {
         self.tell(self.table.top(rounds, quick)).await?;
         if self.command.wants(What::Whisper) {
             self.whispers().await?;
+        }
+        if self.command.wants(What::Senders) {
+            self.senders().await?;
         }
         if self.command.wants(What::Trip) {
             self.trips().await?;
@@ -145,6 +155,7 @@ impl<'a> Run<'a> {
             engine: "native",
             size,
             frames,
+            senders: 1,
             count: self.command.messages().unwrap_or(count),
             dir: self.dir,
         }
@@ -163,6 +174,29 @@ impl<'a> Run<'a> {
                 let rates = self.medians(&name, measure).await?;
                 let rates: Vec<_> = rates.iter().map(|(l, [rate])| (*l, *rate)).collect();
                 self.tell(self.table.whispers(size, frames, &rates)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn senders(&self) -> Result<(), End> {
+        self.tell(self.table.senders_title(&self.links)).await?;
+        for size in self.command.sizes(&CROWDED) {
+            for senders in SENDERS {
+                let count = self.command.amount().whispers(size);
+                let name = format!("whispers of {} by {senders} tasks", size_name(size));
+                let measure = async |link| {
+                    let whispers = self.whisper(link, size, 1, count);
+                    Ok([Whispers {
+                        senders,
+                        ..whispers
+                    }
+                    .rate()
+                    .await?])
+                };
+                let rates = self.medians(&name, measure).await?;
+                let rates: Vec<_> = rates.iter().map(|(l, [rate])| (*l, *rate)).collect();
+                self.tell(self.table.senders(size, senders, &rates)).await?;
             }
         }
         Ok(())

@@ -25,6 +25,12 @@ enum Line {
         frames: usize,
         per_second: f64,
     },
+    Senders {
+        link: String,
+        size: usize,
+        senders: usize,
+        per_second: f64,
+    },
     Trip {
         link: String,
         size: usize,
@@ -117,6 +123,24 @@ impl Table {
             }));
         }
         let left = [size_name(size), frames.to_string()];
+        row(left, rates.iter().map(|&(_, rate)| count(rate)))
+    }
+
+    pub(super) fn senders_title(self, links: &[Link]) -> Vec<u8> {
+        let title = "whispers a second from several tasks to one peer";
+        self.title(title, ["size", "tasks"], &names(links))
+    }
+
+    pub(super) fn senders(self, size: usize, senders: usize, rates: &[(Link, f64)]) -> Vec<u8> {
+        if self.json {
+            return lines(rates.iter().map(|&(link, per_second)| Line::Senders {
+                link: link.to_string(),
+                size,
+                senders,
+                per_second,
+            }));
+        }
+        let left = [size_name(size), senders.to_string()];
         row(left, rates.iter().map(|&(_, rate)| count(rate)))
     }
 

@@ -47,6 +47,13 @@ fn scripts_get_every_figure() {
         }
     }
     for size in [100, 2048] {
+        for senders in [1, 2, 4, 8] {
+            expected.extend(links().into_iter().map(
+                |link| json!({"event": "senders", "link": link, "size": size, "senders": senders}),
+            ));
+        }
+    }
+    for size in [100, 2048] {
         let trip = |link| json!({"event": "trip", "link": link, "size": size});
         expected.extend(links().into_iter().map(trip));
     }
@@ -67,7 +74,7 @@ fn scripts_get_every_figure() {
     }
 
     let figures = |kind: &Value| match kind.as_str() {
-        Some("whisper" | "shout") => &["per_second"][..],
+        Some("whisper" | "senders" | "shout") => &["per_second"][..],
         Some("trip") => &["p50_us", "p99_us", "p999_us"],
         _ => &["median_ms", "best_ms", "worst_ms"],
     };

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::task::JoinSet;
 use zre::{Event, Events, Link, Message, Node, Peer};
 
 use super::child::{TaskError, say};
@@ -26,6 +27,8 @@ pub(crate) struct Whispers<'a> {
     pub(crate) size: usize,
     /// How many frames these are, 1 or 2.
     pub(crate) frames: usize,
+    /// How many tasks of the sending node send them side by side.
+    pub(crate) senders: usize,
     /// Messages, or round trips.
     pub(crate) count: usize,
     /// Where unix sockets may be.
@@ -39,7 +42,13 @@ impl Whispers<'_> {
             .with("port", port)
             .with("size", self.size)
             .with("frames", self.frames)
-            .with("count", self.count)
+            .with("senders", self.senders)
+            .with("count", self.total())
+    }
+
+    /// Each task sends as many.
+    fn total(&self) -> usize {
+        (self.count / self.senders).max(1) * self.senders
     }
 
     async fn pair(&self, first: &str, second: &str) -> Result<(Process, Process), MeasureError> {
@@ -61,7 +70,7 @@ impl Whispers<'_> {
             let (mut receiver, mut sender) = self.pair("receive", "send").await?;
             receiver.hear_number_beside("seconds", &mut sender).await?
         };
-        Ok(per_second(self.count, seconds))
+        Ok(per_second(self.total(), seconds))
     }
 
     /// Round trips, microseconds: p50, p99 and p99.9 of the second half.
@@ -138,7 +147,24 @@ async fn take_all(events: &mut Events, message: &Message, count: usize) -> Resul
     Ok(())
 }
 
-async fn send_all(
+/// Sends all messages, in as many tasks as the parent wants; one sender is this task.
+async fn send_all(task: &Task, node: &Node, peer: &Peer) -> Result<(), TaskError> {
+    let message = message(task)?;
+    let senders = task.number("senders")?;
+    let count = task.number("count")? / senders;
+    let mut others = JoinSet::new();
+    for _ in 1..senders {
+        let (node, peer, message) = (node.clone(), peer.clone(), message.clone());
+        others.spawn(async move { send_some(&node, &peer, &message, count).await });
+    }
+    send_some(node, peer, &message, count).await?;
+    while let Some(sent) = others.join_next().await {
+        sent.unwrap_or(Err(TaskError::Died))?;
+    }
+    Ok(())
+}
+
+async fn send_some(
     node: &Node,
     peer: &Peer,
     message: &Message,
@@ -159,7 +185,7 @@ pub(super) async fn receive(task: &Task) -> Result<(), TaskError> {
 pub(super) async fn send(task: &Task) -> Result<(), TaskError> {
     let (node, mut events) = task.builder("sender")?.start().await?;
     let peer = entered(task, &mut events).await?;
-    send_all(&node, &peer, &message(task)?, task.number("count")?).await?;
+    send_all(task, &node, &peer).await?;
     // Until the receiver has everything.
     while events.recv().await.is_some() {}
     Err(TaskError::Ended)
@@ -169,10 +195,9 @@ pub(super) async fn send_in_process(task: &Task) -> Result<(), TaskError> {
     let (node, mut events) = task.builder("sender")?.start().await?;
     let (_other, mut others) = task.builder("receiver")?.start().await?;
     let peer = entered(task, &mut events).await?;
-    let (message, count) = (message(task)?, task.number("count")?);
-    let expected = message.clone();
+    let (expected, count) = (message(task)?, task.number("count")?);
     let taken = tokio::spawn(async move { take_all(&mut others, &expected, count).await });
-    send_all(&node, &peer, &message, count).await?;
+    send_all(task, &node, &peer).await?;
     taken.await.unwrap_or(Err(TaskError::Died))
 }
 
