@@ -10,10 +10,11 @@ use crate::pressure::Gauge;
 
 /// The way out to one peer: its mailbox, and the numbers of what goes in.
 ///
-/// Whoever sends numbers its message and queues it under one lock, so that the
-/// numbers on the wire have no gap, whatever is refused. Data goes from the
-/// application's thread straight into the mailbox; only control messages pass
-/// the driver.
+/// A sender numbers its message and queues it under one lock, so that the
+/// numbers on the wire have no gap, whatever is refused. It writes after it:
+/// neither other senders nor the driver wait for the system call. Data goes
+/// from the application's thread straight into the mailbox; only control
+/// messages pass the driver.
 #[derive(Debug)]
 pub(crate) struct Outlet {
     outgoing: SharedOutgoing,
@@ -37,26 +38,34 @@ impl Outlet {
 
     /// Queues a WHISPER or SHOUT; the header's number is set here.
     pub(crate) fn send_data(&self, header: &mut [u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        let mut outgoing = self.lock();
-        patch_sequence(header, outgoing.peek());
-        self.mailbox.try_send(header, body)?;
-        let _ = outgoing.next_data();
+        let pending = {
+            let mut outgoing = self.lock();
+            patch_sequence(header, outgoing.peek());
+            let pending = self.mailbox.enqueue(header, body)?;
+            let _ = outgoing.next_data();
+            pending
+        };
+        pending.write();
         Ok(())
     }
 
     /// Queues anything else.
     pub(crate) fn send_control(&self, command: &Command) -> Result<(), TrySendError> {
-        let mut outgoing = self.lock();
-        let frames = command.encode(outgoing.peek());
-        let (head, body) = match frames.split_first() {
-            Some((head, body)) => (head.as_ref(), body),
-            None => (&[][..], &[][..]),
+        let pending = {
+            let mut outgoing = self.lock();
+            let frames = command.encode(outgoing.peek());
+            let (head, body) = match frames.split_first() {
+                Some((head, body)) => (head.as_ref(), body),
+                None => (&[][..], &[][..]),
+            };
+            let pending = self.mailbox.enqueue_control(head, body)?;
+            let _ = outgoing.next();
+            if matches!(command, Command::Ping) {
+                outgoing.note_ping();
+            }
+            pending
         };
-        self.mailbox.try_send_control(head, body)?;
-        let _ = outgoing.next();
-        if matches!(command, Command::Ping) {
-            outgoing.note_ping();
-        }
+        pending.write();
         Ok(())
     }
 

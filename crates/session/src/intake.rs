@@ -141,7 +141,8 @@ impl Intake {
         if let Some(InPlace(older)) = older {
             self.finish(&older, CloseReason::Replaced);
         }
-        self.schedule(&lane, &mut lock(&lane.state));
+        let reader = self.schedule(&lane, &mut lock(&lane.state));
+        wake(reader);
         Ok(Feeder::new(Arc::clone(self), lane))
     }
 
@@ -177,9 +178,7 @@ impl Intake {
             }
             state.waker.take()
         };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(waker);
     }
 
     /// The inbox was dropped: every connection ends, and nobody reads.
@@ -217,15 +216,16 @@ impl Intake {
             }
             state.stage == Stage::Abandoned
         };
-        let (ended, unread) = {
+        let (ended, unread, reader) = {
             let mut inner = lock(&lane.state);
             let Some(ended) = inner.end(&reason) else {
                 return;
             };
-            self.schedule(lane, &mut inner);
+            let reader = self.schedule(lane, &mut inner);
             let unread = if abandoned { inner.unread.len() } else { 0 };
-            (ended, unread)
+            (ended, unread, reader)
         };
+        wake(reader);
         {
             let mut state = lock(&self.state);
             state.counters.add(&reason);
@@ -241,25 +241,22 @@ impl Intake {
         lane.tell_end(&ended, &reason, unread as u64);
     }
 
-    /// Puts a lane in line, if it isn't there.
+    /// Puts a lane in line, if it isn't there. Returns whom to wake once the
+    /// lane isn't locked any more.
     ///
     /// Under the lane's lock, so that what comes later elsewhere is in line later.
-    pub(crate) fn schedule(&self, lane: &Arc<Lane>, inner: &mut LaneState) {
+    #[must_use]
+    pub(crate) fn schedule(&self, lane: &Arc<Lane>, inner: &mut LaneState) -> Option<Waker> {
         if inner.scheduled {
-            return;
+            return None;
         }
         inner.scheduled = true;
-        let waker = {
-            let mut state = lock(&self.state);
-            if state.stage == Stage::Abandoned {
-                return;
-            }
-            state.ready.push_back(Arc::clone(lane));
-            state.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        let mut state = lock(&self.state);
+        if state.stage == Stage::Abandoned {
+            return None;
         }
+        state.ready.push_back(Arc::clone(lane));
+        state.waker.take()
     }
 
     /// The next lane that has something to say.
@@ -291,7 +288,16 @@ impl Intake {
         let mut inner = lock(&lane.state);
         inner.scheduled = false;
         if !inner.unread.is_empty() || (inner.has_ended() && !inner.end_told) {
-            self.schedule(&lane, &mut inner);
+            let reader = self.schedule(&lane, &mut inner);
+            drop(inner);
+            wake(reader);
         }
+    }
+}
+
+/// Wakes the inbox's reader, if it waits.
+pub(crate) fn wake(reader: Option<Waker>) {
+    if let Some(reader) = reader {
+        reader.wake();
     }
 }

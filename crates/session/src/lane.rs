@@ -2,11 +2,12 @@
 //! emptied.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Waker;
 
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::intake::Intake;
+use crate::intake::{Intake, wake};
 use crate::memory::Memory;
 use crate::unread::{Piece, Unread};
 use crate::{CloseReason, Link, Message, Source};
@@ -247,20 +248,23 @@ impl Feeder {
         inner.unread.append(&mut messages);
         inner.held = inner.held.saturating_add(cost);
         self.lane.total.force(cost);
-        self.intake.schedule(&self.lane, &mut inner);
+        let reader = self.intake.schedule(&self.lane, &mut inner);
+        drop(inner);
+        wake(reader);
         Ok(())
     }
 
     /// Puts a message into the lane if it keeps within `limit` for the lane
     /// and within the lane's total, each with `reserve` added. One that is
-    /// larger than `limit` is taken when the lane holds nothing.
+    /// larger than `limit` is taken when the lane holds nothing. The inbox's
+    /// reader, if there is one to wake, is the caller's to wake.
     pub(crate) fn try_push(
         &self,
         message: impl FnOnce() -> Message,
         cost: usize,
         limit: usize,
         reserve: usize,
-    ) -> Result<(), Refused> {
+    ) -> Result<Option<Waker>, Refused> {
         let mut inner = lock(&self.lane.state);
         if inner.has_ended() {
             return Err(Refused::Gone);
@@ -272,8 +276,7 @@ impl Feeder {
         }
         inner.unread.push(message(), cost);
         inner.held = inner.held.saturating_add(cost);
-        self.intake.schedule(&self.lane, &mut inner);
-        Ok(())
+        Ok(self.intake.schedule(&self.lane, &mut inner))
     }
 
     /// Has the mailbox that fills the lane told of its end, or says why it has

@@ -101,6 +101,6 @@ pub use error::{CloseReason, Closed, OpenError, TrySendError};
 pub use identity::{Identity, IdentityError};
 pub use inbox::{Arrival, Batch, Credentials, Inbox, Source};
 pub use links::{Links, SameHost, Shutdown, Target};
-pub use mailbox::{Flushed, Link, Mailbox, Queued};
+pub use mailbox::{Flushed, Link, Mailbox, PendingWrite, Queued};
 pub use notices::{Notice, Notices};
 pub use zre_zmtp::{Frames, Head, Message};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -64,10 +65,78 @@ pub(crate) enum Class {
     Control,
 }
 
+/// What remains to be done for a message that a [`Mailbox`] has accepted: to
+/// write it, to wake the task that writes it, or nothing.
+///
+/// [`write`](Self::write) does that in the caller's thread and doesn't wait;
+/// dropping it does the same. Until then the message, and what others queue
+/// behind it, may stay where it is.
+#[must_use = "the message is queued, and written when this is written or dropped"]
+pub struct PendingWrite<'a>(Remaining<'a>);
+
+enum Remaining<'a> {
+    Nothing,
+    /// The caller writes.
+    Write(&'a dyn Outlet),
+    /// A task writes.
+    Notify(&'a Notify),
+    /// The receiver, in this process, reads.
+    Wake(Waker),
+}
+
+impl<'a> PendingWrite<'a> {
+    /// Somebody writes it who has been notified already.
+    pub(crate) fn by_others() -> Self {
+        Self(Remaining::Nothing)
+    }
+
+    /// The caller writes what is queued: nobody else needs to be notified.
+    pub(crate) fn by_caller(outlet: &'a dyn Outlet) -> Self {
+        Self(Remaining::Write(outlet))
+    }
+
+    /// The task writes that waits for this.
+    pub(crate) fn by_task(work: &'a Notify) -> Self {
+        Self(Remaining::Notify(work))
+    }
+
+    /// The message lies where its receiver finds it.
+    pub(crate) fn delivered(receiver: Option<Waker>) -> Self {
+        Self(receiver.map_or(Remaining::Nothing, Remaining::Wake))
+    }
+
+    /// Writes, or has it written.
+    pub fn write(self) {}
+}
+
+impl Drop for PendingWrite<'_> {
+    fn drop(&mut self) {
+        match std::mem::replace(&mut self.0, Remaining::Nothing) {
+            Remaining::Nothing => {}
+            Remaining::Write(outlet) => outlet.write_pending(),
+            Remaining::Notify(work) => work.notify_one(),
+            Remaining::Wake(receiver) => receiver.wake(),
+        }
+    }
+}
+
+impl fmt::Debug for PendingWrite<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PendingWrite").finish_non_exhaustive()
+    }
+}
+
 /// What an engine, or the link in memory, puts behind a [`Mailbox`].
 pub(crate) trait Outlet: Send + Sync + 'static {
     /// Accepts the message or leaves everything as it was.
-    fn try_send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError>;
+    fn enqueue(
+        &self,
+        head: &[u8],
+        body: &[Bytes],
+        class: Class,
+    ) -> Result<PendingWrite<'_>, TrySendError>;
+    /// Keeps the promise of [`PendingWrite::by_caller`].
+    fn write_pending(&self) {}
     /// Whether a message of this cost would be accepted now.
     fn room(&self, cost: usize) -> Result<bool, Closed>;
     /// Told (`notify_waiters`) whenever room, `unsent` or the stage may have
@@ -160,7 +229,7 @@ impl Mailbox {
     /// # Errors
     /// [`TrySendError`]; nothing was taken then, and no order is disturbed.
     pub fn try_send(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        self.send(head, body, Class::Data)
+        self.enqueue(head, body).map(PendingWrite::write)
     }
 
     /// [`try_send`](Self::try_send) for messages that keep a session alive: they
@@ -170,13 +239,44 @@ impl Mailbox {
     /// # Errors
     /// [`TrySendError`]; nothing was taken then.
     pub fn try_send_control(&self, head: &[u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        self.send(head, body, Class::Control)
+        self.enqueue_control(head, body).map(PendingWrite::write)
     }
 
-    fn send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError> {
+    /// [`try_send`](Self::try_send) in two steps: the message has its place in
+    /// the order when this returns; the returned [`PendingWrite`] writes it.
+    ///
+    /// A caller that orders its messages under a lock of its own calls this
+    /// under the lock and writes after it: a write can take as long as the
+    /// kernel needs to copy 1 MiB.
+    ///
+    /// # Errors
+    /// [`TrySendError`]; nothing was taken then, and no order is disturbed.
+    pub fn enqueue(&self, head: &[u8], body: &[Bytes]) -> Result<PendingWrite<'_>, TrySendError> {
+        self.enqueue_as(head, body, Class::Data)
+    }
+
+    /// [`try_send_control`](Self::try_send_control) in two steps, as
+    /// [`enqueue`](Self::enqueue).
+    ///
+    /// # Errors
+    /// [`TrySendError`]; nothing was taken then.
+    pub fn enqueue_control(
+        &self,
+        head: &[u8],
+        body: &[Bytes],
+    ) -> Result<PendingWrite<'_>, TrySendError> {
+        self.enqueue_as(head, body, Class::Control)
+    }
+
+    fn enqueue_as(
+        &self,
+        head: &[u8],
+        body: &[Bytes],
+        class: Class,
+    ) -> Result<PendingWrite<'_>, TrySendError> {
         match &self.0 {
-            Handle::Memory(memory) => memory.try_send(head, body, class),
-            Handle::Engine(handles) => handles.outlet.try_send(head, body, class),
+            Handle::Memory(memory) => memory.enqueue(head, body, class),
+            Handle::Engine(handles) => handles.outlet.enqueue(head, body, class),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use crate::budget::Budget;
 use crate::intake::{Feeder, Gone, Intake};
 use crate::lane::Refused;
-use crate::mailbox::{Class, Outlet, Queued, measure};
+use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
 use crate::notices::Reporter;
 use crate::{CloseReason, Closed, Identity, Limits, Link, Message, Source, TrySendError};
 
@@ -177,7 +177,12 @@ impl Drop for Memory {
 }
 
 impl Outlet for Memory {
-    fn try_send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError> {
+    fn enqueue(
+        &self,
+        head: &[u8],
+        body: &[Bytes],
+        class: Class,
+    ) -> Result<PendingWrite<'_>, TrySendError> {
         let cost = measure(head, body, &self.limits)?;
         let reserve = match class {
             Class::Data => 0,
@@ -186,6 +191,7 @@ impl Outlet for Memory {
         let message = || Message::new(head, body);
         self.feeder
             .try_push(message, cost, self.limits.queue_bytes_per_peer, reserve)
+            .map(PendingWrite::delivered)
             .map_err(|refused| match refused {
                 Refused::Full => TrySendError::Full,
                 Refused::Gone => TrySendError::Closed,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::mailbox::{Class, Outlet, Queued};
+use crate::mailbox::{Class, Outlet, PendingWrite, Queued};
 use crate::{Closed, Link, TrySendError};
 
 /// It accepts nothing.
@@ -27,7 +27,7 @@ impl Nowhere {
 }
 
 impl Outlet for Nowhere {
-    fn try_send(&self, _: &[u8], _: &[Bytes], _: Class) -> Result<(), TrySendError> {
+    fn enqueue(&self, _: &[u8], _: &[Bytes], _: Class) -> Result<PendingWrite<'_>, TrySendError> {
         Err(TrySendError::Closed)
     }
 

@@ -12,7 +12,9 @@
 //! takes no more, only the task writes, when it does again.
 //!
 //! Encoding happens under the queue's lock, writing never: the one who writes
-//! takes what is queued along (the [`Flight`]), others go on queueing behind.
+//! takes what is queued along (the [`Flight`]), others go on queueing behind. A
+//! caller may write later than it queues ([`PendingWrite`]); while it is expected
+//! to, nobody else is woken for that.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -26,7 +28,7 @@ use zre_zmtp::{Encoder, READ_CHUNK, encode_pong};
 use super::pool;
 use super::stream::Stream;
 use crate::budget::Budget;
-use crate::mailbox::{Class, Outlet, Queued, measure};
+use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
 use crate::notices::Reporter;
 use crate::pace::{Moment, Pace};
 use crate::{CloseReason, Closed, Identity, Limits, Link, TrySendError};
@@ -71,6 +73,8 @@ struct State {
     blocked: bool,
     /// The task has been told and hasn't looked yet.
     told: bool,
+    /// A caller is about to write what is queued.
+    promised: bool,
     /// PONGs in `open`: one at a time.
     answered: bool,
     last_write: Moment,
@@ -364,7 +368,12 @@ fn fly(mut flight: Flight, turn: usize) -> (Flight, io::Result<usize>) {
 }
 
 impl Outlet for Outbound {
-    fn try_send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError> {
+    fn enqueue(
+        &self,
+        head: &[u8],
+        body: &[Bytes],
+        class: Class,
+    ) -> Result<PendingWrite<'_>, TrySendError> {
         let cost = measure(head, body, &self.limits)?;
         let reserve = match class {
             Class::Data => 0,
@@ -390,24 +399,33 @@ impl Outlet for Outbound {
         state.open.push_message(head, body);
         state.open_cost = state.open_cost.saturating_add(cost);
         state.messages = state.messages.saturating_add(1);
-        if !up || state.blocked {
-            return Ok(());
+        let somebody_writes = state.flight.is_none() || state.promised;
+        if !up || state.blocked || somebody_writes {
+            return Ok(PendingWrite::by_others());
         }
-        if (at_once || state.open.bytes() >= BATCH as u64)
-            && let Some(flight) = take_flight(&mut state)
-        {
-            drop(state);
+        if at_once || state.open.bytes() >= BATCH as u64 {
+            state.promised = true;
+            return Ok(PendingWrite::by_caller(self));
+        }
+        if state.told {
+            return Ok(PendingWrite::by_others());
+        }
+        state.told = true;
+        Ok(PendingWrite::by_task(&self.work))
+    }
+
+    fn write_pending(&self) {
+        let flight = {
+            let mut state = self.lock();
+            state.promised = false;
+            take_flight(&mut state)
+        };
+        // The task may have been faster.
+        if let Some(flight) = flight {
             let (flight, result) = fly(flight, TURN);
             // A failure is the task's to report; the message was accepted.
             let _ = self.land(flight, &result, false);
-            return Ok(());
         }
-        if state.flight.is_some() && !state.told {
-            state.told = true;
-            drop(state);
-            self.work.notify_one();
-        }
-        Ok(())
     }
 
     fn room(&self, cost: usize) -> Result<bool, Closed> {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::budget::Budget;
-use crate::mailbox::{Class, Outlet, Queued, measure};
+use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
 use crate::notices::Reporter;
 use crate::{CloseReason, Closed, Identity, Limits, Link, Message, TrySendError};
 
@@ -153,7 +153,12 @@ fn cost_of(message: &Message) -> usize {
 }
 
 impl Outlet for Queue {
-    fn try_send(&self, head: &[u8], body: &[Bytes], class: Class) -> Result<(), TrySendError> {
+    fn enqueue(
+        &self,
+        head: &[u8],
+        body: &[Bytes],
+        class: Class,
+    ) -> Result<PendingWrite<'_>, TrySendError> {
         let cost = measure(head, body, &self.limits)?;
         let reserve = match class {
             Class::Data => 0,
@@ -185,10 +190,10 @@ impl Outlet for Queue {
         state.bytes = state.bytes.saturating_add(cost);
         drop(state);
         // While messages wait, the task has been told already.
-        if idle {
-            self.work.notify_one();
-        }
-        Ok(())
+        Ok(match idle {
+            true => PendingWrite::by_task(&self.work),
+            false => PendingWrite::by_others(),
+        })
     }
 
     fn room(&self, cost: usize) -> Result<bool, Closed> {

@@ -1,5 +1,6 @@
 //! Messages: order, shape, size, bounds, flush.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,9 @@ on_each_engine!(
     order_and_shape_over_tcp,
     order_and_shape_over_ipc,
     order_and_shape_in_memory,
+    numbered_under_a_lock_and_written_after_it,
+    numbered_under_a_lock_and_written_after_it_in_memory,
+    a_dropped_pending_write_is_written,
     messages_may_be_sent_before_the_link_stands,
     a_mebibyte_each_way,
     a_reader_that_stops_holds_the_sender_back,
@@ -76,6 +80,83 @@ async fn order_and_shape(alice: &mut Node, bob: &mut Node, expected: Link) {
     send(&mailbox, b"", &[]).await;
     let messages = bob.messages(1).await;
     assert_eq!(messages[0], zre_session::Message::new(b"", &[]));
+}
+
+async fn numbered_under_a_lock_and_written_after_it(engine: Engine) {
+    let alice = Node::open(tcp(engine, 1)).await;
+    let bob = Node::open(tcp(engine, 2)).await;
+    numbered_by_many(alice, bob).await;
+}
+
+async fn numbered_under_a_lock_and_written_after_it_in_memory(engine: Engine) {
+    let alice = Node::open(inproc(engine, 15)).await;
+    let bob = Node::open(inproc(engine, 16)).await;
+    numbered_by_many(alice, bob).await;
+}
+
+/// Threads share a counter: what they number in turn has to arrive in turn,
+/// although each writes when it likes.
+async fn numbered_by_many(mut alice: Node, mut bob: Node) {
+    const SENDERS: u64 = 4;
+    const EACH: u64 = 3_000;
+    let (mailbox, _) = alice.reach(1, &bob).await;
+    bob.opened().await;
+    let counter = Arc::new(Mutex::new(0u64));
+    let senders: Vec<_> = (0..SENDERS)
+        .map(|sender| {
+            let (mailbox, counter) = (mailbox.clone(), Arc::clone(&counter));
+            // Small ones are batched, large ones written at once.
+            let body = body(if sender == 0 { 70_000 } else { 10 });
+            std::thread::spawn(move || {
+                let mut left = if sender == 0 { EACH / 30 } else { EACH };
+                while left > 0 {
+                    let pending = {
+                        let mut counter = counter.lock().unwrap();
+                        let head = counter.to_be_bytes();
+                        match mailbox.enqueue(&head, std::slice::from_ref(&body)) {
+                            Ok(pending) => {
+                                *counter += 1;
+                                left -= 1;
+                                pending
+                            }
+                            Err(TrySendError::Full) => continue,
+                            Err(error) => panic!("{error}"),
+                        }
+                    };
+                    pending.write();
+                }
+            })
+        })
+        .collect();
+    let total = EACH / 30 + (SENDERS - 1) * EACH;
+    let mut expected = 0;
+    while expected < total {
+        for message in bob.messages_some().await {
+            assert_eq!(number(&message), expected);
+            expected += 1;
+        }
+    }
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    assert_eq!(mailbox.flush(PATIENCE).await, Flushed::All);
+}
+
+async fn a_dropped_pending_write_is_written(engine: Engine) {
+    let mut alice = Node::open(tcp(engine, 1)).await;
+    let mut bob = Node::open(tcp(engine, 2)).await;
+    let (mailbox, _) = alice.reach(1, &bob).await;
+    bob.opened().await;
+    let first = mailbox.enqueue(b"1", &[]).unwrap();
+    // Others queue behind it meanwhile.
+    let second = mailbox.enqueue_control(b"2", &[]).unwrap();
+    drop(second);
+    drop(first);
+    let messages = bob.messages(2).await;
+    assert_eq!(
+        (&messages[0].head[..], &messages[1].head[..]),
+        (&b"1"[..], &b"2"[..])
+    );
 }
 
 async fn messages_may_be_sent_before_the_link_stands(engine: Engine) {
