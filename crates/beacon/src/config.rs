@@ -113,7 +113,9 @@ impl Interfaces {
         Self::parse(&std::env::var(VARIABLE).ok()?)
     }
 
-    fn parse(value: &str) -> Option<Self> {
+    /// Reads what [`from_env`](Self::from_env) reads. `None` where nothing is named.
+    #[must_use]
+    pub fn parse(value: &str) -> Option<Self> {
         let names: Vec<&str> = value
             .split(',')
             .map(str::trim)

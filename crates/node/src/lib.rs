@@ -53,6 +53,7 @@
 //! | know how far away a peer is | [`Node::ping`] |
 //! | meet where no datagram passes | [`Builder::peer`], [`Builder::dns`](Builder#method.dns), [`Builder::gossip_connect`] |
 //! | pass a firewall or NAT | [`Builder::listen`], [`Builder::advertise`] |
+//! | take settings from a file or another language | [`Settings`] |
 //! | do without async | [`Builder::start_blocking`], [`blocking`] |
 //! | know what a node holds | [`Node::stats`], [`Limits`], [`LinkLimits`] |
 //! | leave so that nothing is lost | [`Node::shutdown`] |
@@ -81,7 +82,7 @@
 //! | `zeromq` (on) | a second link engine, on the `zeromq` crate |
 //! | `dns` | finds nodes by DNS SRV records |
 //! | `metrics` | tells figures through the `metrics` crate |
-//! | `serde` | events, peers and figures by serde; `Message::json` and `Message::parse` |
+//! | `serde` | settings, events, peers and figures by serde; `Message::json` and `Message::parse` |
 //!
 //! # Networks
 //!
@@ -124,6 +125,7 @@ mod pressure;
 mod reach;
 mod responder;
 mod roster;
+mod settings;
 mod stats;
 mod view;
 
@@ -140,6 +142,7 @@ pub use node::{Node, SendPolicy, Shouted};
 pub use peer::{Peer, PeerRef};
 pub use responder::Responder;
 pub use roster::{Roster, RosterEntry};
+pub use settings::{Setting, SettingError, Settings};
 pub use stats::Stats;
 
 pub use uuid::Uuid;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
+use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Machine};
@@ -23,7 +24,7 @@ use crate::node::Node;
 use crate::pressure::Pressure;
 use crate::reach::Reach;
 use crate::view::View;
-use crate::{Events, Source, StartError, events};
+use crate::{Events, Settings, Source, StartError, events};
 
 impl Builder {
     /// Starts the node.
@@ -42,30 +43,42 @@ impl Builder {
     /// When the future is dropped, the node isn't started and nothing stays
     /// open.
     pub async fn start(self) -> Result<(Node, Events), StartError> {
-        let name = self.name.as_deref();
-        let span = tracing::info_span!("node", id = %self.uuid, name);
-        self.start_in_span().instrument(span).await
+        let settings = self.settings;
+        let uuid = settings.uuid.unwrap_or_else(Uuid::new_v4);
+        let span = tracing::info_span!("node", id = %uuid, name = settings.name.as_deref());
+        let start = Start { uuid, settings };
+        start.run().instrument(span).await
     }
+}
 
-    /// What the node logs, it logs in the current span.
-    async fn start_in_span(self) -> Result<(Node, Events), StartError> {
+/// One node on its way up.
+struct Start {
+    uuid: Uuid,
+    settings: Settings,
+}
+
+impl Start {
+    /// The node logs in the span that is current here.
+    async fn run(self) -> Result<(Node, Events), StartError> {
+        let settings = &self.settings;
         let mut config = self.check()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        let interfaces = self
-            .interfaces
+        let interfaces = settings
+            .interface
             .clone()
             .or_else(Interfaces::from_env)
             .unwrap_or(Interfaces::All);
 
         let groups = self.multicast_groups();
-        let beaconing = self.beacon && !(groups.is_empty() && self.broadcast == Broadcast::Off);
+        let nowhere = groups.is_empty() && settings.broadcast == Broadcast::Off;
+        let beaconing = !(settings.no_beacon || nowhere);
         let (beacon, datagrams) = if beaconing {
             let (beacon, datagrams) = Beacon::open(zre_beacon::Config {
-                port: self.beacon_port,
+                port: settings.beacon_port,
                 interfaces: interfaces.clone(),
                 groups: groups.iter().map(|group| group.addr).collect(),
-                ttl: self.ttl,
-                broadcast: self.broadcast,
+                ttl: settings.ttl,
+                broadcast: settings.broadcast,
             })?;
             (Some(beacon), Some(datagrams))
         } else {
@@ -75,8 +88,8 @@ impl Builder {
         interfaces.resolve()?;
         let reach = Reach::new(
             interfaces.clone(),
-            self.listen.addr(),
-            self.advertise.clone(),
+            settings.listen.addr(),
+            settings.advertise.clone(),
             discovery::usable(&interfaces),
         );
         let (links, inbox, notices) = self.open_links(&reach).await?;
@@ -97,12 +110,12 @@ impl Builder {
         }
         #[cfg(feature = "dns")]
         self.watch_dns(&names, &news, &poke)?;
-        let gossip = (!listeners.is_empty() || !self.gossip_connect.is_empty()).then(|| {
+        let gossip = (!listeners.is_empty() || !settings.gossip_connect.is_empty()).then(|| {
             let setup = Setup {
                 uuid: self.uuid,
                 endpoint: told,
                 listeners,
-                connect: self.gossip_connect.clone(),
+                connect: settings.gossip_connect.clone(),
             };
             gossip::start(setup, names.clone(), news, poke.clone())
         });
@@ -112,7 +125,7 @@ impl Builder {
             port,
             groups,
         });
-        config.interval = announcer.is_some().then_some(self.interval);
+        config.interval = announcer.is_some().then_some(settings.interval);
 
         let clock = Clock::start();
         let name = config.name.clone();
@@ -121,14 +134,14 @@ impl Builder {
             u64::from(port) ^ self.uuid.as_u64_pair().0,
             clock.now(),
         );
-        for group in &self.contests {
+        for group in &settings.contest {
             machine.contest(clock.now(), group)?;
         }
-        for group in &self.groups {
+        for group in &settings.group {
             machine.join(clock.now(), group)?;
         }
-        machine.set_state(clock.now(), self.state);
-        for endpoint in &self.peers {
+        machine.set_state(clock.now(), settings.state);
+        for endpoint in &settings.peer {
             machine.handle_found(
                 clock.now(),
                 Found {
@@ -140,7 +153,7 @@ impl Builder {
         }
 
         let view = View::new(machine.own_groups().cloned(), endpoint);
-        let (events, receiver) = events::channel(self.event_queue_bytes);
+        let (events, receiver) = events::channel(settings.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
         let meters = Meters::new(&name);
         let parts = Parts {
@@ -153,23 +166,31 @@ impl Builder {
             gossip: gossip.clone(),
             events,
             view: view.clone(),
-            pressure: Pressure::new(self.link_limits.queue_bytes_per_peer, meters.clone()),
+            pressure: Pressure::new(settings.link_limits.queue_bytes_per_peer, meters.clone()),
             meters,
-            policy: self.policy,
-            busy: AutoBusy::new(self.auto_busy),
+            policy: settings.send_policy,
+            busy: AutoBusy::new(settings.auto_busy),
         };
         let mut driver = Driver::new(machine, clock, parts);
         driver.carry_out();
         let driving = driver.run(inbox, notices, datagrams, heard, queue);
         runtime.spawn(driving.in_current_span());
         tracing::debug!(%name, endpoint = %view.endpoint(), "started");
-        let node = Node::new(self.uuid, name, links, self.policy, view, gossip, commands);
+        let node = Node::new(
+            self.uuid,
+            name,
+            links,
+            settings.send_policy,
+            view,
+            gossip,
+            commands,
+        );
         Ok((node, receiver))
     }
 
     async fn gossip_listeners(&self) -> Result<Vec<tokio::net::TcpListener>, StartError> {
         let mut listeners = Vec::new();
-        for addr in self.gossip_bind.iter().copied() {
+        for addr in self.settings.gossip_bind.iter().copied() {
             let listener = tokio::net::TcpListener::bind(addr).await;
             listeners.push(listener.map_err(|source| StartError::Gossip { addr, source })?);
         }
@@ -186,6 +207,7 @@ impl Builder {
     #[cfg(feature = "dns")]
     fn names(&self) -> Result<Names, StartError> {
         let resolver = self
+            .settings
             .dns_server
             .map(|server| Resolver::new(Some(server)))
             .transpose()
@@ -195,14 +217,14 @@ impl Builder {
 
     #[cfg(feature = "dns")]
     fn watch_dns(&self, names: &Names, news: &NewsSender, poke: &Poke) -> Result<(), StartError> {
-        if let Some(domain) = &self.dns {
+        if let Some(domain) = &self.settings.dns {
             let resolver = match &names.resolver {
                 Some(resolver) => resolver.clone(),
                 None => Resolver::new(None).map_err(StartError::Dns)?,
             };
             let dns = Dns {
                 domain: domain.clone(),
-                service: self.dns_service.clone(),
+                service: self.settings.dns_service.clone(),
             };
             discovery::dns::watch(dns, resolver, news.clone(), poke.clone());
         }
@@ -212,44 +234,45 @@ impl Builder {
     /// What can be judged without touching the host.
     fn check(&self) -> Result<Config, StartError> {
         let mut config = Config::new(self.uuid, 0);
-        if let Some(name) = &self.name {
-            self.limits.validate_name(name)?;
+        if let Some(name) = &self.settings.name {
+            self.settings.limits.validate_name(name)?;
             config.name.clone_from(name);
         }
-        self.limits.validate_headers(
-            self.headers
+        self.settings.limits.validate_headers(
+            self.settings
+                .header
                 .iter()
                 .map(|(key, value)| (key.as_str(), value.as_str())),
         )?;
-        if !self.state.is_settable() {
-            return Err(StartError::State(self.state));
+        if !self.settings.state.is_settable() {
+            return Err(StartError::State(self.settings.state));
         }
-        if self.expired <= self.evasive {
+        if self.settings.expired <= self.settings.evasive {
             return Err(StartError::Patience {
-                evasive: self.evasive,
-                expired: self.expired,
+                evasive: self.settings.evasive,
+                expired: self.settings.expired,
             });
         }
         let ipc = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::Ipc(_));
-        if let Some(endpoint) = self.gossip_connect.iter().find(ipc) {
+        if let Some(endpoint) = self.settings.gossip_connect.iter().find(ipc) {
             return Err(StartError::GossipEndpoint(endpoint.clone()));
         }
-        config.headers = self.headers.clone();
-        config.advertise = self.advertise.clone();
-        config.evasive = self.evasive;
-        config.expired = self.expired;
-        config.limits = self.limits.clone();
+        config.headers = self.settings.header.clone();
+        config.advertise = self.settings.advertise.clone();
+        config.evasive = self.settings.evasive;
+        config.expired = self.settings.expired;
+        config.limits = self.settings.limits.clone();
         Ok(config)
     }
 
     fn multicast_groups(&self) -> Vec<Group> {
         let with_port = |mut addr: SocketAddr| {
             if addr.port() == 0 {
-                addr.set_port(self.beacon_port);
+                addr.set_port(self.settings.beacon_port);
             }
             addr
         };
-        match &self.multicast {
+        match &self.settings.multicast {
             Some(groups) => groups
                 .iter()
                 .map(|addr| Group {
@@ -270,7 +293,7 @@ impl Builder {
 
     /// Opens the links on the first port that is free.
     async fn open_links(&self, reach: &Reach) -> Result<(Links, Inbox, Notices), StartError> {
-        let ports = self.listen.ports();
+        let ports = self.settings.listen.ports();
         let single = ports.start() == ports.end();
         for port in ports {
             let listen = reach.addrs(port);
@@ -278,12 +301,12 @@ impl Builder {
                 return Err(StartError::NoAddress);
             }
             let opened = Links::open(zre_session::Config {
-                engine: self.engine,
+                engine: self.settings.engine,
                 listen,
                 freebind: reach.is_listed(),
-                ipc: self.ipc.clone(),
-                inproc: self.inproc,
-                limits: self.link_limits.clone(),
+                ipc: self.settings.ipc.clone(),
+                inproc: self.settings.inproc,
+                limits: self.settings.link_limits.clone(),
                 ..zre_session::Config::new(identity_of(self.uuid))
             })
             .await;
@@ -294,6 +317,6 @@ impl Builder {
                 other => return Ok(other?),
             }
         }
-        Err(StartError::NoPort(self.listen.clone()))
+        Err(StartError::NoPort(self.settings.listen.clone()))
     }
 }
