@@ -82,7 +82,7 @@ pub(crate) fn run(script: &str) -> Result<(), String> {
         .env("PATH", path.expect("a path without colons"))
         .env("ZRE_INTERFACE", "lo")
         // Apart from other nodes on this host.
-        .env("ZRE_PORT", beacon_port().to_string());
+        .env("ZRE_BEACON_PORT", beacon_port().to_string());
     run_script(command, script, stage.path())
 }
 

@@ -93,7 +93,7 @@ impl Node {
             arguments: Vec::new(),
             host: None,
         }
-        .with("--port", port)
+        .with("--beacon-port", port)
     }
 
     fn spawn(name: String, mut command: Command) -> Self {

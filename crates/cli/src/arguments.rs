@@ -1,5 +1,6 @@
 //! Reads the command line, and refuses what can't be meant.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
@@ -8,6 +9,8 @@ use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::Arguments;
 use crate::config::{self, Config, ConfigError};
+use crate::options::setting_of;
+use crate::variables::{self, VariableError};
 
 /// Subcommands that run, or are, no node that others could speak through.
 const ALONE: [&str; 8] = [
@@ -21,41 +24,62 @@ const ALONE: [&str; 8] = [
     "man",
 ];
 
-/// Options under these headings say how a node is to be.
-const OF_A_NODE: [&str; 4] = ["Who", "Finding peers", "Losing peers", "Links"];
+/// Why the options can't be found out.
+#[derive(Debug, thiserror::Error)]
+enum SourceError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+}
 
 /// The arguments; ends the program where they are wrong, or ask for help.
 ///
-/// What the configuration file says is what the options are by default: so the
-/// command line comes before variables, and variables before the file.
+/// What the configuration file says, and before it what a variable says, is what
+/// an option is by default: the command line comes first.
 pub(crate) fn read() -> Arguments {
     let mut command = Arguments::command();
-    match config(&command) {
-        Ok(Some(config)) => command = config.apply(command),
-        Ok(None) => {}
-        Err(error) => command.error(ErrorKind::InvalidValue, error).exit(),
-    }
+    command = with_defaults(command.clone())
+        .unwrap_or_else(|error| command.error(ErrorKind::InvalidValue, error).exit());
     let matches = command.get_matches_mut();
     let read = check(&command, &matches)
         .map_err(|error| command.error(ErrorKind::ArgumentConflict, error))
         .and_then(|()| Arguments::from_arg_matches(&matches));
-    read.unwrap_or_else(|error| error.exit())
+    read.unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
-/// The configuration file, where there is one.
-fn config(command: &Command) -> Result<Option<Config>, ConfigError> {
+/// The same options, with the defaults that the file and the variables give them.
+fn with_defaults(command: Command) -> Result<Command, SourceError> {
     // What is wrong, and calls for help, are found when the rest is read.
     let named = command.clone().ignore_errors(true).try_get_matches();
     let Ok(matches) = named else {
-        return Ok(None);
+        return Ok(command);
     };
-    if let Some(path) = matches.get_one::<PathBuf>("config") {
-        return Config::read(path, command).map(Some);
+    let environment = |name: &str| std::env::var_os(name);
+    let global = variables::read(&command, environment)?;
+    let single = match matches.subcommand_name() {
+        Some(name) => {
+            let subcommand = command.find_subcommand(name);
+            let values = subcommand.map(|subcommand| variables::read(subcommand, environment));
+            values.transpose()?.unwrap_or_default()
+        }
+        None => BTreeMap::new(),
+    };
+    let path = match (matches.get_one::<PathBuf>("config"), global.get("config")) {
+        (Some(path), _) => Some(path.clone()),
+        (None, Some(path)) => path.first().map(PathBuf::from),
+        (None, None) => config::usual_path().filter(|path| path.exists()),
+    };
+    let config = path.map(|path| Config::read(&path, &command)).transpose()?;
+    let mut command = match config {
+        Some(config) => config.apply(command),
+        None => command,
+    };
+    command = config::set(command, &global);
+    if let Some(name) = matches.subcommand_name() {
+        command = command.mut_subcommand(name, |subcommand| config::set(subcommand, &single));
     }
-    match config::usual_path() {
-        Some(path) if path.exists() => Config::read(&path, command).map(Some),
-        _ => Ok(None),
-    }
+    Ok(command)
 }
 
 /// # Errors
@@ -81,8 +105,7 @@ fn check(command: &Command, matches: &ArgMatches) -> Result<(), String> {
         .into_iter()
         .flat_map(Command::get_arguments);
     for option in options {
-        let heading = option.get_help_heading().unwrap_or_default();
-        if OF_A_NODE.contains(&heading) && said(option.get_id().as_str()) {
+        if setting_of(option).is_some() && said(option.get_id().as_str()) {
             let long = option.get_long().unwrap_or_default();
             return Err(format!(
                 "--{long} is for a node of one's own: the one behind --control runs already"

@@ -6,8 +6,13 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zre::{Setting, Settings};
+
+use crate::options::{long, setting_of};
 
 /// Options that make no sense in a file.
 const NOT_IN_FILES: [&str; 3] = ["config", "help", "version"];
@@ -31,19 +36,23 @@ pub(crate) enum ConfigError {
         key: String,
         near: Near,
     },
-    #[error("{place}: {key} is {found}: write {wanted}")]
+    #[error("{place}: {key} can't be {found}: write {wanted}")]
     Type {
         place: Place,
         key: String,
         found: &'static str,
         wanted: &'static str,
     },
-    #[error("{place}: {key}: {why}")]
+    #[error("{place}: {key} can't be {value:?}: {why}")]
     Value {
         place: Place,
         key: String,
+        value: String,
         why: String,
     },
+    /// As the library says it.
+    #[error("{place}: {message}")]
+    Setting { place: Place, message: String },
 }
 
 /// A line in a file.
@@ -67,7 +76,7 @@ impl std::fmt::Display for Near {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.0 {
             Some(name) => write!(f, "; did you mean {name:?}?"),
-            None => f.write_str(": those that there are are the options in `zre help node`"),
+            None => f.write_str("; `zre help node` lists the valid keys"),
         }
     }
 }
@@ -129,7 +138,8 @@ impl Config {
     }
 }
 
-fn set(command: Command, settings: &BTreeMap<String, Vec<String>>) -> Command {
+/// Makes these values what the options are by default.
+pub(crate) fn set(command: Command, settings: &BTreeMap<String, Vec<String>>) -> Command {
     command.mut_args(|arg| {
         let values = arg.get_long().and_then(|long| settings.get(long));
         match values {
@@ -169,8 +179,8 @@ impl Reader<'_> {
                 let known = everywhere().flat_map(longs).chain(sections);
                 return Err(self.unknown(&key.span(), name, known));
             };
-            let values = self.values(arg, value)?;
-            config.common.insert(name.to_owned(), values);
+            let values = self.values(arg, name, value)?;
+            config.common.insert(long_of(arg), values);
         }
         Ok(config)
     }
@@ -187,95 +197,111 @@ impl Reader<'_> {
             let Some(arg) = find(subcommand, name) else {
                 return Err(self.unknown(&key.span(), name, longs(subcommand)));
             };
-            settings.insert(name.to_owned(), self.values(arg, value)?);
+            settings.insert(long_of(arg), self.values(arg, name, value)?);
         }
         Ok(settings)
     }
 
     /// The values of an option, as the command line would have them.
-    fn values(&self, arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, ConfigError> {
-        let many = matches!(arg.get_action(), ArgAction::Append);
-        let values = match value.get_ref() {
-            DeValue::Array(items) if many => items
-                .iter()
-                .map(|item| self.value(arg, item))
-                .collect::<Result<_, _>>()?,
-            // As [header] role = "camera".
-            DeValue::Table(table) if many && arg.get_id() == "headers" => table
-                .iter()
-                .map(|(key, item)| {
-                    let key: &str = key.get_ref();
-                    Ok(format!("{key}={}", self.value_text(arg, item)?))
-                })
-                .collect::<Result<_, _>>()?,
-            _ => vec![self.value(arg, value)?],
-        };
-        for text in &values {
-            self.check(arg, text, &value.span())?;
+    fn values(
+        &self,
+        arg: &Arg,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<String>, ConfigError> {
+        if let Some(setting) = setting_of(arg) {
+            return self.setting(setting, key, value);
         }
-        Ok(values)
-    }
-
-    fn value(&self, arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<String, ConfigError> {
-        let text = self.value_text(arg, value)?;
-        self.check(arg, &text, &value.span())?;
-        Ok(text)
-    }
-
-    fn value_text(&self, arg: &Arg, value: &Spanned<DeValue<'_>>) -> Result<String, ConfigError> {
-        let wanted = wanted(arg);
-        match (value.get_ref(), wanted) {
-            (DeValue::Boolean(on), SWITCH) => Ok(on.to_string()),
-            (DeValue::Integer(number), NUMBER | TEXT | TEXTS) if number.radix() == 10 => {
-                Ok(number.as_str().replace('_', ""))
+        let values = match value.get_ref() {
+            DeValue::Array(items) if matches!(arg.get_action(), ArgAction::Append) => {
+                items.iter().collect()
             }
-            (DeValue::String(text), TEXT | TEXTS) => Ok(text.to_string()),
-            (other, wanted) => Err(ConfigError::Type {
+            _ => vec![value],
+        };
+        let value = |value| self.value(arg, key, value);
+        values.into_iter().map(value).collect()
+    }
+
+    /// The library knows what its settings take.
+    fn setting(
+        &self,
+        setting: &Setting,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<Vec<String>, ConfigError> {
+        // One with a former name has another.
+        let name = match key.replace('-', "_") == setting.key() {
+            true => key,
+            false => setting.key(),
+        };
+        let read = |value: &Spanned<DeValue<'_>>| {
+            let table = table(value.span(), name, value.clone());
+            let settings = Settings::deserialize(table.into_deserializer());
+            settings.map_err(|error| ConfigError::Setting {
                 place: self.place(&value.span()),
-                key: name(arg),
-                found: match other {
-                    DeValue::String(_) => "a string",
-                    DeValue::Integer(_) => "a number",
-                    DeValue::Float(_) => "a fraction",
-                    DeValue::Boolean(_) => "a boolean",
-                    DeValue::Datetime(_) => "a date",
-                    DeValue::Array(_) => "a list",
-                    DeValue::Table(_) => "a table",
-                },
-                wanted,
+                message: error.message().to_owned(),
+            })
+        };
+        // By themselves first, so that an error has its own line.
+        match value.get_ref() {
+            DeValue::Array(items) if setting.is_list() => {
+                items.iter().try_for_each(|item| read(item).map(drop))?;
+            }
+            DeValue::Table(pairs) if setting.is_table() => {
+                pairs.iter().try_for_each(|(key, item)| {
+                    let pair = table(item.span(), key.get_ref(), item.clone());
+                    read(&Spanned::new(
+                        pair.span(),
+                        DeValue::Table(pair.into_inner()),
+                    ))
+                    .map(drop)
+                })?;
+            }
+            _ => {}
+        }
+        let settings = read(value)?;
+        Ok(settings.get(setting.key()).unwrap_or_default())
+    }
+
+    fn value(
+        &self,
+        arg: &Arg,
+        key: &str,
+        value: &Spanned<DeValue<'_>>,
+    ) -> Result<String, ConfigError> {
+        let wanted = wanted(arg);
+        let text = match (value.get_ref(), wanted) {
+            (DeValue::Boolean(on), SWITCH) => on.to_string(),
+            (DeValue::Integer(number), NUMBER | WORD) if number.radix() == 10 => {
+                number.as_str().replace('_', "")
+            }
+            (DeValue::String(text), WORD | TEXT) => text.to_string(),
+            (other, wanted) => {
+                return Err(ConfigError::Type {
+                    place: self.place(&value.span()),
+                    key: key.to_owned(),
+                    found: match other {
+                        DeValue::String(_) => "a string",
+                        DeValue::Integer(_) => "a number",
+                        DeValue::Float(_) => "a fraction",
+                        DeValue::Boolean(_) => "a boolean",
+                        DeValue::Datetime(_) => "a date",
+                        DeValue::Array(_) => "a list",
+                        DeValue::Table(_) => "a table",
+                    },
+                    wanted,
+                });
+            }
+        };
+        match refusal(arg, &text) {
+            None => Ok(text),
+            Some(why) => Err(ConfigError::Value {
+                place: self.place(&value.span()),
+                key: key.to_owned(),
+                value: text,
+                why,
             }),
         }
-    }
-
-    /// Whether the command line would take it.
-    fn check(&self, arg: &Arg, text: &str, span: &Range<usize>) -> Result<(), ConfigError> {
-        if !arg.get_action().takes_values() {
-            return Ok(());
-        }
-        let probe = Arg::new("probe")
-            .long("probe")
-            .allow_hyphen_values(true)
-            .value_parser(arg.get_value_parser().clone());
-        let probe = Command::new("probe").no_binary_name(true).arg(probe);
-        let Err(error) = probe.try_get_matches_from([format!("--probe={text}")]) else {
-            return Ok(());
-        };
-        let why = match error.source() {
-            Some(why) => why.to_string(),
-            None => {
-                // As clap says it, without the words around it.
-                let text = error.to_string();
-                let said = text.split("\n\n").next().unwrap_or_default();
-                let said = said.trim_start_matches("error: ");
-                said.replace(" for '--probe <probe>'", "")
-                    .replace("\n ", "")
-            }
-        };
-        Err(ConfigError::Value {
-            place: self.place(span),
-            key: name(arg),
-            why,
-        })
     }
 
     fn unknown<'a>(
@@ -304,30 +330,65 @@ impl Reader<'_> {
     }
 }
 
+/// A table of one value.
+fn table<'a>(span: Range<usize>, key: &str, value: Spanned<DeValue<'a>>) -> Spanned<DeTable<'a>> {
+    let mut table = DeTable::new();
+    table.insert(Spanned::new(span.clone(), key.to_owned().into()), value);
+    Spanned::new(span, table)
+}
+
+/// Why the command line wouldn't take it.
+pub(crate) fn refusal(arg: &Arg, text: &str) -> Option<String> {
+    if !arg.get_action().takes_values() {
+        return None;
+    }
+    let probe = Arg::new("probe")
+        .long("probe")
+        .allow_hyphen_values(true)
+        .value_parser(arg.get_value_parser().clone());
+    let probe = Command::new("probe").no_binary_name(true).arg(probe);
+    let error = probe
+        .try_get_matches_from([format!("--probe={text}")])
+        .err()?;
+    Some(match error.source() {
+        Some(why) => why.to_string(),
+        None => {
+            // As clap says it, without the words around it.
+            let text = error.to_string();
+            let said = text.split("\n\n").next().unwrap_or_default();
+            let said = said.trim_start_matches("error: ");
+            said.replace(" for '--probe <probe>'", "")
+                .replace("\n ", "")
+        }
+    })
+}
+
 const SWITCH: &str = "true or false";
 const NUMBER: &str = "a whole number";
+const WORD: &str = "a string or a whole number";
 const TEXT: &str = "a string";
-const TEXTS: &str = "a string, or a list of strings";
 
-/// What is to be written for an option.
+/// What is to be written for an option that isn't a setting.
 fn wanted(arg: &Arg) -> &'static str {
     use std::any::TypeId;
     let of = arg.get_value_parser().type_id();
+    let is_one = |types: &[TypeId]| types.iter().any(|kind| of == *kind);
     let numbers = [
         TypeId::of::<u16>(),
         TypeId::of::<u32>(),
         TypeId::of::<u64>(),
         TypeId::of::<usize>(),
     ];
+    let texts = [TypeId::of::<String>(), TypeId::of::<PathBuf>()];
     match arg.get_action() {
         ArgAction::SetTrue => SWITCH,
-        _ if numbers.into_iter().any(|number| of == number) => NUMBER,
-        ArgAction::Append => TEXTS,
-        _ => TEXT,
+        _ if is_one(&numbers) => NUMBER,
+        _ if is_one(&texts) => TEXT,
+        _ => WORD,
     }
 }
 
-fn name(arg: &Arg) -> String {
+fn long_of(arg: &Arg) -> String {
     arg.get_long().unwrap_or_default().to_owned()
 }
 
@@ -336,10 +397,17 @@ fn longs(command: &Command) -> impl Iterator<Item = &str> {
     longs.filter(|long| !NOT_IN_FILES.contains(long))
 }
 
-fn find<'a>(command: &'a Command, long: &str) -> Option<&'a Arg> {
+/// The option of that name, whether it is written with hyphens or underscores.
+fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    let name = long(name);
+    let called = |arg: &&Arg| {
+        let former = arg.get_all_aliases().unwrap_or_default();
+        arg.get_long() == Some(&name) || former.contains(&&*name)
+    };
     command
         .get_arguments()
-        .find(|arg| arg.get_long() == Some(long) && !NOT_IN_FILES.contains(&long))
+        .filter(|_| !NOT_IN_FILES.contains(&&*name))
+        .find(called)
 }
 
 #[cfg(test)]
@@ -363,15 +431,22 @@ mod tests {
         let config = read(
             "name = 'camera'\nport = 5_671\nno-beacon = true\nlisten = 49152\n\
              group = ['lab', 'tea']\ninterface = 'lo'\nstate = 200\n\
-             [header]\nrole = 'lens'\n[peers]\nwait = '1s'\njson = true\n",
+             dns_service = '_a._tcp'\n[header]\nrole = 'lens'\n[limits]\npeers = 9\n\
+             [peers]\nwait = '1s'\njson = true\n[receive]\nmax-size = '2G'\n\
+             [bench]\nsizes = [16, '1k']\n",
         )
         .unwrap();
         let common = |name: &str| config.common[name].join("+");
-        assert_eq!(common("port"), "5671");
-        assert_eq!(common("no-beacon"), "true");
+        assert_eq!(common("beacon-port"), "5671", "by its former name");
+        assert_eq!(common("no-beacon"), "on");
         assert_eq!(common("group"), "lab+tea");
         assert_eq!(common("header"), "role=lens");
+        assert_eq!(common("state"), "200");
+        assert_eq!(common("dns-service"), "_a._tcp");
+        assert!(common("limits").contains("peers=9"));
         assert_eq!(config.single["peers"]["wait"], ["1s"]);
+        assert_eq!(config.single["receive"]["max-size"], ["2G"]);
+        assert_eq!(config.single["bench"]["sizes"], ["16", "1k"]);
         assert_eq!(read(""), Ok(Config::default()));
     }
 
@@ -383,7 +458,10 @@ mod tests {
                 "zre.toml:2: there is no setting \"nam\"; did you mean \"name\"?",
             ),
             ("intrface = 'lo'", "did you mean \"interface\"?"),
-            ("zzz = 1", "zre.toml:1: there is no setting \"zzz\": those"),
+            (
+                "zzz = 1",
+                "zre.toml:1: there is no setting \"zzz\"; `zre help node` lists",
+            ),
             ("config = 'x'", "there is no setting \"config\""),
             (
                 "[peers]\n\nwiat = '1s'",
@@ -391,27 +469,56 @@ mod tests {
             ),
             (
                 "[peer]\nname = 'x'",
-                "zre.toml:1: peer is a table: write a string, or a list",
+                "zre.toml:1: peer can't be a table: write a string",
             ),
             (
                 "name = true",
-                "zre.toml:1: name is a boolean: write a string",
+                "zre.toml:1: name can't be true: write a string",
             ),
-            ("name = ['a']", "name is a list: write a string"),
-            ("port = '5670'", "port is a string: write a whole number"),
+            ("name = 5", "zre.toml:1: name can't be 5: write a string"),
             (
-                "port = 70000",
-                "zre.toml:1: port: 70000 is not in 1..=65535",
+                "[receive]\ndir = 5",
+                "zre.toml:2: dir can't be a number: write a string",
             ),
-            ("ttl = 1.5", "ttl is a fraction: write a whole number"),
+            ("name = ['a']", "name can't be a list: write a string"),
+            (
+                "port = '5670'",
+                "beacon_port can't be \"5670\": write a whole number",
+            ),
+            (
+                "beacon-port = 70000",
+                "zre.toml:1: beacon-port can't be 70000: write a whole number from 1 to 65535",
+            ),
+            ("ttl = 1.5", "ttl can't be 1.5: write a whole number"),
             (
                 "no-beacon = 'yes'",
-                "no-beacon is a string: write true or false",
+                "no-beacon can't be \"yes\": write true or false",
             ),
-            ("\n\ninterval = 5", "zre.toml:3: interval: "),
-            ("engine = 'steam'", "engine: invalid value 'steam'"),
-            ("header = 'x'", "header: write it as KEY=VALUE"),
-            ("group = [\n'a',\n1.0]", "zre.toml:3: group is a fraction"),
+            ("\n\ninterval = 5", "zre.toml:3: interval can't be 5: write"),
+            (
+                "engine = 'nativ'",
+                "engine can't be \"nativ\": write native or zeromq; did you mean \"native\"?",
+            ),
+            (
+                "header = 'x'",
+                "header can't be \"x\": write it as KEY=VALUE",
+            ),
+            (
+                "group = [\n'a',\n1.0]",
+                "group can't be 1.0: write a string",
+            ),
+            (
+                "multicast = ['off', '239.1.2.3']",
+                "multicast can't be \"239.1.2.3\": write off, auto, or groups",
+            ),
+            (
+                "[peers]\ncount = 'x'",
+                "zre.toml:2: count can't be a string: write a whole number",
+            ),
+            (
+                "[peers]\nwait = '5'",
+                "zre.toml:2: wait can't be \"5\": write a time",
+            ),
             ("name = ", "zre.toml:1: "),
             ("name = 'a'\nname = 'b'", "zre.toml:2: duplicate key"),
         ] {

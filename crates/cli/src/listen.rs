@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 use clap::Args;
 use serde::Serialize;
-use zre::Interfaces;
-use zre_beacon::{Broadcast, CastKind, Config, Datagram};
+use zre::{Interfaces, Settings};
+use zre_beacon::{CastKind, Config, Datagram};
 use zre_proto::Beacon;
 
+use crate::options::Places;
 use crate::output::Output;
-use crate::places::Places;
 use crate::program::Failure;
 use crate::signals::Signals;
 
@@ -66,7 +66,7 @@ Examples:
 
 pub(crate) async fn listen(command: ListenCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
-    let config = config(&command.places).map_err(Failure::Usage)?;
+    let config = config(command.places.settings);
     // The sockets close when the handle is dropped.
     let (_beacon, mut datagrams) = zre_beacon::Beacon::open(config)?;
     let (output, written) = Output::open().map_err(Failure::System)?;
@@ -103,28 +103,25 @@ pub(crate) async fn listen(command: ListenCommand) -> Result<ExitCode, Failure> 
 }
 
 /// What is heard, without the groups of others where the user named some.
-fn config(places: &Places) -> Result<Config, String> {
-    let groups = match places.multicast()? {
-        Some(groups) => groups,
-        None => {
-            let known = [zre::MULTICAST_V4, zre::MULTICAST_V6].into_iter();
-            let groups: BTreeSet<SocketAddr> = known
-                .chain(ELSEWHERE)
-                .filter_map(|group| group.parse().ok())
-                .collect();
-            groups.into_iter().collect()
-        }
-    };
-    Ok(Config {
-        port: places.port,
-        interfaces: places
-            .interfaces()
+fn config(settings: Settings) -> Config {
+    let groups = settings.multicast.unwrap_or_else(|| {
+        let known = [zre::MULTICAST_V4, zre::MULTICAST_V6].into_iter();
+        let groups: BTreeSet<SocketAddr> = known
+            .chain(ELSEWHERE)
+            .filter_map(|group| group.parse().ok())
+            .collect();
+        groups.into_iter().collect()
+    });
+    Config {
+        port: settings.beacon_port,
+        interfaces: settings
+            .interface
             .or_else(Interfaces::from_env)
             .unwrap_or(Interfaces::All),
         groups,
-        broadcast: places.broadcast.unwrap_or(Broadcast::Auto),
+        broadcast: settings.broadcast,
         ..Config::default()
-    })
+    }
 }
 
 /// A datagram, as scripts get it.

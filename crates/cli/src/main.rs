@@ -20,7 +20,6 @@ mod output;
 mod paint;
 mod paper;
 mod ping;
-mod places;
 mod program;
 mod remote;
 mod report;
@@ -30,6 +29,7 @@ mod signals;
 mod station;
 mod text;
 mod values;
+mod variables;
 mod visit;
 mod watch;
 
@@ -41,7 +41,6 @@ use std::time::Duration;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
-use zre::Builder;
 
 use crate::bench::BenchCommand;
 use crate::census::{GroupsCommand, PeersCommand};
@@ -50,7 +49,6 @@ use crate::doctor::DoctorCommand;
 use crate::files::{ReceiveCommand, SendFileCommand};
 use crate::listen::ListenCommand;
 use crate::node::NodeCommand;
-use crate::options::Options;
 use crate::paper::{CompletionsCommand, ManCommand};
 use crate::ping::PingCommand;
 use crate::remote::{JoinCommand, LeaveCommand, StateCommand, StopCommand};
@@ -65,10 +63,9 @@ use crate::watch::WatchCommand;
 #[command(name = "zre", version, after_help = HELP, after_long_help = LONG_HELP)]
 struct Arguments {
     /// The unix socket of a running node: `node` listens at it, other commands
-    /// speak through it instead of being a peer of their own
+    /// speak through it instead of being a peer of their own [env: ZRE_CONTROL]
     #[arg(
         long,
-        env = "ZRE_CONTROL",
         value_name = "PATH",
         global = true,
         help_heading = "Through a running node"
@@ -76,14 +73,8 @@ struct Arguments {
     control: Option<PathBuf>,
 
     /// A file of settings, by the names of the options [default:
-    /// ~/.config/zre/config.toml, where there is one]
-    #[arg(
-        long,
-        env = "ZRE_CONFIG",
-        value_name = "FILE",
-        global = true,
-        help_heading = "Settings"
-    )]
+    /// ~/.config/zre/config.toml, if that exists] [env: ZRE_CONFIG]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Settings")]
     config: Option<PathBuf>,
 
     #[command(subcommand)]
@@ -122,7 +113,7 @@ subcommand alone:
 
   name = \"camera\"
   interface = [\"eth0\", \"wlan0\"]
-  port = 5670
+  beacon-port = 5670
   no-beacon = false
 
   [header]
@@ -184,44 +175,44 @@ impl Subcommands {
         match self {
             Self::Chat(mut command) => {
                 command.options.default_group("chat");
-                let builder = builder(&command.options);
+                let builder = command.options.builder();
                 if command.json {
                     // The same people, for a script: there is nothing to add.
                     return node::node(true, builder, None).await;
                 }
-                chat::chat(command.options.groups(), builder).await
+                chat::chat(&command.options.settings.group, builder).await
             }
-            Self::Node(command) => node::node(command.json, builder(&command.options), path).await,
+            Self::Node(command) => node::node(command.json, command.options.builder(), path).await,
             Self::Watch(command) => {
-                let builder = builder(&command.options);
+                let builder = command.options.builder();
                 watch::watch(command, builder, path).await
             }
             Self::Peers(PeersCommand { census }) => {
-                let builder = builder(&census.options);
+                let builder = census.options.builder();
                 census::peers(census, builder, path).await
             }
             Self::Groups(GroupsCommand { census }) => {
-                let builder = builder(&census.options);
+                let builder = census.options.builder();
                 census::groups(census, builder, path).await
             }
             Self::Ping(command) => {
-                let builder = builder(&command.options);
+                let builder = command.options.builder();
                 ping::ping(command, builder, path).await
             }
             Self::Whisper(command) => {
-                let builder = builder(&command.options);
+                let builder = command.options.builder();
                 send::whisper(command, builder, path).await
             }
             Self::Shout(command) => {
-                let builder = builder(&command.options);
+                let builder = command.options.builder();
                 send::shout(command, builder, path).await
             }
             Self::SendFile(command) => {
-                let builder = builder(&command.options);
+                let builder = command.options.builder();
                 files::send(command, builder).await
             }
             Self::Receive(command) => {
-                let builder = builder(&command.options);
+                let builder = command.options.builder();
                 files::receive(command, builder).await
             }
             Self::Join(command) => remote::say(control, command).await,
@@ -231,23 +222,13 @@ impl Subcommands {
             Self::Listen(command) => listen::listen(command).await,
             Self::Doctor(command) => {
                 let options = command.options.clone();
-                doctor::doctor(command, || builder(&options)).await
+                doctor::doctor(command, || options.builder()).await
             }
             Self::Bench(command) => bench::bench(command).await,
             Self::Completions(command) => paper::completions(command, Arguments::command()).await,
             Self::Man(command) => paper::man(command, Arguments::command()).await,
         }
     }
-}
-
-/// Ends the program where options contradict each other, as for every other
-/// wrong option.
-fn builder(options: &Options) -> Builder {
-    options.builder().unwrap_or_else(|error| {
-        Arguments::command()
-            .error(clap::error::ErrorKind::ArgumentConflict, error)
-            .exit()
-    })
 }
 
 /// Logs to standard error, as `ZRE_LOG` or else `RUST_LOG` says; nothing where

@@ -27,6 +27,9 @@ pub enum StartError {
     #[cfg(feature = "dns")]
     #[error("no name server: {0}; name one, or leave DNS out")]
     Dns(String),
+    /// Service labels without a domain that they belong to.
+    #[error("dns_service is {0}, and no domain is set: set dns too")]
+    DnsService(String),
     /// Gossip can't be listened for there.
     #[error("can't listen for gossip at {addr}: {source}")]
     Gossip {

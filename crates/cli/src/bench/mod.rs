@@ -12,7 +12,7 @@ use zre::Link;
 use crate::bars::Bars;
 use crate::program::Failure;
 use crate::signals::Signals;
-use crate::values::size;
+use crate::values::Size as Bytes;
 
 use self::measure::plan::{Amount, LINKS};
 use self::measure::task::Task;
@@ -149,7 +149,7 @@ impl From<Carrier> for Link {
 struct Size(usize);
 
 fn message_size(text: &str) -> Result<Size, String> {
-    match size(text)? {
+    match text.parse::<Bytes>()?.0 {
         bytes @ 1..=LARGEST => usize::try_from(bytes)
             .map(Size)
             .map_err(|error| error.to_string()),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use zre::{Broadcast, Builder, Endpoint, Interface, Interfaces, Node};
+use zre::{Builder, Endpoint, Interface, Interfaces, IpcDir, Node, Settings};
 use zre_beacon::{Beacon, Config, Datagrams};
 use zre_proto::Beacon as Decoded;
 
@@ -96,10 +96,10 @@ async fn examine(
     command: &DoctorCommand,
     builder: impl Fn() -> Builder,
 ) -> Result<Vec<Finding>, Failure> {
-    let options = &command.options;
+    let settings = &command.options.settings;
     let mut findings = Vec::new();
-    let (port, ttl) = (options.places.port, options.ttl());
-    let chosen = options.places.interfaces().or_else(Interfaces::from_env);
+    let (port, ttl) = (settings.beacon_port, settings.ttl);
+    let chosen = settings.interface.clone().or_else(Interfaces::from_env);
     let chosen = chosen.unwrap_or(Interfaces::All);
     // Before we hold it ourselves.
     let shared = blocking(move || port::examine(port)).await;
@@ -127,9 +127,9 @@ async fn examine(
         findings.push(Finding::problem("ttl", text, advice));
     }
 
-    let groups = groups(options).map_err(Failure::Usage)?;
-    let broadcast = options.places.broadcast.unwrap_or(Broadcast::Auto);
-    if options.beacons() && !places.is_empty() {
+    let groups = groups(settings);
+    let broadcast = settings.broadcast;
+    if !settings.no_beacon && !places.is_empty() {
         let opened = Beacon::open(Config {
             port,
             interfaces: chosen,
@@ -153,8 +153,9 @@ async fn examine(
     }
     findings.extend(blocking(move || firewall::examine(port)).await);
     findings.extend(host::clock().await);
-    if let Some((name, server)) = options.dns_question() {
-        findings.extend(dns::examine(&name, server).await);
+    if let Some(domain) = &settings.dns {
+        let name = format!("{}.{domain}", settings.dns_service);
+        findings.extend(dns::examine(&name, settings.dns_server).await);
     }
     if !places.is_empty() {
         findings.extend(meet(command, builder).await?);
@@ -175,12 +176,11 @@ fn look_at(interface: &Interface, named: bool) -> Finding {
     }
 }
 
-fn groups(options: &Options) -> Result<Vec<SocketAddr>, String> {
-    if let Some(groups) = options.places.multicast()? {
-        return Ok(groups);
-    }
-    let known = [zre::MULTICAST_V4, zre::MULTICAST_V6].into_iter();
-    Ok(known.filter_map(|group| group.parse().ok()).collect())
+fn groups(settings: &Settings) -> Vec<SocketAddr> {
+    settings.multicast.clone().unwrap_or_else(|| {
+        let known = [zre::MULTICAST_V4, zre::MULTICAST_V6].into_iter();
+        known.filter_map(|group| group.parse().ok()).collect()
+    })
 }
 
 /// All ways at once: each takes its time where nothing comes back.
@@ -236,7 +236,7 @@ async fn meet(
     command: &DoctorCommand,
     builder: impl Fn() -> Builder,
 ) -> Result<Vec<Finding>, Failure> {
-    let off = command.options.ipc_is_off();
+    let off = command.options.settings.ipc == IpcDir::Off;
     let look = async |visit: &Visit| Ok(vec![host::ipc(visit.node(), off)]);
     let mut findings = started(builder().no_beacon(), look).await?;
     for endpoint in &command.reach {

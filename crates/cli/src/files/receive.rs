@@ -21,7 +21,7 @@ use crate::output::Output;
 use crate::program::Failure;
 use crate::signals::Signals;
 use crate::text::shown;
-use crate::values::size;
+use crate::values::Size;
 
 /// How many files may come at the same time; more are refused.
 const TRANSFERS: usize = 8;
@@ -59,8 +59,8 @@ pub(crate) struct ReceiveCommand {
     from: Vec<String>,
 
     /// The largest file to take, as 500k, 20M or 3G
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = size)]
-    max_size: u64,
+    #[arg(long, value_name = "SIZE", default_value = "1G")]
+    max_size: Size,
 
     /// Replace files that exist
     #[arg(long)]
@@ -217,8 +217,8 @@ impl<'a> Receiver<'a> {
         let comes = |incoming: &Incoming| incoming.pieces.is_some();
         let why = if !from.is_empty() && !from.iter().any(welcome) {
             Some("files are taken from others only".to_owned())
-        } else if size > self.command.max_size {
-            let limit = amount(self.command.max_size);
+        } else if size > self.command.max_size.0 {
+            let limit = amount(self.command.max_size.0);
             Some(format!(
                 "it is larger than {limit}, the largest that is taken"
             ))

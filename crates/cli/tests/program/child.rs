@@ -73,7 +73,7 @@ impl Program {
 
     pub(crate) fn command(subcommand: &[&str], port: &str) -> Command {
         let mut command = zre(subcommand);
-        command.args(["--interface", "lo", "--port", port]);
+        command.args(["--interface", "lo", "--beacon-port", port]);
         command
     }
 

@@ -77,7 +77,7 @@ fn a_whole_node_comes_from_a_file() {
 fn what_is_wrong_with_it_is_told_with_its_line() {
     for (text, words) in [
         ("naem = 'x'", ["zre.toml:1", "did you mean \"name\"?"]),
-        ("\nport = '1'", ["zre.toml:2", "a whole number"]),
+        ("\nbeacon-port = '1'", ["zre.toml:2", "a whole number"]),
         ("[peers]\nwait = '5'", ["zre.toml:2", "250ms"]),
         ("name", ["zre.toml:1", "expected"]),
     ] {

@@ -182,7 +182,14 @@ fn a_live_socket_is_refused_and_a_stale_one_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let (mut hub, path) = node(&port(), directory.path());
     let control = path.to_str().unwrap();
-    let place = ["--interface", "lo", "--port", &port(), "--control", control];
+    let place = [
+        "--interface",
+        "lo",
+        "--beacon-port",
+        &port(),
+        "--control",
+        control,
+    ];
     let second = output(&[&["node"], &place[..]].concat());
     assert_eq!(second.status.code(), Some(1));
     let errors = String::from_utf8(second.stderr).unwrap();

@@ -60,7 +60,10 @@ impl Findings {
 #[test]
 fn a_healthy_host_has_no_problem() {
     let port = port();
-    let findings = Findings::of(zre(&["doctor"]), &["--interface", "lo", "--port", &port]);
+    let findings = Findings::of(
+        zre(&["doctor"]),
+        &["--interface", "lo", "--beacon-port", &port],
+    );
     findings.has("ok", "interface", "lo (127.0.0.1) is usable");
     findings.has("ok", "port", "nobody else");
     findings.has("ok", "multicast", "comes back");
@@ -92,7 +95,7 @@ fn other_nodes_are_heard_and_greeted_and_share_the_port() {
     let options = [
         "--interface",
         "lo",
-        "--port",
+        "--beacon-port",
         &port,
         "--wait",
         "5s",
@@ -175,7 +178,10 @@ fn a_wrong_interface_is_found() {
 fn a_port_that_another_program_keeps_to_itself_is_found() {
     let socket = UdpSocket::bind("0.0.0.0:0").expect("a UDP port");
     let port = socket.local_addr().expect("its number").port().to_string();
-    let findings = Findings::of(zre(&["doctor"]), &["--interface", "lo", "--port", &port]);
+    let findings = Findings::of(
+        zre(&["doctor"]),
+        &["--interface", "lo", "--beacon-port", &port],
+    );
     let pid = std::process::id();
     findings.has(
         "problem",
@@ -233,7 +239,7 @@ fn dns_without_an_answer_is_found_and_people_can_read_it() {
         "lo",
         "--wait",
         "10ms",
-        "--port",
+        "--beacon-port",
         &port(),
     ])
     .args(["--dns", "zre.test", "--dns-server", "127.0.0.1:1"])
@@ -254,7 +260,14 @@ fn nodes_in_dns_are_listed_and_a_target_without_an_address_is_found() {
     let addr = server.local_addr().expect("its address").to_string();
     std::thread::spawn(move || serve(&server));
     let port = port();
-    let place = ["--interface", "lo", "--port", &port, "--dns-server", &addr];
+    let place = [
+        "--interface",
+        "lo",
+        "--beacon-port",
+        &port,
+        "--dns-server",
+        &addr,
+    ];
     let look = |domain| {
         Findings::of(
             zre(&["doctor", "--no-beacon"]),

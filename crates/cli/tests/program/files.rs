@@ -35,7 +35,7 @@ fn send(port: &str, file: &Path, options: &[&str]) -> (Option<i32>, Value, Strin
         file,
         "--interface",
         "lo",
-        "--port",
+        "--beacon-port",
         port,
     ];
     let output = output(&[&place[..], &["--json", "--wait", "20s"], options].concat());

@@ -6,7 +6,15 @@ use crate::child::{Program, output, parsed, port};
 
 /// Runs it on loopback to its end: exit code, lines, complaints.
 fn ping(port: &str, arguments: &[&str]) -> (Option<i32>, Vec<String>, String) {
-    let place = ["ping", "--interface", "lo", "--port", port, "--wait", "20s"];
+    let place = [
+        "ping",
+        "--interface",
+        "lo",
+        "--beacon-port",
+        port,
+        "--wait",
+        "20s",
+    ];
     let output = output(&[&place, arguments].concat());
     let text = |bytes| String::from_utf8(bytes).expect("text");
     let lines = text(output.stdout).lines().map(str::to_owned).collect();
@@ -119,7 +127,7 @@ fn nobody_to_ping_is_a_failure() {
             whom,
             "--interface",
             "lo",
-            "--port",
+            "--beacon-port",
             &port,
             "--wait",
             "100ms",

@@ -8,7 +8,7 @@ use crate::child::{Program, output, port, zre};
 
 /// Subcommands that end by themselves, on loopback where they need a network.
 fn subcommands(port: &str) -> Vec<Vec<&str>> {
-    let place = ["--interface", "lo", "--port", port];
+    let place = ["--interface", "lo", "--beacon-port", port];
     let little = "bench --what trip,meet --messages 10 --visits 1 --rounds 1 --sizes 16";
     let mut all = vec![
         little.split(' ').collect(),

@@ -72,7 +72,7 @@ impl Terminal {
     /// Runs the command on loopback.
     fn run(&self, subcommand: &str, port: &str) {
         let program = env!("CARGO_BIN_EXE_zre");
-        let command = format!("{program} {subcommand} --interface lo --port {port}");
+        let command = format!("{program} {subcommand} --interface lo --beacon-port {port}");
         self.enter(&format!(
             "clear; sh -c 'echo $$ > $HOME/process; exec {command}'; echo \"ended $?\""
         ));

@@ -6,7 +6,7 @@ use crate::child::{Program, output, parsed, port};
 
 /// Runs a subcommand on loopback to its end: exit code, lines, complaints.
 fn run(port: &str, arguments: &[&str]) -> (Option<i32>, Vec<String>, String) {
-    let place = ["--interface", "lo", "--port", port];
+    let place = ["--interface", "lo", "--beacon-port", port];
     let split = arguments.iter().position(|&word| word == "--");
     let (before, after) = arguments.split_at(split.unwrap_or(arguments.len()));
     let output = output(&[before, &place, after].concat());

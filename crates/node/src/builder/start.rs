@@ -253,6 +253,10 @@ impl Start {
                 expired: self.settings.expired,
             });
         }
+        let service = &self.settings.dns_service;
+        if self.settings.dns.is_none() && *service != Settings::default().dns_service {
+            return Err(StartError::DnsService(service.clone()));
+        }
         let ipc = |endpoint: &&Endpoint| matches!(endpoint, Endpoint::Ipc(_));
         if let Some(endpoint) = self.settings.gossip_connect.iter().find(ipc) {
             return Err(StartError::GossipEndpoint(endpoint.clone()));

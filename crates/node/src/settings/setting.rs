@@ -134,6 +134,12 @@ impl Setting {
         self.times != Times::One
     }
 
+    /// Whether its values are pairs, `KEY=VALUE` as text.
+    #[must_use]
+    pub fn is_table(&self) -> bool {
+        matches!(self.form, Form::Pairs | Form::Parts)
+    }
+
     /// Whether it is on or off.
     #[must_use]
     pub fn is_switch(&self) -> bool {

@@ -201,8 +201,8 @@ pub(super) fn multicast_group(text: &str) -> Result<SocketAddr, Wrong> {
         return Ok(addr);
     }
     Err(Wrong::new(
-        "write a multicast address (224.0.0.0/4 or ff00::/8), off or auto; a broadcast address \
-         goes to broadcast",
+        "write a multicast address (224.0.0.0/4 or ff00::/8), off or auto; for a broadcast \
+         address there is the setting broadcast",
     ))
 }
 
@@ -214,7 +214,9 @@ pub(super) fn broadcast(text: &str) -> Result<Broadcast, Wrong> {
             SocketAddr::V4(addr) if !addr.ip().is_multicast() => {
                 Ok(Broadcast::To(SocketAddrV4::new(*addr.ip(), addr.port())))
             }
-            SocketAddr::V4(_) => Err(Wrong::new("a multicast group goes to multicast")),
+            SocketAddr::V4(_) => Err(Wrong::new(
+                "for a multicast group there is the setting multicast",
+            )),
             SocketAddr::V6(_) => Err(Wrong::new("write an IPv4 address: IPv6 has no broadcast")),
         },
     }
