@@ -6,9 +6,9 @@ use std::io::IoSlice;
 
 use bytes::{BufMut, BytesMut};
 use libfuzzer_sys::fuzz_target;
-use zre_zmtp::{Command, DecodeError, Decoder, Encoder, Item, Limits, READ_CHUNK, Unpooled};
+use zre_zmtp::{Command, DecodeError, Decoder, Encoder, FrameLimits, Item, READ_CHUNK, Unpooled};
 
-const LIMITS: Limits = Limits {
+const LIMITS: FrameLimits = FrameLimits {
     frame_bytes: 200_000,
     message_bytes: 300_000,
     parts: 8,
@@ -16,7 +16,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn decode(bytes: &[u8], step: usize) -> (Vec<Item>, Result<(), DecodeError>) {
-    let mut decoder = Decoder::new(LIMITS, BytesMut::new());
+    let mut decoder = Decoder::new(LIMITS, BytesMut::new(), None);
     let mut items = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
@@ -42,7 +42,7 @@ fn decode(bytes: &[u8], step: usize) -> (Vec<Item>, Result<(), DecodeError>) {
 }
 
 fn encode(items: &[Item]) -> Vec<u8> {
-    let mut encoder = Encoder::new();
+    let mut encoder = Encoder::new(None);
     for item in items {
         match item {
             Item::Message(message) => encoder.push_message(&message.head, &message.body),

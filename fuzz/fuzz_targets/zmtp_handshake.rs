@@ -3,27 +3,27 @@
 //! good one half of the time, so that what comes behind it is reached.
 #![no_main]
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
 use zre_zmtp::{
-    GREETING_LEN, Greeting, Handshake, HandshakeError, Limits, Local, Mechanism, MechanismName,
+    FrameLimits, GREETING_LEN, Greeting, Handshake, HandshakeError, Local, MechanismName, Null,
     Peer, SocketType, Version,
 };
 
 fn shake(bytes: &[u8], step: usize) -> Result<Option<(Peer, usize)>, HandshakeError> {
-    let local = Local {
-        socket_type: SocketType::Router,
-        identity: Bytes::from_static(b"inbox"),
-        mechanism: Mechanism::Null,
-    };
-    let mut handshake = Handshake::new(local, Limits::default());
+    let identity = Bytes::from_static(b"inbox");
+    let local = Local::new(SocketType::Router, identity, Arc::new(Null));
+    let mut handshake = Handshake::new(local, FrameLimits::default());
     let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
     handshake.start(&mut output);
     let mut fed = 0;
     for piece in bytes.chunks(step) {
         input.extend_from_slice(piece);
         fed += piece.len();
-        if let Some(peer) = handshake.advance(&mut input, &mut output)? {
+        if let Some(established) = handshake.advance(&mut input, &mut output)? {
+            let peer = established.peer;
             assert!(peer.identity.len() <= 255);
             return Ok(Some((peer, fed - input.len())));
         }

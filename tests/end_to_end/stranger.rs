@@ -33,11 +33,9 @@ impl Stranger {
         let (links, inbox, notices) = Links::open(config).await.unwrap();
         let mailbox = links.connect(
             1,
-            Target {
-                addr: Some(SocketAddr::from(([127, 0, 0, 1], victim))),
-                same_host: SameHost::Never,
-                ..Target::default()
-            },
+            Target::default()
+                .addr(SocketAddr::from(([127, 0, 0, 1], victim)))
+                .same_host(SameHost::Never),
         );
         Self {
             uuid,

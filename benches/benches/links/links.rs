@@ -61,10 +61,7 @@ async fn open(job: &Job) -> (Links, Inbox, Notices, String) {
 }
 
 fn target(job: &Job, endpoint: &str) -> Target {
-    let mut target = Target {
-        same_host: SameHost::Never,
-        ..Target::default()
-    };
+    let mut target = Target::default().same_host(SameHost::Never);
     match job.case.transport {
         Transport::Tcp => target.addr = Some(endpoint.parse().unwrap()),
         Transport::Ipc => target.ipc = Some(endpoint.into()),

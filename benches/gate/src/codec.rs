@@ -9,7 +9,7 @@ use zre_proto::{
     Beacon, Command, Frames, Hello, Incoming, Limits, Message, Outgoing, patch_sequence,
     shout_header, split_header, whisper_header,
 };
-use zre_zmtp::{Decoder, Encoder};
+use zre_zmtp::{Decoder, Encoder, FrameLimits};
 
 use crate::cases::Case;
 
@@ -84,7 +84,7 @@ pub(crate) const CASES: &[Case] = &[
         name: "ZMTP: encode 100 whispers of 16 B",
         turns: 100,
         run: |turns| {
-            let mut encoder = Encoder::new();
+            let mut encoder = Encoder::new(None);
             let message = whisper(7);
             repeat(turns, || wire(&mut encoder, &message));
         },
@@ -93,10 +93,10 @@ pub(crate) const CASES: &[Case] = &[
         name: "ZMTP: decode 100 whispers of 16 B",
         turns: 100,
         run: |turns| {
-            let bytes = wire(&mut Encoder::new(), &whisper(7));
+            let bytes = wire(&mut Encoder::new(None), &whisper(7));
             repeat(turns, || {
-                let limits = zre_zmtp::Limits::default();
-                let mut decoder = Decoder::new(limits, BytesMut::from(&*bytes));
+                let limits = FrameLimits::default();
+                let mut decoder = Decoder::new(limits, BytesMut::from(&*bytes), None);
                 while let Ok(Some(item)) = decoder.decode() {
                     black_box(item);
                 }

@@ -151,4 +151,4 @@ pub use zre_beacon::{Broadcast, Interface, Interfaces, Stats as BeaconStats, int
 pub use zre_proto::ParseError;
 pub use zre_proto::machine::{Counters as ProtocolCounters, ExitReason, Source};
 pub use zre_proto::{Endpoint, EndpointError, LimitError, Limits, Message, State, StateError};
-pub use zre_session::{Counters as LinkCounters, Engine, IpcDir, Limits as LinkLimits, Link};
+pub use zre_session::{Counters as LinkCounters, Engine, IpcDir, Link, LinkLimits};

@@ -366,10 +366,7 @@ impl Command {
 /// Parts the header of a message from its content; without frames there is an
 /// empty header.
 pub fn split_header(mut frames: Frames) -> (Bytes, Frames) {
-    let header = match frames.is_empty() {
-        true => Bytes::new(),
-        false => frames.remove(0),
-    };
+    let header = frames.take_first().unwrap_or_default();
     (header, frames)
 }
 

@@ -99,10 +99,7 @@ pub use message::Message;
 pub use sequence::{Incoming, Outgoing};
 pub use state::{State, StateError};
 pub use time::Time;
-
-/// The frames of one ZeroMQ message. Two fit in place, a header and one frame of
-/// content, which is what nearly every message is.
-pub type Frames = smallvec::SmallVec<[bytes::Bytes; 2]>;
+pub use zre_zmtp::Frames;
 
 /// Text that is shared rather than copied: the name of a group, the id of a node.
 pub type Str = std::sync::Arc<str>;

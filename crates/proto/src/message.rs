@@ -162,7 +162,7 @@ impl From<Frames> for Message {
 
 impl From<Vec<Bytes>> for Message {
     fn from(frames: Vec<Bytes>) -> Self {
-        Self(Frames::from_vec(frames))
+        Self(frames.into())
     }
 }
 

@@ -175,7 +175,7 @@ fn the_proposals_forms_have_the_bytes_it_says() {
     );
     let frames = Command::State(State::Busy).encode(0x0102);
     assert_eq!(
-        frames.as_slice(),
+        &frames[..],
         [Bytes::from_static(b"\xAA\xA1\x80\x02\x01\x02\x03")]
     );
 }

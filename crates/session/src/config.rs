@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use zre_zmtp::{Mechanism, Null};
 
 use crate::Identity;
 
@@ -10,7 +13,7 @@ use crate::Identity;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Engine {
-    /// This crate's own engine: keeps every limit of [`Limits`].
+    /// This crate's own engine: keeps every limit of [`LinkLimits`].
     #[default]
     Native,
     /// The `zeromq` crate. What it can't keep is listed in the documentation
@@ -46,6 +49,7 @@ pub enum IpcDir {
 
 /// How to open a node's [`Links`](crate::Links).
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Config {
     /// What our mailboxes call themselves, and the name of our ipc socket.
     pub identity: Identity,
@@ -64,13 +68,17 @@ pub struct Config {
     pub ipc: IpcDir,
     /// Whether peers in this process are reached in memory, and reach us so.
     pub inproc: bool,
+    /// The security mechanism of all links over sockets; peers need the same.
+    /// Default: [`Null`], without encryption. Links in memory have none: a
+    /// process trusts itself.
+    pub mechanism: Arc<dyn Mechanism>,
     /// The bounds of everything.
-    pub limits: Limits,
+    pub limits: LinkLimits,
 }
 
 impl Config {
     /// A node of this identity that listens nowhere over tcp, with ipc, links
-    /// in memory and all limits at their defaults.
+    /// in memory, no encryption, and all limits at their defaults.
     pub fn new(identity: Identity) -> Self {
         Self {
             identity,
@@ -79,7 +87,8 @@ impl Config {
             freebind: false,
             ipc: IpcDir::default(),
             inproc: true,
-            limits: Limits::default(),
+            mechanism: Arc::new(Null),
+            limits: LinkLimits::default(),
         }
     }
 }
@@ -93,7 +102,7 @@ impl Config {
 /// Which of them the zeromq engine can't keep is said in the crate's
 /// documentation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct LinkLimits {
     /// The largest frame that is sent or received, in bytes. Default 64 MiB: a
     /// photograph or a model fits, and a lie about a length costs little,
     /// because memory is taken as bytes arrive.
@@ -144,7 +153,7 @@ pub struct Limits {
     pub linger: Duration,
 }
 
-impl Default for Limits {
+impl Default for LinkLimits {
     fn default() -> Self {
         const MIB: usize = 1024 * 1024;
         Self {
@@ -170,7 +179,7 @@ impl Default for Limits {
 /// header.
 pub(crate) const FRAME_OVERHEAD: usize = 64;
 
-impl Limits {
+impl LinkLimits {
     /// What a message of these frames costs against the bounds.
     pub(crate) fn cost(head: &[u8], body: &[bytes::Bytes]) -> usize {
         body.iter()

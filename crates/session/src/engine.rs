@@ -11,13 +11,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use zre_zmtp::Mechanism;
 
 use crate::budget::Budget;
 use crate::intake::Intake;
 use crate::ipc::IpcSocket;
 use crate::notices::Reporter;
 use crate::pace::Pace;
-use crate::{Identity, Limits, OpenError};
+use crate::{Identity, LinkLimits, OpenError};
 
 /// One way to a peer that an engine can try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +36,8 @@ pub(crate) struct Dial {
     /// Whom we mean to reach: an inbox that says it is somebody else is a
     /// failed handshake, one that says nothing is accepted.
     pub(crate) peer: Option<Identity>,
-    pub(crate) limits: Limits,
+    pub(crate) mechanism: Arc<dyn Mechanism>,
+    pub(crate) limits: LinkLimits,
     /// What all mailboxes of the node may hold.
     pub(crate) budget: Arc<Budget>,
     /// How fast they all write.
@@ -56,7 +58,8 @@ pub(crate) struct Seat {
     pub(crate) ipc: Option<IpcSocket>,
     /// What we say of ourselves in READY.
     pub(crate) own: Identity,
-    pub(crate) limits: Limits,
+    pub(crate) mechanism: Arc<dyn Mechanism>,
+    pub(crate) limits: LinkLimits,
     pub(crate) intake: Arc<Intake>,
     pub(crate) runtime: tokio::runtime::Handle,
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use zre_zmtp::MechanismName;
+
 /// Links couldn't be opened, or can't listen at one more address. Nothing is left
 /// behind: whatever had been bound is closed again.
 #[derive(Debug, thiserror::Error)]
@@ -28,13 +30,16 @@ pub enum OpenError {
     /// A limit makes no sense.
     #[error("the limit {name} is {value}: {advice}")]
     Limits {
-        /// The field of [`Limits`](crate::Limits).
+        /// The field of [`LinkLimits`](crate::LinkLimits).
         name: &'static str,
         /// Its value.
         value: usize,
         /// What it has to be.
         advice: &'static str,
     },
+    /// The engine can't do what the mechanism needs.
+    #[error("the zeromq engine can't use the mechanism {0}: use the native engine")]
+    Mechanism(MechanismName),
     /// The call wasn't made inside a tokio runtime with I/O and time enabled.
     #[error("links need a tokio runtime: open them inside one, with I/O and time enabled")]
     NoRuntime,
@@ -99,7 +104,7 @@ pub enum CloseReason {
     /// The other side doesn't speak what we speak, or isn't who we dialled.
     #[error("the handshake failed: {0}")]
     Handshake(String),
-    /// A limit was reached; the name is the field of [`Limits`](crate::Limits).
+    /// A limit was reached; the name is the field of [`LinkLimits`](crate::LinkLimits).
     #[error("the limit {0} was reached")]
     Limit(&'static str),
     /// What came in isn't ZMTP.

@@ -22,6 +22,7 @@ pub struct Credentials {
 
 /// Who sends over a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Source {
     /// What the peer calls itself. Nothing has proved it.
     pub identity: Identity,
@@ -31,6 +32,18 @@ pub struct Source {
     pub addr: Option<SocketAddr>,
     /// The peer's process, over ipc, where the engine can ask for it.
     pub credentials: Option<Credentials>,
+}
+
+impl Source {
+    /// A peer of this identity, of which nothing else is known.
+    pub fn new(identity: Identity, link: Link) -> Self {
+        Self {
+            identity,
+            link,
+            addr: None,
+            credentials: None,
+        }
+    }
 }
 
 /// What an inbox has to say. For each connection: `Opened` first, then its

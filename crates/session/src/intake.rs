@@ -11,14 +11,14 @@ use std::task::{Context, Poll, Waker};
 use crate::budget::Budget;
 pub(crate) use crate::lane::{Feeder, Gone};
 use crate::lane::{Lane, LaneState, lock};
-use crate::{CloseReason, Counters, Identity, Limits, Source};
+use crate::{CloseReason, Counters, Identity, LinkLimits, Source};
 
 /// All lanes of an inbox, and the order in which they have something to say.
 pub(crate) struct Intake {
     state: Mutex<State>,
     /// What all connections over sockets may hold.
     total: Arc<Budget>,
-    limits: Limits,
+    limits: LinkLimits,
 }
 
 struct State {
@@ -75,7 +75,7 @@ enum Stage {
 }
 
 impl Intake {
-    pub(crate) fn new(limits: &Limits) -> Arc<Self> {
+    pub(crate) fn new(limits: &LinkLimits) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 ready: VecDeque::new(),
@@ -158,7 +158,7 @@ impl Intake {
     }
 
     /// Says which limits hold.
-    pub(crate) fn limits(&self) -> &Limits {
+    pub(crate) fn limits(&self) -> &LinkLimits {
         &self.limits
     }
 

@@ -6,23 +6,20 @@
 //! through them is frames; what they mean is not this crate's business.
 //!
 //! Read in this order: [`Links`], which opens both; [`Mailbox`]; [`Notices`],
-//! which say what becomes of mailboxes; [`Inbox`]; [`Limits`].
+//! which say what becomes of mailboxes; [`Inbox`]; [`LinkLimits`].
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use zre_session::{Arrival, Config, Identity, Links, Target};
 //!
-//! let alice = Config::new(Identity::try_from(&b"alice"[..])?);
-//! let bob = Config::new(Identity::try_from(&b"bob"[..])?);
-//! # let alice = Config { ipc: zre_session::IpcDir::Off, ..alice };
-//! # let bob = Config { ipc: zre_session::IpcDir::Off, ..bob };
+//! let mut alice = Config::new(Identity::try_from(&b"alice"[..])?);
+//! let mut bob = Config::new(Identity::try_from(&b"bob"[..])?);
+//! # alice.ipc = zre_session::IpcDir::Off;
+//! # bob.ipc = zre_session::IpcDir::Off;
 //! let (alice, _inbox, _notices) = Links::open(alice).await?;
 //! let (bob, mut inbox, _notices) = Links::open(bob).await?;
 //!
-//! let to_bob = alice.connect(1, Target {
-//!     peer: Some(bob.identity().clone()),
-//!     ..Target::default()
-//! });
+//! let to_bob = alice.connect(1, Target::default().peer(bob.identity().clone()));
 //! to_bob.try_send(b"head", &["body".into()])?;
 //!
 //! while let Some(arrival) = inbox.recv().await {
@@ -42,7 +39,7 @@
 //!    connection that ends is reported, and never made anew behind one's back.
 //! 3. The end of a peer's process is reported at once, also when nobody sends.
 //! 4. [`Links::shutdown`] flushes within a bound that the caller states.
-//! 5. What comes from outside is bounded, by [`Limits`].
+//! 5. What comes from outside is bounded, by [`LinkLimits`].
 //!
 //! # The zeromq engine
 //! The default is this crate's own engine. `Engine::ZeroMq` (feature `zeromq`)
@@ -54,7 +51,7 @@
 //!   there is no limit on a handshake's time and number, and `frame_bytes`,
 //!   `message_bytes` and `parts` are looked at after the message has come in
 //!   whole (the connection is closed then).
-//! - Limits on connections take effect after the handshake.
+//! - LinkLimits on connections take effect after the handshake.
 //! - One connection can't be held back alone: when sixteen times
 //!   `inbox_bytes_per_connection` lie in the inbox, it stops reading
 //!   altogether, and doesn't see that connections end until it reads on.
@@ -95,7 +92,7 @@ mod unread;
 #[cfg(feature = "zeromq")]
 mod zeromq_engine;
 
-pub use config::{Config, Engine, IpcDir, Limits};
+pub use config::{Config, Engine, IpcDir, LinkLimits};
 pub use counters::Counters;
 pub use error::{CloseReason, Closed, OpenError, TrySendError};
 pub use identity::{Identity, IdentityError};
@@ -103,4 +100,4 @@ pub use inbox::{Arrival, Batch, Credentials, Inbox, Source};
 pub use links::{Links, SameHost, Shutdown, Target};
 pub use mailbox::{Flushed, Link, Mailbox, PendingWrite, Queued};
 pub use notices::{Notice, Notices};
-pub use zre_zmtp::{Frames, Head, Message};
+pub use zre_zmtp::{Frames, Head, Mechanism, Message, Null};

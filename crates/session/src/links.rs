@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use zre_zmtp::Mechanism;
+#[cfg(feature = "zeromq")]
+use zre_zmtp::MechanismName;
 
 use crate::budget::Budget;
 use crate::engine::{Change, Dial, Listening, Route, Seat, Server};
@@ -21,7 +24,7 @@ use crate::notices::Reporter;
 use crate::nowhere::Nowhere;
 use crate::pace::Pace;
 use crate::{
-    CloseReason, Config, Counters, Engine, Identity, Inbox, Limits, Link, Mailbox, Notices,
+    CloseReason, Config, Counters, Engine, Identity, Inbox, Link, LinkLimits, Mailbox, Notices,
     OpenError, Source, listen,
 };
 
@@ -38,6 +41,7 @@ pub enum SameHost {
 
 /// A peer, and the ways to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Target {
     /// Its identity, if it is known: without it, it can't be found in memory
     /// or in the ipc directory.
@@ -48,6 +52,36 @@ pub struct Target {
     pub ipc: Option<PathBuf>,
     /// Whether to look for it on this host.
     pub same_host: SameHost,
+}
+
+impl Target {
+    /// With the peer's identity.
+    #[must_use]
+    pub fn peer(mut self, peer: Identity) -> Self {
+        self.peer = Some(peer);
+        self
+    }
+
+    /// With its tcp address.
+    #[must_use]
+    pub fn addr(mut self, addr: SocketAddr) -> Self {
+        self.addr = Some(addr);
+        self
+    }
+
+    /// With the path of its ipc socket.
+    #[must_use]
+    pub fn ipc(mut self, path: impl Into<PathBuf>) -> Self {
+        self.ipc = Some(path.into());
+        self
+    }
+
+    /// Whether to look for it on this host.
+    #[must_use]
+    pub fn same_host(mut self, same_host: SameHost) -> Self {
+        self.same_host = same_host;
+        self
+    }
 }
 
 /// What a shutdown has come to.
@@ -74,7 +108,8 @@ struct Node {
     /// Who we are to the nodes of this process: what all links to them share.
     in_memory: Arc<Source>,
     engine: Engine,
-    limits: Arc<Limits>,
+    mechanism: Arc<dyn Mechanism>,
+    limits: Arc<LinkLimits>,
     inproc: bool,
     /// The network namespace in which the node was opened: it lives there,
     /// whichever thread it dials from.
@@ -115,8 +150,13 @@ impl Links {
             freebind,
             ipc,
             inproc,
+            mechanism,
             limits,
         } = config;
+        #[cfg(feature = "zeromq")]
+        if engine == Engine::ZeroMq && mechanism.name() != MechanismName::NULL {
+            return Err(OpenError::Mechanism(mechanism.name()));
+        }
 
         let tcp = listen::listen(&addrs, freebind)?;
         let listening = Listening::default();
@@ -153,6 +193,7 @@ impl Links {
             listening: listening.clone(),
             ipc: socket,
             own: identity.clone(),
+            mechanism: Arc::clone(&mechanism),
             limits: limits.clone(),
             intake: Arc::clone(&intake),
             runtime: runtime.clone(),
@@ -172,16 +213,12 @@ impl Links {
         let live = Arc::new(Live::new(notice_sender));
         let budget = Arc::new(Budget::new(limits.queue_bytes_total));
         let inbox = Inbox::new(Arc::clone(&intake));
-        let in_memory = Arc::new(Source {
-            identity: identity.clone(),
-            link: Link::Inproc,
-            addr: None,
-            credentials: None,
-        });
+        let in_memory = Arc::new(Source::new(identity.clone(), Link::Inproc));
         let node = Arc::new(Node {
             identity,
             in_memory,
             engine,
+            mechanism,
             limits,
             inproc,
             namespace,
@@ -257,7 +294,7 @@ impl Links {
     }
 
     /// What all mailboxes together have accepted and not handed over, as it
-    /// counts against [`Limits::queue_bytes_total`], in bytes.
+    /// counts against [`LinkLimits::queue_bytes_total`], in bytes.
     pub fn queued_bytes(&self) -> usize {
         self.node.budget.used()
     }
@@ -370,7 +407,8 @@ impl Node {
             routes,
             own: self.identity.clone(),
             peer: target.peer.clone(),
-            limits: Limits::clone(&self.limits),
+            mechanism: Arc::clone(&self.mechanism),
+            limits: LinkLimits::clone(&self.limits),
             budget: Arc::clone(&self.budget),
             pace: Arc::clone(&self.pace),
             report,
@@ -419,7 +457,7 @@ fn is_this_host(addr: SocketAddr) -> bool {
 }
 
 /// What an engine can hold of the limits.
-fn engine_limits(engine: Engine, limits: &Limits) -> Limits {
+fn engine_limits(engine: Engine, limits: &LinkLimits) -> LinkLimits {
     match engine {
         Engine::Native => limits.clone(),
         #[cfg(feature = "zeromq")]
@@ -427,7 +465,7 @@ fn engine_limits(engine: Engine, limits: &Limits) -> Limits {
     }
 }
 
-fn check(limits: &Limits) -> Result<(), OpenError> {
+fn check(limits: &LinkLimits) -> Result<(), OpenError> {
     let at_least_one = [
         ("frame_bytes", limits.frame_bytes),
         ("message_bytes", limits.message_bytes),

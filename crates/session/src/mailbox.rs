@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::memory::Memory;
-use crate::{Closed, Limits, TrySendError};
+use crate::{Closed, LinkLimits, TrySendError};
 
 /// What carries a connection.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -22,7 +22,8 @@ pub enum Link {
     Tcp,
     /// A unix domain socket, between processes of one host.
     Ipc,
-    /// Memory, inside one process.
+    /// Memory, inside one process. Nothing is encrypted there, whatever the
+    /// node's mechanism: a process trusts itself.
     Inproc,
 }
 
@@ -41,7 +42,7 @@ impl fmt::Display for Link {
 pub struct Queued {
     /// How many messages.
     pub messages: usize,
-    /// What counts against the bound of the queue, in bytes (see [`Limits`]).
+    /// What counts against the bound of the queue, in bytes (see [`LinkLimits`]).
     /// In memory this goes down only when the receiver has dropped the batch.
     pub bytes: usize,
 }
@@ -168,7 +169,7 @@ pub(crate) trait Outlet: Send + Sync + 'static {
 ///
 /// A clone is another handle to the same connection. When the last handle is
 /// dropped the mailbox closes, and what it had accepted goes out in the
-/// background for up to [`Limits::linger`] (while the runtime lives).
+/// background for up to [`LinkLimits::linger`] (while the runtime lives).
 #[derive(Clone)]
 pub struct Mailbox(Handle);
 
@@ -233,7 +234,7 @@ impl Mailbox {
     }
 
     /// [`try_send`](Self::try_send) for messages that keep a session alive: they
-    /// may go beyond the bounds by [`Limits::control_reserve_bytes`]. They keep
+    /// may go beyond the bounds by [`LinkLimits::control_reserve_bytes`]. They keep
     /// their place in the order.
     ///
     /// # Errors
@@ -385,7 +386,11 @@ pub(crate) fn after(linger: Duration) -> tokio::time::Instant {
 ///
 /// # Errors
 /// [`TrySendError::TooLarge`], with what is too large.
-pub(crate) fn measure(head: &[u8], body: &[Bytes], limits: &Limits) -> Result<usize, TrySendError> {
+pub(crate) fn measure(
+    head: &[u8],
+    body: &[Bytes],
+    limits: &LinkLimits,
+) -> Result<usize, TrySendError> {
     let too_large = |what, size, limit| Err(TrySendError::TooLarge { what, size, limit });
     let parts = body.len().saturating_add(1);
     if parts > limits.parts {
@@ -401,7 +406,7 @@ pub(crate) fn measure(head: &[u8], body: &[Bytes], limits: &Limits) -> Result<us
     if bytes > limits.message_bytes {
         return too_large("the message", bytes, limits.message_bytes);
     }
-    let cost = Limits::cost(head, body);
+    let cost = LinkLimits::cost(head, body);
     if cost > limits.queue_bytes_total {
         return too_large("the message", cost, limits.queue_bytes_total);
     }

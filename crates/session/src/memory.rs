@@ -13,7 +13,7 @@ use crate::intake::{Feeder, Gone, Intake};
 use crate::lane::Refused;
 use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
 use crate::notices::Reporter;
-use crate::{CloseReason, Closed, Identity, Limits, Link, Message, Source, TrySendError};
+use crate::{CloseReason, Closed, Identity, Link, LinkLimits, Message, Source, TrySendError};
 
 /// The nodes of this process that can be reached in memory: by network
 /// namespace, because two of them are two hosts, and by identity.
@@ -27,7 +27,7 @@ fn nodes() -> MutexGuard<'static, BTreeMap<(u64, Identity), Neighbour>> {
 #[derive(Clone)]
 pub(crate) struct Neighbour {
     intake: Weak<Intake>,
-    limits: Arc<Limits>,
+    limits: Arc<LinkLimits>,
 }
 
 /// Keeps a node in the list of those that can be reached in memory.
@@ -43,7 +43,7 @@ impl Registration {
         namespace: u64,
         identity: &Identity,
         intake: &Arc<Intake>,
-        limits: &Arc<Limits>,
+        limits: &Arc<LinkLimits>,
     ) -> Option<Self> {
         let key = (namespace, identity.clone());
         let mut nodes = nodes();
@@ -101,7 +101,7 @@ pub(crate) struct Memory {
     report: Reporter,
     /// Ours, and the receiver's where they are tighter. Mostly all nodes of a
     /// process have the same, and then every link shares them.
-    limits: Arc<Limits>,
+    limits: Arc<LinkLimits>,
 }
 
 /// The reason of a lane's end, as the one who fills it sees it.
@@ -122,7 +122,7 @@ impl Memory {
         neighbour: &Neighbour,
         own: &Arc<Source>,
         peer: &Identity,
-        limits: &Arc<Limits>,
+        limits: &Arc<LinkLimits>,
         budget: &Arc<Budget>,
         report: Reporter,
     ) -> Result<Arc<Self>, Reporter> {
@@ -142,11 +142,11 @@ impl Memory {
             || theirs.message_bytes < limits.message_bytes
             || theirs.parts < limits.parts;
         let limits = if tighter {
-            Arc::new(Limits {
+            Arc::new(LinkLimits {
                 frame_bytes: limits.frame_bytes.min(theirs.frame_bytes),
                 message_bytes: limits.message_bytes.min(theirs.message_bytes),
                 parts: limits.parts.min(theirs.parts),
-                ..Limits::clone(limits)
+                ..LinkLimits::clone(limits)
             })
         } else {
             Arc::clone(limits)

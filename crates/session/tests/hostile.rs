@@ -13,14 +13,15 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use zre_session::{
-    Arrival, Config, Engine, Identity, IpcDir, Limits, Links, Notice, SameHost, Target,
+    Arrival, Config, Engine, Identity, IpcDir, LinkLimits, Links, Notice, SameHost, Target,
 };
-use zre_zmtp::{Handshake, Local, Mechanism, SocketType, encode_ping};
+use zre_zmtp::{FrameLimits, Handshake, Local, Null, SocketType, encode_ping};
 
 const MIB: usize = 1 << 20;
 
@@ -31,14 +32,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// of messages that aren't whole yet, in buffers that may be twice as large.
 const MEMORY: usize = 80 * MIB;
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> LinkLimits {
+    LinkLimits {
         frame_bytes: 8 * MIB,
         message_bytes: 16 * MIB,
         inbox_bytes_total: 32 * MIB,
         handshake_time: Duration::from_secs(5),
         half_open: 64,
-        ..Limits::default()
+        ..LinkLimits::default()
     }
 }
 
@@ -206,11 +207,7 @@ impl Victim {
             let (links, inbox, mut notices) = Links::open(config).await.unwrap();
             let mailbox = links.connect(
                 1,
-                Target {
-                    addr: Some(self.addr),
-                    same_host: SameHost::Never,
-                    ..Target::default()
-                },
+                Target::default().addr(self.addr).same_host(SameHost::Never),
             );
             mailbox.try_send(text.as_bytes(), &[]).unwrap();
             let up = tokio::time::timeout(DEADLINE, notices.recv()).await;
@@ -253,12 +250,9 @@ impl Drop for Victim {
 
 /// Greeting and READY of a mailbox.
 fn opening(identity: &[u8]) -> Vec<u8> {
-    let local = Local {
-        socket_type: SocketType::Dealer,
-        identity: Bytes::copy_from_slice(identity),
-        mechanism: Mechanism::Null,
-    };
-    let mut handshake = Handshake::new(local, zre_zmtp::Limits::default());
+    let identity = Bytes::copy_from_slice(identity);
+    let local = Local::new(SocketType::Dealer, identity, Arc::new(Null));
+    let mut handshake = Handshake::new(local, FrameLimits::default());
     let mut out = BytesMut::new();
     handshake.start(&mut out);
     let mut theirs = BytesMut::from(&out[..]);

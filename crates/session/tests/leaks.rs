@@ -36,15 +36,12 @@ async fn open(
     dir: &std::path::Path,
     inproc: bool,
 ) -> (Links, Inbox, Notices) {
-    let config = Config {
-        engine,
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
-        ipc: IpcDir::Path(dir.to_path_buf()),
-        inproc,
-        ..Config::new(
-            Identity::try_from(&[&[number][..], &round.to_be_bytes()].concat()[..]).unwrap(),
-        )
-    };
+    let identity = [&[number][..], &round.to_be_bytes()].concat();
+    let mut config = Config::new(Identity::new(identity).unwrap());
+    config.engine = engine;
+    config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.ipc = IpcDir::Path(dir.to_path_buf());
+    config.inproc = inproc;
     Links::open(config).await.unwrap()
 }
 
@@ -57,11 +54,8 @@ async fn meet(engine: Engine, dir: &std::path::Path, round: usize) {
     let (alice, inbox, mut notices) = open(engine, round, 1, dir, want == Link::Inproc).await;
     let (bob, mut bobs_inbox, bobs_notices) =
         open(engine, round, 2, dir, want == Link::Inproc).await;
-    let target = Target {
-        peer: (want != Link::Tcp).then(|| bob.identity().clone()),
-        addr: Some(bob.listening()[0]),
-        ..Target::default()
-    };
+    let mut target = Target::default().addr(bob.listening()[0]);
+    target.peer = (want != Link::Tcp).then(|| bob.identity().clone());
     let mailbox = alice.connect(1, target);
     mailbox.try_send(b"hello", &[]).unwrap();
     match notices.recv().await {

@@ -6,6 +6,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,8 +15,8 @@ use zre_session::{
     Notices, SameHost, Target,
 };
 use zre_zmtp::{
-    Encoder, FrameHeader, Handshake, Limits, Local, Mechanism, SocketType, encode_error,
-    encode_ping, encode_pong,
+    Encoder, FrameHeader, FrameLimits, Handshake, Local, Null, SocketType, encode_command,
+    encode_error, encode_ping,
 };
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -57,16 +58,12 @@ async fn each_to_the_other(from: Engine, to: Engine) {
     let dir = tempfile::tempdir().unwrap();
     let ipc = IpcDir::Path(dir.path().join("ipc"));
     let (links, mut inbox, _notices) = open(to, b"reader", ipc.clone()).await;
-    let tcp = Target {
-        addr: Some(links.listening()[0]),
-        same_host: SameHost::Never,
-        ..Target::default()
-    };
-    let over_ipc = Target {
-        ipc: Some(PathBuf::from(links.ipc_path().unwrap())),
-        same_host: SameHost::Never,
-        ..Target::default()
-    };
+    let tcp = Target::default()
+        .addr(links.listening()[0])
+        .same_host(SameHost::Never);
+    let over_ipc = Target::default()
+        .ipc(PathBuf::from(links.ipc_path().unwrap()))
+        .same_host(SameHost::Never);
     for (link, target) in [(Link::Tcp, tcp), (Link::Ipc, over_ipc)] {
         let (sender, _inbox, mut notices) = open(from, b"sender", IpcDir::Off).await;
         let mailbox = sender.connect(1, target);
@@ -118,16 +115,12 @@ impl Hand {
     fn new(stream: TcpStream, socket_type: SocketType) -> Hand {
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        let local = Local {
-            socket_type,
-            identity: Bytes::from_static(b"hand"),
-            mechanism: Mechanism::Null,
-        };
+        let local = Local::new(socket_type, Bytes::from_static(b"hand"), Arc::new(Null));
         let mut hand = Hand {
             stream,
             input: BytesMut::new(),
         };
-        let mut handshake = Handshake::new(local, Limits::default());
+        let mut handshake = Handshake::new(local, FrameLimits::default());
         let mut out = BytesMut::new();
         handshake.start(&mut out);
         loop {
@@ -175,7 +168,7 @@ impl Hand {
 
 fn pong(context: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    encode_pong(context, &mut out);
+    encode_command(b"PONG", &[context], &mut out);
     out[2..].to_vec()
 }
 
@@ -221,11 +214,9 @@ async fn the_inbox_answers_heartbeats_and_ignores_what_it_does_not_know() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_mailbox_answers_heartbeats_between_messages() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = Target {
-        addr: Some(listener.local_addr().unwrap()),
-        same_host: SameHost::Never,
-        ..Target::default()
-    };
+    let target = Target::default()
+        .addr(listener.local_addr().unwrap())
+        .same_host(SameHost::Never);
     let hand = tokio::task::spawn_blocking(move || {
         let stream = listener.accept().unwrap().0;
         Hand::new(stream, SocketType::Router)
@@ -243,7 +234,7 @@ async fn the_mailbox_answers_heartbeats_between_messages() {
         hand.stream.write_all(&ping(b"alive?")).unwrap();
         assert_eq!(hand.frame(), (true, pong(b"alive?").into()));
         // A message that comes backwards is ignored.
-        let mut encoder = Encoder::new();
+        let mut encoder = Encoder::new(None);
         encoder.push_message(b"backwards", &[]);
         let mut slices = [std::io::IoSlice::new(&[])];
         encoder.slices(&mut slices);
@@ -272,14 +263,11 @@ async fn a_refusal_is_told_to_the_peer() {
     let (links, _inbox, _notices) = open(Engine::Native, b"reader", IpcDir::Off).await;
     let addr = links.listening()[0];
     let said = tokio::task::spawn_blocking(move || {
-        let local = Local {
-            socket_type: SocketType::Dealer,
-            identity: Bytes::from_static(b"\0reserved"),
-            mechanism: Mechanism::Null,
-        };
+        let identity = Bytes::from_static(b"\0reserved");
+        let local = Local::new(SocketType::Dealer, identity, Arc::new(Null));
         let mut stream = TcpStream::connect(addr).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut handshake = Handshake::new(local, Limits::default());
+        let mut handshake = Handshake::new(local, FrameLimits::default());
         let mut out = BytesMut::new();
         handshake.start(&mut out);
         let mut theirs = BytesMut::from(&out[..]);

@@ -32,12 +32,18 @@ pub enum Command {
         /// The context of that PING.
         context: Bytes,
     },
-    /// Anything else (SUBSCRIBE, what comes after 3.1): to be ignored once the
+    /// Anything else (SUBSCRIBE, or newer than 3.1): to be ignored once the
     /// handshake is over.
-    Unknown {
-        /// Its name, 1 to 255 bytes, unchecked.
-        name: Bytes,
-    },
+    Unknown(RawCommand),
+}
+
+/// A command whose fields aren't read: a security mechanism has its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawCommand {
+    /// Its name, 1 to 255 bytes, unchecked.
+    pub name: Bytes,
+    /// The bytes behind the name.
+    pub fields: Bytes,
 }
 
 /// A command whose body doesn't follow its grammar.
@@ -55,6 +61,24 @@ pub enum CommandError {
     Metadata(#[from] MetadataError),
 }
 
+impl RawCommand {
+    /// Parts the name in the body of a command frame from the fields.
+    ///
+    /// # Errors
+    ///
+    /// [`CommandError::Name`].
+    pub fn parse(body: Bytes) -> Result<RawCommand, CommandError> {
+        let end = 1 + usize::from(*body.first().ok_or(CommandError::Name)?);
+        if end == 1 || end > body.len() {
+            return Err(CommandError::Name);
+        }
+        Ok(RawCommand {
+            name: body.slice(1..end),
+            fields: body.slice(end..),
+        })
+    }
+}
+
 impl Command {
     /// Reads the body of a command frame.
     ///
@@ -62,13 +86,16 @@ impl Command {
     ///
     /// A known command with a malformed body. Unknown ones are never errors.
     pub fn parse(body: Bytes) -> Result<Command, CommandError> {
-        let name_len = usize::from(*body.first().ok_or(CommandError::Name)?);
-        let name = body.get(1..1 + name_len).ok_or(CommandError::Name)?;
-        if name.is_empty() {
-            return Err(CommandError::Name);
-        }
-        let rest = body.slice(1 + name_len..);
-        match name {
+        RawCommand::parse(body)?.try_into()
+    }
+}
+
+impl TryFrom<RawCommand> for Command {
+    type Error = CommandError;
+
+    fn try_from(raw: RawCommand) -> Result<Command, CommandError> {
+        let rest = raw.fields.clone();
+        match &raw.name[..] {
             b"READY" => Ok(Command::Ready(Metadata::parse(rest)?)),
             b"ERROR" => {
                 let len = usize::from(*rest.first().ok_or(CommandError::Body("ERROR"))?);
@@ -95,70 +122,74 @@ impl Command {
             // RFC 37 bounds what a PING may carry, so a longer PONG answers
             // none; it is harmless and kept whole.
             b"PONG" => Ok(Command::Pong { context: rest }),
-            _ => Ok(Command::Unknown {
-                name: body.slice(1..1 + name_len),
-            }),
+            _ => Ok(Command::Unknown(raw)),
         }
     }
 }
 
-fn encode(name: &[u8], fields: &[&[u8]], out: &mut impl BufMut) {
-    let len = fields
-        .iter()
-        .map(|field| field.len())
-        .fold(name.len().saturating_add(1), usize::saturating_add);
+/// Writes a command in the clear, its frame included; the name is cut after 255
+/// bytes, the fields follow each other as they are.
+///
+/// For mechanisms, and for what is said before the handshake is over; afterwards
+/// [`crate::Encoder`] writes commands, which it may have to seal.
+pub fn encode_command(name: &[u8], fields: &[&[u8]], out: &mut impl BufMut) {
+    put(&body(name, fields), out);
+}
+
+fn put(body: &[u8], out: &mut impl BufMut) {
     FrameHeader {
         more: false,
         command: true,
-        len: len as u64,
+        len: body.len() as u64,
     }
     .encode(out);
-    out.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    out.put_slice(name);
+    out.put_slice(body);
+}
+
+fn body(name: &[u8], fields: &[&[u8]]) -> Vec<u8> {
+    let name = cut(name, 255);
+    let mut body = Vec::with_capacity(64);
+    body.put_u8(u8::try_from(name.len()).unwrap_or(u8::MAX));
+    body.put_slice(name);
     for field in fields {
-        out.put_slice(field);
+        body.put_slice(field);
     }
+    body
 }
 
-/// Writes a READY command with these properties.
-pub(crate) fn encode_ready(properties: &[(&str, &[u8])], out: &mut impl BufMut) {
-    let mut metadata = Vec::with_capacity(64);
-    for (name, value) in properties {
-        Metadata::encode(name, value, &mut metadata);
-    }
-    encode(b"READY", &[&metadata], out);
-}
-
-/// The first `most` bytes, or all where there are fewer.
+/// The first `most` bytes, or all if there are fewer.
 fn cut(bytes: &[u8], most: usize) -> &[u8] {
     bytes.get(..most).unwrap_or(bytes)
 }
 
-/// Writes an ERROR command; the reason is cut after 255 bytes.
-pub fn encode_error(reason: &str, out: &mut impl BufMut) {
+/// The body of an ERROR command; the reason is cut after 255 bytes.
+pub(crate) fn error_body(reason: &str) -> Vec<u8> {
     let reason = cut(reason.as_bytes(), 255);
     let len = u8::try_from(reason.len()).unwrap_or(u8::MAX);
-    encode(b"ERROR", &[&[len], reason], out);
+    body(b"ERROR", &[&[len], reason])
 }
 
-/// Writes a PING command; the context is cut after 16 bytes.
+/// The body of a PONG command; the context is cut after 16 bytes.
+pub(crate) fn pong_body(context: &[u8]) -> Vec<u8> {
+    body(b"PONG", &[cut(context, PING_CONTEXT)])
+}
+
+/// Writes an ERROR command in the clear; the reason is cut after 255 bytes.
+pub fn encode_error(reason: &str, out: &mut impl BufMut) {
+    put(&error_body(reason), out);
+}
+
+/// Writes a PING command in the clear; the context is cut after 16 bytes.
 pub fn encode_ping(ttl_deciseconds: u16, context: &[u8], out: &mut impl BufMut) {
     let context = cut(context, PING_CONTEXT);
-    encode(b"PING", &[&ttl_deciseconds.to_be_bytes(), context], out);
-}
-
-/// Writes a PONG command; the context is cut after 16 bytes.
-///
-/// RFC 37: "the PONG command SHALL echo the ping-context".
-pub fn encode_pong(context: &[u8], out: &mut impl BufMut) {
-    encode(b"PONG", &[cut(context, PING_CONTEXT)], out);
+    encode_command(b"PING", &[&ttl_deciseconds.to_be_bytes(), context], out);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn body(frame: &[u8]) -> Bytes {
+    fn body_of(frame: &[u8]) -> Bytes {
         let (header, taken) = FrameHeader::parse(frame).unwrap().unwrap();
         assert!(header.command && !header.more);
         assert_eq!(header.len as usize, frame.len() - taken);
@@ -171,17 +202,15 @@ mod tests {
         encode_ping(7, b"0123456789abcdef", &mut out);
         assert_eq!(&out[..9], b"\x04\x17\x04PING\x00\x07");
         assert_eq!(
-            Command::parse(body(&out)),
+            Command::parse(body_of(&out)),
             Ok(Command::Ping {
                 ttl_deciseconds: 7,
                 context: Bytes::from_static(b"0123456789abcdef")
             })
         );
-        out.clear();
-        encode_pong(b"hi", &mut out);
-        assert_eq!(out, b"\x04\x07\x04PONGhi");
+        assert_eq!(pong_body(b"hi"), b"\x04PONGhi");
         assert_eq!(
-            Command::parse(body(&out)),
+            Command::parse(pong_body(b"hi").into()),
             Ok(Command::Pong {
                 context: Bytes::from_static(b"hi")
             })
@@ -201,7 +230,7 @@ mod tests {
     fn error_reasons_are_cut_not_refused() {
         let mut out = Vec::new();
         encode_error(&"x".repeat(400), &mut out);
-        let Ok(Command::Error { reason }) = Command::parse(body(&out)) else {
+        let Ok(Command::Error { reason }) = Command::parse(body_of(&out)) else {
             panic!("not an ERROR");
         };
         assert_eq!(reason.len(), 255);
@@ -228,9 +257,10 @@ mod tests {
         }
         assert_eq!(
             Command::parse(Bytes::from_static(b"\x09SUBSCRIBEtopic")),
-            Ok(Command::Unknown {
-                name: Bytes::from_static(b"SUBSCRIBE")
-            })
+            Ok(Command::Unknown(RawCommand {
+                name: Bytes::from_static(b"SUBSCRIBE"),
+                fields: Bytes::from_static(b"topic"),
+            }))
         );
     }
 }

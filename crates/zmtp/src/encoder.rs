@@ -6,35 +6,23 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes, BytesMut};
 
 use crate::FrameHeader;
+use crate::command::{error_body, pong_body};
+use crate::seal::{FrameFlags, Sealer};
 
 /// Bodies of at least so many bytes are not copied into the buffer but handed
 /// to the vectored write as they are.
 ///
-/// Copying 4 KiB takes about as long as what the alternative costs: one more
-/// entry for the kernel to walk, a shared handle to take and to release.
+/// Copying 4 KiB takes about as long as the alternative: one more entry for the
+/// kernel to walk, a shared handle to take and to release.
 pub const SHARE_FROM: usize = 4096;
 
-/// What one message costs a queue in memory besides its bytes: the record of
-/// its end. Charged, so that empty messages fill a bounded queue too.
-const RECORD: usize = size_of::<u64>();
-
-/// What a message costs a queue, in bytes: its frames with their headers, and
-/// the queue's own record of it.
-pub fn message_cost(head: &[u8], body: &[Bytes]) -> usize {
-    let frame = |len: usize| FrameHeader::size_for(len).saturating_add(len);
-    body.iter().map(|b| frame(b.len())).fold(
-        frame(head.len()).saturating_add(RECORD),
-        usize::saturating_add,
-    )
-}
-
-/// Encoded messages on their way out.
+/// Encoded messages on their way out, sealed if the connection's mechanism seals.
 ///
 /// Small frames and all headers stand side by side in one buffer; a large body
 /// stays the [`Bytes`] it was and is only remembered at its place. Write with
 /// [`Encoder::slices`], report with [`Encoder::advance`].
 ///
-/// The encoder sets no bound: who fills it counts with [`message_cost`].
+/// The encoder sets no bound: the code that fills it has to.
 #[derive(Debug, Default)]
 pub struct Encoder {
     buf: BytesMut,
@@ -47,17 +35,25 @@ pub struct Encoder {
     written: u64,
     /// Where in the stream each unfinished message ends.
     ends: VecDeque<u64>,
+    sealer: Option<Box<dyn Sealer>>,
 }
 
 impl Encoder {
-    /// An empty encoder that holds no memory yet.
-    pub fn new() -> Encoder {
-        Encoder::default()
+    /// An empty encoder that holds no memory yet. With the sealer of a
+    /// handshake's [`Established`](crate::Established), every frame is sealed.
+    pub fn new(sealer: Option<Box<dyn Sealer>>) -> Encoder {
+        Encoder {
+            sealer,
+            ..Encoder::default()
+        }
     }
 
     /// Appends one message: `head` is its first frame, `body` the others.
     #[inline]
     pub fn push_message(&mut self, head: &[u8], body: &[Bytes]) {
+        if self.sealer.is_some() {
+            return self.seal_message(head, body);
+        }
         let mut more = body.len();
         self.header(head.len(), more > 0);
         if head.len() < SHARE_FROM {
@@ -84,8 +80,15 @@ impl Encoder {
         self.large.push_back((at, frame));
     }
 
-    /// Appends the body of a command.
+    /// Appends a command, which counts as no message.
     pub fn push_command(&mut self, body: &[u8]) {
+        let flags = FrameFlags {
+            more: false,
+            command: true,
+        };
+        if self.sealer.is_some() {
+            return self.seal(flags, body);
+        }
         FrameHeader {
             more: false,
             command: true,
@@ -96,10 +99,16 @@ impl Encoder {
         self.put(body);
     }
 
-    /// Appends bytes that are encoded already and belong to no message: a
-    /// greeting, a whole command.
-    pub fn push_raw(&mut self, bytes: &[u8]) {
-        self.put(bytes);
+    /// Appends a PONG command; the context is cut after 16 bytes.
+    ///
+    /// RFC 37: "the PONG command SHALL echo the ping-context".
+    pub fn push_pong(&mut self, context: &[u8]) {
+        self.push_command(&pong_body(context));
+    }
+
+    /// Appends an ERROR command; the reason is cut after 255 bytes.
+    pub fn push_error(&mut self, reason: &str) {
+        self.push_command(&error_body(reason));
     }
 
     #[inline]
@@ -111,6 +120,45 @@ impl Encoder {
         }
         .encode(&mut self.buf);
         self.count(FrameHeader::size_for(len));
+    }
+
+    #[inline(never)]
+    fn seal_message(&mut self, head: &[u8], body: &[Bytes]) {
+        let mut more = body.len();
+        for frame in std::iter::once(head).chain(body.iter().map(Bytes::as_ref)) {
+            let flags = FrameFlags {
+                more: more > 0,
+                command: false,
+            };
+            self.seal(flags, frame);
+            more = more.saturating_sub(1);
+        }
+        self.ends.push_back(self.total);
+    }
+
+    /// Appends a frame in an outer one, which has neither flag.
+    fn seal(&mut self, flags: FrameFlags, content: &[u8]) {
+        let Some(sealer) = &mut self.sealer else {
+            return;
+        };
+        let len = content.len().saturating_add(sealer.overhead());
+        let header = FrameHeader {
+            more: false,
+            command: false,
+            len: len as u64,
+        };
+        let size = FrameHeader::size_for(len).saturating_add(len);
+        if len < SHARE_FROM {
+            header.encode(&mut self.buf);
+            sealer.seal(flags, content, &mut self.buf);
+            self.count(size);
+        } else {
+            // In memory of its own, instead of a buffer that grows to its size.
+            let mut sealed = BytesMut::with_capacity(size);
+            header.encode(&mut sealed);
+            sealer.seal(flags, content, &mut sealed);
+            self.share(sealed.freeze());
+        }
     }
 
     #[inline]
@@ -273,13 +321,13 @@ mod tests {
             b"",
             &[Bytes::from(vec![8; 4096]), Bytes::from(vec![9; 4096])],
         );
-        encoder.push_command(b"\x04PONG");
+        encoder.push_pong(b"");
         encoder.push_message(b"last", &[Bytes::new()]);
     }
 
     #[test]
     fn the_stream_is_the_same_whatever_the_writes_take() {
-        let mut encoder = Encoder::new();
+        let mut encoder = Encoder::new(None);
         fill(&mut encoder);
         let whole = drain(&mut encoder, usize::MAX);
         assert_eq!(&whole[..6], b"\x00\x04head");
@@ -295,7 +343,7 @@ mod tests {
     #[test]
     fn large_bodies_are_the_callers_bytes() {
         let body = Bytes::from(vec![1; SHARE_FROM]);
-        let mut encoder = Encoder::new();
+        let mut encoder = Encoder::new(None);
         encoder.push_message(b"h", std::slice::from_ref(&body));
         let mut slices = [IoSlice::new(&[]); 4];
         assert_eq!(encoder.slices(&mut slices), 2);
@@ -304,7 +352,7 @@ mod tests {
 
     #[test]
     fn messages_are_counted_as_their_last_byte_leaves() {
-        let mut encoder = Encoder::new();
+        let mut encoder = Encoder::new(None);
         encoder.push_message(b"ab", &[]);
         encoder.push_message(b"cd", &[Bytes::from_static(b"ef")]);
         assert_eq!((encoder.messages(), encoder.bytes()), (2, 12));
@@ -319,15 +367,5 @@ mod tests {
         assert_eq!(encoder.capacity(), 0);
         encoder.push_message(b"ab", &[]);
         assert_eq!(drain(&mut encoder, 1), b"\x00\x02ab");
-    }
-
-    #[test]
-    fn the_cost_is_what_goes_out_and_the_record() {
-        let body = [Bytes::from(vec![0; 300]), Bytes::new()];
-        let mut encoder = Encoder::new();
-        encoder.push_message(b"head", &body);
-        let cost = message_cost(b"head", &body);
-        assert_eq!(cost as u64, encoder.bytes() + RECORD as u64);
-        assert!(message_cost(b"", &[]) > 0);
     }
 }

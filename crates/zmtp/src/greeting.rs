@@ -58,11 +58,9 @@ impl MechanismName {
     /// The name `CURVE`.
     pub const CURVE: MechanismName = MechanismName::padded(b"CURVE");
 
-    #[allow(
-        clippy::indexing_slicing,
-        reason = "a constant, and both indices are checked"
-    )]
-    const fn padded(name: &[u8]) -> Self {
+    /// A name of up to 20 bytes; longer ones are cut.
+    #[allow(clippy::indexing_slicing, reason = "both indices are checked")]
+    pub const fn padded(name: &[u8]) -> Self {
         let mut bytes = [0; 20];
         let mut i = 0;
         while i < name.len() && i < 20 {

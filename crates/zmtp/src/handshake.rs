@@ -1,31 +1,56 @@
 //! From the first byte to the moment when messages may flow.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::command::{Command, CommandError};
+use crate::command::{Command, CommandError, RawCommand};
 use crate::frame::{FrameHeader, HeaderError};
 use crate::greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, Version};
-use crate::limits::Limits;
-use crate::mechanism::{Exchange, Mechanism};
+use crate::limits::FrameLimits;
+use crate::mechanism::{Agreed, HandshakeState, Mechanism};
 use crate::metadata::Metadata;
+use crate::seal::{Opener, Sealer};
 use crate::socket_type::SocketType;
 
 /// Longest identity. RFC 23: "identity = 0*255OCTET".
 const IDENTITY_MAX: usize = 255;
 
 /// What this side says about itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Local {
     /// Inbox: [`SocketType::Router`]. Mailbox: [`SocketType::Dealer`].
     pub socket_type: SocketType,
     /// 0 to 255 bytes; longer ones are the peer's reason to refuse us.
     pub identity: Bytes,
     /// The mechanism this side insists on.
-    pub mechanism: Mechanism,
+    pub mechanism: Arc<dyn Mechanism>,
+}
+
+impl Local {
+    /// A side of this socket type and identity that insists on this mechanism.
+    pub fn new(socket_type: SocketType, identity: Bytes, mechanism: Arc<dyn Mechanism>) -> Local {
+        Local {
+            socket_type,
+            identity,
+            mechanism,
+        }
+    }
+
+    /// What this side says about itself, as a READY or INITIATE command carries
+    /// it.
+    pub fn metadata(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(64);
+        Metadata::encode("Socket-Type", self.socket_type.name().as_bytes(), &mut out);
+        Metadata::encode("Identity", &self.identity, &mut out);
+        out
+    }
 }
 
 /// What the other side said about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Peer {
     /// Its highest version; 3.0 peers know no PING.
     pub version: Version,
@@ -33,8 +58,22 @@ pub struct Peer {
     pub socket_type: SocketType,
     /// Its identity, 0 to 255 bytes; empty when it gave none.
     pub identity: Bytes,
-    /// Everything in its READY.
+    /// Everything in its READY or INITIATE.
     pub metadata: Metadata,
+}
+
+/// What a handshake came to.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Established {
+    /// The other side.
+    pub peer: Peer,
+    /// Seals what we send; for the [`Encoder`](crate::Encoder) of the connection.
+    /// `None` with [`Null`](crate::Null).
+    pub sealer: Option<Box<dyn Sealer>>,
+    /// Opens what the peer sends; for the [`Decoder`](crate::Decoder) of the
+    /// connection. `None` with [`Null`](crate::Null).
+    pub opener: Option<Box<dyn Opener>>,
 }
 
 /// Why a handshake failed. The connection is of no use afterwards.
@@ -58,7 +97,7 @@ pub enum HandshakeError {
     /// A message before the handshake was over.
     #[error("the peer sent a message before the handshake was over")]
     EarlyMessage,
-    /// A command larger than [`Limits::command_bytes`].
+    /// A command larger than [`FrameLimits::command_bytes`].
     #[error("the peer announced a handshake command of {announced} bytes; {limit} are allowed")]
     TooLarge {
         /// What it announced.
@@ -72,6 +111,9 @@ pub enum HandshakeError {
     /// A command that has no place in this mechanism's handshake.
     #[error("the peer sent {0} during the handshake")]
     Unexpected(&'static str),
+    /// The mechanism refuses the peer, or can't read what it sent.
+    #[error("the mechanism refused the peer: {0}")]
+    Security(String),
     /// The peer sent ERROR.
     #[error("the peer refused this side: {reason}")]
     Refused {
@@ -110,9 +152,9 @@ impl HandshakeError {
 #[derive(Debug)]
 enum State {
     Greeting,
-    Exchange {
-        exchange: Exchange,
-        theirs: Greeting,
+    Commands {
+        state: Box<dyn HandshakeState>,
+        version: Version,
     },
     Over,
 }
@@ -120,19 +162,20 @@ enum State {
 /// One side of a handshake.
 ///
 /// Send what [`Handshake::start`] writes, then feed received bytes to
-/// [`Handshake::advance`] and send what it writes, until it returns a [`Peer`]
-/// (what it wrote then is still to be sent) or an error. Bytes behind the handshake stay in the input: they are the
-/// first of [`crate::Decoder`]'s.
+/// [`Handshake::advance`] and send what it writes, until it returns an
+/// [`Established`] (what it wrote then is still to be sent) or an error. Bytes
+/// behind the handshake stay in the input: they are the first of
+/// [`crate::Decoder`]'s.
 #[derive(Debug)]
 pub struct Handshake {
     local: Local,
-    limits: Limits,
+    limits: FrameLimits,
     state: State,
 }
 
 impl Handshake {
     /// A handshake of which nothing has been said yet.
-    pub fn new(local: Local, limits: Limits) -> Handshake {
+    pub fn new(local: Local, limits: FrameLimits) -> Handshake {
         Handshake {
             local,
             limits,
@@ -145,14 +188,14 @@ impl Handshake {
         let greeting = Greeting {
             version: Version::OURS,
             mechanism: self.local.mechanism.name(),
-            as_server: false,
+            as_server: self.local.mechanism.as_server(self.local.socket_type),
         };
         out.extend_from_slice(&greeting.encode());
     }
 
     /// Takes what it can from `input`, appends what is to be sent to `out`.
     ///
-    /// `Ok(None)` asks for more input; `Ok(Some(peer))` comes once, after which
+    /// `Ok(None)` asks for more input; `Ok(Some(..))` comes once, after which
     /// nothing more is taken from `input`.
     ///
     /// # Errors
@@ -163,7 +206,7 @@ impl Handshake {
         &mut self,
         input: &mut BytesMut,
         out: &mut BytesMut,
-    ) -> Result<Option<Peer>, HandshakeError> {
+    ) -> Result<Option<Established>, HandshakeError> {
         loop {
             match &mut self.state {
                 State::Greeting => {
@@ -178,19 +221,35 @@ impl Handshake {
                             ours,
                         });
                     }
-                    let exchange = Exchange::start(&self.local.mechanism, &self.local, out);
-                    self.state = State::Exchange { exchange, theirs };
+                    let state = self.local.mechanism.begin(&self.local, &theirs, out)?;
+                    let version = theirs.version;
+                    self.state = State::Commands { state, version };
                 }
-                State::Exchange { exchange, theirs } => {
+                State::Commands { state, version } => {
                     let Some(command) = take_command(input, self.limits.command_bytes)? else {
                         return Ok(None);
                     };
-                    let Some(metadata) = exchange.handle(command, out)? else {
+                    let Some(agreed) = state.handle(&self.local, command, out)? else {
                         continue;
                     };
-                    let peer = peer_of(theirs.version, metadata, self.local.socket_type)?;
+                    let Agreed {
+                        metadata,
+                        sealer,
+                        opener,
+                    } = agreed;
+                    // What was queued before relies on it.
+                    let seals = self.local.mechanism.seals();
+                    if (sealer.is_some(), opener.is_some()) != (seals, seals) {
+                        let why = "the mechanism seals, or not, other than it says";
+                        return Err(HandshakeError::Security(why.to_owned()));
+                    }
+                    let peer = peer_of(*version, metadata, self.local.socket_type)?;
                     self.state = State::Over;
-                    return Ok(Some(peer));
+                    return Ok(Some(Established {
+                        peer,
+                        sealer,
+                        opener,
+                    }));
                 }
                 State::Over => return Ok(None),
             }
@@ -198,7 +257,8 @@ impl Handshake {
     }
 }
 
-fn take_command(input: &mut BytesMut, limit: usize) -> Result<Option<Command>, HandshakeError> {
+/// The next command, unless it is an ERROR.
+fn take_command(input: &mut BytesMut, limit: usize) -> Result<Option<RawCommand>, HandshakeError> {
     let Some((header, taken)) = FrameHeader::parse(input)? else {
         return Ok(None);
     };
@@ -219,7 +279,15 @@ fn take_command(input: &mut BytesMut, limit: usize) -> Result<Option<Command>, H
     // Copied: metadata outlives the read buffer and must not pin it.
     let body = Bytes::copy_from_slice(body);
     input.advance(end);
-    Ok(Some(Command::parse(body)?))
+    let command = RawCommand::parse(body)?;
+    if &command.name[..] == b"ERROR"
+        && let Command::Error { reason } = Command::try_from(command.clone())?
+    {
+        return Err(HandshakeError::Refused {
+            reason: reason.escape_ascii().to_string(),
+        });
+    }
+    Ok(Some(command))
 }
 
 fn peer_of(version: Version, metadata: Metadata, ours: SocketType) -> Result<Peer, HandshakeError> {

@@ -1,8 +1,10 @@
-//! What a peer may ask of our memory.
+//! Bounds on the memory that a peer can make us use.
 
-/// Bounds on what is taken from a peer, all checked before memory is.
+/// Bounds on what is accepted from a peer, checked before memory is taken for it.
+///
+/// They hold for the contents of sealed frames, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct FrameLimits {
     /// Largest body of one message frame, in bytes.
     ///
     /// Default 64 MiB: far above what a discovery mesh passes around, small
@@ -24,9 +26,9 @@ pub struct Limits {
     pub command_bytes: usize,
 }
 
-impl Default for Limits {
+impl Default for FrameLimits {
     fn default() -> Self {
-        Limits {
+        FrameLimits {
             frame_bytes: 64 << 20,
             message_bytes: 64 << 20,
             parts: 1024,

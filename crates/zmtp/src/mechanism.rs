@@ -1,79 +1,130 @@
 //! The security mechanism of a connection.
 //!
-//! A mechanism does two things: it exchanges commands after the greeting until
-//! both sides are satisfied, and it may wrap the traffic afterwards. NULL, the
-//! only one here, exchanges one READY each way and wraps nothing. A mechanism
-//! that encrypts adds a variant to [`Mechanism`] and to the private state in
-//! this module, and carries its traffic in commands: [`crate::Decoder`] yields
-//! each as [`crate::Item::Command`], what the mechanism has opened goes back
-//! in by [`crate::Decoder::push_part`], which applies the same limits as to a
-//! plain frame, and [`crate::Encoder::push_command`] sends what it has sealed.
+//! A [`Mechanism`] does two things: it exchanges commands after the greetings
+//! until both sides are satisfied ([`HandshakeState`]), and it may hand out a
+//! [`Sealer`] and an [`Opener`] for the traffic that follows. [`Null`], the only
+//! one here, exchanges one READY each way and seals nothing.
+//!
+//! What is sealed travels in ordinary frames, not in COMMAND frames: libzmq
+//! drops a sealed frame with the COMMAND flag without a word. [`crate::Encoder`]
+//! and [`crate::Decoder`] see to that, whatever the mechanism: see
+//! [the trait `Sealer`](Sealer).
+
+use std::fmt;
 
 use bytes::BytesMut;
 
-use crate::command::{Command, encode_ready};
-use crate::greeting::MechanismName;
+use crate::command::{Command, RawCommand, encode_command};
+use crate::greeting::{Greeting, MechanismName};
 use crate::handshake::{HandshakeError, Local};
 use crate::metadata::Metadata;
+use crate::seal::{Opener, Sealer};
+use crate::socket_type::SocketType;
 
-/// Which mechanism a side insists on; both must name the same.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Mechanism {
-    /// No authentication and no encryption.
-    #[default]
-    Null,
-}
-
-impl Mechanism {
+/// A security mechanism, as one side is configured with it. Both sides must use
+/// the same.
+pub trait Mechanism: fmt::Debug + Send + Sync {
     /// Its name in the greeting.
-    pub fn name(&self) -> MechanismName {
-        match self {
-            Mechanism::Null => MechanismName::NULL,
-        }
-    }
+    fn name(&self) -> MechanismName;
+
+    /// Whether a side of this socket type is the mechanism's server, as the
+    /// greeting says it.
+    fn as_server(&self, socket_type: SocketType) -> bool;
+
+    /// Whether it seals traffic, in both directions. Messages that are queued
+    /// before the handshake is over can be encoded at once only if it doesn't.
+    fn seals(&self) -> bool;
+
+    /// Begins the exchange of commands, and writes what this side says first.
+    ///
+    /// # Errors
+    ///
+    /// The peer's greeting excludes an agreement.
+    fn begin(
+        &self,
+        local: &Local,
+        theirs: &Greeting,
+        out: &mut BytesMut,
+    ) -> Result<Box<dyn HandshakeState>, HandshakeError>;
 }
 
 /// A mechanism under way, from the end of the greetings on.
-#[derive(Debug)]
-pub(crate) enum Exchange {
-    Null,
+pub trait HandshakeState: fmt::Debug + Send {
+    /// Takes one command of the peer and writes what answers it. An ERROR
+    /// command never gets here: it has ended the handshake.
+    ///
+    /// `Ok(None)` waits for another command.
+    ///
+    /// # Errors
+    ///
+    /// Why the peer is refused. What was written is then not sent.
+    fn handle(
+        &mut self,
+        local: &Local,
+        command: RawCommand,
+        out: &mut BytesMut,
+    ) -> Result<Option<Agreed>, HandshakeError>;
 }
 
-impl Exchange {
-    /// Writes what is to be said first.
-    pub(crate) fn start(mechanism: &Mechanism, local: &Local, out: &mut BytesMut) -> Exchange {
-        match mechanism {
-            Mechanism::Null => {
-                // RFC 23: "the peer … SHALL send a READY command".
-                encode_ready(
-                    &[
-                        ("Socket-Type", local.socket_type.name().as_bytes()),
-                        ("Identity", &local.identity),
-                    ],
-                    out,
-                );
-                Exchange::Null
-            }
-        }
+/// What an exchange of commands came to.
+#[derive(Debug)]
+pub struct Agreed {
+    /// What the peer said about itself.
+    pub metadata: Metadata,
+    /// Seals what we send from now on; `None` sends it as it is.
+    pub sealer: Option<Box<dyn Sealer>>,
+    /// Opens what the peer sends from now on; `None` takes it as it is.
+    pub opener: Option<Box<dyn Opener>>,
+}
+
+/// The mechanism NULL: no authentication and no encryption.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Null;
+
+impl Mechanism for Null {
+    fn name(&self) -> MechanismName {
+        MechanismName::NULL
     }
 
-    /// Takes one command; the peer's metadata comes with the last one.
-    pub(crate) fn handle(
+    fn as_server(&self, _: SocketType) -> bool {
+        false
+    }
+
+    fn seals(&self) -> bool {
+        false
+    }
+
+    fn begin(
+        &self,
+        local: &Local,
+        _: &Greeting,
+        out: &mut BytesMut,
+    ) -> Result<Box<dyn HandshakeState>, HandshakeError> {
+        // RFC 23: "the peer … SHALL send a READY command".
+        encode_command(b"READY", &[&local.metadata()], out);
+        Ok(Box::new(NullState))
+    }
+}
+
+#[derive(Debug)]
+struct NullState;
+
+impl HandshakeState for NullState {
+    fn handle(
         &mut self,
-        command: Command,
-        _out: &mut BytesMut,
-    ) -> Result<Option<Metadata>, HandshakeError> {
-        match self {
-            Exchange::Null => match command {
-                Command::Ready(metadata) => Ok(Some(metadata)),
-                Command::Error { reason } => Err(HandshakeError::Refused {
-                    reason: reason.escape_ascii().to_string(),
-                }),
-                Command::Ping { .. } => Err(HandshakeError::Unexpected("PING")),
-                Command::Pong { .. } => Err(HandshakeError::Unexpected("PONG")),
-                Command::Unknown { .. } => Err(HandshakeError::Unexpected("an unknown command")),
-            },
+        _: &Local,
+        command: RawCommand,
+        _: &mut BytesMut,
+    ) -> Result<Option<Agreed>, HandshakeError> {
+        match Command::try_from(command)? {
+            Command::Ready(metadata) => Ok(Some(Agreed {
+                metadata,
+                sealer: None,
+                opener: None,
+            })),
+            Command::Ping { .. } => Err(HandshakeError::Unexpected("PING")),
+            Command::Pong { .. } => Err(HandshakeError::Unexpected("PONG")),
+            _ => Err(HandshakeError::Unexpected("an unknown command")),
         }
     }
 }

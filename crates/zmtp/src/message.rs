@@ -1,28 +1,124 @@
-//! What a whole message is: its first frame and the others.
+//! Messages: the first frame and the others.
 
 use std::fmt;
 use std::ops::Deref;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
-/// The frames of a message after its first, in order. Two fit without an
-/// allocation.
-pub type Frames = smallvec::SmallVec<[Bytes; 2]>;
+/// A list of frames. [`Frames::IN_PLACE`] of them fit without an allocation.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Frames(SmallVec<[Bytes; Frames::IN_PLACE]>);
+
+impl Frames {
+    /// How many frames fit without an allocation: a header and one frame of
+    /// content, as nearly every message of ZRE has.
+    pub const IN_PLACE: usize = 2;
+
+    /// An empty list.
+    #[inline]
+    pub fn new() -> Frames {
+        Frames::default()
+    }
+
+    /// Appends a frame.
+    #[inline]
+    pub fn push(&mut self, frame: Bytes) {
+        self.0.push(frame);
+    }
+
+    /// Takes the first frame from the list, if there is one.
+    #[inline]
+    pub fn take_first(&mut self) -> Option<Bytes> {
+        (!self.0.is_empty()).then(|| self.0.remove(0))
+    }
+}
+
+impl Deref for Frames {
+    type Target = [Bytes];
+
+    #[inline]
+    fn deref(&self) -> &[Bytes] {
+        &self.0
+    }
+}
+
+impl From<Vec<Bytes>> for Frames {
+    fn from(frames: Vec<Bytes>) -> Frames {
+        Frames(frames.into())
+    }
+}
+
+impl Extend<Bytes> for Frames {
+    fn extend<I: IntoIterator<Item = Bytes>>(&mut self, frames: I) {
+        self.0.extend(frames);
+    }
+}
+
+impl FromIterator<Bytes> for Frames {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(frames: I) -> Frames {
+        Frames(frames.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Frames {
+    type Item = Bytes;
+    type IntoIter = IntoFrames;
+
+    fn into_iter(self) -> IntoFrames {
+        IntoFrames(self.0.into_iter())
+    }
+}
+
+impl<'a> IntoIterator for &'a Frames {
+    type Item = &'a Bytes;
+    type IntoIter = std::slice::Iter<'a, Bytes>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Debug for Frames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The frames of a list that is given up, in order.
+#[derive(Debug)]
+pub struct IntoFrames(smallvec::IntoIter<[Bytes; Frames::IN_PLACE]>);
+
+impl Iterator for IntoFrames {
+    type Item = Bytes;
+
+    #[inline]
+    fn next(&mut self) -> Option<Bytes> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl ExactSizeIterator for IntoFrames {}
 
 /// A whole message; it has at least one frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// The first frame: what tells the receiver what the message is.
+    /// The first frame. It tells the receiver what the message is.
     pub head: Head,
-    /// The others.
+    /// The other frames.
     pub body: Frames,
 }
 
 impl Message {
-    /// Of a borrowed first frame and the others, which are shared.
+    /// A message of a borrowed first frame, which is copied, and the other
+    /// frames, which are shared.
     pub fn new(head: &[u8], body: &[Bytes]) -> Message {
         let mut frames = Frames::new();
-        // Nearly always it is one: collecting would ask more than that takes.
+        // Nearly always it is one: collecting would cost more than the loop.
         for frame in body {
             frames.push(frame.clone());
         }
@@ -32,7 +128,7 @@ impl Message {
         }
     }
 
-    /// All frames as one list, or `None` of an empty list.
+    /// A message of these frames; `None` if there are none.
     pub fn from_frames(frames: impl IntoIterator<Item = Bytes>) -> Option<Message> {
         let mut frames = frames.into_iter();
         let head = Head::from(frames.next()?);
@@ -59,9 +155,9 @@ const INLINE: usize = 23;
 
 /// The first frame of a message.
 ///
-/// It is short as a rule and read once, so up to 23 bytes are held right here:
-/// an allocation for each message would cost more than all else that is done
-/// with it.
+/// It is usually short and read once. Up to 23 bytes are therefore held in
+/// place: an allocation for each message would cost more than everything else
+/// that is done with the frame.
 #[derive(Clone)]
 pub struct Head(Form);
 
@@ -132,6 +228,22 @@ impl fmt::Debug for Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_frames_fit_in_place() {
+        let frame = |byte| Bytes::from(vec![byte; 3]);
+        let mut frames = Frames::new();
+        for byte in 0..2 {
+            frames.push(frame(byte));
+            assert!(!frames.0.spilled());
+        }
+        frames.push(frame(2));
+        assert!(frames.0.spilled());
+        assert_eq!(frames.take_first(), Some(frame(0)));
+        assert_eq!(frames, Frames::from(vec![frame(1), frame(2)]));
+        assert_eq!(frames.into_iter().collect::<Vec<_>>(), [frame(1), frame(2)]);
+        assert_eq!(Frames::new().take_first(), None);
+    }
 
     #[test]
     fn a_head_is_what_was_put_in_whatever_its_length() {

@@ -1,9 +1,11 @@
 //! What C Zyre, pyre and zyre.js sent, byte by byte.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use zre_zmtp::{
-    Command, FrameHeader, Greeting, Handshake, Limits, Local, Mechanism, MechanismName, SocketType,
+    Command, FrameHeader, FrameLimits, Greeting, Handshake, Local, MechanismName, Null, SocketType,
     Version,
 };
 
@@ -34,11 +36,11 @@ fn captures() -> Vec<Line> {
 }
 
 fn local(socket_type: SocketType, identity: &[u8]) -> Local {
-    Local {
+    Local::new(
         socket_type,
-        identity: Bytes::copy_from_slice(identity),
-        mechanism: Mechanism::Null,
-    }
+        Bytes::copy_from_slice(identity),
+        Arc::new(Null),
+    )
 }
 
 #[test]
@@ -82,7 +84,7 @@ fn ready_commands_decode_and_encode() {
         }
 
         // Our side with the same words says the same bytes.
-        let mut ours = Handshake::new(local(socket_type, identity), Limits::default());
+        let mut ours = Handshake::new(local(socket_type, identity), FrameLimits::default());
         let mut out = BytesMut::new();
         let greeting = Greeting {
             version: Version::OURS,
@@ -90,7 +92,7 @@ fn ready_commands_decode_and_encode() {
             as_server: false,
         };
         let mut input = BytesMut::from(&greeting.encode()[..]);
-        assert_eq!(ours.advance(&mut input, &mut out), Ok(None));
+        assert!(ours.advance(&mut input, &mut out).unwrap().is_none());
         assert_eq!(out[..], line.bytes[..], "{}", line.from);
         seen += 1;
     }
@@ -111,20 +113,20 @@ fn a_captured_dealer_completes_our_handshake_however_it_is_cut() {
         let end = stream.len();
         stream.extend_from_slice(b"\x00\x05after");
         for step in [1, 2, 63, 64, 65, stream.len()] {
-            let mut inbox = Handshake::new(local(SocketType::Router, b""), Limits::default());
+            let mut inbox = Handshake::new(local(SocketType::Router, b""), FrameLimits::default());
             let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
             inbox.start(&mut out);
-            let mut peer = None;
+            let mut established = None;
             let mut fed = 0;
             for piece in stream.chunks(step) {
                 input.extend_from_slice(piece);
                 fed += piece.len();
-                peer = inbox.advance(&mut input, &mut out).unwrap();
-                if peer.is_some() {
+                established = inbox.advance(&mut input, &mut out).unwrap();
+                if established.is_some() {
                     break;
                 }
             }
-            let peer = peer.unwrap();
+            let peer = established.unwrap().peer;
             assert!(peer.identity.len() == 17 || pair[0].from.contains("gossip"));
             assert_eq!(peer.socket_type, SocketType::Dealer);
             // What followed the handshake stays for the decoder.

@@ -1,14 +1,16 @@
 //! Messages through encoder and decoder, whole, cut, mutated and hostile.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use zre_zmtp::{
-    COPY_BELOW, DecodeError, Decoder, Encoder, Handshake, HandshakeError, Item, Limits, Local,
-    Mechanism, Message, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error, encode_ping,
+    COPY_BELOW, DecodeError, Decoder, Encoder, FrameLimits, Handshake, HandshakeError, Item, Local,
+    Message, Null, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error, encode_ping,
 };
 
 fn encode(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<u8> {
-    let mut encoder = Encoder::new();
+    let mut encoder = Encoder::new(None);
     for (head, body) in messages {
         encoder.push_message(head, body);
     }
@@ -30,9 +32,9 @@ fn encode(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<u8> {
 fn decode(
     bytes: &[u8],
     step: usize,
-    limits: Limits,
+    limits: FrameLimits,
 ) -> (Vec<Item>, Result<(), DecodeError>, usize) {
-    let mut decoder = Decoder::new(limits, BytesMut::new());
+    let mut decoder = Decoder::new(limits, BytesMut::new(), None);
     let mut items = Vec::new();
     let mut memory = 0;
     let mut rest = bytes;
@@ -91,7 +93,7 @@ fn every_message_comes_back_whatever_the_pieces() {
     let messages = samples();
     let bytes = encode(&messages);
     for step in [997, 4096, 65_537, usize::MAX] {
-        let (items, end, memory) = decode(&bytes, step, Limits::default());
+        let (items, end, memory) = decode(&bytes, step, FrameLimits::default());
         assert_eq!(end, Ok(()));
         assert_eq!(items.len(), messages.len());
         for (item, message) in items.iter().zip(&messages) {
@@ -110,7 +112,7 @@ fn every_message_comes_back_whatever_the_pieces() {
 fn one_byte_at_a_time() {
     let messages = &samples()[..9];
     let bytes = encode(messages);
-    let (items, end, _) = decode(&bytes, 1, Limits::default());
+    let (items, end, _) = decode(&bytes, 1, FrameLimits::default());
     assert_eq!(end, Ok(()));
     assert_eq!(items.len(), messages.len());
 }
@@ -119,7 +121,7 @@ fn one_byte_at_a_time() {
 fn small_frames_are_copies_and_large_ones_slices() {
     let body = Bytes::from(vec![1; COPY_BELOW]);
     let bytes = encode(&[(vec![0; 16], vec![body])]);
-    let mut decoder = Decoder::new(Limits::default(), BytesMut::new());
+    let mut decoder = Decoder::new(FrameLimits::default(), BytesMut::new(), None);
     decoder.read_buf(&mut Unpooled).put_slice(&bytes);
     let read = decoder.read_buf(&mut Unpooled).get_ref().as_ptr() as usize;
     let within = |b: &Bytes| (read..read + READ_CHUNK).contains(&(b.as_ptr() as usize));
@@ -131,7 +133,7 @@ fn small_frames_are_copies_and_large_ones_slices() {
 
 /// Where the second frames of the messages lie that come in one read.
 fn places(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<usize> {
-    let (items, end, _) = decode(&encode(messages), usize::MAX, Limits::default());
+    let (items, end, _) = decode(&encode(messages), usize::MAX, FrameLimits::default());
     assert_eq!(end, Ok(()));
     let mut places = Vec::new();
     for (item, (_, body)) in items.iter().zip(messages) {
@@ -163,7 +165,7 @@ fn a_frame_that_comes_alone_or_is_not_small_keeps_only_itself() {
     let lonely = decode(
         &encode(&[(vec![0; 6], vec![Bytes::from(vec![1; 16])])]),
         usize::MAX,
-        Limits::default(),
+        FrameLimits::default(),
     );
     let Item::Message(message) = lonely.0.into_iter().next().unwrap() else {
         panic!("no message");
@@ -179,7 +181,7 @@ fn a_frame_of_half_a_read_or_more_is_read_to_its_end() {
         (30_700, Some(34_836)),
         (40_000, None),
     ] {
-        let mut decoder = Decoder::new(Limits::default(), BytesMut::new());
+        let mut decoder = Decoder::new(FrameLimits::default(), BytesMut::new(), None);
         let bytes = encode(&[(vec![0; 6], vec![Bytes::from(vec![1; 65_536])])]);
         let headers = 2 + 6 + 9;
         let first = &bytes[..headers + have];
@@ -204,7 +206,7 @@ fn announced_lengths_buy_no_memory() {
         let mut bytes = vec![2];
         bytes.extend_from_slice(&long.to_be_bytes());
         bytes.extend_from_slice(&[0; 100]);
-        let (items, end, memory) = decode(&bytes, 10, Limits::default());
+        let (items, end, memory) = decode(&bytes, 10, FrameLimits::default());
         assert!(items.is_empty());
         if limited {
             assert!(matches!(end, Err(DecodeError::Frame { announced, .. }) if announced == long));
@@ -219,7 +221,7 @@ fn announced_lengths_buy_no_memory() {
 
 #[test]
 fn parts_and_message_bytes_are_bounded() {
-    let limits = Limits {
+    let limits = FrameLimits {
         message_bytes: 1000,
         frame_bytes: 600,
         parts: 10,
@@ -262,7 +264,7 @@ fn commands_come_between_the_frames_of_a_message_too() {
     encode_ping(0, b"x", &mut ping);
     bytes.extend_from_slice(&ping);
     bytes.extend_from_slice(&[0, 1, b'b']);
-    let (items, end, _) = decode(&bytes, 2, Limits::default());
+    let (items, end, _) = decode(&bytes, 2, FrameLimits::default());
     assert_eq!(end, Ok(()));
     assert!(matches!(&items[0], Item::Command(body) if body.starts_with(b"\x04PING")));
     assert!(matches!(&items[1], Item::Message(m) if m.parts() == 2));
@@ -298,7 +300,7 @@ fn mutate(bytes: &mut Vec<u8>, lcg: &mut Lcg) {
 
 #[test]
 fn mutated_streams_end_in_errors_not_in_panics_and_the_cut_makes_no_difference() {
-    let small = Limits {
+    let small = FrameLimits {
         frame_bytes: 10_000,
         message_bytes: 20_000,
         parts: 16,
@@ -319,12 +321,8 @@ fn mutated_streams_end_in_errors_not_in_panics_and_the_cut_makes_no_difference()
 }
 
 fn handshake(bytes: &[u8], step: usize) -> Result<bool, HandshakeError> {
-    let local = Local {
-        socket_type: SocketType::Router,
-        identity: Bytes::new(),
-        mechanism: Mechanism::Null,
-    };
-    let mut handshake = Handshake::new(local, Limits::default());
+    let local = Local::new(SocketType::Router, Bytes::new(), Arc::new(Null));
+    let mut handshake = Handshake::new(local, FrameLimits::default());
     let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
     for piece in bytes.chunks(step) {
         input.extend_from_slice(piece);
@@ -337,12 +335,9 @@ fn handshake(bytes: &[u8], step: usize) -> Result<bool, HandshakeError> {
 
 /// What a mailbox with this identity says first.
 fn opening(identity: usize) -> Vec<u8> {
-    let local = Local {
-        socket_type: SocketType::Dealer,
-        identity: vec![1; identity].into(),
-        mechanism: Mechanism::Null,
-    };
-    let mut handshake = Handshake::new(local, Limits::default());
+    let identity = vec![1; identity].into();
+    let local = Local::new(SocketType::Dealer, identity, Arc::new(Null));
+    let mut handshake = Handshake::new(local, FrameLimits::default());
     let mut out = BytesMut::new();
     handshake.start(&mut out);
     let mut theirs = BytesMut::from(&out[..]);

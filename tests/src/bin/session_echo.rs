@@ -54,15 +54,10 @@ async fn main() -> Result<(), Failure> {
         Ok::<_, std::io::Error>(serde_json::from_str(&line)?)
     })
     .await??;
-    let mailbox = links.connect(
-        1,
-        Target {
-            peer: None,
-            addr: target["tcp"].as_str().map(str::parse).transpose()?,
-            ipc: target["ipc"].as_str().map(PathBuf::from),
-            same_host: SameHost::Never,
-        },
-    );
+    let mut to = Target::default().same_host(SameHost::Never);
+    to.addr = target["tcp"].as_str().map(str::parse).transpose()?;
+    to.ipc = target["ipc"].as_str().map(PathBuf::from);
+    let mailbox = links.connect(1, to);
     // The end of the input ends the program, whatever else goes on.
     let ended = tokio::task::spawn_blocking(|| {
         std::io::stdin().lock().lines().for_each(drop);

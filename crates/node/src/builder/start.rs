@@ -1,6 +1,7 @@
 //! From settings to a running node.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
@@ -8,7 +9,7 @@ use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Machine};
-use zre_session::{Inbox, Links, Notices};
+use zre_session::{Inbox, Links, Mechanism, Notices, Null};
 
 use super::Builder;
 use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
@@ -116,6 +117,7 @@ impl Start {
                 endpoint: told,
                 listeners,
                 connect: settings.gossip_connect.clone(),
+                mechanism: self.mechanism(),
             };
             gossip::start(setup, names.clone(), news, poke.clone())
         });
@@ -295,6 +297,11 @@ impl Start {
         }
     }
 
+    /// The security mechanism of links and gossip.
+    fn mechanism(&self) -> Arc<dyn Mechanism> {
+        Arc::new(Null)
+    }
+
     /// Opens the links on the first port that is free.
     async fn open_links(&self, reach: &Reach) -> Result<(Links, Inbox, Notices), StartError> {
         let ports = self.settings.listen.ports();
@@ -304,17 +311,15 @@ impl Start {
             if listen.is_empty() {
                 return Err(StartError::NoAddress);
             }
-            let opened = Links::open(zre_session::Config {
-                engine: self.settings.engine,
-                listen,
-                freebind: reach.is_listed(),
-                ipc: self.settings.ipc.clone(),
-                inproc: self.settings.inproc,
-                limits: self.settings.link_limits.clone(),
-                ..zre_session::Config::new(identity_of(self.uuid))
-            })
-            .await;
-            match opened {
+            let mut config = zre_session::Config::new(identity_of(self.uuid));
+            config.engine = self.settings.engine;
+            config.listen = listen;
+            config.freebind = reach.is_listed();
+            config.ipc = self.settings.ipc.clone();
+            config.inproc = self.settings.inproc;
+            config.mechanism = self.mechanism();
+            config.limits = self.settings.link_limits.clone();
+            match Links::open(config).await {
                 Err(zre_session::OpenError::InUse(addr)) if !single => {
                     tracing::debug!(%addr, "in use");
                 }

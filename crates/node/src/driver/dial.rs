@@ -144,19 +144,14 @@ impl Driver {
     ) {
         // A loopback address is of this host only if it was heard over loopback.
         let elsewhere = addr.is_some_and(|addr| addr.ip().is_loopback()) && !dial.over_loopback;
-        let mailbox = self.links.connect(
-            session.0,
-            Target {
-                peer: dial.peer.map(identity_of),
-                addr,
-                ipc: ipc.map(Into::into),
-                same_host: if elsewhere {
-                    SameHost::Never
-                } else {
-                    SameHost::Detect
-                },
-            },
-        );
+        let mut target = Target::default();
+        target.peer = dial.peer.map(identity_of);
+        target.addr = addr;
+        target.ipc = ipc.map(Into::into);
+        if elsewhere {
+            target.same_host = SameHost::Never;
+        }
+        let mailbox = self.links.connect(session.0, target);
         let outlet = Outlet::new(dial.outgoing, mailbox, self.pressure.gauge());
         let opening = Opening {
             outlet,

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use zre_zmtp::{Command, Decoder, Item, SocketType};
+use zre_zmtp::{Command, Decoder, Established, Item, Local, Mechanism, SocketType};
 
 use super::greet::{greet, identity_of, wire_limits};
 use super::outbound::{Next, Outbound};
@@ -13,19 +13,21 @@ use super::pool::Pool;
 use super::reader::reason_of;
 use super::stream::Stream;
 use crate::engine::Route;
-use crate::{CloseReason, Identity, Limits};
+use crate::{CloseReason, Identity, LinkLimits};
 
 /// What to dial, and as whom.
 pub(super) struct Call {
     pub(super) routes: Vec<Route>,
     pub(super) own: Identity,
     pub(super) peer: Option<Identity>,
-    pub(super) limits: Limits,
+    pub(super) mechanism: Arc<dyn Mechanism>,
+    pub(super) limits: LinkLimits,
 }
 
 /// A connection that has been greeted.
 struct Line {
     stream: Stream,
+    established: Established,
     received: BytesMut,
     identity: Option<Identity>,
 }
@@ -54,8 +56,10 @@ pub(super) async fn run(outbound: Arc<Outbound>, call: Call) {
     let reason = match dialled {
         Ok(line) => {
             let stream = Arc::new(line.stream);
-            outbound.up(&stream, line.identity);
-            carry(outbound, &stream, Decoder::new(limits, line.received)).await
+            let Established { sealer, opener, .. } = line.established;
+            outbound.up(&stream, sealer, line.identity);
+            let decoder = Decoder::new(limits, line.received, opener);
+            carry(outbound, &stream, decoder).await
         }
         Err(reason) => reason,
     };
@@ -82,8 +86,10 @@ async fn connect(route: &Route, call: &Call) -> Result<Line, CloseReason> {
     let mut stream = Stream::connect(route)
         .await
         .map_err(|error| CloseReason::from_io(&error))?;
-    let (peer, received) = greet(&mut stream, SocketType::Dealer, &call.own, &call.limits).await?;
-    let identity = identity_of(&peer);
+    let mechanism = Arc::clone(&call.mechanism);
+    let local = Local::new(SocketType::Dealer, call.own.to_bytes(), mechanism);
+    let (established, received) = greet(&mut stream, local, &call.limits).await?;
+    let identity = identity_of(&established.peer);
     if let (Some(meant), Some(found)) = (&call.peer, &identity)
         && meant != found
     {
@@ -93,6 +99,7 @@ async fn connect(route: &Route, call: &Call) -> Result<Line, CloseReason> {
     }
     Ok(Line {
         stream,
+        established,
         received,
         identity,
     })

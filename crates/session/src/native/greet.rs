@@ -3,27 +3,28 @@
 use std::future::poll_fn;
 use std::io;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use zre_zmtp::{Handshake, HandshakeError, Local, Mechanism, Peer, SocketType, encode_error};
+use bytes::{BufMut, BytesMut};
+use zre_zmtp::{Encoder, Established, FrameLimits, Handshake, HandshakeError, Local, Peer};
 
 use super::stream::Stream;
-use crate::{CloseReason, Identity, Limits};
+use crate::{CloseReason, Identity, LinkLimits};
 
 /// Room for a handshake: greeting and READY take about 125 bytes, and what is
 /// sent right behind them is decoded from here.
 const ROOM: usize = 512;
 
 /// What a limit means to the codec.
-pub(super) fn wire_limits(limits: &Limits) -> zre_zmtp::Limits {
-    zre_zmtp::Limits {
+pub(super) fn wire_limits(limits: &LinkLimits) -> FrameLimits {
+    FrameLimits {
         frame_bytes: limits.frame_bytes,
         message_bytes: limits.message_bytes,
         parts: limits.parts,
-        ..zre_zmtp::Limits::default()
+        ..FrameLimits::default()
     }
 }
 
-/// Greets, and returns who the peer is and what it sent beyond the handshake.
+/// Greets, and returns what the handshake came to and what the peer sent beyond
+/// it.
 ///
 /// Not cancel safe: a handshake given up in its middle leaves the connection
 /// useless. It sets itself no deadline.
@@ -32,15 +33,9 @@ pub(super) fn wire_limits(limits: &Limits) -> zre_zmtp::Limits {
 /// Why the connection is to be closed. A peer that can understand it was told.
 pub(super) async fn greet(
     stream: &mut Stream,
-    socket_type: SocketType,
-    own: &Identity,
-    limits: &Limits,
-) -> Result<(Peer, BytesMut), CloseReason> {
-    let local = Local {
-        socket_type,
-        identity: own.to_bytes(),
-        mechanism: Mechanism::Null,
-    };
+    local: Local,
+    limits: &LinkLimits,
+) -> Result<(Established, BytesMut), CloseReason> {
     let mut handshake = Handshake::new(local, wire_limits(limits));
     let mut input = BytesMut::with_capacity(ROOM);
     let mut output = BytesMut::with_capacity(128);
@@ -49,15 +44,15 @@ pub(super) async fn greet(
         write_all(stream, &output).await.map_err(of_io)?;
         output.clear();
         match handshake.advance(&mut input, &mut output) {
-            Ok(Some(peer)) => {
+            Ok(Some(established)) => {
                 write_all(stream, &output).await.map_err(of_io)?;
-                return Ok((peer, input));
+                return Ok((established, input));
             }
             Ok(None) if !output.is_empty() => continue,
             Ok(None) => {}
             Err(error) => {
                 if error.can_be_told() {
-                    refuse(stream, &error.to_string());
+                    refuse(stream, &mut Encoder::default(), &error.to_string());
                 }
                 return Err(reason(&error));
             }
@@ -75,19 +70,18 @@ pub(super) async fn greet(
     }
 }
 
-/// Tells the peer why it is refused, if the socket takes it at once.
-pub(super) fn refuse(stream: &Stream, why: &str) {
-    let mut error = BytesMut::new();
-    encode_error(why, &mut error);
+/// Tells the peer why it is refused, if the socket takes it at once. The encoder
+/// is the connection's once the handshake is over, and a plain one before.
+pub(super) fn refuse(stream: &Stream, encoder: &mut Encoder, why: &str) {
+    encoder.push_error(why);
     // The connection is closed next, whether or not this gets through.
-    let _ = stream.try_write(&error);
+    let _ = stream.try_write_encoded(encoder, usize::MAX);
     stream.finish();
 }
 
 /// The identity that a peer announced, if it announced one.
 pub(super) fn identity_of(peer: &Peer) -> Option<Identity> {
-    let bytes: Bytes = peer.identity.clone();
-    Identity::new(bytes).ok()
+    Identity::new(peer.identity.clone()).ok()
 }
 
 #[allow(

@@ -9,17 +9,19 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
+use zre_zmtp::Mechanism;
 
 use super::half_open::HalfOpen;
 use super::reader;
 use super::stream::Stream;
 use crate::intake::Intake;
-use crate::{Identity, Limits};
+use crate::{Identity, LinkLimits};
 
 /// What all connections of an inbox share.
 pub(super) struct Host {
     pub(super) own: Identity,
-    pub(super) limits: Limits,
+    pub(super) mechanism: Arc<dyn Mechanism>,
+    pub(super) limits: LinkLimits,
     pub(super) intake: Arc<Intake>,
     pub(super) half_open: Arc<HalfOpen>,
     /// Bytes of messages that aren't whole yet, of all connections.

@@ -18,6 +18,7 @@ mod outbound;
 mod pool;
 mod reader;
 mod stream;
+mod unsealed;
 
 use std::io;
 use std::net::SocketAddr;
@@ -63,6 +64,7 @@ pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
         half_open: HalfOpen::new(seat.limits.half_open),
         partial: Arc::default(),
         own: seat.own,
+        mechanism: seat.mechanism,
         limits: seat.limits,
         intake: seat.intake,
         runtime: seat.runtime.clone(),
@@ -134,11 +136,18 @@ async fn stop(accepting: Vec<(Option<SocketAddr>, JoinHandle<()>)>) {
 
 /// Dials, and returns at once what accepts messages meanwhile.
 pub(crate) fn dial(dial: Dial) -> Arc<dyn Outlet> {
-    let outbound = Outbound::new(dial.limits.clone(), dial.budget, dial.pace, dial.report);
+    let outbound = Outbound::new(
+        dial.mechanism.seals(),
+        dial.limits.clone(),
+        dial.budget,
+        dial.pace,
+        dial.report,
+    );
     let call = dial::Call {
         routes: dial.routes,
         own: dial.own,
         peer: dial.peer,
+        mechanism: dial.mechanism,
         limits: dial.limits,
     };
     dial.runtime.spawn(dial::run(Arc::clone(&outbound), call));

@@ -11,36 +11,34 @@
 //! queue writes what has come together every [`BATCH`] bytes. Once the kernel
 //! takes no more, only the task writes, when it does again.
 //!
-//! Encoding happens under the queue's lock, writing never: the one who writes
+//! Encoding happens under the queue's lock, sealing and writing never: the one who writes
 //! takes what is queued along (the [`Flight`]), others go on queueing behind. A
 //! caller may write later than it queues ([`PendingWrite`]); while it is expected
 //! to, nobody else is woken for that.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::Notify;
-use zre_zmtp::{Encoder, READ_CHUNK, encode_pong};
+use zre_zmtp::{Encoder, READ_CHUNK, Sealer};
 
 use super::pool;
 use super::stream::Stream;
+use super::unsealed::Unsealed;
 use crate::budget::Budget;
 use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
 use crate::notices::Reporter;
 use crate::pace::{Moment, Pace};
-use crate::{CloseReason, Closed, Identity, Limits, Link, TrySendError};
+use crate::{CloseReason, Closed, Identity, Link, LinkLimits, TrySendError};
 
 /// How many queued bytes make a caller write.
 const BATCH: usize = 64 << 10;
 
 /// Most bytes that are written before others get their turn.
 const TURN: usize = 1 << 20;
-
-/// Most slices of one vectored write.
-const SLICES: usize = 64;
 
 /// A buffer up to this size stays with an idle mailbox: enough for the small
 /// messages that keep a session alive.
@@ -54,14 +52,13 @@ pub(super) struct Outbound {
     work: Notify,
     budget: Arc<Budget>,
     pace: Arc<Pace>,
-    limits: Limits,
+    limits: LinkLimits,
     report: Reporter,
 }
 
-#[derive(Default)]
 struct State {
-    /// What is queued, in wire form, and what that costs.
-    open: Encoder,
+    /// What is queued, and what that costs.
+    open: Open,
     open_cost: usize,
     /// What is being written; `None` while someone writes it.
     flight: Option<Flight>,
@@ -87,16 +84,107 @@ struct State {
     lost: u64,
 }
 
+/// What is queued and nobody writes yet.
+enum Open {
+    /// In wire form.
+    Encoded(Encoder),
+    /// As it was sent: the one who writes it seals it.
+    Unsealed(Unsealed),
+}
+
+impl Open {
+    fn new(seals: bool) -> Self {
+        match seals {
+            false => Self::Encoded(Encoder::default()),
+            true => Self::Unsealed(Unsealed::default()),
+        }
+    }
+
+    fn push_message(&mut self, head: &[u8], body: &[Bytes]) {
+        match self {
+            Self::Encoded(encoder) => encoder.push_message(head, body),
+            Self::Unsealed(unsealed) => unsealed.push_message(head, body),
+        }
+    }
+
+    fn push_pong(&mut self, context: &[u8]) {
+        match self {
+            Self::Encoded(encoder) => encoder.push_pong(context),
+            Self::Unsealed(unsealed) => unsealed.push_pong(context),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Encoded(encoder) => encoder.is_empty(),
+            Self::Unsealed(unsealed) => unsealed.is_empty(),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Encoded(encoder) => encoder.bytes(),
+            Self::Unsealed(unsealed) => unsealed.bytes(),
+        }
+    }
+
+    fn messages(&self) -> usize {
+        match self {
+            Self::Encoded(encoder) => encoder.messages(),
+            Self::Unsealed(unsealed) => unsealed.messages(),
+        }
+    }
+
+    /// Gets room for many messages, if there is none yet.
+    fn make_room(&mut self) {
+        if let Self::Encoded(encoder) = self
+            && encoder.capacity() < READ_CHUNK
+        {
+            encoder.lend(pool::take());
+        }
+    }
+
+    /// Gives up the memory of what is empty, if it is much.
+    fn release(&mut self) -> Option<BytesMut> {
+        match self {
+            Self::Encoded(encoder) => encoder.release(IDLE_BUFFER),
+            Self::Unsealed(unsealed) => {
+                unsealed.release();
+                None
+            }
+        }
+    }
+}
+
 impl State {
+    fn new(seals: bool) -> Self {
+        Self {
+            open: Open::new(seals),
+            open_cost: 0,
+            flight: None,
+            flight_cost: 0,
+            messages: 0,
+            blocked: false,
+            told: false,
+            promised: false,
+            answered: false,
+            last_write: Moment::default(),
+            stage: Stage::Connecting,
+            link: None,
+            closing: None,
+            failed: None,
+            lost: 0,
+        }
+    }
+
     /// What is accepted and not written costs.
     fn held(&self) -> usize {
         self.open_cost.saturating_add(self.flight_cost)
     }
 }
 
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    #[default]
     Connecting,
     Up,
     Ended,
@@ -105,10 +193,29 @@ enum Stage {
 /// The right to write, and what is to be written first.
 pub(super) struct Flight {
     encoder: Encoder,
+    /// What goes into the encoder when there is room, if the mechanism seals.
+    unsealed: Unsealed,
     /// What all of it cost, and how many bytes that was, when it was taken.
     cost: usize,
     bytes: u64,
     stream: Arc<Stream>,
+}
+
+impl Flight {
+    fn is_empty(&self) -> bool {
+        self.encoder.is_empty() && self.unsealed.is_empty()
+    }
+
+    fn messages(&self) -> usize {
+        let unsealed = self.unsealed.messages();
+        self.encoder.messages().saturating_add(unsealed)
+    }
+
+    /// Bytes still to be written, without what sealing adds to those that aren't
+    /// sealed.
+    fn left(&self) -> u64 {
+        self.encoder.bytes().saturating_add(self.unsealed.bytes())
+    }
 }
 
 /// What the task is to do next.
@@ -126,14 +233,16 @@ pub(super) enum Next {
 }
 
 impl Outbound {
+    /// `seals`: whether what is queued is to be sealed before it is written.
     pub(super) fn new(
-        limits: Limits,
+        seals: bool,
+        limits: LinkLimits,
         budget: Arc<Budget>,
         pace: Arc<Pace>,
         report: Reporter,
     ) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::default(),
+            state: Mutex::new(State::new(seals)),
             changed: Notify::new(),
             work: Notify::new(),
             budget,
@@ -153,14 +262,20 @@ impl Outbound {
     }
 
     /// The connection stands: messages may flow.
-    pub(super) fn up(&self, stream: &Arc<Stream>, identity: Option<Identity>) {
+    pub(super) fn up(
+        &self,
+        stream: &Arc<Stream>,
+        sealer: Option<Box<dyn Sealer>>,
+        identity: Option<Identity>,
+    ) {
         let addresses: (Option<SocketAddr>, Option<SocketAddr>) = (stream.local(), stream.remote());
         {
             let mut state = self.lock();
             state.stage = Stage::Up;
             state.link = Some(stream.link());
             state.flight = Some(Flight {
-                encoder: Encoder::new(),
+                encoder: Encoder::new(sealer),
+                unsealed: Unsealed::default(),
                 cost: 0,
                 bytes: 0,
                 stream: Arc::clone(stream),
@@ -173,22 +288,22 @@ impl Outbound {
 
     /// The connection, or the attempt, has ended. Only the first call counts.
     pub(super) fn end(&self, reason: CloseReason) {
-        let (lost, cost, flight) = {
+        let (lost, cost, dropped) = {
             let mut state = self.lock();
             if state.stage == Stage::Ended {
                 return;
             }
             state.stage = Stage::Ended;
             // What a caller is just writing can't be said to be lost.
-            let flying = state.flight.as_ref().map_or(0, |f| f.encoder.messages());
+            let flying = state.flight.as_ref().map_or(0, Flight::messages);
             state.lost = state.open.messages().saturating_add(flying) as u64;
             let cost = state.held();
-            state.open = Encoder::new();
+            let open = std::mem::replace(&mut state.open, Open::new(false));
             (state.open_cost, state.flight_cost) = (0, 0);
-            (state.lost, cost, state.flight.take())
+            (state.lost, cost, (open, state.flight.take()))
         };
         // The socket is closed with its last holder, not under the lock.
-        drop(flight);
+        drop(dropped);
         self.budget.give(cost);
         self.report.closed(reason, lost);
         self.changed.notify_waiters();
@@ -208,14 +323,12 @@ impl Outbound {
     /// Answers a PING. While an answer is still queued, further ones are
     /// dropped: whoever floods us with PINGs hears that we live all the same.
     pub(super) fn answer(&self, context: &[u8]) {
-        let mut pong = Vec::with_capacity(24);
-        encode_pong(context, &mut pong);
         let mut state = self.lock();
         if state.answered || state.stage != Stage::Up {
             return;
         }
         state.answered = true;
-        state.open.push_raw(&pong);
+        state.open.push_pong(context);
     }
 
     /// Writes what is queued, as far as the socket and the others' turn let it.
@@ -240,7 +353,7 @@ impl Outbound {
             };
             let (flight, result) = fly(flight, TURN.saturating_sub(written));
             written = written.saturating_add(*result.as_ref().unwrap_or(&0));
-            let left = !flight.encoder.is_empty();
+            let left = !flight.is_empty();
             match self.land(flight, &result, true) {
                 Landed::Failed(reason) => return Next::Failed(reason),
                 Landed::Ok if left && written < TURN => return Next::Blocked,
@@ -253,8 +366,8 @@ impl Outbound {
     /// Gives the right to write back. A caller that leaves something behind
     /// tells the task.
     fn land(&self, mut flight: Flight, result: &io::Result<usize>, task: bool) -> Landed {
-        let bytes = flight.encoder.bytes();
-        let empty = flight.encoder.is_empty();
+        let bytes = flight.left();
+        let empty = flight.is_empty();
         let mut tell = false;
         let mut spare = [None, None];
         let (given, landed) = {
@@ -265,10 +378,8 @@ impl Outbound {
             if empty && state.open.is_empty() {
                 // Idle. While there is more to write the buffers stay, however
                 // large: new memory would have to be got for what follows.
-                spare = [
-                    flight.encoder.release(IDLE_BUFFER),
-                    state.open.release(IDLE_BUFFER),
-                ];
+                flight.unsealed.release();
+                spare = [flight.encoder.release(IDLE_BUFFER), state.open.release()];
             }
             // What is written gives its share of the cost back.
             let left = match bytes {
@@ -277,7 +388,7 @@ impl Outbound {
             };
             let given = state.flight_cost.saturating_sub(left);
             state.flight_cost = state.flight_cost.saturating_sub(given);
-            let flying = flight.encoder.messages();
+            let flying = flight.messages();
             state.messages = state.open.messages().saturating_add(flying);
             state.last_write = self.pace.note_write();
             state.flight = Some(flight);
@@ -317,7 +428,7 @@ enum Landed {
     Failed(CloseReason),
 }
 
-/// `cost * bytes / all`, rounded up; `all` is at least `bytes`.
+/// `cost * bytes / all`, rounded up, and `cost` at most.
 fn share(cost: usize, bytes: u64, all: u64) -> usize {
     let cost_of_all = (cost as u128).saturating_mul(u128::from(bytes));
     let share = cost_of_all.div_ceil(u128::from(all.max(1)));
@@ -327,41 +438,35 @@ fn share(cost: usize, bytes: u64, all: u64) -> usize {
 /// Takes the right to write if it is free and there is something to write.
 fn take_flight(state: &mut State) -> Option<Flight> {
     let flight = state.flight.as_mut()?;
-    if flight.encoder.is_empty() {
+    if flight.is_empty() {
         if state.open.is_empty() {
             return None;
         }
-        std::mem::swap(&mut flight.encoder, &mut state.open);
+        match &mut state.open {
+            Open::Encoded(encoder) => std::mem::swap(&mut flight.encoder, encoder),
+            Open::Unsealed(unsealed) => std::mem::swap(&mut flight.unsealed, unsealed),
+        }
         flight.cost = std::mem::take(&mut state.open_cost);
-        flight.bytes = flight.encoder.bytes();
+        flight.bytes = flight.left();
         state.flight_cost = flight.cost;
         state.answered = false;
     }
     state.flight.take()
 }
 
-/// Writes until the socket takes no more, or `turn` bytes are written; says how
-/// many were.
-#[allow(
-    clippy::indexing_slicing,
-    reason = "slices() says how many it has filled"
-)]
+/// Seals what is to be sealed, and writes until the socket takes no more, or
+/// `turn` bytes are written; says how many were.
 fn fly(mut flight: Flight, turn: usize) -> (Flight, io::Result<usize>) {
-    let mut written = 0;
-    while !flight.encoder.is_empty() && written < turn {
-        let result = {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let filled = flight.encoder.slices(&mut slices);
-            flight.stream.try_write_vectored(&slices[..filled])
-        };
-        match result {
-            Ok(n) => {
-                flight.encoder.advance(n);
-                written = written.saturating_add(n);
-            }
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return (flight, Err(e)),
+    let mut written = 0usize;
+    while !flight.is_empty() && written < turn {
+        flight.unsealed.seal(&mut flight.encoder, BATCH as u64);
+        let most = turn.saturating_sub(written);
+        match flight.stream.try_write_encoded(&mut flight.encoder, most) {
+            Ok(n) => written = written.saturating_add(n),
+            Err(error) => return (flight, Err(error)),
+        }
+        if !flight.encoder.is_empty() {
+            break;
         }
     }
     (flight, Ok(written))
@@ -393,8 +498,8 @@ impl Outlet for Outbound {
         let idle = state.open.is_empty();
         let at_once =
             up && idle && !state.blocked && self.pace.is_slow(self.pace.now(), state.last_write);
-        if up && idle && !at_once && state.open.capacity() < READ_CHUNK {
-            state.open.lend(pool::take());
+        if up && idle && !at_once {
+            state.open.make_room();
         }
         state.open.push_message(head, body);
         state.open_cost = state.open_cost.saturating_add(cost);

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::task::Poll;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::oneshot;
-use zre_zmtp::{Command, DecodeError, Decoder, Item, READ_CHUNK, SocketType, encode_pong};
+use zre_zmtp::{Command, DecodeError, Decoder, Encoder, Item, Local, READ_CHUNK, SocketType};
 
 use super::greet::{greet, identity_of, refuse, wire_limits};
 use super::half_open::Place;
@@ -18,11 +18,11 @@ use super::pool::Pool;
 use super::stream::Stream;
 use crate::intake::{Feeder, Gone};
 use crate::unread::Unread;
-use crate::{CloseReason, Identity, Limits, Source};
+use crate::{CloseReason, Identity, LinkLimits, Source};
 
 /// Most bytes of PONGs that wait for a peer that doesn't read them. Beyond it
 /// PINGs go unanswered: who floods us with them mustn't fill our memory too.
-const ANSWER_BYTES: usize = 1024;
+const ANSWER_BYTES: u64 = 1024;
 
 /// Serves an accepted connection until it ends.
 pub(super) async fn serve(
@@ -54,7 +54,9 @@ async fn open(
     lost: oneshot::Receiver<CloseReason>,
 ) -> Result<Connection, CloseReason> {
     let greeted = {
-        let greet = greet(&mut stream, SocketType::Router, &host.own, &host.limits);
+        let own = host.own.to_bytes();
+        let local = Local::new(SocketType::Router, own, Arc::clone(&host.mechanism));
+        let greet = greet(&mut stream, local, &host.limits);
         tokio::select! {
             biased;
             reason = lost => Err(reason.unwrap_or(CloseReason::Local)),
@@ -62,8 +64,9 @@ async fn open(
                 greeted.unwrap_or(Err(CloseReason::TimedOut)),
         }
     };
-    let (peer, received) = greeted.inspect_err(|reason| host.intake.count(reason))?;
-    let identity = identity_of(&peer)
+    let (established, received) = greeted.inspect_err(|reason| host.intake.count(reason))?;
+    let mut answers = Encoder::new(established.sealer);
+    let identity = identity_of(&established.peer)
         .or_else(nameless)
         .ok_or_else(|| CloseReason::Handshake("the peer gave no identity".into()))?;
     let source = Source {
@@ -76,14 +79,14 @@ async fn open(
     let feeder = host
         .intake
         .open(source)
-        .inspect_err(|reason| refuse(&stream, &reason.to_string()))?;
+        .inspect_err(|reason| refuse(&stream, &mut answers, &reason.to_string()))?;
     Ok(Connection {
         stream,
         feeder,
         wire: Wire {
-            decoder: Decoder::new(wire_limits(&host.limits), received),
+            decoder: Decoder::new(wire_limits(&host.limits), received, established.opener),
             partial: Partial::new(&host.partial, host.limits.inbox_bytes_total),
-            answers: BytesMut::new(),
+            answers,
         },
     })
 }
@@ -109,7 +112,7 @@ struct Wire {
     decoder: Decoder,
     partial: Partial,
     /// PONGs that the socket hasn't taken yet.
-    answers: BytesMut,
+    answers: Encoder,
 }
 
 impl Connection {
@@ -156,7 +159,7 @@ impl Wire {
         let end = loop {
             match self.decoder.decode() {
                 Ok(Some(Item::Message(message))) => {
-                    let cost = Limits::cost(&message.head, &message.body);
+                    let cost = LinkLimits::cost(&message.head, &message.body);
                     messages.push(message, cost);
                 }
                 Ok(Some(Item::Command(body))) => {
@@ -181,8 +184,8 @@ impl Wire {
     fn command(&mut self, body: Bytes) -> Result<(), CloseReason> {
         match Command::parse(body) {
             Ok(Command::Ping { context, .. }) => {
-                if self.answers.len() < ANSWER_BYTES {
-                    encode_pong(&context, &mut self.answers);
+                if self.answers.bytes() < ANSWER_BYTES {
+                    self.answers.push_pong(&context);
                 }
                 Ok(())
             }
@@ -198,16 +201,11 @@ impl Wire {
     /// Writes what the socket takes of our answers. The rest goes with the next
     /// ones: a peer that wants answers reads them.
     fn answer(&mut self, stream: &Stream) -> Result<(), CloseReason> {
-        while !self.answers.is_empty() {
-            match stream.try_write(&self.answers) {
-                Ok(n) => drop(self.answers.split_to(n)),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(CloseReason::from_io(&e)),
-            }
-        }
+        stream
+            .try_write_encoded(&mut self.answers, usize::MAX)
+            .map_err(|error| CloseReason::from_io(&error))?;
         // The buffer goes with its last byte.
-        self.answers = BytesMut::new();
+        self.answers.release(0);
         Ok(())
     }
 }

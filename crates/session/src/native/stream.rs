@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
+use zre_zmtp::Encoder;
 
 use crate::engine::Route;
 use crate::{Credentials, Link};
@@ -20,6 +21,9 @@ use crate::{Credentials, Link};
 /// (tcp sizes its buffers itself, and better when it isn't told.)
 #[cfg(unix)]
 const UNIX_BUFFER: usize = 1 << 20;
+
+/// Most slices of one vectored write.
+const SLICES: usize = 64;
 
 /// A connected, non-blocking socket.
 #[derive(Debug)]
@@ -114,8 +118,42 @@ impl Stream {
         }
     }
 
+    /// Writes what an encoder has, until the kernel takes no more or `most` bytes
+    /// are written, or more; returns how many were.
+    ///
+    /// # Errors
+    /// The connection is of no use any more.
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "slices() says how many it has filled"
+    )]
+    pub(super) fn try_write_encoded(
+        &self,
+        encoder: &mut Encoder,
+        most: usize,
+    ) -> io::Result<usize> {
+        let mut written = 0usize;
+        while !encoder.is_empty() && written < most {
+            let result = {
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let filled = encoder.slices(&mut slices);
+                self.try_write_vectored(&slices[..filled])
+            };
+            match result {
+                Ok(n) => {
+                    encoder.advance(n);
+                    written = written.saturating_add(n);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(written)
+    }
+
     /// Writes what the kernel takes now, or says `WouldBlock`.
-    pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
             #[cfg(unix)]

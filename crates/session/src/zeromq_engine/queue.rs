@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::budget::Budget;
 use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
 use crate::notices::Reporter;
-use crate::{CloseReason, Closed, Identity, Limits, Link, Message, TrySendError};
+use crate::{CloseReason, Closed, Identity, Link, LinkLimits, Message, TrySendError};
 
 /// A frame up to this size is copied into the queue: a shared one costs an
 /// atomic count at each end, and keeps all of the buffer that it is a part of.
@@ -26,7 +26,7 @@ pub(crate) struct Queue {
     /// Told when there is something to do for the task that owns the socket.
     work: Notify,
     budget: Arc<Budget>,
-    limits: Limits,
+    limits: LinkLimits,
     report: Reporter,
 }
 
@@ -57,7 +57,7 @@ impl Drop for Ticket {
 }
 
 impl Queue {
-    pub(crate) fn new(limits: Limits, budget: Arc<Budget>, report: Reporter) -> Arc<Self> {
+    pub(crate) fn new(limits: LinkLimits, budget: Arc<Budget>, report: Reporter) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
@@ -149,7 +149,7 @@ impl Queue {
 }
 
 fn cost_of(message: &Message) -> usize {
-    Limits::cost(&message.head, &message.body)
+    LinkLimits::cost(&message.head, &message.body)
 }
 
 impl Outlet for Queue {

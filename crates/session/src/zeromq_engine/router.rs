@@ -18,7 +18,7 @@ use crate::engine::{Change, Listening, Seat, Served, Server};
 use crate::intake::{Feeder, Intake};
 use crate::listen::listen_also;
 use crate::unread::Unread;
-use crate::{CloseReason, Identity, Limits, Link, Message, OpenError, Source};
+use crate::{CloseReason, Identity, Link, LinkLimits, Message, OpenError, Source};
 
 /// How many times a connection's bound lies in the inbox before reading stops.
 /// The library's ROUTER can't leave one connection alone, so the bound is on
@@ -30,11 +30,11 @@ const CONNECTION_BOUNDS: usize = 16;
 const RUN: usize = 256;
 
 /// What of the limits can be held with the library's ROUTER.
-pub(crate) fn inbox_limits(limits: &Limits) -> Limits {
+pub(crate) fn inbox_limits(limits: &LinkLimits) -> LinkLimits {
     let all = limits
         .inbox_bytes_per_connection
         .saturating_mul(CONNECTION_BOUNDS);
-    Limits {
+    LinkLimits {
         inbox_bytes_total: limits.inbox_bytes_total.min(all),
         ..limits.clone()
     }
@@ -219,7 +219,7 @@ fn into_io(error: ZmqError) -> io::Error {
 struct Desk {
     senders: HashMap<Bytes, Feeder>,
     intake: Arc<Intake>,
-    limits: Limits,
+    limits: LinkLimits,
     /// Connections that are to be closed.
     kicked: Vec<PeerIdentity>,
 }
@@ -351,7 +351,7 @@ impl Desk {
         if message.bytes() > self.limits.message_bytes {
             return Err(CloseReason::Limit("message_bytes"));
         }
-        let cost = Limits::cost(head, body);
+        let cost = LinkLimits::cost(head, body);
         Ok((message, cost))
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use zre_session::{
-    Arrival, CloseReason, Config, Engine, Identity, Inbox, IpcDir, Limits, Link, Links, Mailbox,
-    Message, Notice, Notices, SameHost, Source, Target,
+    Arrival, CloseReason, Config, Engine, Identity, Inbox, IpcDir, Link, LinkLimits, Links,
+    Mailbox, Message, Notice, Notices, Source, Target,
 };
 
 /// How long anything may take before a story has failed: far more than it
@@ -52,33 +52,30 @@ pub(crate) struct Node {
 
 /// A node that is reached over tcp on loopback, and in no other way.
 pub(crate) fn tcp(engine: Engine, number: u8) -> Config {
-    Config {
-        engine,
-        listen: vec!["127.0.0.1:0".parse().unwrap()],
-        ipc: IpcDir::Off,
-        inproc: false,
-        ..Config::new(identity(number))
-    }
+    let mut config = Config::new(identity(number));
+    config.engine = engine;
+    config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.ipc = IpcDir::Off;
+    config.inproc = false;
+    config
 }
 
 /// A node that is reached over tcp and, in this directory, over ipc.
 pub(crate) fn ipc(engine: Engine, number: u8, dir: &Path) -> Config {
-    Config {
-        ipc: IpcDir::Path(dir.to_path_buf()),
-        ..tcp(engine, number)
-    }
+    let mut config = tcp(engine, number);
+    config.ipc = IpcDir::Path(dir.to_path_buf());
+    config
 }
 
 /// A node that is reached over tcp and in memory.
 pub(crate) fn inproc(engine: Engine, number: u8) -> Config {
-    Config {
-        inproc: true,
-        ..tcp(engine, number)
-    }
+    let mut config = tcp(engine, number);
+    config.inproc = true;
+    config
 }
 
 /// The configuration with some limits changed.
-pub(crate) fn limited(mut config: Config, change: impl FnOnce(&mut Limits)) -> Config {
+pub(crate) fn limited(mut config: Config, change: impl FnOnce(&mut LinkLimits)) -> Config {
     change(&mut config.limits);
     config
 }
@@ -99,12 +96,9 @@ impl Node {
 
     /// How others find this node.
     pub(crate) fn target(&self) -> Target {
-        Target {
-            peer: Some(self.links.identity().clone()),
-            addr: self.links.listening().first().copied(),
-            ipc: None,
-            same_host: SameHost::Detect,
-        }
+        let mut target = Target::default().peer(self.links.identity().clone());
+        target.addr = self.links.listening().first().copied();
+        target
     }
 
     /// A mailbox to another node, once it stands.

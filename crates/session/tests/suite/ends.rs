@@ -122,15 +122,9 @@ async fn a_refused_connection_is_said_at_once(engine: Engine) {
     let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
     bound.bind(&any.into()).unwrap();
-    let addr = bound.local_addr().unwrap().as_socket();
+    let addr = bound.local_addr().unwrap().as_socket().unwrap();
     let began = Instant::now();
-    let mailbox = alice.links.connect(
-        5,
-        Target {
-            addr,
-            ..Target::default()
-        },
-    );
+    let mailbox = alice.links.connect(5, Target::default().addr(addr));
     // The end may be quicker than we are.
     let accepted = u64::from(mailbox.try_send(b"lost", &[]).is_ok());
     assert_eq!(alice.closed(5).await, (CloseReason::Refused, accepted));
@@ -150,20 +144,14 @@ async fn a_silent_listener_times_out(engine: Engine) {
     }))
     .await;
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let target = Target {
-        addr: Some(silent.local_addr().unwrap()),
-        ..Target::default()
-    };
+    let target = Target::default().addr(silent.local_addr().unwrap());
     let _mailbox = alice.links.connect(5, target);
     assert_eq!(alice.closed(5).await, (CloseReason::TimedOut, 0));
 }
 
 async fn a_target_without_a_way(engine: Engine) {
     let mut alice = Node::open(tcp(engine, 1)).await;
-    let nowhere = Target {
-        peer: Some(identity(99)),
-        ..Target::default()
-    };
+    let nowhere = Target::default().peer(identity(99));
     let mailbox = alice.links.connect(3, nowhere);
     assert_eq!(alice.closed(3).await, (CloseReason::NoRoute, 0));
     assert_eq!(mailbox.try_send(b"x", &[]), Err(TrySendError::Closed));
@@ -172,20 +160,15 @@ async fn a_target_without_a_way(engine: Engine) {
 async fn somebody_else_answers(engine: Engine) {
     let mut alice = Node::open(tcp(engine, 1)).await;
     let bob = Node::open(tcp(engine, 2)).await;
-    let mistaken = Target {
-        peer: Some(identity(3)),
-        ..bob.target()
-    };
+    let mistaken = bob.target().peer(identity(3));
     let _mailbox = alice.links.connect(1, mistaken);
     match alice.closed(1).await {
         (CloseReason::Handshake(_), 0) => {}
         other => panic!("{other:?}"),
     }
     // Whoever doesn't know whom to expect is told.
-    let unknown = Target {
-        peer: None,
-        ..bob.target()
-    };
+    let mut unknown = bob.target();
+    unknown.peer = None;
     let _mailbox = alice.links.connect(2, unknown);
     match alice.notice().await {
         Notice::Up {
@@ -215,11 +198,9 @@ fn other_process() {
         println!("listening {}", node.addr());
         let mut mailbox = None;
         if let Ok(addr) = std::env::var("ZRE_SESSION_TEST_ADDR") {
-            let target = Target {
-                addr: Some(addr.parse().unwrap()),
-                same_host: SameHost::Never,
-                ..Target::default()
-            };
+            let target = Target::default()
+                .addr(addr.parse().unwrap())
+                .same_host(SameHost::Never);
             mailbox = Some(node.links.connect(1, target));
             node.up(1).await;
         }
@@ -268,10 +249,7 @@ fn other(
 async fn a_killed_reader_is_noticed_at_once(engine: Engine) {
     let mut alice = Node::open(tcp(engine, 1)).await;
     let (mut other, addr) = other(engine, None);
-    let target = Target {
-        addr: Some(addr),
-        ..Target::default()
-    };
+    let target = Target::default().addr(addr);
     let mailbox = alice.links.connect(1, target);
     alice.up(1).await;
     other.0.kill().unwrap();

@@ -15,11 +15,7 @@ on_each_engine!(
 );
 
 fn at(addr: SocketAddr) -> Target {
-    Target {
-        addr: Some(addr),
-        same_host: SameHost::Never,
-        ..Target::default()
-    }
+    Target::default().addr(addr).same_host(SameHost::Never)
 }
 
 async fn an_address_comes_and_goes_and_comes_again(engine: Engine) {

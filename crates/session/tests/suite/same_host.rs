@@ -67,10 +67,11 @@ async fn ipc_on_one_host_and_no_tcp_connection(engine: Engine) {
 }
 
 async fn memory_in_one_process_and_no_listener_at_all(engine: Engine) {
-    let node = |number| Config {
-        engine,
-        ipc: IpcDir::Off,
-        ..Config::new(identity(number))
+    let node = |number| {
+        let mut config = Config::new(identity(number));
+        config.engine = engine;
+        config.ipc = IpcDir::Off;
+        config
     };
     let mut alice = Node::open(node(51)).await;
     let mut bob = Node::open(node(52)).await;
@@ -99,16 +100,14 @@ impl Node {
 
 async fn never_means_tcp(engine: Engine) {
     let dir = crate::bench::private_dir();
-    let config = |number| Config {
-        inproc: true,
-        ..ipc(engine, number, dir.path())
+    let config = |number| {
+        let mut config = ipc(engine, number, dir.path());
+        config.inproc = true;
+        config
     };
     let mut alice = Node::open(config(61)).await;
     let bob = Node::open(config(62)).await;
-    let target = Target {
-        same_host: SameHost::Never,
-        ..bob.target()
-    };
+    let target = bob.target().same_host(SameHost::Never);
     let _mailbox = alice.links.connect(1, target);
     assert_eq!(alice.up(1).await, Link::Tcp);
 }
@@ -118,30 +117,21 @@ async fn an_explicit_path(engine: Engine) {
     let theirs = crate::bench::private_dir();
     let mut alice = Node::open(ipc(engine, 1, ours.path())).await;
     let bob = Node::open(ipc(engine, 2, theirs.path())).await;
-    let target = Target {
-        ipc: bob.links.ipc_path().map(Into::into),
-        ..Target::default()
-    };
+    let target = Target::default().ipc(bob.links.ipc_path().unwrap());
     let mailbox = alice.links.connect(1, target);
     assert_eq!(alice.up(1).await, Link::Ipc);
     mailbox.close(PATIENCE);
     alice.closed(1).await;
 
     // Where nobody is, nor was: without an address that is the end.
-    let target = Target {
-        ipc: Some(theirs.path().join("nobody.sock")),
-        ..Target::default()
-    };
+    let target = Target::default().ipc(theirs.path().join("nobody.sock"));
     let _mailbox = alice.links.connect(2, target.clone());
     assert!(matches!(
         alice.closed(2).await.0,
         CloseReason::Unreachable(_)
     ));
     // With one it means tcp.
-    let target = Target {
-        addr: Some(bob.addr()),
-        ..target
-    };
+    let target = target.addr(bob.addr());
     let _mailbox = alice.links.connect(3, target);
     assert_eq!(alice.up(3).await, Link::Tcp);
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 use zre_proto::Endpoint;
 use zre_proto::machine::{Found, Source};
 
-use super::link::framed;
 use super::message::Message;
 use super::table::{Heard, Table};
 use crate::discovery::{News, NewsSender};
@@ -57,7 +56,8 @@ pub(super) enum Report {
 #[derive(Debug)]
 pub(super) struct Neighbour {
     id: Id,
-    queue: mpsc::Sender<Bytes>,
+    /// Encoded messages, some at a time.
+    queue: mpsc::Sender<Vec<Bytes>>,
     /// We are the client.
     dialled: bool,
     /// It is on this host, so that what it says of loopback holds for us.
@@ -69,7 +69,7 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
-    pub(super) fn new(queue: mpsc::Sender<Bytes>, dialled: bool, nearby: bool) -> Self {
+    pub(super) fn new(queue: mpsc::Sender<Vec<Bytes>>, dialled: bool, nearby: bool) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self {
             id: LAST.fetch_add(1, Ordering::Relaxed),
@@ -301,13 +301,10 @@ impl Hub {
 
     /// Never waits.
     fn say(&mut self, id: Id, messages: &[Message]) {
-        let mut bytes = BytesMut::new();
-        for message in messages {
-            framed(message, &mut bytes);
-        }
+        let encoded: Vec<Bytes> = messages.iter().map(Message::encode).collect();
         if let Some(neighbour) = self.neighbours.get(&id)
-            && !bytes.is_empty()
-            && neighbour.queue.try_send(bytes.freeze()).is_err()
+            && !encoded.is_empty()
+            && neighbour.queue.try_send(encoded).is_err()
         {
             tracing::debug!("a neighbour doesn't take what it is sent");
             // Its connection ends with its queue.
@@ -374,15 +371,10 @@ mod tests {
     use super::*;
 
     /// What was put into a neighbour's queue.
-    async fn told(queue: &mut mpsc::Receiver<Bytes>) -> Vec<Message> {
-        let mut bytes = queue.recv().await.unwrap();
-        let mut messages = Vec::new();
-        while !bytes.is_empty() {
-            let len = usize::from(bytes[1]);
-            messages.push(Message::decode(&bytes[2..2 + len]).unwrap());
-            bytes = bytes.slice(2 + len..);
-        }
-        messages
+    async fn told(queue: &mut mpsc::Receiver<Vec<Bytes>>) -> Vec<Message> {
+        let encoded = queue.recv().await.unwrap();
+        let decoded = encoded.iter().map(|bytes| Message::decode(bytes).unwrap());
+        decoded.collect()
     }
 
     #[tokio::test(start_paused = true)]

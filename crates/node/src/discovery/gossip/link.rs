@@ -1,16 +1,19 @@
 //! One connection to a neighbour: ZMTP both ways, one frame a message.
 
 use std::io;
+use std::io::IoSlice;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
 use zre_zmtp::{
-    Command, DecodeError, Decoder, FrameHeader, Handshake, HandshakeError, Item, Limits, Local,
-    Mechanism, SocketType, Unpooled, encode_pong,
+    Command, DecodeError, Decoder, Encoder, FrameLimits, Handshake, HandshakeError, Item, Local,
+    Mechanism, SocketType, Unpooled,
 };
 
 use super::hub::{Id, Report};
@@ -40,44 +43,38 @@ pub(super) enum LinkError {
 }
 
 /// What a neighbour may send: a message is one frame.
-fn limits() -> Limits {
-    Limits {
+fn limits() -> FrameLimits {
+    FrameLimits {
         frame_bytes: VALUE + 512,
         message_bytes: VALUE + 512,
         parts: 1,
-        ..Limits::default()
+        ..FrameLimits::default()
     }
-}
-
-/// A message in its ZMTP frame.
-pub(super) fn framed(message: &Message, out: &mut BytesMut) {
-    let body = message.encode();
-    let header = FrameHeader {
-        more: false,
-        command: false,
-        len: body.len() as u64,
-    };
-    header.encode(out);
-    out.extend_from_slice(&body);
 }
 
 /// A connection that has shaken hands.
 #[derive(Debug)]
 pub(super) struct Link {
     stream: TcpStream,
+    encoder: Encoder,
     decoder: Decoder,
 }
 
 impl Link {
     /// Dials the first of these addresses that answers, as a DEALER.
-    pub(super) async fn dial(addrs: &[SocketAddr]) -> Result<Self, LinkError> {
+    pub(super) async fn dial(
+        addrs: &[SocketAddr],
+        mechanism: &Arc<dyn Mechanism>,
+    ) -> Result<Self, LinkError> {
         let mut failed = LinkError::NoAddress;
         for addr in addrs {
             let tried = tokio::time::timeout(PATIENCE, TcpStream::connect(addr)).await;
             match tried {
                 Err(_) => failed = LinkError::Slow,
                 Ok(Err(error)) => failed = error.into(),
-                Ok(Ok(stream)) => return Self::open(stream, SocketType::Dealer).await,
+                Ok(Ok(stream)) => {
+                    return Self::open(stream, SocketType::Dealer, Arc::clone(mechanism)).await;
+                }
             }
         }
         Err(failed)
@@ -87,12 +84,9 @@ impl Link {
     pub(super) async fn open(
         mut stream: TcpStream,
         socket_type: SocketType,
+        mechanism: Arc<dyn Mechanism>,
     ) -> Result<Self, LinkError> {
-        let local = Local {
-            socket_type,
-            identity: Bytes::new(),
-            mechanism: Mechanism::Null,
-        };
+        let local = Local::new(socket_type, Bytes::new(), mechanism);
         let shaken = tokio::time::timeout(PATIENCE, async {
             stream.set_nodelay(true)?;
             let mut handshake = Handshake::new(local, limits());
@@ -105,38 +99,50 @@ impl Link {
                 }
                 let done = handshake.advance(&mut input, &mut out)?;
                 stream.write_all_buf(&mut out).await?;
-                if done.is_some() {
-                    return Ok(Decoder::new(limits(), input));
+                if let Some(done) = done {
+                    let decoder = Decoder::new(limits(), input, done.opener);
+                    return Ok((Encoder::new(done.sealer), decoder));
                 }
             }
         });
-        let decoder = shaken.await.unwrap_or(Err(LinkError::Slow))?;
-        Ok(Self { stream, decoder })
+        let (encoder, decoder) = shaken.await.unwrap_or(Err(LinkError::Slow))?;
+        Ok(Self {
+            stream,
+            encoder,
+            decoder,
+        })
     }
 
     /// Carries messages until something fails: those of the neighbour to the hub,
-    /// bytes from `queue` to the neighbour. A queue whose other end is gone ends
-    /// it too.
+    /// encoded ones from `queue` to the neighbour. A queue whose other end is gone
+    /// ends it too.
     pub(super) async fn run(
         self,
         id: Id,
-        mut queue: mpsc::Receiver<Bytes>,
+        mut queue: mpsc::Receiver<Vec<Bytes>>,
         reports: &mpsc::Sender<Report>,
     ) -> Result<(), LinkError> {
         let Self {
             stream,
+            mut encoder,
             mut decoder,
         } = self;
         let (reader, mut writer) = stream.into_split();
         let (pongs, mut answers) = mpsc::channel::<Bytes>(4);
         let write = async move {
             loop {
-                let bytes = tokio::select! {
-                    Some(bytes) = answers.recv() => bytes,
-                    bytes = queue.recv() => bytes.ok_or(LinkError::Closed)?,
-                };
-                let written = tokio::time::timeout(PATIENCE, writer.write_all(&bytes)).await;
+                tokio::select! {
+                    Some(context) = answers.recv() => encoder.push_pong(&context),
+                    messages = queue.recv() => {
+                        for message in messages.ok_or(LinkError::Closed)? {
+                            encoder.push_message(&message, &[]);
+                        }
+                    }
+                }
+                let written = write_all(&mut writer, &mut encoder);
+                let written = tokio::time::timeout(PATIENCE, written).await;
                 written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+                encoder.release(0);
             }
         };
         let read = async move {
@@ -158,10 +164,8 @@ impl Link {
                         }
                         Item::Command(body) => match Command::parse(body) {
                             Ok(Command::Ping { context, .. }) => {
-                                let mut out = BytesMut::new();
-                                encode_pong(&context, &mut out);
                                 // One that pings without reading gets no more.
-                                let _ = pongs.try_send(out.freeze());
+                                let _ = pongs.try_send(context);
                             }
                             Ok(_) => {}
                             Err(error) => return Err(DecodeError::from(error).into()),
@@ -183,4 +187,22 @@ impl Link {
             ended = read => ended,
         }
     }
+}
+
+/// Writes all that an encoder has.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "slices() says how many it has filled"
+)]
+async fn write_all(writer: &mut OwnedWriteHalf, encoder: &mut Encoder) -> io::Result<()> {
+    while !encoder.is_empty() {
+        let mut slices = [IoSlice::new(&[]); 16];
+        let filled = encoder.slices(&mut slices);
+        let written = writer.write_vectored(&slices[..filled]).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        encoder.advance(written);
+    }
+    Ok(())
 }

@@ -16,16 +16,16 @@ mod link;
 mod message;
 mod table;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use uuid::Uuid;
 use zre_proto::Endpoint;
-use zre_zmtp::SocketType;
+use zre_zmtp::{Mechanism, SocketType};
 
 #[cfg(fuzzing)]
 pub(crate) use fuzz::fuzz;
@@ -54,6 +54,8 @@ pub(crate) struct Setup {
     pub(crate) endpoint: watch::Receiver<Endpoint>,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) connect: Vec<Endpoint>,
+    /// Neighbours need the same.
+    pub(crate) mechanism: Arc<dyn Mechanism>,
 }
 
 /// Gossips for as long as the driver listens.
@@ -63,11 +65,13 @@ pub(crate) fn start(setup: Setup, names: Names, news: NewsSender, poke: Poke) ->
     // Dropping it ends them all.
     let mut tasks = JoinSet::new();
     for listener in setup.listeners {
-        tasks.spawn(accept(listener, reports.clone()).in_current_span());
+        let mechanism = Arc::clone(&setup.mechanism);
+        tasks.spawn(accept(listener, mechanism, reports.clone()).in_current_span());
     }
     for endpoint in setup.connect {
         let (names, reports, poke) = (names.clone(), reports.clone(), poke.clone());
-        let dialling = keep_dialling(endpoint, names, reports, poke);
+        let mechanism = Arc::clone(&setup.mechanism);
+        let dialling = keep_dialling(endpoint, mechanism, names, reports, poke);
         tasks.spawn(dialling.in_current_span());
     }
     let hub = Hub::new(setup.uuid, setup.endpoint, news.clone());
@@ -82,7 +86,11 @@ pub(crate) fn start(setup: Setup, names: Names, news: NewsSender, poke: Poke) ->
     gossip
 }
 
-async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {
+async fn accept(
+    listener: TcpListener,
+    mechanism: Arc<dyn Mechanism>,
+    reports: mpsc::Sender<Report>,
+) {
     let mut clients = JoinSet::new();
     loop {
         match listener.accept().await {
@@ -92,9 +100,9 @@ async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {
                     tracing::debug!(%addr, "too many gossip clients");
                     continue;
                 }
-                let reports = reports.clone();
+                let (mechanism, reports) = (Arc::clone(&mechanism), reports.clone());
                 let serving = async move {
-                    let ended = serve(stream, reports).await;
+                    let ended = serve(stream, mechanism, reports).await;
                     tracing::debug!(%addr, reason = %reason(&ended), "a gossip client has gone");
                 };
                 clients.spawn(serving.in_current_span());
@@ -107,14 +115,19 @@ async fn accept(listener: TcpListener, reports: mpsc::Sender<Report>) {
     }
 }
 
-async fn serve(stream: TcpStream, reports: mpsc::Sender<Report>) -> Result<(), LinkError> {
+async fn serve(
+    stream: TcpStream,
+    mechanism: Arc<dyn Mechanism>,
+    reports: mpsc::Sender<Report>,
+) -> Result<(), LinkError> {
     let nearby = stream.peer_addr()?.ip().is_loopback();
-    let link = Link::open(stream, SocketType::Router).await?;
+    let link = Link::open(stream, SocketType::Router, mechanism).await?;
     carry(link, false, nearby, reports).await
 }
 
 async fn keep_dialling(
     endpoint: Endpoint,
+    mechanism: Arc<dyn Mechanism>,
     names: Names,
     reports: mpsc::Sender<Report>,
     poke: Poke,
@@ -128,7 +141,7 @@ async fn keep_dialling(
             Endpoint::Ipc(_) => return,
         };
         let nearby = addrs.iter().all(|addr| addr.ip().is_loopback());
-        let ended = match Link::dial(&addrs).await {
+        let ended = match Link::dial(&addrs, &mechanism).await {
             Ok(link) => {
                 wait = RETRY.0;
                 tracing::debug!(%endpoint, "gossiping");
@@ -153,7 +166,7 @@ async fn carry(
     nearby: bool,
     reports: mpsc::Sender<Report>,
 ) -> Result<(), LinkError> {
-    let (queue, waiting) = mpsc::channel::<Bytes>(QUEUE);
+    let (queue, waiting) = mpsc::channel(QUEUE);
     let neighbour = Neighbour::new(queue, dialled, nearby);
     let id = neighbour.id();
     let gone = |_| LinkError::Closed;
