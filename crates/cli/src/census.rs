@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use zre::Builder;
+use zre::json::{Group, Peer};
 
 use crate::json;
 use crate::options::Options;
 use crate::program::Failure;
 use crate::remote;
-use crate::report::{self, Group, Known};
 use crate::text::{columns, shown};
 use crate::values::time;
 use crate::visit::{print, visit};
@@ -95,14 +95,14 @@ pub(crate) async fn peers(
             json::line(peer, &mut lines);
         }
     } else {
-        let row = |peer: &Known| {
+        let row = |peer: &Peer| {
             let groups: Vec<_> = peer.groups.iter().map(|g| shown(g).into()).collect();
             vec![
                 shown(&peer.name).into(),
-                peer.peer.clone(),
-                peer.state.clone(),
-                peer.link.clone(),
-                peer.endpoint.clone(),
+                peer.uuid.simple().to_string(),
+                peer.state.to_string(),
+                shown(&peer.link).into(),
+                shown(&peer.endpoint).into(),
                 <[String]>::join(&groups, ", "),
             ]
         };
@@ -118,7 +118,7 @@ pub(crate) async fn groups(
     control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
     let peers = census.take(builder, control).await?;
-    let groups = report::groups(&peers);
+    let groups = Group::of(&peers);
     let mut lines = Vec::new();
     if census.json {
         for group in &groups {
@@ -142,7 +142,7 @@ pub(crate) async fn groups(
 impl Census {
     /// Those that were here when enough were, or when the time was over; those
     /// whom a running node knows, where there is one.
-    async fn take(&self, builder: Builder, control: Option<&Path>) -> Result<Vec<Known>, Failure> {
+    async fn take(&self, builder: Builder, control: Option<&Path>) -> Result<Vec<Peer>, Failure> {
         let mut peers = match control {
             Some(path) => remote::peers(path).await?,
             None => self.look(builder).await?,
@@ -151,12 +151,12 @@ impl Census {
         Ok(peers)
     }
 
-    async fn look(&self, builder: Builder) -> Result<Vec<Known>, Failure> {
+    async fn look(&self, builder: Builder) -> Result<Vec<Peer>, Failure> {
         let (peers, _) = visit(builder, async |visit| {
             let wanted = self.count.unwrap_or(usize::MAX);
             let enough = |node: &zre::Node| (node.peers().len() >= wanted).then_some(());
             visit.until(self.wait, enough).await;
-            Ok(visit.node().peers().iter().map(Known::new).collect())
+            Ok(visit.node().peers().iter().map(Peer::from).collect())
         })
         .await?;
         Ok(peers)

@@ -9,6 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use zre::{Builder, Event, Node, Peer, SendError, State};
 
+use crate::carry::Awaited;
 use crate::editor::Complete;
 use crate::options::Options;
 use crate::paint::Paint;
@@ -227,10 +228,10 @@ impl Face for Chat {
                     text::message(message)
                 )
             }
-            Event::Join { peer, group } if self.groups.iter().any(|ours| **ours == **group) => {
+            Event::Join { peer, group } if self.groups.iter().any(|ours| group == ours) => {
                 format!("* {} joined {}", shown(peer.name()), shown(group))
             }
-            Event::Leave { peer, group } if self.groups.iter().any(|ours| **ours == **group) => {
+            Event::Leave { peer, group } if self.groups.iter().any(|ours| group == ours) => {
                 format!("* {} left {}", shown(peer.name()), shown(group))
             }
             Event::Exit { peer, reason, .. } if self.concerns(peer) => {
@@ -278,7 +279,13 @@ impl Face for Chat {
         }
     }
 
-    async fn line(&self, node: &Node, line: &str, lines: &mut Vec<u8>) -> ControlFlow<()> {
+    async fn line(
+        &self,
+        node: &Node,
+        line: &str,
+        _awaited: &mut Awaited,
+        lines: &mut Vec<u8>,
+    ) -> ControlFlow<()> {
         let line = line.trim_end();
         let (command, rest) = match line.split_once(' ') {
             Some((command, rest)) => (command, rest.trim_start()),

@@ -22,7 +22,6 @@ mod paper;
 mod ping;
 mod program;
 mod remote;
-mod report;
 mod send;
 mod sentence;
 mod signals;

@@ -1,4 +1,4 @@
-//! `zre node`: a node for scripts (`--json`) or to look at.
+//! `zre node`: a node for scripts (`--json`) or for people.
 
 use std::io::Write as _;
 use std::ops::ControlFlow;
@@ -7,16 +7,16 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use zre::json::{Command, Line, Tagged, parse_command};
 use zre::{Builder, Event, Node, SendError};
 
-use crate::carry::carry_out;
-use crate::json::Command;
+use crate::carry::{Awaited, refusal};
+use crate::json;
 use crate::options::Options;
 use crate::program::{Face, Failure, Reads, run};
-use crate::report::{Own, Report};
 use crate::sentence::sentence;
 
-/// Run a node: in view of people, or for a script.
+/// Run a node and print its events, for people or as JSON.
 ///
 /// Without --json it prints what happens on the network, and runs until Ctrl-C.
 ///
@@ -25,7 +25,7 @@ use crate::sentence::sentence;
 ///
 /// With --control it listens at a unix socket, to which only this user has
 /// access, for the same commands: `zre --control PATH whisper`, `peers`, `state`
-/// and so on speak through it, many at once.
+/// and so on use it, many at once.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct NodeCommand {
@@ -43,47 +43,61 @@ const HELP: &str = r#"Commands, with --json:
   {"cmd":"contest","group":"G"}
   {"cmd":"whisper","peer":"<uuid or name>","frames":["one","two"]}
   {"cmd":"shout","group":"G","frames":["hello",{"base64":"/wD+"}]}
+  {"cmd":"request","peer":"<uuid or name>","frames":["how?"],"timeout":"2s"}
+  {"cmd":"reply","id":1,"frames":["like this"]}
   {"cmd":"state","state":"busy"}
   {"cmd":"peers"}
   {"cmd":"groups"}
   {"cmd":"node"}
-  {"cmd":"ping","peer":"<uuid or name>","timeout_ms":2000}
+  {"cmd":"stats"}
+  {"cmd":"ping","peer":"<uuid or name>","timeout":"2s"}
   {"cmd":"stop"}
 
-  They are carried out in order. One that can't be gets
-  {"event":"error","message":".."}, and the node goes on.
+  Commands are carried out in order; others don't wait for the answers to request
+  and ping. A command that can't be carried out gets {"event":"error","message":..,
+  "code":..}, and the node goes on. A shout that nobody gets is mentioned.
+
+  Any command may have a "tag", such as "tag":"t1": then it gets an answer also if
+  there is nothing to say but {"event":"done","tag":"t1"}, and the answer has the
+  tag.
 
   Through the socket of --control, with or without --json, each command gets
-  exactly one line: what it asks for, {"event":"done"}, or an error. For a
-  message, "peers" in it are those whose queues took it, "full" those whose had
-  no room. After {"cmd":"watch"}, the events come as well.
+  exactly one line: the answer to it, {"event":"done"}, or an error. After
+  {"cmd":"watch"}, the events come as well.
 
 Events, with --json:
-  started (uuid, name, endpoint, groups), stopped
-  enter (peer, name, headers, endpoint, link, state, groups, via); each group
-  is told by join as well
+  enter (peer, name, headers, endpoint, link, state, groups, via); a join event
+  follows for each group
   exit (peer, name, reason, unconfirmed)
   join, leave (peer, name, group)
   whisper (peer, name, frames), shout (peer, name, group, frames)
+  request (peer, name, id, frames): a peer waits for {"cmd":"reply","id":..}
   state (peer, name, from, to)
-  leader (group, uuid, name where it is a peer)
+  leader (group, uuid, and name if it is a peer)
   undecided (group, missing: peer, name)
   evasive, silent, responsive (peer, name), backpressure (peer, name, on)
   conflict (uuid), discovery (up, interface, address, reason)
-  peers (peers: peer, name, headers, endpoint, link, state, groups, via,
-  and silence: seconds since it was heard, where the link isn't inproc)
-  groups (groups: group, peers: peer, name)
-  node (uuid, name, endpoint, groups), pong (peer, name, ms)
-  error (message)
 
-  UUIDs are 32 lower-case hex digits. A frame is a string, or {"base64":".."}
-  where it isn't UTF-8. A link is tcp, ipc or inproc.
+Answers, with --json:
+  started (uuid, name, endpoint, groups), stopped
+  whispered, shouted (messages, accepted, peers: peer, name; full: peer, name):
+  the peers whose queues took the message, and those whose had no room
+  reply (peer, name, frames)
+  peers (peers: as in enter, and silence: seconds since it was heard, unless the
+  link is inproc)
+  groups (groups: group, peers: peer, name)
+  node (uuid, name, endpoint, groups), stats, pong (peer, name, ms)
+  done, error (message, code)
+
+  UUIDs are 32 lower-case hex digits. A frame is a string, or {"base64":".."} if it
+  isn't UTF-8. A link is tcp, ipc or inproc. Later versions may add events and
+  fields: ignore those that you don't know.
 
 Example, in two terminals:
   zre node --name camera --group lab --header role=camera
   echo '{"cmd":"peers"}' | zre node --json --name script
 
-Example, one node that several speak through:
+Example, one node that several programs command:
   zre node --name camera --control /run/user/1000/camera &
   zre --control /run/user/1000/camera state busy
   zre --control /run/user/1000/camera shout lab the film is full
@@ -108,65 +122,89 @@ struct Json;
 
 impl Face for Json {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {
-        Report::Started(Own::new(node)).write(lines);
+        json::line(&Line::Started(node.into()), lines);
     }
 
     fn event(&self, event: &Event, lines: &mut Vec<u8>) {
-        if let Some(report) = Report::of(event) {
-            report.write(lines);
+        if let Event::Request { responder, .. } = event {
+            responder.keep();
         }
+        json::line(event, lines);
     }
 
     fn unreadable(&self, why: &str, lines: &mut Vec<u8>) {
-        Report::error(why).write(lines);
+        json::line(&refusal("command", why), lines);
     }
 
-    async fn line(&self, node: &Node, line: &str, lines: &mut Vec<u8>) -> ControlFlow<()> {
+    async fn line(
+        &self,
+        node: &Node,
+        line: &str,
+        awaited: &mut Awaited,
+        lines: &mut Vec<u8>,
+    ) -> ControlFlow<()> {
         if line.trim().is_empty() {
             return ControlFlow::Continue(());
         }
-        let answer = match Command::parse(line) {
-            Err(error) => Err(error),
-            Ok(Command::Stop {}) => return ControlFlow::Break(()),
-            Ok(command) => carry_out(node, command).await,
+        let command = match parse_command(line) {
+            Ok(command) => command,
+            Err(answer) => {
+                self.answer(answer, lines);
+                return ControlFlow::Continue(());
+            }
         };
-        match answer {
-            // What went well isn't mentioned.
-            Ok(Report::Done { full, .. }) => {
-                for peer in full {
-                    Report::error(format_args!("to {}: {}", peer.name, SendError::Full))
-                        .write(lines);
+        let stops = command.content == Command::Stop {};
+        if let Some(answer) = awaited.carry_out(node, command).await {
+            self.answer(answer, lines);
+        }
+        if stops {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    /// Success is mentioned only if the command has a tag.
+    fn answer(&self, answer: Tagged<Line>, lines: &mut Vec<u8>) {
+        match &answer.content {
+            Line::Done | Line::Whispered(_) if answer.tag.is_none() => {}
+            Line::Shouted(sent) if answer.tag.is_none() && sent.accepted > 0 => {
+                for peer in &sent.full {
+                    let message = format!("to {}: {}", peer.name, SendError::Full);
+                    json::line(&refusal(SendError::Full.code(), message), lines);
                 }
             }
-            Ok(answer) => answer.write(lines),
-            Err(error) => Report::error(error).write(lines),
+            _ => json::line(&answer, lines),
         }
-        ControlFlow::Continue(())
     }
 
     fn stopped(&self, lines: &mut Vec<u8>) {
-        Report::Stopped {}.write(lines);
+        json::line(&Line::Stopped, lines);
     }
 }
 
-/// Lines for people, who have nothing to say here.
+/// Lines for people, who can't enter commands here.
 #[derive(Debug)]
 struct Plain;
 
 impl Face for Plain {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {
-        tell(&Report::Started(Own::new(node)), lines);
+        tell(&Line::Started(node.into()), lines);
     }
 
     fn event(&self, event: &Event, lines: &mut Vec<u8>) {
-        if let Some(report) = Report::of(event) {
-            tell(&report, lines);
-        }
+        tell(&Line::Event(event.into()), lines);
     }
 
     fn unreadable(&self, _why: &str, _lines: &mut Vec<u8>) {}
 
-    async fn line(&self, _node: &Node, _line: &str, _lines: &mut Vec<u8>) -> ControlFlow<()> {
+    async fn line(
+        &self,
+        _node: &Node,
+        _line: &str,
+        _awaited: &mut Awaited,
+        _lines: &mut Vec<u8>,
+    ) -> ControlFlow<()> {
         ControlFlow::Continue(())
     }
 
@@ -174,9 +212,9 @@ impl Face for Plain {
 }
 
 /// Appends what a person reads of it.
-pub(crate) fn tell(report: &Report, lines: &mut Vec<u8>) {
-    if let Some(line) = sentence(report) {
+pub(crate) fn tell(line: &Line, lines: &mut Vec<u8>) {
+    if let Some(text) = sentence(line) {
         // Writing to memory doesn't fail.
-        let _ = writeln!(lines, "{line}");
+        let _ = writeln!(lines, "{text}");
     }
 }

@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use zre::json::{self, Tagged};
 use zre::{Builder, Event, Events, Node, SendError, StartError};
 
 use crate::bench::MeasureError;
+use crate::carry::Awaited;
 use crate::control::{ControlError, Server};
 use crate::editor::{self, Complete};
 use crate::files::SendFileError;
@@ -91,7 +93,15 @@ pub(crate) trait Face: Send + Sync + 'static {
     /// Prepares for the first line of input.
     async fn prepare(&self, _node: &Node) {}
     /// Carries out a line of input; `Break` ends the program.
-    async fn line(&self, node: &Node, line: &str, lines: &mut Vec<u8>) -> ControlFlow<()>;
+    async fn line(
+        &self,
+        node: &Node,
+        line: &str,
+        awaited: &mut Awaited,
+        lines: &mut Vec<u8>,
+    ) -> ControlFlow<()>;
+    /// An answer has come that a line of input awaits.
+    fn answer(&self, _answer: Tagged<json::Line>, _lines: &mut Vec<u8>) {}
     /// The node has left.
     fn stopped(&self, lines: &mut Vec<u8>);
 }
@@ -253,22 +263,28 @@ async fn tell<F: Face>(
     }
 }
 
-/// Carries out the lines of input one after the other, until they end or one
-/// of them asks for the end.
+/// Carries out the lines of input one after the other, until one of them asks for
+/// the end, or they end and no answer is awaited any more.
 async fn listen<F: Face>(node: &Node, face: &F, input: Option<Lines>, output: &Output) {
     let Some(mut input) = input else {
         return std::future::pending().await;
     };
     face.prepare(node).await;
-    while let Some(line) = input.recv().await {
+    let mut awaited = Awaited::default();
+    let mut ended = false;
+    while !ended || !awaited.is_empty() {
         let mut lines = Vec::new();
-        let flow = match line {
-            Line::Text(text) => face.line(node, &text, &mut lines).await,
-            Line::Unreadable(why) => {
-                face.unreadable(why, &mut lines);
-                ControlFlow::Continue(())
-            }
-        };
+        let mut flow = ControlFlow::Continue(());
+        tokio::select! {
+            line = input.recv(), if !ended && !awaited.is_full() => match line {
+                Some(Line::Text(text)) => {
+                    flow = face.line(node, &text, &mut awaited, &mut lines).await;
+                }
+                Some(Line::Unreadable(why)) => face.unreadable(why, &mut lines),
+                None => ended = true,
+            },
+            answer = awaited.next() => face.answer(answer, &mut lines),
+        }
         if !output.write(lines).await || flow.is_break() {
             return;
         }

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use zre::json::{Command, Line, Peer};
 
 use crate::control::{ControlError, Remote};
-use crate::json::Command;
+use crate::json;
 use crate::program::Failure;
-use crate::report::{Known, Report};
 use crate::send::{Sent, Texts};
 use crate::visit::print;
 
@@ -104,7 +104,7 @@ pub(crate) async fn say(
     let answer = Remote::connect(&path).await?.ask(&command).await?;
     let mut lines = Vec::new();
     if how.json {
-        answer.write(&mut lines);
+        json::line(&answer, &mut lines);
     }
     print(lines).await
 }
@@ -123,8 +123,7 @@ impl From<LeaveCommand> for (Command, Answer) {
 
 impl From<StateCommand> for (Command, Answer) {
     fn from(StateCommand { to, answer }: StateCommand) -> Self {
-        let state = to.to_string();
-        (Command::State { state }, answer)
+        (Command::State { state: to }, answer)
     }
 }
 
@@ -135,14 +134,14 @@ impl From<StopCommand> for (Command, Answer) {
 }
 
 /// Those whom the node knows.
-pub(crate) async fn peers(path: &Path) -> Result<Vec<Known>, Failure> {
+pub(crate) async fn peers(path: &Path) -> Result<Vec<Peer>, Failure> {
     known(&mut Remote::connect(path).await?).await
 }
 
 /// The same over a connection that is there.
-pub(crate) async fn known(remote: &mut Remote) -> Result<Vec<Known>, Failure> {
+pub(crate) async fn known(remote: &mut Remote) -> Result<Vec<Peer>, Failure> {
     match remote.ask(&Command::Peers {}).await? {
-        Report::Peers { peers } => Ok(peers),
+        Line::Peers { peers } => Ok(peers),
         other => Err(strange(&other)),
     }
 }
@@ -150,7 +149,7 @@ pub(crate) async fn known(remote: &mut Remote) -> Result<Vec<Known>, Failure> {
 pub(crate) async fn whisper(path: &Path, peer: &str, texts: Texts) -> Result<Sent, Failure> {
     let command = |text: String| Command::Whisper {
         peer: peer.to_owned(),
-        frames: vec![text.into()],
+        frames: text.into(),
     };
     send(path, command, texts).await
 }
@@ -158,7 +157,7 @@ pub(crate) async fn whisper(path: &Path, peer: &str, texts: Texts) -> Result<Sen
 pub(crate) async fn shout(path: &Path, group: &str, texts: Texts) -> Result<Sent, Failure> {
     let command = |text: String| Command::Shout {
         group: group.to_owned(),
-        frames: vec![text.into()],
+        frames: text.into(),
     };
     let sent = send(path, command, texts).await?;
     if sent.is_to_nobody() {
@@ -176,21 +175,21 @@ async fn send(
     let mut sent = Sent::default();
     while let Some(text) = texts.next().await? {
         match remote.ask(&command(text)).await? {
-            Report::Done { full, .. } if !full.is_empty() => {
-                return Err(Failure::Send(zre::SendError::Full));
+            Line::Whispered(answer) | Line::Shouted(answer) => {
+                if !answer.full.is_empty() {
+                    return Err(Failure::Send(zre::SendError::Full));
+                }
+                sent.count(answer.peers);
             }
-            Report::Done {
-                peers: Some(peers), ..
-            } => sent.count(peers),
             other => return Err(strange(&other)),
         }
     }
     Ok(sent)
 }
 
-fn strange(answer: &Report) -> Failure {
+fn strange(answer: &Line) -> Failure {
     let mut line = Vec::new();
-    answer.write(&mut line);
+    json::line(answer, &mut line);
     let answer = String::from_utf8_lossy(&line).trim_end().to_owned();
     Failure::Control(ControlError::Astray(answer))
 }

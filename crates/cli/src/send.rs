@@ -6,16 +6,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use serde::Serialize;
 use tokio::task::JoinSet;
+use zre::json::{self, Line as Answer, Member};
 use zre::{Builder, Node, SendError, Uuid};
 
 use crate::input::{self, Line, Lines};
-use crate::json;
 use crate::options::Options;
 use crate::program::Failure;
 use crate::remote;
-use crate::report::{Member, hex};
 use crate::values::time;
 use crate::visit::{Departure, PATIENCE, print, visit};
 
@@ -81,8 +79,8 @@ const WHISPER_HELP: &str = r#"A name that several peers have is refused: name th
 A word that begins with a hyphen goes behind --.
 
 With --json:
-  {"event":"whispered","messages":1,"peers":[{"peer":..,"name":..}],
-   "unconfirmed":0}
+  {"event":"whispered","messages":1,"accepted":1,
+   "peers":[{"peer":..,"name":..}],"unconfirmed":0}
 
 Exit code: 0 once the peer has confirmed everything, 1 where it hasn't, or isn't
 here.
@@ -95,8 +93,8 @@ const SHOUT_HELP: &str = r#"It looks for peers for the whole time, unless --coun
 A word that begins with a hyphen goes behind --.
 
 With --json:
-  {"event":"shouted","messages":1,"peers":[{"peer":..,"name":..}],
-   "unconfirmed":0}
+  {"event":"shouted","messages":1,"accepted":1,
+   "peers":[{"peer":..,"name":..}],"unconfirmed":0}
 
 Exit code: 0 once all that were in the group have confirmed everything, 1 where
 one hasn't, or nobody is in it.
@@ -106,28 +104,13 @@ Examples:
   zre shout builds --count 3 -- --all done
   make 2>&1 | zre shout builds"#;
 
-/// What became of it, as scripts get it.
-#[derive(Debug, Serialize)]
-struct Report {
-    event: Kind,
-    messages: u64,
-    peers: Vec<Member>,
-    unconfirmed: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Whispered,
-    Shouted,
-}
-
 /// What was sent, and to whom.
 #[derive(Debug, Default)]
 pub(crate) struct Sent {
     messages: u64,
-    /// By UUID, with their names.
-    peers: BTreeMap<String, String>,
+    /// How many queues took one, all messages together.
+    accepted: u64,
+    peers: BTreeMap<Uuid, Member>,
     /// How many messages to those meant here nobody confirmed.
     unconfirmed: u64,
     /// Whether somebody whom it went to doesn't answer.
@@ -139,7 +122,8 @@ impl Sent {
     pub(crate) fn count(&mut self, peers: impl IntoIterator<Item = Member>) {
         self.messages += 1;
         for member in peers {
-            self.peers.insert(member.peer, member.name);
+            self.accepted += 1;
+            self.peers.insert(member.uuid, member);
         }
     }
 
@@ -153,11 +137,7 @@ impl Sent {
     /// others do doesn't matter.
     async fn confirm(&mut self, node: &Node, wait: Duration) {
         let mut pings = JoinSet::new();
-        for uuid in self
-            .peers
-            .keys()
-            .filter_map(|hex| Uuid::try_parse(hex).ok())
-        {
+        for uuid in self.peers.keys().copied() {
             let node = node.clone();
             pings.spawn(async move { node.ping(uuid, wait).await.is_ok() });
         }
@@ -170,25 +150,25 @@ impl Sent {
     fn depart(&mut self, departure: &Departure) {
         let lost = departure.lost.iter();
         self.unconfirmed = lost
-            .filter(|(peer, _)| self.peers.contains_key(&hex(peer.uuid())))
+            .filter(|(peer, _)| self.peers.contains_key(&peer.uuid()))
             .map(|(_, count)| count)
             .sum();
     }
 
-    async fn finish(self, event: Kind, json: bool) -> Result<ExitCode, Failure> {
-        if json {
-            let member = |(peer, name): (&String, &String)| Member {
-                peer: peer.clone(),
-                name: name.clone(),
-            };
-            let report = Report {
-                event,
-                messages: self.messages,
-                peers: self.peers.iter().map(member).collect(),
-                unconfirmed: self.unconfirmed,
-            };
+    /// Writes the answer of that kind, and says whether all went well.
+    async fn finish(
+        self,
+        answer: fn(json::Sent) -> Answer,
+        as_json: bool,
+    ) -> Result<ExitCode, Failure> {
+        if as_json {
+            let mut sent = json::Sent::default();
+            sent.messages = self.messages;
+            sent.accepted = self.accepted;
+            sent.peers = self.peers.into_values().collect();
+            sent.unconfirmed = Some(self.unconfirmed);
             let mut lines = Vec::new();
-            json::line(&report, &mut lines);
+            crate::json::line(&answer(sent), &mut lines);
             print(lines).await?;
         }
         if self.unconfirmed > 0 || self.doubt {
@@ -204,7 +184,7 @@ pub(crate) async fn whisper(
     builder: Builder,
     control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
-    let kind = Kind::Whispered;
+    let kind = Answer::Whispered;
     if let Some(path) = control {
         let texts = Texts::of(&command.message)?;
         let sent = remote::whisper(path, &command.peer, texts).await?;
@@ -229,7 +209,7 @@ pub(crate) async fn whisper(
         let mut texts = Texts::of(&command.message)?;
         while let Some(text) = texts.next().await? {
             visit.node().whisper(&peer, text).await?;
-            sent.count([Member::new(&peer)]);
+            sent.count([Member::from(&peer)]);
         }
         sent.confirm(visit.node(), PATIENCE).await;
         Ok(sent)
@@ -244,7 +224,7 @@ pub(crate) async fn shout(
     builder: Builder,
     control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
-    let kind = Kind::Shouted;
+    let kind = Answer::Shouted;
     let group = command.to.as_str();
     if let Some(path) = control {
         let texts = Texts::of(&command.message)?;
@@ -272,7 +252,7 @@ pub(crate) async fn shout(
             if !shouted.full.is_empty() {
                 return Err(Failure::Send(SendError::Full));
             }
-            sent.count(members.iter().map(Member::new));
+            sent.count(members.iter().map(Member::from));
         }
         sent.confirm(visit.node(), PATIENCE).await;
         Ok(sent)

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
+use zre::json::{self, Command, Line};
 use zre::{Builder, Events, Node};
 
 use crate::carry::carry_out;
 use crate::control::Remote;
-use crate::json::Command;
 use crate::program::Failure;
-use crate::report::{Own, Report};
 
 /// Where commands go.
 #[derive(Debug)]
@@ -52,9 +51,12 @@ impl Station {
     ///
     /// # Errors
     /// Why it can't be carried out, in words.
-    pub(crate) async fn ask(&mut self, command: Command) -> Result<Report, String> {
+    pub(crate) async fn ask(&mut self, command: Command) -> Result<Line, String> {
         match self {
-            Self::Own(node) => carry_out(node, command).await,
+            Self::Own(node) => match carry_out(node, command).await {
+                Line::Error { message, .. } => Err(message),
+                answer => Ok(answer),
+            },
             Self::Running(remote) => {
                 let answer = remote.ask(&command).await;
                 answer.map_err(|error| error.to_string())
@@ -66,9 +68,9 @@ impl Station {
     ///
     /// # Errors
     /// Why it doesn't say so.
-    pub(crate) async fn own(&mut self) -> Result<Own, String> {
+    pub(crate) async fn own(&mut self) -> Result<json::Node, String> {
         match self.ask(Command::Node {}).await? {
-            Report::Node(own) => Ok(own),
+            Line::Node(own) => Ok(own),
             _ => Err("the node doesn't say who it is".into()),
         }
     }
@@ -89,19 +91,15 @@ impl News {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn next(&mut self) -> Result<Option<Report>, Failure> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Line>, Failure> {
         match self {
-            Self::Own(events) => loop {
-                let Some(event) = events.recv().await else {
-                    return Ok(None);
-                };
-                if let Some(report) = Report::of(&event) {
-                    return Ok(Some(report));
-                }
-            },
+            Self::Own(events) => {
+                let event = events.recv().await;
+                Ok(event.map(|event| Line::Event((&event).into())))
+            }
             Self::Running(remote) => match remote.next().await? {
-                Report::Stopped {} => Ok(None),
-                report => Ok(Some(report)),
+                Line::Stopped => Ok(None),
+                line => Ok(Some(line)),
             },
         }
     }

@@ -1,25 +1,24 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use uuid::Uuid;
 use zre_proto::State;
 
-use crate::{Peer, PeerRef, SendError};
+use crate::{GroupName, Peer, PeerRef, SendError};
 
 /// Who is here, for the application's threads: what the state machine knows,
 /// as far as its events told. Only the driver writes to it.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     pub(crate) peers: BTreeMap<Uuid, Peer>,
-    pub(crate) groups: BTreeMap<Arc<str>, BTreeMap<Uuid, Peer>>,
-    pub(crate) own_groups: BTreeSet<Arc<str>>,
+    pub(crate) groups: BTreeMap<GroupName, BTreeMap<Uuid, Peer>>,
+    pub(crate) own_groups: BTreeSet<GroupName>,
     /// Nothing will change any more.
     pub(crate) ended: bool,
     revision: u64,
 }
 
 impl Directory {
-    pub(crate) fn new(own_groups: impl Iterator<Item = Arc<str>>) -> Self {
+    pub(crate) fn new(own_groups: impl Iterator<Item = GroupName>) -> Self {
         Self {
             own_groups: own_groups.collect(),
             ..Self::default()
@@ -50,7 +49,7 @@ impl Directory {
         Some(peer)
     }
 
-    pub(crate) fn join(&mut self, uuid: Uuid, group: &Arc<str>) {
+    pub(crate) fn join(&mut self, uuid: Uuid, group: &GroupName) {
         if let Some(peer) = self.peers.get(&uuid) {
             peer.join(group.clone());
             let members = self.groups.entry(group.clone()).or_default();

@@ -1,66 +1,66 @@
 use std::time::Duration;
 
-use crate::LimitError;
+use crate::{LimitError, State};
 
-/// Why a node didn't start. Nothing of it is left.
+/// Why a node didn't start. Nothing of it remains.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The name, a header or a group is more than peers take.
+    /// The name, a header or a group is longer than peers accept.
     #[error(transparent)]
     Limit(#[from] LimitError),
-    /// The beacon can't be opened.
-    #[error("no beacon: {0}")]
-    Beacon(#[from] zre_beacon::OpenError),
+    /// The beacon sockets can't be opened.
+    #[error("can't open the beacon sockets: {0}")]
+    Beacon(#[from] crate::BeaconOpenError),
     /// The inbox can't be opened.
-    #[error("no inbox: {0}")]
-    Inbox(#[from] zre_session::OpenError),
+    #[error("can't open the inbox: {0}")]
+    Inbox(#[from] crate::LinkOpenError),
     /// No address of the chosen interfaces can be listened on.
     #[error(
         "none of the chosen interfaces has an address to listen on: choose others, or bring one up"
     )]
     NoAddress,
     /// Every port of the range is in use.
-    #[error("no port of {0} is free: name more ports, or end what listens there")]
+    #[error("no port of {0} is free: name more ports, or end the program that listens there")]
     NoPort(crate::Listen),
     /// No name server can be asked.
     #[cfg(feature = "dns")]
-    #[error("no name server: {0}; name one, or leave DNS out")]
+    #[error("can't find a name server: {0}; name one, or don't use DNS")]
     Dns(String),
     /// Service labels without a domain that they belong to.
     #[error("dns_service is {0}, and no domain is set: set dns too")]
     DnsService(String),
-    /// Gossip can't be listened for there.
+    /// The gossip address can't be listened on.
     #[error("can't listen for gossip at {addr}: {source}")]
     Gossip {
-        /// The address that was named.
+        /// The address.
         addr: std::net::SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// Gossip goes over tcp.
-    #[error("{0} is no place for gossip: name one as tcp://host:port")]
+    /// Gossip goes over tcp only.
+    #[error("gossip needs an endpoint like tcp://host:port, not {0}")]
     GossipEndpoint(crate::Endpoint),
     /// A state that only the protocol sets.
     #[error("{0} can't be set: use init, ready, busy, draining, asleep, or 128 to 255")]
-    State(crate::State),
+    State(State),
     /// Durations that contradict each other.
     #[error("expired ({expired:?}) must be longer than evasive ({evasive:?})")]
     Patience {
-        /// Silence until a PING.
+        /// The silence after which a peer is pinged.
         evasive: Duration,
-        /// Silence until the peer is given up.
+        /// The silence after which the node gives a peer up.
         expired: Duration,
     },
-    /// A blocking node has a thread with a runtime of its own.
-    #[error("no thread for the node: {0}")]
+    /// The thread of a blocking node can't be started.
+    #[error("can't start the node's thread: {0}")]
     Thread(std::io::Error),
-    /// Started outside a tokio runtime.
+    /// `start` was called outside a tokio runtime.
     #[error("a node needs a tokio runtime with I/O and time enabled: start it inside one")]
     NoRuntime,
 }
 
-/// Why a message wasn't accepted for a peer. It went nowhere.
+/// Why a message wasn't accepted for a peer. Nothing was sent.
 ///
 /// ```no_run
 /// use zre::SendError;
@@ -68,7 +68,7 @@ pub enum StartError {
 /// # async fn run(node: zre::Node, peer: zre::Peer) -> Result<(), SendError> {
 /// match node.whisper(&peer, "a reading").await {
 ///     Ok(()) => {}
-///     // It reads more slowly than we write: this one isn't for it.
+///     // It reads more slowly than we write: it misses this reading.
 ///     Err(SendError::Full) => eprintln!("{peer} doesn't keep up"),
 ///     // Its Exit event comes, or has come.
 ///     Err(SendError::Gone) => {}
@@ -80,34 +80,34 @@ pub enum StartError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// Nobody of that UUID or name is here.
-    #[error("no peer {0}: wait for its Enter event")]
+    /// No peer of that UUID or name is here.
+    #[error("no peer {0} is here")]
     Unknown(String),
-    /// Two peers or more have that name.
+    /// Several peers have that name.
     #[error("{count} peers are named {name:?}: name the one you mean by its UUID")]
     Ambiguous {
         /// The name.
         name: String,
-        /// How many have it.
+        /// How many peers have it.
         count: usize,
     },
-    /// The queue to the peer had no room within the time allowed.
+    /// The queue to the peer had no room in the time allowed.
     #[error("the queue to the peer is full: it reads more slowly than you send")]
     Full,
-    /// The peer is gone, or going.
-    #[error("the peer is gone")]
+    /// The peer has gone, or is leaving.
+    #[error("the peer has gone")]
     Gone,
-    /// The message is larger than a limit.
+    /// The message exceeds a limit.
     #[error("{what} is {size}, more than the limit of {limit}: split the message")]
     TooLarge {
         /// What is too large.
         what: &'static str,
-        /// How large it is.
+        /// Its size.
         size: usize,
-        /// How large it may be.
+        /// The limit.
         limit: usize,
     },
-    /// A group name that can't be.
+    /// An invalid group name.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// The node was shut down.
@@ -119,15 +119,14 @@ pub enum SendError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PingError {
-    /// The peer isn't here, has gone before it answered, or the node has
-    /// stopped.
+    /// The peer isn't here or went before it answered, or the node has stopped.
     #[error(transparent)]
     Peer(#[from] SendError),
-    /// No answer came in that time. The peer may still be there: it, or the
-    /// network, is slow, or it reads nothing now.
+    /// No answer came in that time. The peer may still be here: it or the network may
+    /// be slow, or it may not be reading.
     #[error("no answer within {0:?}: the peer may be slow, or not reading")]
     Elapsed(Duration),
-    /// 32 PINGs to the peer aren't answered, and no further one was sent.
+    /// 32 PINGs to the peer aren't answered. No further one was sent.
     #[error("32 pings to the peer aren't answered: wait for one of them")]
     TooMany,
 }
@@ -136,65 +135,139 @@ pub enum PingError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The request wasn't accepted for the peer, or it has gone before it
-    /// answered, or the node has stopped.
+    /// The request wasn't accepted for the peer, the peer went before it answered, or
+    /// the node has stopped.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The peer runs another implementation of ZRE, or an older version of this
-    /// one. Nothing was sent.
-    #[error("the peer knows no requests: whisper to it, and let it whisper back")]
+    /// The peer runs another implementation of ZRE, or an older version of this one.
+    /// Nothing was sent.
+    #[error("the peer doesn't support requests; use whisper")]
     Unsupported,
     /// The peer's program doesn't answer requests, or not this one.
-    #[error("the peer's program has dropped the request without an answer")]
+    #[error("the peer's program dropped the request without an answer")]
     Unanswered,
-    /// No answer came in that time. The peer may have done what was asked for.
-    #[error("no answer within {0:?}: the peer may be busy, and may answer yet")]
+    /// No answer came in that time. The peer may still have acted on the request.
+    #[error("no answer within {0:?}: the peer may be busy, and may still answer")]
     Elapsed(Duration),
     /// 65,536 requests of this node wait for answers. Nothing was sent.
-    #[error("65536 requests wait for their answers: wait for some of them")]
+    #[error("65536 requests wait for answers: wait for some of them")]
     TooMany,
 }
 
-/// Why an answer wasn't accepted for the peer that asked. It went nowhere.
+/// Why an answer wasn't accepted for the peer that asked. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyError {
-    /// The peer is gone, its queue is full, or the answer is too large.
+    /// The peer has gone, its queue is full, or the answer is too large.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// A clone of the responder has answered.
+    /// The request is answered already, or is being answered.
     #[error("the request is answered already")]
     Answered,
+    /// No request has that number, or it isn't open any more.
+    #[error("no request {0} is open: it was answered or given up, or its peer has gone")]
+    Unknown(u64),
 }
 
 /// Why a command to the node wasn't carried out.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// A group name that can't be, or too many groups.
+    /// An invalid group name, or too many groups.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// A state that only the protocol sets.
     #[error("{0} can't be set: use init, ready, busy, draining, asleep, or 128 to 255")]
-    State(crate::State),
+    State(State),
     /// The node was shut down.
     #[error("the node has stopped")]
     Stopped,
 }
 
-/// Why a wait ended without what was waited for.
+/// Why waiting for peers ended without enough of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
     /// The time is over.
-    #[error("{found} of {wanted} peers were there in time")]
+    #[error("{found} of {wanted} peers were here in time")]
     Elapsed {
-        /// How many there were.
+        /// How many were here.
         found: usize,
-        /// How many were waited for.
+        /// How many were wanted.
         wanted: usize,
     },
     /// The node was shut down.
     #[error("the node has stopped")]
     Stopped,
+}
+
+/// Gives each error a word that stays the same in later versions, for programs that
+/// tell errors apart without Rust's types.
+macro_rules! codes {
+    ($($error:ident { $($(#[$attribute:meta])* $variant:pat => $code:expr,)* })*) => {$(
+        impl $error {
+            /// The kind of error as a word that stays the same in later versions, for
+            /// scripts and bindings; the text of an error may change.
+            #[must_use]
+            pub fn code(&self) -> &'static str {
+                match self {
+                    $($(#[$attribute])* $variant => $code,)*
+                }
+            }
+        }
+    )*};
+}
+
+codes! {
+    StartError {
+        Self::Limit(_) => "limit",
+        Self::Beacon(_) => "beacon",
+        Self::Inbox(_) => "inbox",
+        Self::NoAddress => "no_address",
+        Self::NoPort(_) => "no_port",
+        #[cfg(feature = "dns")]
+        Self::Dns(_) => "dns",
+        Self::DnsService(_) => "dns_service",
+        Self::Gossip { .. } => "gossip",
+        Self::GossipEndpoint(_) => "gossip_endpoint",
+        Self::State(_) => "state",
+        Self::Patience { .. } => "patience",
+        Self::Thread(_) => "thread",
+        Self::NoRuntime => "no_runtime",
+    }
+    SendError {
+        Self::Unknown(_) => "unknown_peer",
+        Self::Ambiguous { .. } => "ambiguous_peer",
+        Self::Full => "full",
+        Self::Gone => "gone",
+        Self::TooLarge { .. } => "too_large",
+        Self::Limit(_) => "limit",
+        Self::Stopped => "stopped",
+    }
+    PingError {
+        Self::Peer(error) => error.code(),
+        Self::Elapsed(_) => "elapsed",
+        Self::TooMany => "too_many",
+    }
+    RequestError {
+        Self::Send(error) => error.code(),
+        Self::Unsupported => "unsupported",
+        Self::Unanswered => "unanswered",
+        Self::Elapsed(_) => "elapsed",
+        Self::TooMany => "too_many",
+    }
+    ReplyError {
+        Self::Send(error) => error.code(),
+        Self::Answered => "answered",
+        Self::Unknown(_) => "unknown_request",
+    }
+    CommandError {
+        Self::Limit(_) => "limit",
+        Self::State(_) => "state",
+        Self::Stopped => "stopped",
+    }
+    WaitError {
+        Self::Elapsed { .. } => "elapsed",
+        Self::Stopped => "stopped",
+    }
 }

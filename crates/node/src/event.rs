@@ -3,169 +3,282 @@ use std::sync::Arc;
 use uuid::Uuid;
 use zre_proto::State;
 
-use crate::{ExitReason, Interface, Message, Peer, Responder};
+use crate::{ExitReason, GroupName, Interface, Message, Peer, Responder};
 
-/// What happens on the network.
+/// Something that happened on the network.
 ///
-/// For each peer, `Enter` comes before anything else of it, `Exit` last and
-/// once, and every transition once.
+/// For each peer, `Enter` comes before all its other events and `Exit` after them,
+/// once each, and each change is reported once.
 ///
-/// New kinds may come with new versions, so a `match` needs a last arm for those
-/// that it doesn't care for.
+/// Later versions may add kinds of events, therefore a `match` needs a last arm
+/// for the kinds that it ignores. The accessors ([`kind`](Self::kind),
+/// [`peer`](Self::peer), [`group`](Self::group), ...) read an event without a
+/// `match`.
+#[cfg_attr(
+    feature = "serde",
+    doc = "With the feature `serde`, an event serializes as its JSON form, [`json::Event`](crate::json::Event)."
+)]
 ///
 /// ```
 /// use zre::Event;
 ///
-/// fn tell(event: &Event) -> String {
+/// fn describe(event: &Event) -> String {
 ///     match event {
 ///         Event::Enter { peer } => format!("{peer} is here, over {}", peer.link()),
 ///         Event::Exit { peer, reason, unconfirmed: 0 } => format!("{peer} has gone: {reason}"),
 ///         Event::Exit { peer, reason, unconfirmed } => {
 ///             format!("{peer} has gone: {reason}; up to {unconfirmed} messages are lost")
 ///         }
-///         Event::Shout { peer, group, message } => match message.to_str() {
-///             Some(text) => format!("{peer} to {group}: {text}"),
-///             None => format!("{peer} to {group}: {} frames", message.frame_count()),
+///         Event::Shout { peer, group, message } if group == "chat" => match message.to_str() {
+///             Some(text) => format!("{peer}: {text}"),
+///             None => format!("{peer}: {} frames", message.frame_count()),
 ///         },
-///         other => format!("{other:?}"),
+///         other => other.kind().to_owned(),
 ///     }
 /// }
 /// ```
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A peer is here, and can be spoken to.
+    /// A peer is here and can receive messages.
     Enter {
-        /// Who.
+        /// The peer.
         peer: Peer,
     },
-    /// A peer is gone.
+    /// A peer has gone.
     Exit {
-        /// Who.
+        /// The peer.
         peer: Peer,
-        /// Why.
+        /// Why it has gone.
         reason: ExitReason,
         /// How many of the messages that were accepted for it may not have
         /// arrived: those sent after the last PING that it answered.
         unconfirmed: u64,
     },
-    /// A peer joined a group, whether we are in it or not.
+    /// A peer joined a group; this node needn't be in it.
     Join {
-        /// Who.
+        /// The peer.
         peer: Peer,
-        /// Which group.
-        group: Arc<str>,
+        /// The group.
+        group: GroupName,
     },
     /// A peer left a group.
     Leave {
-        /// Who.
+        /// The peer.
         peer: Peer,
-        /// Which group.
-        group: Arc<str>,
+        /// The group.
+        group: GroupName,
     },
     /// A message to this node.
     Whisper {
-        /// From whom.
+        /// The sender.
         peer: Peer,
-        /// Its frames.
+        /// The frames.
         message: Message,
     },
     /// A message to a group that this node is in.
     Shout {
-        /// From whom.
+        /// The sender.
         peer: Peer,
-        /// To which group.
-        group: Arc<str>,
-        /// Its frames.
+        /// The group.
+        group: GroupName,
+        /// The frames.
         message: Message,
     },
     /// A message to this node whose sender waits for an answer.
     Request {
-        /// From whom.
+        /// The sender.
         peer: Peer,
-        /// Its frames.
+        /// The frames.
         message: Message,
-        /// Takes the answer. Where it is dropped, as by a program that expects
-        /// no requests, the peer is told at once that there won't be one.
-        #[cfg_attr(feature = "serde", serde(skip))]
+        /// Sends the answer. When it is dropped, as by a program that expects no
+        /// requests, the sender learns at once that no answer will come.
         responder: Responder,
     },
     /// A peer was silent and didn't answer a PING either.
     Evasive {
-        /// Who.
+        /// The peer.
         peer: Peer,
     },
-    /// A peer has been evasive for seconds; it will be given up.
+    /// A peer has been evasive for seconds; the node will soon give it up.
     Silent {
-        /// Who.
+        /// The peer.
         peer: Peer,
     },
     /// An evasive or silent peer was heard again.
     Responsive {
-        /// Who.
+        /// The peer.
         peer: Peer,
     },
     /// A peer's state changed.
     State {
-        /// Who.
+        /// The peer.
         peer: Peer,
-        /// From which state.
+        /// Its state until now.
         from: State,
-        /// To which state.
+        /// Its state from now on.
         to: State,
     },
-    /// A group that this node is in has a leader, or another one than before:
-    /// the lowest UUID of those who contest ([`Node::contest`](crate::Node::contest)).
+    /// A group that this node is in has a leader, or another leader than before:
+    /// the lowest UUID of the members that contest
+    /// ([`Node::contest`](crate::Node::contest)).
     Leader {
-        /// Which group.
-        group: Arc<str>,
-        /// Who leads it; this node, where that is its own UUID.
+        /// The group.
+        group: GroupName,
+        /// The leader's UUID, which may be this node's own.
         uuid: Uuid,
-        /// Who, where that isn't this node.
+        /// The leader; `None` if this node leads.
         peer: Option<Peer>,
     },
-    /// An election in a group doesn't end, because these members don't take part:
-    /// pyre and zyre.js know nothing of elections. Told once for each election.
+    /// An election in a group doesn't end because these members don't take part:
+    /// pyre and zyre.js have no elections. Reported once for each election.
     Undecided {
-        /// Which group.
-        group: Arc<str>,
-        /// Who keeps it from its end.
+        /// The group.
+        group: GroupName,
+        /// The members that don't take part.
         missing: Vec<Peer>,
     },
-    /// Two live nodes use the same UUID: give each its own. Told once.
+    /// Two live nodes use the same UUID: give each its own. Reported once.
     Conflict {
-        /// The UUID; it may be this node's.
+        /// The UUID; it may be this node's own.
         uuid: Uuid,
     },
     /// The queue to a peer is full (`on`), or has room again: half of it is
-    /// free, and what was refused fits.
+    /// free, and the message that was refused fits.
     ///
-    /// Each follows the other, from the first message that found no room; a
-    /// peer that exits while its queue is full has no second one. On the
-    /// zeromq engine the bound is held in front of the library's own queue,
-    /// and what that holds isn't seen here.
+    /// The two alternate, beginning with the first message that found no room; a
+    /// peer that exits while its queue is full causes no second one. On the
+    /// zeromq engine, the bound applies before the library's own queue, whose
+    /// content isn't counted.
     Backpressure {
-        /// Who reads more slowly than we send.
+        /// The peer that reads more slowly than this node sends.
         peer: Peer,
         /// Whether the queue is full from now on, or no longer.
         on: bool,
     },
-    /// An address of a network interface came into use while the node runs, or
-    /// went out of it.
+    /// The node began to use an address of a network interface, or stopped using
+    /// it, after its start.
     Discovery {
-        /// Whether it is used from now on, or no longer.
+        /// Whether the address is used from now on, or no longer.
         up: bool,
-        /// Which one.
+        /// The address and its interface.
         interface: Interface,
-        /// Why, in words.
+        /// The reason, as a sentence.
         reason: Arc<str>,
     },
 }
 
 impl Event {
-    /// What it takes in the queue, in bytes.
+    /// The kind of event as a word that stays the same in later versions:
+    /// `"enter"`, `"whisper"` and so on, which is also the `event` of its JSON form.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Enter { .. } => "enter",
+            Self::Exit { .. } => "exit",
+            Self::Join { .. } => "join",
+            Self::Leave { .. } => "leave",
+            Self::Whisper { .. } => "whisper",
+            Self::Shout { .. } => "shout",
+            Self::Request { .. } => "request",
+            Self::Evasive { .. } => "evasive",
+            Self::Silent { .. } => "silent",
+            Self::Responsive { .. } => "responsive",
+            Self::State { .. } => "state",
+            Self::Leader { .. } => "leader",
+            Self::Undecided { .. } => "undecided",
+            Self::Conflict { .. } => "conflict",
+            Self::Backpressure { .. } => "backpressure",
+            Self::Discovery { .. } => "discovery",
+        }
+    }
+
+    /// The peer that the event is about: the sender of a message, the leader of a
+    /// group if that is a peer. `None` for events about several peers or none.
+    #[must_use]
+    pub fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::Enter { peer }
+            | Self::Exit { peer, .. }
+            | Self::Join { peer, .. }
+            | Self::Leave { peer, .. }
+            | Self::Whisper { peer, .. }
+            | Self::Shout { peer, .. }
+            | Self::Request { peer, .. }
+            | Self::Evasive { peer }
+            | Self::Silent { peer }
+            | Self::Responsive { peer }
+            | Self::State { peer, .. }
+            | Self::Backpressure { peer, .. } => Some(peer),
+            Self::Leader { peer, .. } => peer.as_ref(),
+            Self::Undecided { .. } | Self::Conflict { .. } | Self::Discovery { .. } => None,
+        }
+    }
+
+    /// The UUID of that peer; for [`Leader`](Self::Leader) and
+    /// [`Conflict`](Self::Conflict) it may be this node's own.
+    #[must_use]
+    pub fn uuid(&self) -> Option<Uuid> {
+        match self {
+            Self::Leader { uuid, .. } | Self::Conflict { uuid } => Some(*uuid),
+            other => other.peer().map(Peer::uuid),
+        }
+    }
+
+    /// The group that the event is about.
+    #[must_use]
+    pub fn group(&self) -> Option<&GroupName> {
+        match self {
+            Self::Join { group, .. }
+            | Self::Leave { group, .. }
+            | Self::Shout { group, .. }
+            | Self::Leader { group, .. }
+            | Self::Undecided { group, .. } => Some(group),
+            _ => None,
+        }
+    }
+
+    /// What a whisper, a shout or a request says.
+    #[must_use]
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Whisper { message, .. }
+            | Self::Shout { message, .. }
+            | Self::Request { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The state that a peer has from now on, by [`State`](Self::State).
+    #[must_use]
+    pub fn state(&self) -> Option<State> {
+        match self {
+            Self::State { to, .. } => Some(*to),
+            _ => None,
+        }
+    }
+
+    /// Why a peer has gone, as a word; why an address is used or no longer, in a
+    /// sentence.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Exit { reason, .. } => Some(reason.as_str()),
+            Self::Discovery { reason, .. } => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// The number under which [`Node::reply`](crate::Node::reply) answers a request.
+    #[must_use]
+    pub fn id(&self) -> Option<u64> {
+        match self {
+            Self::Request { responder, .. } => Some(responder.id()),
+            _ => None,
+        }
+    }
+
+    /// The bytes that it takes in the queue.
     pub(crate) fn cost(&self) -> usize {
         let content = match self {
             Self::Whisper { message, .. } | Self::Shout { message, .. } => message.len(),
@@ -177,5 +290,5 @@ impl Event {
     }
 }
 
-/// What a responder takes beside the event, in bytes.
-const RESPONDER: usize = 64;
+/// The bytes that a responder takes beside the event.
+const RESPONDER: usize = 192;

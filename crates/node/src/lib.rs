@@ -111,6 +111,9 @@ mod exchange;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod group_name;
+#[cfg(feature = "serde")]
+pub mod json;
 mod later;
 mod listen;
 mod meters;
@@ -119,6 +122,7 @@ mod meters;
 pub mod metrics {}
 mod neighbours;
 mod node;
+mod open_requests;
 mod outlet;
 mod peer;
 mod pressure;
@@ -137,18 +141,24 @@ pub use error::{
 };
 pub use event::Event;
 pub use events::Events;
+pub use group_name::GroupName;
 pub use listen::{Listen, ListenError};
 pub use node::{Node, SendPolicy, Shouted};
 pub use peer::{Peer, PeerRef};
-pub use responder::Responder;
+pub use responder::{RequestRef, Responder};
 pub use roster::{Roster, RosterEntry};
 pub use settings::{Setting, SettingError, Settings};
 pub use stats::Stats;
 
 pub use uuid::Uuid;
-pub use zre_beacon::{Broadcast, Interface, Interfaces, Stats as BeaconStats, interfaces};
+pub use zre_beacon::{
+    Broadcast, Interface, Interfaces, OpenError as BeaconOpenError, Stats as BeaconStats,
+    interfaces,
+};
 #[cfg(feature = "serde")]
 pub use zre_proto::ParseError;
 pub use zre_proto::machine::{Counters as ProtocolCounters, ExitReason, Source};
 pub use zre_proto::{Endpoint, EndpointError, LimitError, Limits, Message, State, StateError};
-pub use zre_session::{Counters as LinkCounters, Engine, IpcDir, Link, LinkLimits};
+pub use zre_session::{
+    Counters as LinkCounters, Engine, IpcDir, Link, LinkLimits, OpenError as LinkOpenError,
+};

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
@@ -8,8 +8,8 @@ use zre_proto::machine::PeerInfo;
 use zre_proto::{Endpoint, State};
 use zre_session::Link;
 
-use crate::Source;
 use crate::outlet::Outlet;
+use crate::{GroupName, Source};
 
 /// A peer, from its `Enter` to its `Exit`.
 ///
@@ -42,11 +42,13 @@ struct Record {
     endpoint: Endpoint,
     via: BTreeSet<Source>,
     outlet: Outlet,
-    groups: Mutex<BTreeSet<Arc<str>>>,
+    groups: Mutex<BTreeSet<GroupName>>,
     link: Link,
     takes_requests: bool,
     /// Its octet.
     state: AtomicU8,
+    /// Whether it has exited.
+    gone: AtomicBool,
 }
 
 impl Peer {
@@ -63,6 +65,7 @@ impl Peer {
                 link,
                 takes_requests: info.takes_requests,
                 state: AtomicU8::new(info.state.into()),
+                gone: AtomicBool::new(false),
             }),
         }
     }
@@ -125,7 +128,7 @@ impl Peer {
 
     /// The groups that it is in.
     #[must_use]
-    pub fn groups(&self) -> Vec<Arc<str>> {
+    pub fn groups(&self) -> Vec<GroupName> {
         self.lock_groups().iter().cloned().collect()
     }
 
@@ -139,12 +142,20 @@ impl Peer {
         self.record.state.store(state.into(), Ordering::Relaxed);
     }
 
-    pub(crate) fn join(&self, group: Arc<str>) {
+    pub(crate) fn join(&self, group: GroupName) {
         self.lock_groups().insert(group);
     }
 
     pub(crate) fn leave(&self, group: &str) {
         self.lock_groups().remove(group);
+    }
+
+    pub(crate) fn set_gone(&self) {
+        self.record.gone.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.record.gone.load(Ordering::Relaxed)
     }
 
     pub(crate) fn outlet(&self) -> &Outlet {
@@ -155,7 +166,7 @@ impl Peer {
         Arc::ptr_eq(&self.record, &other.record)
     }
 
-    fn lock_groups(&self) -> MutexGuard<'_, BTreeSet<Arc<str>>> {
+    fn lock_groups(&self) -> MutexGuard<'_, BTreeSet<GroupName>> {
         self.record
             .groups
             .lock()
@@ -249,23 +260,5 @@ impl From<String> for PeerRef {
 impl From<&String> for PeerRef {
     fn from(text: &String) -> Self {
         text.as_str().into()
-    }
-}
-
-/// What it said of itself when it entered, and its state and groups now.
-#[cfg(feature = "serde")]
-impl serde::Serialize for Peer {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut fields = serializer.serialize_struct("Peer", 8)?;
-        fields.serialize_field("uuid", &self.uuid())?;
-        fields.serialize_field("name", self.name())?;
-        fields.serialize_field("headers", &self.headers())?;
-        fields.serialize_field("endpoint", &self.endpoint())?;
-        fields.serialize_field("link", &self.link())?;
-        fields.serialize_field("via", &self.via())?;
-        fields.serialize_field("state", &self.state())?;
-        fields.serialize_field("groups", &self.groups())?;
-        fields.end()
     }
 }

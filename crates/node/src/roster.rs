@@ -5,9 +5,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 use zre_proto::State;
 
-use crate::Peer;
 use crate::directory::Directory;
 use crate::view::View;
+use crate::{GroupName, Peer};
 
 /// Who was here at one moment, with everything that is known of them.
 ///
@@ -51,7 +51,7 @@ struct Snapshot {
 pub struct RosterEntry {
     peer: Peer,
     state: State,
-    groups: BTreeSet<Arc<str>>,
+    groups: BTreeSet<GroupName>,
 }
 
 impl Roster {
@@ -139,7 +139,7 @@ impl Roster {
 
     /// The groups that any of them is in.
     #[must_use]
-    pub fn groups(&self) -> BTreeSet<Arc<str>> {
+    pub fn groups(&self) -> BTreeSet<GroupName> {
         self.iter()
             .flat_map(|entry| entry.groups.iter().cloned())
             .collect()
@@ -162,7 +162,7 @@ impl RosterEntry {
 
     /// The groups that it is in.
     #[must_use]
-    pub fn groups(&self) -> &BTreeSet<Arc<str>> {
+    pub fn groups(&self) -> &BTreeSet<GroupName> {
         &self.groups
     }
 

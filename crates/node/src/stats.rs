@@ -4,8 +4,10 @@ use crate::{BeaconStats, LinkCounters, ProtocolCounters};
 ///
 /// The tables are bounded by [`Limits`](crate::Limits) and
 /// [`LinkLimits`](crate::LinkLimits); the counters only grow.
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Peers that have entered and not exited.
@@ -25,6 +27,8 @@ pub struct Stats {
     pub connections: usize,
     /// Requests of ours that wait for their answers.
     pub requests: usize,
+    /// Requests of peers that wait for our answers.
+    pub open_requests: usize,
     /// Answers for which nobody waited: late, repeated, or made up.
     pub late_replies: u64,
     /// Bytes that are queued for all peers together.

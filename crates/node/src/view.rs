@@ -5,8 +5,10 @@ use tokio::sync::{Notify, watch};
 
 use zre_proto::Endpoint;
 
+use crate::GroupName;
 use crate::directory::Directory;
 use crate::exchange::Exchange;
+use crate::open_requests::OpenRequests;
 
 /// What the handles share with the driver: the directory, and who waits for
 /// answers.
@@ -19,11 +21,12 @@ pub(crate) struct View {
     endpoint: watch::Sender<Endpoint>,
     pub(crate) changes: Notify,
     pub(crate) exchange: Exchange,
+    pub(crate) open_requests: Arc<OpenRequests>,
 }
 
 impl View {
     pub(crate) fn new(
-        own_groups: impl Iterator<Item = Arc<str>>,
+        own_groups: impl Iterator<Item = GroupName>,
         endpoint: watch::Sender<Endpoint>,
     ) -> Arc<Self> {
         let directory = Directory::new(own_groups);
@@ -33,6 +36,7 @@ impl View {
             endpoint,
             changes: Notify::new(),
             exchange: Exchange::default(),
+            open_requests: Arc::default(),
         })
     }
 

@@ -4,7 +4,10 @@ use crate::CloseReason;
 
 /// How many connections an inbox has let in, and what became of them and of
 /// those that it didn't let in. Numbers only grow.
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[cfg_attr(feature = "schema", schemars(rename = "LinkCounters"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

@@ -6,11 +6,12 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
+use zre::json::{Command, Line as Answer};
+
 use super::ControlError;
 use super::lines::LineReader;
 use crate::input::Line;
-use crate::json::{self, Command};
-use crate::report::Report;
+use crate::json;
 
 /// A running node, through its socket.
 #[derive(Debug)]
@@ -42,10 +43,10 @@ impl Remote {
     ///
     /// # Errors
     /// The node can't carry it out, or has ended.
-    pub(crate) async fn ask(&mut self, command: &Command) -> Result<Report, ControlError> {
+    pub(crate) async fn ask(&mut self, command: &Command) -> Result<Answer, ControlError> {
         self.say(command).await?;
         match self.next().await? {
-            Report::Error { message } => Err(ControlError::Refused(message)),
+            Answer::Error { message, .. } => Err(ControlError::Refused(message)),
             answer => Ok(answer),
         }
     }
@@ -64,7 +65,7 @@ impl Remote {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub(crate) async fn next(&mut self) -> Result<Report, ControlError> {
+    pub(crate) async fn next(&mut self) -> Result<Answer, ControlError> {
         let strange = |why: String| ControlError::Strange {
             path: self.path.clone(),
             why,

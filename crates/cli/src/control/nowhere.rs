@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
+use zre::json::{Command, Line};
 use zre::{Event, Node};
 
 use super::ControlError;
-use crate::json::Command;
-use crate::report::Report;
 
 /// Can't be.
 #[derive(Debug)]
@@ -39,11 +38,11 @@ impl Remote {
         Err(ControlError::Nowhere)
     }
 
-    pub(crate) async fn ask(&mut self, _: &Command) -> Result<Report, ControlError> {
+    pub(crate) async fn ask(&mut self, _: &Command) -> Result<Line, ControlError> {
         match *self {}
     }
 
-    pub(crate) async fn next(&mut self) -> Result<Report, ControlError> {
+    pub(crate) async fn next(&mut self) -> Result<Line, ControlError> {
         match *self {}
     }
 }

@@ -7,20 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Serialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
+use zre::json::{Command, Line as Answer, parse_command};
 use zre::{Event, Node};
 
 use super::ControlError;
 use super::lines::LineReader;
 use super::place::Place;
-use crate::carry::carry_out;
+use crate::carry::{Awaited, refusal};
 use crate::input::Line;
-use crate::json::Command;
-use crate::report::Report;
+use crate::json;
 
 /// How many may be connected at once; more are told so and sent away.
 const CLIENTS: usize = 64;
@@ -76,23 +77,17 @@ impl Server {
         if watching.is_empty() {
             return;
         }
-        let mut line = Vec::new();
-        if let Some(report) = Report::of(event) {
-            report.write(&mut line);
+        if let Event::Request { responder, .. } = event {
+            responder.keep();
         }
-        if line.is_empty() {
-            return;
-        }
-        let line = Bytes::from(line);
+        let line = line(event);
         watching.retain(|_, queue| {
             if queue.has_room() {
                 return queue.push(line.clone());
             }
             // No more at all, rather than something with holes.
-            let mut last = Vec::new();
-            Report::error("this is read too slowly: from here on, nothing is told any more")
-                .write(&mut last);
-            queue.push(last.into());
+            let why = "you read too slowly: no further events are reported";
+            queue.push(self::line(&refusal("slow", why)));
             false
         });
     }
@@ -104,9 +99,7 @@ impl Server {
 
     /// Tells those who watch that the node has ended, and closes the socket.
     pub(crate) async fn close(&self) {
-        let mut line = Vec::new();
-        Report::Stopped {}.write(&mut line);
-        let line = Bytes::from(line);
+        let line = line(&Answer::Stopped);
         let watching = std::mem::take(&mut *self.clients.watching());
         for queue in watching.values() {
             queue.push(line.clone());
@@ -190,9 +183,8 @@ async fn ended(end: &mut watch::Receiver<bool>) {
 }
 
 async fn send_away(mut stream: UnixStream) {
-    let mut line = Vec::new();
     let why = format!("{CLIENTS} others speak with this node: try again later");
-    Report::error(why).write(&mut line);
+    let line = line(&refusal("too_many", why));
     let sent = stream.write_all(&line);
     let _ = tokio::time::timeout(FAREWELL, sent).await;
 }
@@ -209,30 +201,41 @@ async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u6
     let writer = tokio::spawn(write(lines, writing, Arc::downgrade(&queue)));
     let mut end = clients.end.subscribe();
     let mut input = LineReader::new(reading);
-    loop {
+    let mut awaited = Awaited::default();
+    let mut closed = false;
+    while !closed || !awaited.is_empty() {
         let line = tokio::select! {
-            line = input.next() => line,
+            line = input.next(), if !closed && !awaited.is_full() => line,
+            answer = awaited.next() => {
+                if !queue.push(line(&answer)) {
+                    break;
+                }
+                continue;
+            }
             () = ended(&mut end) => break,
         };
         let command = match line {
-            None => break,
+            None => {
+                closed = true;
+                continue;
+            }
             Some(Line::Text(text)) if text.trim().is_empty() => continue,
-            Some(Line::Text(text)) => Command::parse(&text),
-            Some(Line::Unreadable(why)) => Err(why.into()),
+            Some(Line::Text(text)) => parse_command(&text),
+            Some(Line::Unreadable(why)) => Err(refusal("command", why).into()),
         };
-        let stops = matches!(command, Ok(Command::Stop {}));
-        let watches = matches!(command, Ok(Command::Watch {}));
+        let is = |kind| matches!(&command, Ok(command) if command.content == kind);
+        let (watches, stops) = (is(Command::Watch {}), is(Command::Stop {}));
         let answer = match command {
             Ok(command) => tokio::select! {
-                answer = carry_out(&node, command) => answer,
+                answer = awaited.carry_out(&node, command) => answer,
                 () = ended(&mut end) => break,
             },
-            Err(error) => Err(error),
+            Err(answer) => Some(answer),
         };
-        let mut line = Vec::new();
-        answer.unwrap_or_else(Report::error).write(&mut line);
         // First the answer, then what happens.
-        if !queue.push(line.into()) {
+        if let Some(answer) = answer
+            && !queue.push(self::line(&answer))
+        {
             break;
         }
         if watches {
@@ -250,6 +253,13 @@ async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u6
     // The writer ends with the queue.
     drop(queue);
     let _ = writer.await;
+}
+
+/// A line of JSON.
+fn line(object: &impl Serialize) -> Bytes {
+    let mut line = Vec::new();
+    json::line(object, &mut line);
+    line.into()
 }
 
 async fn write(

@@ -290,7 +290,7 @@ impl<'a> Receiver<'a> {
         if self.command.json {
             return json::line(report, lines);
         }
-        let (name, file) = (shown(&report.name), &report.file);
+        let (name, file) = (shown(&report.peer.name), &report.file);
         let line = match &report.what {
             What::Receiving { size, offset: 0 } => {
                 format!("{file} comes from {name} ({})\n", amount(*size))

@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
+use zre::json::Member;
 use zre::{Builder, Event, Events, Node, Peer, SendError};
 
 use super::amount;
@@ -22,7 +23,6 @@ use crate::bars::Bars;
 use crate::json;
 use crate::options::Options;
 use crate::program::Failure;
-use crate::report::hex;
 use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::time;
@@ -94,8 +94,8 @@ pub(crate) enum SendFileError {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "sent")]
 struct Report<'a> {
-    peer: String,
-    name: &'a str,
+    #[serde(flatten)]
+    peer: Member,
     file: &'a str,
     size: u64,
     sha256: &'a str,
@@ -151,8 +151,7 @@ pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<E
     let time = begun.elapsed();
     if command.json {
         let report = Report {
-            peer: hex(peer.uuid()),
-            name: peer.name(),
+            peer: (&peer).into(),
             file: &cargo.name,
             size: cargo.size,
             sha256: cargo.id.as_str(),

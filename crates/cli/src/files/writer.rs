@@ -7,12 +7,12 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use zre::json::Member;
 use zre::{Node, Peer};
 
 use super::packet::{Id, Packet, WINDOW};
 use super::store::{Opened, Store};
 use crate::bars::Bars;
-use crate::report::hex;
 
 /// How long a sender may send nothing: others want its place.
 const IDLE: Duration = Duration::from_secs(60);
@@ -25,8 +25,8 @@ const TELL_AFTER: u64 = WINDOW / 8;
 pub(super) struct Report {
     #[serde(flatten)]
     pub(super) what: What,
-    pub(super) peer: String,
-    pub(super) name: String,
+    #[serde(flatten)]
+    pub(super) peer: Member,
     pub(super) file: String,
 }
 
@@ -60,8 +60,7 @@ pub(super) struct Told {
 pub(super) fn report(peer: &Peer, file: &str, what: What) -> Report {
     Report {
         what,
-        peer: hex(peer.uuid()),
-        name: peer.name().to_owned(),
+        peer: peer.into(),
         file: file.to_owned(),
     }
 }

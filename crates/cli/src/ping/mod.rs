@@ -11,16 +11,16 @@ use std::time::Duration;
 use clap::Args;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
-use zre::{Builder, Node};
+use zre::json::{Command, Line as Answer, Member, Peer, Ping};
+use zre::{Builder, Node, Uuid};
 
-use crate::carry;
+use crate::carry::carry_out;
 use crate::control::Remote;
-use crate::json::{self, Command};
+use crate::json;
 use crate::options::Options;
 use crate::output::Output;
 use crate::program::Failure;
 use crate::remote;
-use crate::report::{Member, Report, hex};
 use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::time;
@@ -124,8 +124,8 @@ pub(crate) async fn ping(
         other => other?,
     }
     let mut lines = Vec::new();
-    for (peer, tally) in &tallies {
-        tally.tell(peer, command.json, &mut lines);
+    for tally in tallies.values() {
+        tally.tell(command.json, &mut lines);
     }
     output.write(lines).await;
     drop(output);
@@ -141,7 +141,7 @@ pub(crate) async fn ping(
 async fn through(
     command: &PingCommand,
     path: &Path,
-    tallies: &RefCell<BTreeMap<String, Tally>>,
+    tallies: &RefCell<BTreeMap<Uuid, Tally>>,
     output: &Output,
 ) -> Result<(), Failure> {
     let remote = Remote::connect(path).await?;
@@ -158,14 +158,11 @@ impl Way<'_> {
     /// Those whom to ping now.
     async fn targets(&mut self, command: &PingCommand) -> Result<Vec<Member>, Failure> {
         let peers: Vec<Member> = match self {
-            Self::Own(node) => node.peers().iter().map(Member::new).collect(),
+            Self::Own(node) => node.peers().iter().map(Member::from).collect(),
             Self::Running(remote) => remote::known(remote)
                 .await?
-                .into_iter()
-                .map(|known| Member {
-                    peer: known.peer,
-                    name: known.name,
-                })
+                .iter()
+                .map(|peer: &Peer| peer.into())
                 .collect(),
         };
         let Some(wanted) = &command.peer else {
@@ -174,9 +171,9 @@ impl Way<'_> {
                 false => Ok(peers),
             };
         };
-        let uuid = zre::Uuid::try_parse(wanted).ok().map(hex);
-        let is_wanted = |member: &Member| match &uuid {
-            Some(uuid) => member.peer == *uuid,
+        let uuid = Uuid::try_parse(wanted).ok();
+        let is_wanted = |member: &Member| match uuid {
+            Some(uuid) => member.uuid == uuid,
             None => member.name == *wanted,
         };
         let found: Vec<Member> = peers.into_iter().filter(is_wanted).collect();
@@ -200,14 +197,16 @@ impl Way<'_> {
         targets: Vec<Member>,
         timeout: Duration,
     ) -> Vec<(Member, Result<f64, String>)> {
-        let command = |member: &Member| Command::Ping {
-            peer: member.peer.clone(),
-            timeout_ms: u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX),
+        let command = |member: &Member| {
+            Command::Ping(Ping {
+                peer: member.uuid.to_string(),
+                timeout,
+            })
         };
         let time = |answer| match answer {
-            Ok(Report::Pong { ms, .. }) => Ok(ms),
-            Ok(_) => Err("no answer to a ping".to_owned()),
-            Err(error) => Err(error),
+            Answer::Pong { ms, .. } => Ok(ms),
+            Answer::Error { message, .. } => Err(message),
+            _ => Err("no answer to a ping".to_owned()),
         };
         let mut answers = Vec::new();
         match self {
@@ -216,7 +215,7 @@ impl Way<'_> {
                 for member in targets {
                     let (node, command) = (Node::clone(node), command(&member));
                     pings.spawn(async move {
-                        let answer = carry::carry_out(&node, command).await;
+                        let answer = carry_out(&node, command).await;
                         (member, answer)
                     });
                 }
@@ -227,8 +226,8 @@ impl Way<'_> {
             Self::Running(remote) => {
                 for member in targets {
                     let answer = remote.ask(&command(&member)).await;
-                    let answer = time(answer.map_err(|error| error.to_string()));
-                    answers.push((member, answer));
+                    let answer = answer.map_err(|error| error.to_string());
+                    answers.push((member, answer.and_then(time)));
                 }
             }
         }
@@ -240,7 +239,7 @@ impl Way<'_> {
 async fn run(
     command: &PingCommand,
     way: &mut Way<'_>,
-    tallies: &RefCell<BTreeMap<String, Tally>>,
+    tallies: &RefCell<BTreeMap<Uuid, Tally>>,
     output: &Output,
 ) -> Result<(), Failure> {
     let mut targets = way.targets(command).await?;
@@ -261,8 +260,8 @@ async fn run(
         let mut lines = Vec::new();
         for (member, answer) in way.round(targets.clone(), command.timeout).await {
             let mut tallies = tallies.borrow_mut();
-            let tally = tallies.entry(member.peer.clone()).or_default();
-            tally.name.clone_from(&member.name);
+            let tally = tallies.entry(member.uuid);
+            let tally = tally.or_insert_with(|| Tally::new(member.clone()));
             tally.sent += 1;
             if let Ok(ms) = answer {
                 tally.times.add(ms);
@@ -283,23 +282,22 @@ fn tell(
     as_json: bool,
     lines: &mut Vec<u8>,
 ) {
-    let (peer, name) = (member.peer.as_str(), member.name.as_str());
+    let name = &member.name;
     if as_json {
-        let line = match answer {
-            &Ok(ms) => Line::Pong {
-                peer,
-                name,
-                number,
-                ms,
-            },
-            Err(why) => Line::Lost {
-                peer,
-                name,
-                number,
-                why,
-            },
+        return match answer {
+            &Ok(ms) => {
+                let (peer, number) = (member.clone(), Some(number));
+                json::line(&Answer::Pong { peer, number, ms }, lines);
+            }
+            Err(why) => json::line(
+                &Line::Lost {
+                    peer: member,
+                    number,
+                    why,
+                },
+                lines,
+            ),
         };
-        return json::line(&line, lines);
     }
     let line = match answer {
         Ok(ms) => format!("{}: number {number}, {ms:.3} ms\n", shown(name)),

@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use zre::json::Member;
 
 use crate::json;
 use crate::text::shown;
 
 /// What became of the PINGs to a peer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
-    pub(super) name: String,
+    pub(super) peer: Member,
     pub(super) sent: u64,
     /// In milliseconds.
     pub(super) times: Times,
@@ -26,25 +27,19 @@ pub(super) struct Times {
     squares: f64,
 }
 
-/// A line for scripts.
+/// A line for scripts, beside [`zre::json::Line::Pong`].
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(super) enum Line<'a> {
-    Pong {
-        peer: &'a str,
-        name: &'a str,
-        number: u64,
-        ms: f64,
-    },
     Lost {
-        peer: &'a str,
-        name: &'a str,
+        #[serde(flatten)]
+        peer: &'a Member,
         number: u64,
         why: &'a str,
     },
     Statistics {
-        peer: &'a str,
-        name: &'a str,
+        #[serde(flatten)]
+        peer: &'a Member,
         sent: u64,
         answered: u64,
         min_ms: Option<f64>,
@@ -55,13 +50,17 @@ pub(super) enum Line<'a> {
 }
 
 impl Tally {
-    pub(super) fn tell(&self, peer: &str, as_json: bool, lines: &mut Vec<u8>) {
+    pub(super) fn new(peer: Member) -> Self {
+        let (sent, times) = (0, Times::default());
+        Self { peer, sent, times }
+    }
+
+    pub(super) fn tell(&self, as_json: bool, lines: &mut Vec<u8>) {
         let times = &self.times;
         let known = |value: f64| (times.count > 0).then_some(value);
         if as_json {
             let line = Line::Statistics {
-                peer,
-                name: &self.name,
+                peer: &self.peer,
                 sent: self.sent,
                 answered: times.count,
                 min_ms: known(times.least),
@@ -73,8 +72,9 @@ impl Tally {
         }
         let lost = self.sent.saturating_sub(times.count) * 100 / self.sent.max(1);
         let mut text = format!(
-            "--- {} ({peer})\n{} sent, {} answered, {lost}% lost\n",
-            shown(&self.name),
+            "--- {} ({})\n{} sent, {} answered, {lost}% lost\n",
+            shown(&self.peer.name),
+            self.peer.uuid.simple(),
             self.sent,
             times.count
         );

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
+use zre::Uuid;
+use zre::json::{Command, Event, Line as Answer, Member, Node, Peer};
 
 use super::entry::Entry;
-use crate::json::Command;
-use crate::report::{Known, Own, Report};
-use crate::sentence::sentence;
+use crate::sentence::{happened, sentence};
 use crate::text::shown;
 
 /// How many lines of what happened are kept.
@@ -17,11 +17,11 @@ const KEPT: usize = 1000;
 /// Everything that is drawn.
 #[derive(Debug)]
 pub(super) struct Board {
-    pub(super) own: Own,
-    rows: BTreeMap<String, Row>,
+    pub(super) own: Node,
+    rows: BTreeMap<Uuid, Row>,
     lines: VecDeque<Line>,
     /// The UUID of the peer that is chosen.
-    pub(super) chosen: Option<String>,
+    pub(super) chosen: Option<Uuid>,
     /// In lower case; empty for none.
     pub(super) filter: String,
     pub(super) typing: Option<Typing>,
@@ -32,7 +32,7 @@ pub(super) struct Board {
 /// A peer and what we have counted of it.
 #[derive(Debug)]
 pub(super) struct Row {
-    pub(super) peer: Known,
+    pub(super) peer: Peer,
     pub(super) presence: Presence,
     pub(super) received: u64,
     pub(super) sent: u64,
@@ -90,7 +90,7 @@ pub(super) struct Notice {
 }
 
 impl Board {
-    pub(super) fn new(own: Own) -> Self {
+    pub(super) fn new(own: Node) -> Self {
         Self {
             own,
             rows: BTreeMap::new(),
@@ -103,75 +103,21 @@ impl Board {
     }
 
     /// Who is here now. What was counted stays.
-    pub(super) fn fill(&mut self, peers: Vec<Known>, own: Own, now: Instant) {
+    pub(super) fn fill(&mut self, peers: Vec<Peer>, own: Node, now: Instant) {
         self.own = own;
         let mut before = std::mem::take(&mut self.rows);
         for peer in peers {
-            let old = before.remove(&peer.peer);
-            self.rows
-                .insert(peer.peer.clone(), Row::new(peer, old, now));
+            let old = before.remove(&peer.uuid);
+            self.rows.insert(peer.uuid, Row::new(peer, old, now));
         }
     }
 
-    pub(super) fn happened(&mut self, report: &Report, now: Instant) {
-        let (peer, weight) = match report {
-            Report::Enter(peer) => {
-                let old = self.rows.remove(&peer.peer);
-                let row = Row::new(peer.clone(), old, now);
-                self.rows.insert(peer.peer.clone(), row);
-                (Some(&peer.peer), Weight::Came)
-            }
-            Report::Exit { peer, .. } => {
-                self.rows.remove(peer);
-                (None, Weight::Went)
-            }
-            Report::Whisper { peer, .. } | Report::Shout { peer, .. } => {
-                if let Some(row) = self.rows.get_mut(peer) {
-                    row.received += 1;
-                }
-                (Some(peer), Weight::Said)
-            }
-            Report::Evasive { peer, .. } | Report::Silent { peer, .. } => {
-                if let Some(row) = self.rows.get_mut(peer) {
-                    row.presence = match report {
-                        Report::Evasive { .. } => Presence::Evasive,
-                        _ => Presence::Silent,
-                    };
-                }
-                (None, Weight::Worry)
-            }
-            Report::Responsive { peer, .. } => (Some(peer), Weight::Other),
-            Report::Join { peer, group, .. } => {
-                if let Some(row) = self.rows.get_mut(peer)
-                    && !row.peer.groups.contains(group)
-                {
-                    row.peer.groups.push(group.clone());
-                    row.peer.groups.sort();
-                }
-                (Some(peer), Weight::Other)
-            }
-            Report::Leave { peer, group, .. } => {
-                if let Some(row) = self.rows.get_mut(peer) {
-                    row.peer.groups.retain(|other| other != group);
-                }
-                (Some(peer), Weight::Other)
-            }
-            Report::State { peer, to, .. } => {
-                if let Some(row) = self.rows.get_mut(peer) {
-                    row.peer.state.clone_from(to);
-                }
-                (Some(peer), Weight::Other)
-            }
-            Report::Conflict { .. } | Report::Error { .. } => (None, Weight::Worry),
-            _ => (None, Weight::Other),
-        };
-        if let Some(row) = peer.and_then(|peer| self.rows.get_mut(peer)) {
-            row.heard = Some(now);
-            row.presence = Presence::Well;
-        }
-        let text = match report {
-            Report::Error { message } => Some(shown(message).into_owned()),
-            report => sentence(report),
+    /// Takes in a line of the node.
+    pub(super) fn happened(&mut self, line: &Answer, now: Instant) {
+        let (text, weight) = match line {
+            Answer::Event(event) => (Some(happened(event)), self.take(event, now)),
+            Answer::Error { .. } => (sentence(line), Weight::Worry),
+            other => (sentence(other), Weight::Other),
         };
         if let Some(text) = text {
             // Headers are listed below the line.
@@ -180,20 +126,90 @@ impl Board {
         }
     }
 
+    /// Brings the table up to date. Returns how much the event matters.
+    fn take(&mut self, event: &Event, now: Instant) -> Weight {
+        match event {
+            Event::Enter(peer) => {
+                let old = self.rows.remove(&peer.uuid);
+                let row = Row::new(peer.clone(), old, now);
+                self.rows.insert(peer.uuid, row);
+                self.heard(peer.uuid, now);
+                Weight::Came
+            }
+            Event::Exit { peer, .. } => {
+                self.rows.remove(&peer.uuid);
+                Weight::Went
+            }
+            Event::Whisper { peer, .. }
+            | Event::Shout { peer, .. }
+            | Event::Request { peer, .. } => {
+                if let Some(row) = self.heard(peer.uuid, now) {
+                    row.received += 1;
+                }
+                Weight::Said
+            }
+            Event::Evasive(peer) => self.worry(peer, Presence::Evasive),
+            Event::Silent(peer) => self.worry(peer, Presence::Silent),
+            Event::Responsive(peer) => {
+                self.heard(peer.uuid, now);
+                Weight::Other
+            }
+            Event::Join { peer, group } => {
+                if let Some(row) = self.heard(peer.uuid, now)
+                    && !row.peer.groups.contains(group)
+                {
+                    row.peer.groups.push(group.clone());
+                    row.peer.groups.sort();
+                }
+                Weight::Other
+            }
+            Event::Leave { peer, group } => {
+                if let Some(row) = self.heard(peer.uuid, now) {
+                    row.peer.groups.retain(|other| other != group);
+                }
+                Weight::Other
+            }
+            Event::State { peer, to, .. } => {
+                if let Some(row) = self.heard(peer.uuid, now) {
+                    row.peer.state = *to;
+                }
+                Weight::Other
+            }
+            Event::Conflict { .. } => Weight::Worry,
+            Event::Leader { .. }
+            | Event::Undecided { .. }
+            | Event::Backpressure { .. }
+            | Event::Discovery { .. }
+            | Event::Unknown => Weight::Other,
+        }
+    }
+
+    /// A peer has given a sign of life.
+    fn heard(&mut self, peer: Uuid, now: Instant) -> Option<&mut Row> {
+        let row = self.rows.get_mut(&peer)?;
+        row.heard = Some(now);
+        row.presence = Presence::Well;
+        Some(row)
+    }
+
+    fn worry(&mut self, peer: &Member, presence: Presence) -> Weight {
+        if let Some(row) = self.rows.get_mut(&peer.uuid) {
+            row.presence = presence;
+        }
+        Weight::Worry
+    }
+
     /// What became of a command.
-    pub(super) fn said(&mut self, command: &Command, answer: Result<Report, String>) {
+    pub(super) fn said(&mut self, command: &Command, answer: Result<Answer, String>) {
         let (text, good) = match answer {
             Err(error) => (shown(&error).into_owned(), false),
-            Ok(Report::Done {
-                peers: Some(peers),
-                full,
-            }) => {
-                for member in &peers {
-                    if let Some(row) = self.rows.get_mut(&member.peer) {
+            Ok(Answer::Whispered(sent) | Answer::Shouted(sent)) => {
+                for member in &sent.peers {
+                    if let Some(row) = self.rows.get_mut(&member.uuid) {
                         row.sent += 1;
                     }
                 }
-                match (peers.len(), full.len()) {
+                match (sent.peers.len(), sent.full.len()) {
                     (0, 0) => ("nobody is in that group".into(), false),
                     (taken, 0) => (format!("sent to {taken}"), true),
                     (taken, full) => (
@@ -227,7 +243,7 @@ impl Board {
             .values()
             .filter(|row| row.holds(&self.filter))
             .collect();
-        rows.sort_by(|a, b| (&a.peer.name, &a.peer.peer).cmp(&(&b.peer.name, &b.peer.peer)));
+        rows.sort_by(|a, b| (&a.peer.name, a.peer.uuid).cmp(&(&b.peer.name, b.peer.uuid)));
         rows
     }
 
@@ -249,8 +265,8 @@ impl Board {
 
     /// Where in the list the peer stands that is chosen.
     pub(super) fn position(&self) -> Option<usize> {
-        let chosen = self.chosen.as_ref()?;
-        self.rows().iter().position(|row| row.peer.peer == *chosen)
+        let chosen = self.chosen?;
+        self.rows().iter().position(|row| row.peer.uuid == chosen)
     }
 
     /// Chooses another peer, so many further down.
@@ -263,7 +279,7 @@ impl Board {
             None if by == isize::MIN || (0..isize::MAX).contains(&by) => 0,
             None => last,
         };
-        self.chosen = rows.get(at).map(|row| row.peer.peer.clone());
+        self.chosen = rows.get(at).map(|row| row.peer.uuid);
     }
 
     /// The peer that is chosen; the only one, where there is only one.
@@ -278,7 +294,7 @@ impl Board {
 }
 
 impl Row {
-    fn new(peer: Known, old: Option<Self>, now: Instant) -> Self {
+    fn new(peer: Peer, old: Option<Self>, now: Instant) -> Self {
         let silence = peer
             .silence
             .and_then(|s| Duration::try_from_secs_f64(s).ok());
@@ -310,16 +326,11 @@ impl Row {
 
     fn holds(&self, filter: &str) -> bool {
         let peer = &self.peer;
-        let mut texts = [
-            &peer.name,
-            &peer.peer,
-            &peer.state,
-            &peer.link,
-            &peer.endpoint,
-        ]
-        .into_iter()
-        .chain(&peer.groups)
-        .chain(&peer.via);
+        let (uuid, state) = (peer.uuid.simple().to_string(), peer.state.to_string());
+        let mut texts = [&peer.name, &uuid, &state, &peer.link, &peer.endpoint]
+            .into_iter()
+            .chain(&peer.groups)
+            .chain(&peer.via);
         filter.is_empty() || texts.any(|text| holds(text, filter))
     }
 }
@@ -333,13 +344,9 @@ pub(super) mod tests {
     use super::*;
 
     pub(in crate::watch) fn board(names: &[&str]) -> Board {
-        let own = Own {
-            uuid: "00".repeat(16),
-            name: "me".into(),
-            endpoint: "tcp://127.0.0.1:1".into(),
-            groups: Vec::new(),
-        };
-        let mut board = Board::new(own);
+        let own = serde_json::json!({ "uuid": "00".repeat(16), "name": "me",
+            "endpoint": "tcp://127.0.0.1:1", "groups": [] });
+        let mut board = Board::new(serde_json::from_value(own).unwrap());
         for (number, name) in names.iter().enumerate() {
             let enter = serde_json::json!({ "event": "enter", "peer": format!("{number:032x}"),
                 "name": name, "headers": {}, "endpoint": format!("tcp://10.0.0.{number}:1"),

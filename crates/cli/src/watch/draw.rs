@@ -9,6 +9,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, TableState};
 use tokio::time::Instant;
+use zre::State;
 
 use super::board::{Aim, Board, Presence, Row as Peer, Typing, Weight};
 use crate::text::shown;
@@ -109,7 +110,7 @@ static COLUMNS: [Column; 9] = [
     Column {
         name: "state",
         width: Constraint::Length(8),
-        cell: |row, _| (row.peer.state.clone(), coloured(state(&row.peer.state))),
+        cell: |row, _| (row.peer.state.to_string(), coloured(state(row.peer.state))),
     },
     Column {
         name: "groups",
@@ -179,11 +180,11 @@ fn worry(row: &Peer) -> Style {
     }
 }
 
-fn state(state: &str) -> Color {
+fn state(state: State) -> Color {
     match state {
-        "ready" => Color::Green,
-        "busy" | "draining" => Color::Yellow,
-        "asleep" | "init" => Color::Blue,
+        State::Ready => Color::Green,
+        State::Busy | State::Draining => Color::Yellow,
+        State::Asleep | State::Init => Color::Blue,
         _ => Color::Magenta,
     }
 }

@@ -1,11 +1,11 @@
 //! What keys do.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use zre::json::Command;
 
 use super::board::{Aim, Board, Notice, Typing};
 use super::entry::Entry;
 use super::screen::Input;
-use crate::json::Command;
 
 /// What a key asks for beyond the screen.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ impl Board {
             }
             KeyCode::Char('w') => match self.target() {
                 Some(row) => {
-                    let (peer, name) = (row.peer.peer.clone(), row.peer.name.clone());
+                    let peer = row.peer.uuid.simple().to_string();
+                    let name = row.peer.name.clone();
                     self.begin(Aim::Whisper { peer, name }, "");
                 }
                 None => self.complain("choose a peer first, by the arrow keys"),
@@ -126,12 +127,12 @@ impl Board {
             Aim::Filter => return Wish::Nothing,
             Aim::Whisper { peer, .. } => Command::Whisper {
                 peer,
-                frames: vec![text.to_owned().into()],
+                frames: text.into(),
             },
             Aim::Shout => match text.split_once(' ') {
                 Some((group, text)) if !text.trim().is_empty() => Command::Shout {
                     group: group.to_owned(),
-                    frames: vec![text.to_owned().into()],
+                    frames: text.into(),
                 },
                 _ => {
                     self.complain("write GROUP TEXT");

@@ -14,13 +14,13 @@ use clap::Args;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use zre::Builder;
+use zre::json::{Command, Line, Node};
 
-use crate::json::Command;
+use crate::json;
 use crate::node::tell;
 use crate::options::Options;
 use crate::output::Output;
 use crate::program::Failure;
-use crate::report::{Own, Report};
 use crate::signals::Signals;
 use crate::station::{News, Station};
 
@@ -112,17 +112,17 @@ pub(crate) async fn watch(
 /// A line an event, until a signal, the node's end, or a closed pipe.
 async fn write(
     news: &mut News,
-    own: &Own,
-    json: bool,
+    own: &Node,
+    as_json: bool,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let (output, written) = Output::open().map_err(Failure::System)?;
     let mut lines = Vec::new();
-    let say = |report: &Report, lines: &mut Vec<u8>| match json {
-        true => report.write(lines),
-        false => tell(report, lines),
+    let say = |line: &Line, lines: &mut Vec<u8>| match as_json {
+        true => json::line(line, lines),
+        false => tell(line, lines),
     };
-    say(&Report::Started(own.clone()), &mut lines);
+    say(&Line::Started(own.clone()), &mut lines);
     loop {
         let open = tokio::select! {
             open = output.write(std::mem::take(&mut lines)) => open,
@@ -131,13 +131,13 @@ async fn write(
         if !open {
             break;
         }
-        let report = tokio::select! {
-            report = news.next() => report?,
+        let line = tokio::select! {
+            line = news.next() => line?,
             () = signals.recv() => break,
             () = output.closed() => break,
         };
-        match report {
-            Some(report) => say(&report, &mut lines),
+        match line {
+            Some(line) => say(&line, &mut lines),
             None => break,
         }
     }
@@ -155,7 +155,7 @@ async fn write(
 async fn show(
     station: &mut Station,
     news: &mut News,
-    own: Own,
+    own: Node,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let mut board = Board::new(own);
@@ -175,11 +175,11 @@ async fn show(
                 stale = false;
                 continue;
             }
-            report = news.next() => {
-                let Some(report) = report? else {
+            line = news.next() => {
+                let Some(line) = line? else {
                     return Err(Failure::Gone);
                 };
-                board.happened(&report, Instant::now());
+                board.happened(&line, Instant::now());
                 gather(news, &mut board).await?;
             }
             key = input.recv() => {
@@ -201,8 +201,8 @@ async fn gather(news: &mut News, board: &mut Board) -> Result<(), Failure> {
         let ready = tokio::time::timeout(Duration::ZERO, news.next()).await;
         match ready {
             Err(_) => return Ok(()),
-            Ok(report) => match report? {
-                Some(report) => board.happened(&report, Instant::now()),
+            Ok(line) => match line? {
+                Some(line) => board.happened(&line, Instant::now()),
                 None => return Err(Failure::Gone),
             },
         }
@@ -214,7 +214,7 @@ async fn fill(board: &mut Board, station: &mut Station) -> Result<(), Failure> {
     let peers = station.ask(Command::Peers {}).await;
     let own = station.own().await;
     match (peers, own) {
-        (Ok(Report::Peers { peers }), Ok(own)) => {
+        (Ok(Line::Peers { peers }), Ok(own)) => {
             board.fill(peers, own, Instant::now());
             Ok(())
         }

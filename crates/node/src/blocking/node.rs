@@ -10,8 +10,8 @@ use zre_proto::{Endpoint, State};
 
 use super::host::Host;
 use crate::{
-    CommandError, Gossip, Message, Peer, PeerRef, PingError, ReplyError, RequestError, Responder,
-    Roster, SendError, SendPolicy, Shouted, Stats, WaitError,
+    CommandError, Gossip, GroupName, Message, Peer, PeerRef, PingError, ReplyError, RequestError,
+    RequestRef, Roster, SendError, SendPolicy, Shouted, Stats, WaitError,
 };
 
 /// How long the last handle waits for peers that don't confirm what was sent to
@@ -276,13 +276,13 @@ impl Node {
 
     /// The groups that we are in.
     #[must_use]
-    pub fn own_groups(&self) -> BTreeSet<Arc<str>> {
+    pub fn own_groups(&self) -> BTreeSet<GroupName> {
         self.as_async().own_groups()
     }
 
     /// The groups that any peer is in.
     #[must_use]
-    pub fn peer_groups(&self) -> BTreeSet<Arc<str>> {
+    pub fn peer_groups(&self) -> BTreeSet<GroupName> {
         self.as_async().peer_groups()
     }
 
@@ -351,17 +351,16 @@ impl Node {
         self.as_async().gossip()
     }
 
-    /// Sends the answer to a request. Where the queue to the peer is full, the
-    /// node's [`SendPolicy`] decides.
+    /// Answers a request, named by its responder or its number.
     ///
     /// # Errors
-    /// As [`Responder::reply`].
+    /// The same as for [`zre::Node::reply`](crate::Node::reply).
     pub fn reply(
         &self,
-        responder: Responder,
+        request: impl Into<RequestRef>,
         message: impl Into<Message>,
     ) -> Result<(), ReplyError> {
-        self.wait(responder.reply(message))
+        self.wait(self.as_async().reply(request, message))
     }
 
     /// Waits until a roster has changed, and brings it up to date. False where

@@ -25,7 +25,7 @@ use crate::node::Node;
 use crate::pressure::Pressure;
 use crate::reach::Reach;
 use crate::view::View;
-use crate::{Events, Settings, Source, StartError, events};
+use crate::{Events, GroupName, Settings, Source, StartError, events};
 
 impl Builder {
     /// Starts the node.
@@ -154,7 +154,7 @@ impl Start {
             );
         }
 
-        let view = View::new(machine.own_groups().cloned(), endpoint);
+        let view = View::new(machine.own_groups().cloned().map(GroupName::from), endpoint);
         let (events, receiver) = events::channel(settings.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
         let meters = Meters::new(&name);

@@ -8,7 +8,7 @@ use zre_proto::machine::{Event as Happening, Output};
 
 use super::dial::Dial;
 use super::{Driver, LINGER};
-use crate::{Event, ExitReason, Peer, Responder};
+use crate::{Event, ExitReason, GroupName, Peer, Responder};
 
 impl Driver {
     /// Carries out what the machine wants, in order.
@@ -75,7 +75,7 @@ impl Driver {
                 content,
             } => self.peer(peer).map(|peer| Event::Shout {
                 peer,
-                group,
+                group: group.into(),
                 message: content,
             }),
             Happening::Enter {
@@ -102,6 +102,7 @@ impl Driver {
                 self.view.exchange.exit(peer);
                 let known = self.view.write().exit(peer);
                 if let Some(known) = &known {
+                    self.view.open_requests.exit(known);
                     self.count_peer(false, known.link());
                 }
                 self.view.changed();
@@ -112,11 +113,13 @@ impl Driver {
                 })
             }
             Happening::Join { peer, group } => self.peer(peer).map(|known| {
+                let group = group.into();
                 self.view.write().join(peer, &group);
                 self.view.changed();
                 Event::Join { peer: known, group }
             }),
             Happening::Leave { peer, group } => self.peer(peer).map(|known| {
+                let group = GroupName::from(group);
                 self.view.write().leave(peer, &group);
                 self.view.changed();
                 Event::Leave { peer: known, group }
@@ -132,7 +135,8 @@ impl Driver {
                 self.peer(peer).map(|peer| Event::Responsive { peer })
             }
             Happening::Request { peer, id, content } => self.peer(peer).map(|peer| {
-                let responder = Responder::new(peer.clone(), id, self.policy);
+                let responder =
+                    Responder::new(peer.clone(), id, self.policy, &self.view.open_requests);
                 Event::Request {
                     peer,
                     message: content,
@@ -150,12 +154,12 @@ impl Driver {
             }
             Happening::Leader { group, leader } => {
                 let peer = self.peer(leader);
-                let uuid = leader;
+                let (group, uuid) = (group.into(), leader);
                 Some(Event::Leader { group, uuid, peer })
             }
             Happening::Undecided { group, missing } => {
                 let known = missing.into_iter().filter_map(|uuid| self.peer(uuid));
-                let missing = known.collect();
+                let (group, missing) = (group.into(), known.collect());
                 Some(Event::Undecided { group, missing })
             }
             Happening::Conflict { peer } => Some(Event::Conflict { uuid: peer }),

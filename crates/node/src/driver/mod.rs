@@ -366,6 +366,7 @@ impl Drop for Driver {
         self.view.stop();
         self.view.write().end();
         self.view.exchange.stop();
+        self.view.open_requests.stop();
         self.view.changed();
     }
 }

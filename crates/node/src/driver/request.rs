@@ -91,6 +91,7 @@ impl Driver {
         let (requests, late_replies) = self.view.exchange.counts();
         Stats {
             requests,
+            open_requests: self.view.open_requests.len(),
             late_replies,
             peers: self.entered,
             known: peers,

@@ -19,7 +19,9 @@ pub use self::sending::{SendPolicy, Shouted};
 use crate::driver::Request;
 use crate::later::in_time;
 use crate::view::View;
-use crate::{Builder, CommandError, Gossip, Peer, PeerRef, Roster, SendError, Stats, WaitError};
+use crate::{
+    Builder, CommandError, Gossip, GroupName, Peer, PeerRef, Roster, SendError, Stats, WaitError,
+};
 
 /// A node on the network.
 ///
@@ -243,13 +245,13 @@ impl Node {
 
     /// The groups that we are in.
     #[must_use]
-    pub fn own_groups(&self) -> BTreeSet<Arc<str>> {
+    pub fn own_groups(&self) -> BTreeSet<GroupName> {
         self.shared.view.read().own_groups.clone()
     }
 
     /// The groups that any peer is in.
     #[must_use]
-    pub fn peer_groups(&self) -> BTreeSet<Arc<str>> {
+    pub fn peer_groups(&self) -> BTreeSet<GroupName> {
         self.shared.view.read().groups.keys().cloned().collect()
     }
 

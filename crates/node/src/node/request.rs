@@ -7,7 +7,7 @@ use zre_proto::request_header;
 
 use super::Node;
 use crate::delivery::deliver;
-use crate::{Message, PeerRef, RequestError};
+use crate::{Message, PeerRef, ReplyError, RequestError, RequestRef, Responder};
 
 impl Node {
     /// Asks a peer, and waits for its answer. The peer's program reads
@@ -79,5 +79,35 @@ impl Node {
             Ok(result) => result,
             Err(_) => Err(RequestError::Elapsed(timeout)),
         }
+    }
+
+    /// Answers a request of a peer, named by its [`Responder`](crate::Responder) or
+    /// by its number ([`Event::id`](crate::Event::id)). `Ok` means that the answer is
+    /// in the queue to the peer; if that is full, the node's
+    /// [`SendPolicy`](crate::SendPolicy) decides.
+    ///
+    /// A number stands for a request as long as one of its responders exists, or if
+    /// it was [kept](crate::Responder::keep).
+    ///
+    /// # Errors
+    /// There is no such request any more, it is answered already, its peer has gone,
+    /// or the answer finds no room or is too large. Nothing was sent then, and a
+    /// request that was kept stays open.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, no answer was sent.
+    pub async fn reply(
+        &self,
+        request: impl Into<RequestRef>,
+        message: impl Into<Message>,
+    ) -> Result<(), ReplyError> {
+        let responder = match request.into() {
+            RequestRef::Responder(responder) => responder,
+            RequestRef::Id(id) => {
+                let call = self.shared.view.open_requests.get(id);
+                Responder::of(call.ok_or(ReplyError::Unknown(id))?)
+            }
+        };
+        responder.reply(message).await
     }
 }

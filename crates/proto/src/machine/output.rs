@@ -238,16 +238,24 @@ pub enum ExitReason {
     Protocol,
 }
 
-impl fmt::Display for ExitReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl ExitReason {
+    /// The reason as a word, which stays the same in later versions.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Goodbye => "goodbye",
             Self::Disconnected => "disconnected",
             Self::Expired => "expired",
             Self::Replaced => "replaced",
             Self::Sequence => "sequence",
             Self::Protocol => "protocol",
-        })
+        }
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
@@ -350,7 +358,10 @@ pub(super) fn count(counter: &mut u64) {
 }
 
 /// What was heard and not acted upon, by reason. Only ever grows.
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "serde", serde(default))]
+#[cfg_attr(feature = "schema", schemars(rename = "ProtocolCounters"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
