@@ -82,7 +82,8 @@
 //! | `zeromq` (on) | a second link engine, on the `zeromq` crate |
 //! | `dns` | finds nodes by DNS SRV records |
 //! | `metrics` | tells figures through the `metrics` crate |
-//! | `serde` | settings, events, peers and figures by serde; `Message::json` and `Message::parse` |
+//! | `serde` | settings, events, peers and figures as JSON (`zre::json`); `Message::json` and `Message::parse` |
+//! | `schema` | JSON Schema of those, by the `schemars` crate |
 //!
 //! # Networks
 //!
@@ -101,6 +102,7 @@ mod announcer;
 pub mod blocking;
 mod builder;
 mod delivery;
+mod detached;
 mod directory;
 mod discovery;
 mod driver;
@@ -135,6 +137,7 @@ mod view;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;
+pub use detached::DetachedPeer;
 pub use discovery::gossip::{Gossip, GossipError};
 pub use error::{
     CommandError, PingError, ReplyError, RequestError, SendError, StartError, WaitError,

@@ -200,3 +200,90 @@ async fn requests_wait_where_nobody_reads_them_as_whispers_do() {
     assert_eq!(asked.await.unwrap(), Ok("read at last".into()));
     drop(deaf);
 }
+
+#[tokio::test]
+async fn a_request_is_answered_by_its_number_while_it_is_open() {
+    let port = free_port();
+    let (asks, mut a) = settings("asks", port).start().await.unwrap();
+    let (answers, mut events) = settings("answers", port).start().await.unwrap();
+    let peer = enter(&mut a).await;
+    let ask = |text: &'static str| {
+        let (asks, peer) = (asks.clone(), peer.clone());
+        tokio::spawn(async move { asks.request(&peer, text, PATIENCE).await })
+    };
+    // As long as there is a responder.
+    let first = ask("first");
+    let (_, responder) = request(&mut events).await;
+    answers.reply(responder.id(), "by number").await.unwrap();
+    assert_eq!(first.await.unwrap(), Ok("by number".into()));
+    let id = responder.id();
+    assert_eq!(
+        answers.reply(responder, "twice").await,
+        Err(ReplyError::Answered)
+    );
+    let again = answers.reply(id, "twice").await;
+    assert_eq!(again, Err(ReplyError::Unknown(id)));
+    // And beyond, if it is kept. Numbers differ, whoever asks.
+    let second = ask("second");
+    let event = until(&mut events, |event| event.id().map(|id| (id, event))).await;
+    let (other, Event::Request { responder, .. }) = event else {
+        panic!("only requests have numbers");
+    };
+    assert_ne!(other, id);
+    assert!(responder.keep() && responder.keep());
+    drop(responder);
+    assert!(!second.is_finished());
+    assert_eq!(answers.stats().await.unwrap().open_requests, 1);
+    answers.reply(other, "late, but kept").await.unwrap();
+    assert_eq!(second.await.unwrap(), Ok("late, but kept".into()));
+    assert_eq!(answers.stats().await.unwrap().open_requests, 0);
+    // A node that stops keeps nothing.
+    let third = ask("third");
+    let (_, responder) = request(&mut events).await;
+    answers.shutdown().await;
+    assert!(!responder.keep());
+    assert_eq!(third.await.unwrap(), Err(SendError::Gone.into()));
+}
+
+#[tokio::test]
+async fn of_requests_that_are_kept_the_oldest_gives_way_and_none_outlives_its_peer() {
+    const KEPT: usize = 1024;
+    let port = free_port();
+    let (asks, mut a) = settings("asks", port).start().await.unwrap();
+    let (keeps, mut events) = settings("keeps", port).start().await.unwrap();
+    let peer = enter(&mut a).await;
+    let mut asked = Vec::new();
+    let mut ids = Vec::new();
+    for _ in 0..=KEPT {
+        let (asks, peer) = (asks.clone(), peer.clone());
+        asked.push(tokio::spawn(async move {
+            asks.request(&peer, "?", PATIENCE).await
+        }));
+        let (_, responder) = request(&mut events).await;
+        ids.push(responder.id());
+        assert!(responder.keep());
+    }
+    let oldest = asked.remove(0).await.unwrap();
+    assert_eq!(oldest, Err(RequestError::Unanswered));
+    let open = keeps.stats().await.unwrap().open_requests;
+    assert_eq!(open, KEPT);
+    assert_eq!(
+        keeps.reply(ids[0], "!").await,
+        Err(ReplyError::Unknown(ids[0]))
+    );
+    keeps.reply(ids[1], "!").await.unwrap();
+    assert_eq!(asked.remove(0).await.unwrap(), Ok("!".into()));
+    let (_, responder) = {
+        let (asks, peer) = (asks.clone(), peer.clone());
+        tokio::spawn(async move { asks.request(&peer, "last", PATIENCE).await });
+        request(&mut events).await
+    };
+    asks.shutdown().await;
+    until(&mut events, |event| {
+        matches!(event, Event::Exit { .. }).then_some(())
+    })
+    .await;
+    assert!(!responder.keep(), "its peer has gone");
+    drop(responder);
+    assert_eq!(keeps.stats().await.unwrap().open_requests, 0);
+}

@@ -4,8 +4,8 @@ mod common;
 
 use common::{enter, free_port, settings, until};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use zre::{Endpoint, Event, ExitReason, Link, Message, ParseError, Source, State};
+use serde_json::json;
+use zre::{Endpoint, Event, ExitReason, Link, Message, ParseError, Source, State, Stats};
 
 #[derive(Debug, Deserialize, PartialEq, Serialize)]
 struct Reading {
@@ -35,8 +35,10 @@ async fn a_peers_life_as_json() {
     .await;
     let said = serde_json::to_value(&event).unwrap();
     assert_eq!(said["event"], "whisper");
-    let its = &said["peer"];
-    assert_eq!(its["uuid"], peer.uuid().to_string());
+    assert_eq!(said["peer"], peer.uuid().simple().to_string());
+    assert_eq!(said["name"], "other");
+    let its = serde_json::to_value(&peer).unwrap();
+    assert_eq!(its["peer"], said["peer"]);
     assert_eq!(its["name"], "other");
     assert_eq!(its["headers"], json!({"role": "camera"}));
     assert_eq!(its["groups"], json!(["chat"]));
@@ -45,7 +47,7 @@ async fn a_peers_life_as_json() {
         (&json!("ready"), &json!("inproc"))
     );
     assert_eq!(its["endpoint"], peer.endpoint().to_string());
-    let message: Message = serde_json::from_value(said["message"].clone()).unwrap();
+    let message: Message = serde_json::from_value(said["frames"].clone()).unwrap();
     assert_eq!(message.parse::<Reading>().unwrap(), reading);
     other.shutdown().await;
     let exit = until(&mut events, |event| {
@@ -57,9 +59,11 @@ async fn a_peers_life_as_json() {
         (&exit["event"], &exit["reason"]),
         (&json!("exit"), &json!("goodbye"))
     );
-    let stats: Value = serde_json::to_value(node.stats().await.unwrap()).unwrap();
-    assert_eq!(stats["peers"], 0);
-    assert!(stats["beacons"]["sent"].as_u64() > Some(0), "{stats}");
+    let stats = node.stats().await.unwrap();
+    let written = serde_json::to_value(&stats).unwrap();
+    assert_eq!(written["peers"], 0);
+    assert!(written["beacons"]["sent"].as_u64() > Some(0), "{written}");
+    assert_eq!(serde_json::from_value::<Stats>(written).unwrap(), stats);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::memory::Memory;
+use crate::nowhere::Nowhere;
 use crate::{Closed, LinkLimits, TrySendError};
 
 /// What carries a connection.
@@ -193,6 +194,13 @@ impl Drop for Handles {
 }
 
 impl Mailbox {
+    /// A mailbox that is closed from the start, for tests of what holds mailboxes.
+    #[must_use]
+    pub fn closed() -> Self {
+        let budget = Arc::new(Budget::new(0));
+        Self::new(Nowhere::new(&budget), Duration::ZERO)
+    }
+
     pub(crate) fn in_memory(memory: Arc<Memory>) -> Self {
         Self(Handle::Memory(memory))
     }

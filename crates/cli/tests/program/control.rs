@@ -178,6 +178,66 @@ fn whoever_watches_is_told_what_happens_until_the_end() {
 }
 
 #[test]
+fn any_client_answers_a_request_that_one_of_them_watches() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = port();
+    let path = directory.path().join("control");
+    let control = path.to_str().expect("text");
+    // Without --json: only those at the socket can answer.
+    let options = ["--name", "hub", "--control", control];
+    let mut hub = Program::start(&["node"], &port, &options);
+    hub.line("hub is up", |line| line.starts_with("hub is up"));
+    let (mut bob, _) = Program::json("bob", &port, &[]);
+    bob.event("enter");
+    let ask = |tag: &str| {
+        json!({ "cmd": "request", "peer": "hub", "frames": ["how?"], "timeout": "1m", "tag": tag })
+            .to_string()
+    };
+    bob.say(&ask("unwatched"));
+    assert_eq!(bob.event("error")["code"], "unanswered");
+
+    let mut watcher = Client::connect(&path);
+    assert_eq!(watcher.ask(r#"{"cmd":"watch"}"#)["event"], "done");
+    let mut other = Client::connect(&path);
+    bob.say(&ask("watched"));
+    let request = watcher.hear();
+    assert_eq!(
+        (&request["event"], &request["frames"]),
+        (&json!("request"), &json!(["how?"]))
+    );
+    let reply = json!({ "cmd": "reply", "id": request["id"], "frames": ["thus"], "tag": "r" });
+    let done = json!({ "event": "done", "tag": "r" });
+    assert_eq!(other.ask(&reply.to_string()), done);
+    let answer = bob.event("reply");
+    assert_eq!(
+        (&answer["tag"], &answer["frames"]),
+        (&json!("watched"), &json!(["thus"]))
+    );
+
+    // A client's own request doesn't keep its further commands waiting, and is answered
+    // although it says nothing more.
+    other.say(
+        &json!({ "cmd": "request", "peer": "bob", "frames": ["and you?"], "timeout": "1m",
+        "tag": "q" })
+        .to_string(),
+    );
+    assert_eq!(other.ask(r#"{"cmd":"node","tag":"n"}"#)["tag"], "n");
+    other
+        .0
+        .get_mut()
+        .shutdown(std::net::Shutdown::Write)
+        .unwrap();
+    let request = bob.event("request");
+    bob.say(&json!({ "cmd": "reply", "id": request["id"], "frames": ["well"] }).to_string());
+    let reply = other.hear();
+    assert_eq!(
+        (&reply["event"], &reply["tag"]),
+        (&json!("reply"), &json!("q"))
+    );
+    assert_eq!(other.hear(), Value::Null);
+}
+
+#[test]
 fn a_live_socket_is_refused_and_a_stale_one_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let (mut hub, path) = node(&port(), directory.path());

@@ -188,3 +188,119 @@ fn many_messages_arrive_in_order_through_pipes() {
     assert_eq!(bob.event("exit")["reason"], "goodbye");
     assert!(alice.rest().0.success());
 }
+
+#[test]
+fn a_request_is_answered_by_its_id_and_nothing_waits_for_it() {
+    let port = port();
+    let (mut alice, _) = Program::json("alice", &port, &[]);
+    let (mut bob, started) = Program::json("bob", &port, &[]);
+    alice.event("enter");
+    bob.event("enter");
+    let frames = json!(["how?", { "base64": "/wD+" }]);
+    let ask = |frames: &Value, timeout: &str, tag: &str| {
+        json!({ "cmd": "request", "peer": "bob", "frames": frames, "timeout": timeout, "tag": tag })
+            .to_string()
+    };
+    alice.say(&ask(&frames, "1m", "t1"));
+    // Carried out although the request isn't answered, and behind it.
+    alice.say(r#"{"cmd":"whisper","peer":"bob","frames":["meanwhile"],"tag":"t2"}"#);
+    let sent = alice.event("whispered");
+    assert_eq!((&sent["tag"], &sent["accepted"]), (&json!("t2"), &json!(1)));
+    let request = bob.event("request");
+    assert_eq!(fields(&request), ["event", "frames", "id", "name", "peer"]);
+    assert_eq!(
+        (&request["name"], &request["frames"]),
+        (&json!("alice"), &frames)
+    );
+    assert_eq!(bob.event("whisper")["frames"], json!(["meanwhile"]));
+    alice.say(&ask(&json!(["and?"]), "1m", "t3"));
+    let second = bob.event("request");
+    let answer = |request: &Value, text: &str, tag: Value| {
+        let mut line = json!({ "cmd": "reply", "id": request["id"], "frames": [text] });
+        if !tag.is_null() {
+            line["tag"] = tag;
+        }
+        line.to_string()
+    };
+    bob.say(&answer(&second, "thus", json!("a1")));
+    assert_eq!(bob.event("done")["tag"], "a1");
+    let reply = alice.event("reply");
+    assert_eq!(fields(&reply), ["event", "frames", "name", "peer", "tag"]);
+    assert_eq!(reply["tag"], "t3");
+    assert_eq!(
+        (&reply["peer"], &reply["frames"]),
+        (&started["uuid"], &json!(["thus"]))
+    );
+    bob.say(&answer(&request, "so", Value::Null));
+    assert_eq!(alice.event("reply")["tag"], "t1");
+    bob.say(&answer(&request, "twice", json!("a2")));
+    let error = bob.event("error");
+    assert_eq!(
+        (&error["tag"], &error["code"]),
+        (&json!("a2"), &json!("unknown_request"))
+    );
+
+    alice.say(&ask(&json!(["unheard"]), "10ms", "t4"));
+    let error = alice.event("error");
+    assert_eq!(
+        (&error["tag"], &error["code"]),
+        (&json!("t4"), &json!("elapsed"))
+    );
+    bob.event("request");
+    // The end of input waits for the answer.
+    alice.say(&ask(&json!(["last"]), "1m", "t5"));
+    alice.end_input();
+    let last = bob.event("request");
+    bob.say(&answer(&last, "done", Value::Null));
+    assert_eq!(alice.event("reply")["tag"], "t5");
+    assert!(alice.rest().0.success());
+}
+
+#[test]
+fn a_tag_gets_an_answer_to_every_command() {
+    let port = port();
+    let (mut alice, _) = Program::json("alice", &port, &[]);
+    let (mut bob, _) = Program::json("bob", &port, &["--group", "G"]);
+    alice.event("enter");
+    alice.event("join");
+    let commands = [
+        (r#""cmd":"join","group":"H""#, "done"),
+        (r#""cmd":"contest","group":"H""#, "done"),
+        (r#""cmd":"state","state":"busy""#, "done"),
+        (r#""cmd":"leave","group":"H""#, "done"),
+        (r#""cmd":"whisper","peer":"bob","frames":[]"#, "whispered"),
+        (r#""cmd":"shout","group":"G","frames":["x"]"#, "shouted"),
+        (
+            r#""cmd":"shout","group":"nobody","frames":["x"]"#,
+            "shouted",
+        ),
+        (r#""cmd":"peers""#, "peers"),
+        (r#""cmd":"groups""#, "groups"),
+        (r#""cmd":"node""#, "node"),
+        (r#""cmd":"stats""#, "stats"),
+        (r#""cmd":"ping","peer":"bob","timeout":"30s""#, "pong"),
+        (r#""cmd":"ping","peer":"nobody","timeout_ms":5"#, "error"),
+        (r#""cmd":"reply","id":99,"frames":[]"#, "error"),
+        (r#""cmd":"dance""#, "error"),
+        (r#""cmd":"watch""#, "done"),
+    ];
+    for (number, (command, event)) in commands.into_iter().enumerate() {
+        let tag = format!("t{number}");
+        alice.say(&format!(r#"{{{command},"tag":"{tag}"}}"#));
+        let answer = alice.event(event);
+        assert_eq!(answer["tag"], tag, "{command}: {answer}");
+        if event == "shouted" {
+            let expected = u64::from(command.contains(r#""G""#));
+            assert_eq!(answer["accepted"], expected, "{command}: {answer}");
+        }
+    }
+    // What nobody gets is mentioned also without a tag.
+    alice.say(r#"{"cmd":"shout","group":"nobody","frames":["x"]}"#);
+    let answer = alice.event("shouted");
+    assert_eq!(
+        (&answer["accepted"], &answer["tag"]),
+        (&json!(0), &Value::Null)
+    );
+    bob.say(r#"{"cmd":"stop","tag":"end"}"#);
+    assert_eq!(bob.event("done")["tag"], "end");
+}

@@ -42,6 +42,8 @@ mod command;
 mod event;
 mod line;
 mod peer;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use command::{Command, Ping, parse_command};
