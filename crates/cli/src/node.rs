@@ -149,7 +149,7 @@ impl Face for Json {
         let command = match parse_command(line) {
             Ok(command) => command,
             Err(answer) => {
-                self.answer(answer, lines);
+                self.answer(*answer, lines);
                 return ControlFlow::Continue(());
             }
         };

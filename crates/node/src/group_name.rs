@@ -125,8 +125,10 @@ mod tests {
     #[test]
     fn it_compares_with_text_and_is_found_by_it() {
         let room = GroupName::from("room");
-        assert!(room == "room" && "room" == room && room != *"other");
-        assert!(room == String::from("room") && String::from("room") == room);
+        assert_eq!(room, "room");
+        assert_eq!("room", room);
+        assert_eq!(room, "room".to_owned());
+        assert_ne!(room, *"other");
         assert!(BTreeSet::from([room.clone()]).contains("room"));
         assert!(HashSet::from([room.clone()]).contains("room"));
         assert_eq!(format!("{room:>6} {room:?}"), "  room \"room\"");

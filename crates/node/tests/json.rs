@@ -1,5 +1,11 @@
 //! The examples of docs/json.md are what the types read and write.
 
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, too"
+)]
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -2,6 +2,8 @@
 //!
 //! `ZRE_BLESS=1 cargo test -p zre --all-features --test schema` writes it anew.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
 use std::path::Path;
 
 use schemars::JsonSchema;

@@ -221,7 +221,7 @@ async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u6
             }
             Some(Line::Text(text)) if text.trim().is_empty() => continue,
             Some(Line::Text(text)) => parse_command(&text),
-            Some(Line::Unreadable(why)) => Err(refusal("command", why).into()),
+            Some(Line::Unreadable(why)) => Err(Box::new(refusal("command", why).into())),
         };
         let is = |kind| matches!(&command, Ok(command) if command.content == kind);
         let (watches, stops) = (is(Command::Watch {}), is(Command::Stop {}));
@@ -230,7 +230,7 @@ async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u6
                 answer = awaited.carry_out(&node, command) => answer,
                 () = ended(&mut end) => break,
             },
-            Err(answer) => Some(answer),
+            Err(answer) => Some(*answer),
         };
         // First the answer, then what happens.
         if let Some(answer) = answer

@@ -88,8 +88,8 @@ fn words_make_one_message() {
     let words = ["whisper", "bob", "the build", "is done"];
     let (code, lines, complaints) = run(&port, &[&words[..], &wait].concat());
     assert_eq!((code, complaints.as_str()), (Some(0), ""));
-    let report = json!({ "event": "whispered", "messages": 1, "unconfirmed": 0,
-        "peers": [{ "peer": uuid["uuid"], "name": "bob" }] });
+    let report = json!({ "event": "whispered", "messages": 1, "accepted": 1,
+        "unconfirmed": 0, "peers": [{ "peer": uuid["uuid"], "name": "bob" }] });
     assert_eq!(parsed(&lines[0]), report);
     assert_eq!(bob.event("whisper")["frames"], json!(["the build is done"]));
 

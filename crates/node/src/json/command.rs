@@ -152,7 +152,7 @@ fn ten_seconds() -> Duration {
 /// let answer = parse_command(r#"{"cmd":"dance","tag":"t2"}"#).unwrap_err();
 /// assert_eq!(answer.tag.as_deref(), Some("t2"));
 /// ```
-pub fn parse_command(line: &str) -> Result<Tagged<Command>, Tagged<Line>> {
+pub fn parse_command(line: &str) -> Result<Tagged<Command>, Box<Tagged<Line>>> {
     #[derive(Deserialize)]
     struct TagAlone {
         tag: Option<String>,
@@ -164,12 +164,13 @@ pub fn parse_command(line: &str) -> Result<Tagged<Command>, Tagged<Line>> {
     } else {
         Err("an object like {\"cmd\":\"peers\"} is expected".into())
     };
-    parsed.map_err(|error| Tagged {
-        content: Line::Error {
+    parsed.map_err(|error| {
+        let content = Line::Error {
             message: format!("not a command: {error}"),
             code: "command".into(),
-        },
-        tag: serde_json::from_str(line).map_or(None, |line: TagAlone| line.tag),
+        };
+        let tag = serde_json::from_str(line).map_or(None, |line: TagAlone| line.tag);
+        Box::new(Tagged { content, tag })
     })
 }
 
