@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// Where the inbox listens: at which address, and on which of some ports.
+/// Where the inbox listens: at which addresses, and on which of some ports.
 ///
 /// ```
 /// use zre::Listen;
@@ -17,8 +17,17 @@ use std::str::FromStr;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
-    addr: Option<IpAddr>,
+    place: Place,
     ports: RangeInclusive<u16>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The chosen interfaces.
+    Chosen,
+    /// Every address, of both families.
+    Everywhere,
+    At(IpAddr),
 }
 
 impl Default for Listen {
@@ -33,21 +42,33 @@ impl Listen {
     /// all of them. `0..=0`: on any free port.
     #[must_use]
     pub fn on(ports: RangeInclusive<u16>) -> Self {
-        Self { addr: None, ports }
+        let place = Place::Chosen;
+        Self { place, ports }
     }
 
     /// At this address, whatever interfaces beacons use. `0.0.0.0` and `::` are
     /// all addresses of their family.
     #[must_use]
     pub fn at(addr: IpAddr, ports: RangeInclusive<u16>) -> Self {
-        let addr = Some(addr);
-        Self { addr, ports }
+        let place = Place::At(addr);
+        Self { place, ports }
     }
 
-    /// The address; `None` where the interfaces decide.
+    /// At all addresses, IPv4 and IPv6, whatever interfaces beacons use.
     #[must_use]
-    pub fn addr(&self) -> Option<IpAddr> {
-        self.addr
+    pub fn everywhere(ports: RangeInclusive<u16>) -> Self {
+        let place = Place::Everywhere;
+        Self { place, ports }
+    }
+
+    /// The addresses: none if the interfaces decide, `0.0.0.0` and `::` for all.
+    #[must_use]
+    pub fn addrs(&self) -> Vec<IpAddr> {
+        match self.place {
+            Place::Chosen => Vec::new(),
+            Place::Everywhere => vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()],
+            Place::At(addr) => vec![addr],
+        }
     }
 
     /// The ports, in the order in which they are tried.
@@ -63,17 +84,17 @@ impl From<u16> for Listen {
     }
 }
 
-/// Why text doesn't say where to listen.
+/// Why text isn't a [`Listen`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {
     /// The address isn't one.
     #[error(
-        "{0:?} is no IP address: write 192.168.1.2, [fd00::1], or * for all; a name can't be listened at"
+        "{0:?} isn't an IP address: write 192.168.1.2, [fd00::1], or * for all; a node can't listen at a name"
     )]
     Addr(String),
     /// The ports aren't ports.
-    #[error("{0:?} is no port: write one from 1 to 65535, or a range as in 49152-49200")]
+    #[error("{0:?} isn't a port: write one from 1 to 65535, or a range as in 49152-49200")]
     Ports(String),
 }
 
@@ -81,8 +102,8 @@ impl FromStr for Listen {
     type Err = ListenError;
 
     /// Reads `tcp://ADDR:PORTS`, `ADDR:PORTS` and `PORTS`, where `ADDR` is an IP
-    /// address (IPv6 in brackets) or `*`, and `PORTS` a port, a range, or `*`
-    /// for any that is free.
+    /// address (IPv6 in brackets) or `*` for all addresses of both families, and
+    /// `PORTS` a port, a range, or `*` for any that is free.
     fn from_str(text: &str) -> Result<Self, ListenError> {
         let text = text.strip_prefix("tcp://").unwrap_or(text);
         let Some((addr, ports)) = text.rsplit_once(':') else {
@@ -93,7 +114,7 @@ impl FromStr for Listen {
             .strip_prefix('[')
             .and_then(|addr| addr.strip_suffix(']'));
         let ip = match (addr, bare) {
-            ("*", _) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            ("*", _) => return Ok(Self::everywhere(ports)),
             (_, Some(v6)) => IpAddr::V6(
                 v6.parse::<Ipv6Addr>()
                     .map_err(|_| ListenError::Addr(quoted(addr)))?,
@@ -134,10 +155,11 @@ fn quoted(text: &str) -> String {
 
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.addr {
-            Some(IpAddr::V6(addr)) => write!(f, "tcp://[{addr}]:")?,
-            Some(addr) => write!(f, "tcp://{addr}:")?,
-            None => {}
+        match self.place {
+            Place::At(IpAddr::V6(addr)) => write!(f, "tcp://[{addr}]:")?,
+            Place::At(addr) => write!(f, "tcp://{addr}:")?,
+            Place::Everywhere => f.write_str("tcp://*:")?,
+            Place::Chosen => {}
         }
         match (self.ports.start(), self.ports.end()) {
             (0, 0) => f.write_str("*"),
@@ -160,11 +182,14 @@ mod tests {
             "tcp://0.0.0.0:49152-49200",
             "tcp://[fd00::1]:1-65535",
             "tcp://127.0.0.1:*",
+            "tcp://*:7",
         ] {
             let listen: Listen = text.parse().unwrap();
             assert_eq!(listen.to_string(), text);
         }
-        assert_eq!("tcp://*:7".parse::<Listen>(), "0.0.0.0:7".parse());
+        let everywhere: Listen = "*:7".parse().unwrap();
+        assert_eq!(everywhere, Listen::everywhere(7..=7));
+        assert_eq!(everywhere.addrs().len(), 2, "of both families");
         assert_eq!("0".parse::<Listen>(), Ok(Listen::default()));
     }
 

@@ -8,8 +8,8 @@ use zre_proto::Endpoint;
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
     wanted: Interfaces,
-    /// The address to listen at that the user named.
-    named: Option<IpAddr>,
+    /// The addresses to listen at that the user named.
+    named: Vec<IpAddr>,
     /// What to tell that the user named.
     advertise: Option<Endpoint>,
     here: Vec<Interface>,
@@ -18,7 +18,7 @@ pub(crate) struct Reach {
 impl Reach {
     pub(crate) fn new(
         wanted: Interfaces,
-        named: Option<IpAddr>,
+        named: Vec<IpAddr>,
         advertise: Option<Endpoint>,
         here: Vec<Interface>,
     ) -> Self {
@@ -41,15 +41,15 @@ impl Reach {
 
     /// Whether the addresses to listen at are those that the system lists.
     pub(crate) fn is_listed(&self) -> bool {
-        self.named.is_none() && self.wanted != Interfaces::All
+        self.named.is_empty() && self.wanted != Interfaces::All
     }
 
-    /// Where to listen: at the address that was named; else at all where all
+    /// Where to listen: at the addresses that were named; else at all if all
     /// interfaces are used, so that those that come later are too; else at those
     /// of the chosen ones.
     pub(crate) fn addrs(&self, port: u16) -> Vec<SocketAddr> {
-        if let Some(addr) = self.named {
-            return vec![(addr, port).into()];
+        if !self.named.is_empty() {
+            return self.named.iter().map(|addr| (*addr, port).into()).collect();
         }
         if self.wanted == Interfaces::All {
             let v6 = self.here.iter().any(|interface| interface.addr.is_ipv6());
@@ -73,10 +73,10 @@ impl Reach {
 
     /// What the user wants peers to be told, if not what each of them sees.
     pub(crate) fn told(&self, port: u16) -> Option<Endpoint> {
-        let named = self.named.filter(|addr| !addr.is_unspecified());
+        let named = self.named.iter().find(|addr| !addr.is_unspecified());
         self.advertise
             .clone()
-            .or_else(|| named.map(|addr| Endpoint::Tcp((addr, port).into())))
+            .or_else(|| named.map(|addr| Endpoint::Tcp((*addr, port).into())))
     }
 
     /// An endpoint at which we can be dialled.
@@ -115,7 +115,7 @@ mod tests {
 
     fn named(list: &[(&str, u32, &str)]) -> Reach {
         let wanted = Interfaces::Named(vec!["some".into()]);
-        Reach::new(wanted, None, None, made_up(list))
+        Reach::new(wanted, Vec::new(), None, made_up(list))
     }
 
     fn lines(reach: &Reach) -> Vec<String> {
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn all_interfaces_are_all_that_ever_come() {
         let here = made_up(&[("eth0", 2, "10.0.0.5")]);
-        let mut reach = Reach::new(Interfaces::All, None, None, here);
+        let mut reach = Reach::new(Interfaces::All, Vec::new(), None, here);
         assert_eq!(lines(&reach), ["0.0.0.0:9"]);
         assert!(!reach.is_listed());
         reach.set_here(made_up(&[("eth0", 2, "10.0.0.6"), ("eth0", 2, "fe80::5")]));
@@ -165,21 +165,25 @@ mod tests {
     #[test]
     fn what_the_user_names_stands() {
         let here = made_up(&[("eth0", 2, "10.0.0.5")]);
-        let at = |addr: &str, advertise: Option<&str>| {
+        let at = |listen: &str, advertise: Option<&str>| {
+            let listen: crate::Listen = listen.parse().unwrap();
             Reach::new(
                 Interfaces::All,
-                Some(addr.parse().unwrap()),
+                listen.addrs(),
                 advertise.map(|endpoint| endpoint.parse().unwrap()),
                 here.clone(),
             )
         };
-        let fixed = at("10.0.0.5", None);
+        let fixed = at("10.0.0.5:9", None);
         assert_eq!(lines(&fixed), ["10.0.0.5:9"]);
         assert_eq!(fixed.told(9).unwrap().to_string(), "tcp://10.0.0.5:9");
-        let any = at("0.0.0.0", None);
+        let any = at("0.0.0.0:9", None);
         assert_eq!(any.told(9), None);
         assert_eq!(any.endpoint(9).to_string(), "tcp://10.0.0.5:9");
-        let nat = at("0.0.0.0", Some("tcp://example.org:7"));
+        let everywhere = at("*:9", None);
+        assert_eq!(lines(&everywhere), ["0.0.0.0:9", "[::]:9"]);
+        assert_eq!(everywhere.told(9), None);
+        let nat = at("0.0.0.0:9", Some("tcp://example.org:7"));
         assert_eq!(nat.endpoint(9).to_string(), "tcp://example.org:7");
     }
 }

@@ -1,7 +1,7 @@
 //! Where a node listens: ranges of ports, and addresses.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
-use std::net::{IpAddr, Ipv4Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 
 use zre::{Builder, IpcDir, Listen, Node, StartError};
 
@@ -52,4 +52,26 @@ async fn a_range_that_is_taken_is_said() {
     let refused = quiet().listen(listen).start().await.unwrap_err();
     assert!(matches!(refused, StartError::NoPort(_)), "{refused}");
     assert!(refused.to_string().contains(&port.to_string()), "{refused}");
+}
+
+/// `*` means both families, wherever it can be written.
+#[tokio::test]
+async fn everywhere_is_ipv4_and_ipv6() {
+    let gossip = {
+        let probe = TcpListener::bind((HERE, 0)).unwrap();
+        probe.local_addr().unwrap().port()
+    };
+    let mut settings = quiet().settings().clone();
+    settings.set("listen", "tcp://*:*").unwrap();
+    let everywhere = format!("tcp://*:{gossip}");
+    settings.set("gossip_bind", &everywhere).unwrap();
+    let (node, _events) = settings.builder().start().await.unwrap();
+    let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok();
+    let inbox = node.listening()[0].port();
+    for port in [inbox, gossip] {
+        std::net::TcpStream::connect((HERE, port)).unwrap();
+        if v6 {
+            std::net::TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap();
+        }
+    }
 }

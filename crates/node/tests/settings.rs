@@ -263,7 +263,7 @@ fn an_error_names_the_setting_the_value_and_what_to_write() {
         ("link_limits", "linger=1", "write a time"),
         ("ipc", "", "write auto, off, or a directory"),
         ("listen", "9-8", "49152-49200"),
-        ("gossip_bind", "5680", "tcp://0.0.0.0:5680"),
+        ("gossip_bind", "5680", "tcp://*:5680"),
     ];
     for (key, value, words) in cases {
         let mut settings = Settings::default();
@@ -293,6 +293,12 @@ fn a_setting_with_commas_takes_several_values() {
     assert_eq!(settings.get("interface").unwrap(), ["eth0", "wlan0"]);
     settings.set("limits", "peers=1,max-frames=2").unwrap();
     assert_eq!((settings.limits.peers, settings.limits.max_frames), (1, 2));
+    // Both families.
+    settings.set("gossip-bind", "tcp://*:5680").unwrap();
+    assert_eq!(
+        settings.get("gossip_bind").unwrap(),
+        ["tcp://0.0.0.0:5680", "tcp://[::]:5680"]
+    );
     settings.set("no_beacon", "yes").unwrap();
     assert!(settings.no_beacon);
 }

@@ -1,8 +1,11 @@
 //! From settings to a running node.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -26,6 +29,10 @@ use crate::pressure::Pressure;
 use crate::reach::Reach;
 use crate::view::View;
 use crate::{Events, GroupName, Settings, Source, StartError, events};
+
+/// How many nodes may connect for gossip before we accept them: more than a whole
+/// network that starts at once.
+const BACKLOG: i32 = 1024;
 
 impl Builder {
     /// Starts the node.
@@ -89,7 +96,7 @@ impl Start {
         interfaces.resolve()?;
         let reach = Reach::new(
             interfaces.clone(),
-            settings.listen.addr(),
+            self.listen_addrs(),
             settings.advertise.clone(),
             discovery::usable(&interfaces),
         );
@@ -98,7 +105,7 @@ impl Start {
         let port = links.listening().first().map_or(0, SocketAddr::port);
         config.port = port;
         config.advertise = reach.told(port);
-        let listeners = self.gossip_listeners().await?;
+        let listeners = self.gossip_listeners()?;
         let (endpoint, told) = watch::channel(reach.endpoint(port));
         let (news, heard) = discovery::channel();
         let poke = Poke::default();
@@ -190,13 +197,18 @@ impl Start {
         Ok((node, receiver))
     }
 
-    async fn gossip_listeners(&self) -> Result<Vec<tokio::net::TcpListener>, StartError> {
-        let mut listeners = Vec::new();
-        for addr in self.settings.gossip_bind.iter().copied() {
-            let listener = tokio::net::TcpListener::bind(addr).await;
-            listeners.push(listener.map_err(|source| StartError::Gossip { addr, source })?);
-        }
-        Ok(listeners)
+    /// The addresses that the user wants to listen at, if any.
+    fn listen_addrs(&self) -> Vec<IpAddr> {
+        let addrs = self.settings.listen.addrs().into_iter();
+        let addrs = available(addrs.map(|addr| (addr, 0).into()).collect());
+        addrs.iter().map(SocketAddr::ip).collect()
+    }
+
+    fn gossip_listeners(&self) -> Result<Vec<TcpListener>, StartError> {
+        available(self.settings.gossip_bind.clone())
+            .into_iter()
+            .map(|addr| listen(addr).map_err(|source| StartError::Gossip { addr, source }))
+            .collect()
     }
 
     #[cfg(not(feature = "dns"))]
@@ -328,4 +340,33 @@ impl Start {
         }
         Err(StartError::NoPort(self.settings.listen.clone()))
     }
+}
+
+/// Without `::` beside `0.0.0.0`, the two halves of `*`, if this host has no IPv6.
+fn available(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let half = |addr: &SocketAddr| {
+        addr.ip() == Ipv6Addr::UNSPECIFIED
+            && addrs.contains(&(Ipv4Addr::UNSPECIFIED, addr.port()).into())
+    };
+    if !addrs.iter().any(half) {
+        return addrs;
+    }
+    let v6 = zre_beacon::interfaces().is_ok_and(|all| all.iter().any(|i| i.addr.is_ipv6()));
+    let kept = addrs.iter().filter(|addr| v6 || !half(addr));
+    kept.copied().collect()
+}
+
+/// A listener for gossip: on `::` for IPv6 alone, so that `0.0.0.0` can have the
+/// same port.
+fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    if addr.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
 }

@@ -248,9 +248,16 @@ pub(super) const ALL: &[Setting] = &[
         key: "gossip_bind",
         topic: FINDING,
         value: "tcp://ADDR:PORT",
-        help: "Where to listen for nodes that gossip, as C Zyre does, as tcp://0.0.0.0:5680; may \
-               be repeated",
-        access: list!(gossip_bind, text::gossip_bind, text::tcp),
+        help: "Where to listen for nodes that gossip, as C Zyre does: tcp://*:5680 for all \
+               addresses, or at one; may be repeated",
+        access: Access {
+            set: |to, text| {
+                to.gossip_bind.extend(text::gossip_bind(text)?);
+                Ok(())
+            },
+            get: |of| of.gossip_bind.iter().map(text::tcp).collect(),
+            reset: |to, default| to.gossip_bind = default.gossip_bind,
+        },
         ..Setting::COMMAS
     },
     Setting {
@@ -282,7 +289,8 @@ pub(super) const ALL: &[Setting] = &[
         topic: LINKS,
         value: "[tcp://ADDR:]PORT[-PORT]",
         help: "Where to listen: a port, a range of ports for a firewall (the first free one is \
-               taken), or these at one address, as tcp://0.0.0.0:49152-49200; * for any free port",
+               taken), or these at one address or at all, as tcp://*:49152-49200; * for any free \
+               port",
         form: Form::Word,
         access: one!(listen, text::parsed, ToString::to_string),
         ..Setting::ONE

@@ -239,17 +239,15 @@ pub(super) fn interface_names(interfaces: Option<&Interfaces>) -> Vec<String> {
     }
 }
 
-pub(super) fn gossip_bind(text: &str) -> Result<SocketAddr, Wrong> {
+/// One port, at one address or at all.
+pub(super) fn gossip_bind(text: &str) -> Result<Vec<SocketAddr>, Wrong> {
     let listen: Listen = parsed(text)?;
-    let ports = listen.ports();
-    match listen.addr() {
-        Some(addr) if ports.start() == ports.end() && *ports.start() != 0 => {
-            Ok((addr, *ports.start()).into())
-        }
-        _ => Err(Wrong::new(
-            "write an address and one port, as tcp://0.0.0.0:5680",
-        )),
+    let (addrs, ports) = (listen.addrs(), listen.ports());
+    let port = *ports.start();
+    if addrs.is_empty() || port == 0 || port != *ports.end() {
+        return Err(Wrong::new("write an address and one port, as tcp://*:5680"));
     }
+    Ok(addrs.into_iter().map(|addr| (addr, port).into()).collect())
 }
 
 pub(super) fn tcp(addr: &SocketAddr) -> String {
