@@ -151,6 +151,63 @@ fn a_task_that_reads_much_is_not_stopped() {
 }
 
 #[test]
+fn another_event_loop_is_woken_once_for_what_it_has_not_found() {
+    let port = free_port();
+    let (node, mut events) = start("node", port);
+    let (woken, wakes) = std::sync::mpsc::channel();
+    events.set_waker(move || woken.send(()).unwrap_or_default());
+    let read_all = |events: &mut Events| std::iter::from_fn(|| events.try_recv()).count();
+    assert_eq!(read_all(&mut events), 0);
+    assert_eq!(wakes.try_recv().ok(), None, "nothing has come");
+    let (other, _o) = start("other", port);
+    wakes.recv_timeout(PATIENCE).unwrap();
+    // The peer has entered, and nobody is woken again until that is read.
+    other.wait_for_peers(1, PATIENCE).unwrap();
+    for _ in 0..3 {
+        other.whisper("node", "a word").unwrap();
+    }
+    other.ping("node", PATIENCE).unwrap();
+    assert_eq!(wakes.try_recv().ok(), None);
+    let mut read = read_all(&mut events);
+    while read < 4 {
+        wakes.recv_timeout(PATIENCE).unwrap();
+        read += read_all(&mut events);
+    }
+    // A wait that ends without an event counts as having looked.
+    assert_eq!(
+        events.recv_timeout(Duration::from_millis(1)).unwrap_err(),
+        RecvTimeoutError::Timeout
+    );
+    node.shutdown();
+    wakes.recv_timeout(PATIENCE).unwrap();
+    while events.recv_timeout(Duration::ZERO).is_ok() {}
+    assert_eq!(
+        events.recv_timeout(Duration::ZERO).unwrap_err(),
+        RecvTimeoutError::Disconnected
+    );
+}
+
+#[test]
+fn closing_waits_for_nobody_for_longer_than_it_may() {
+    let port = free_port();
+    let (node, _n) = start("node", port);
+    // Its events are never read: it doesn't confirm what is sent to it.
+    let deaf = settings("deaf", port).event_queue_bytes(1).auto_busy(true);
+    let (_deaf, mut unread) = deaf.start_blocking().unwrap();
+    let mut roster = node.roster();
+    while roster.in_state(State::Busy).count() == 0 {
+        assert!(node.wait_for_change(&mut roster, PATIENCE));
+    }
+    let clone = node.clone();
+    node.close(Duration::from_millis(5));
+    assert_eq!(clone.whisper("deaf", "?"), Err(SendError::Stopped));
+    drop(clone);
+    until(&mut unread, |event| {
+        matches!(event, Event::Exit { .. }).then_some(())
+    });
+}
+
+#[test]
 fn what_cannot_start_leaves_nothing_behind() {
     let long = "x".repeat(256);
     assert!(settings(&long, free_port()).start_blocking().is_err());

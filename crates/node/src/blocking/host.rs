@@ -1,11 +1,12 @@
 use std::future::Future;
 use std::io;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-use super::wait::wait;
+use super::wait::{wait, wait_until};
 
 /// A thread with a runtime, for one node.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ impl Host {
             .spawn(move || {
                 // An error says that the host was dropped, as it is to be.
                 let _ = runtime.block_on(dropped);
+                // Without waiting for lookups of names, which nobody needs any more.
+                runtime.shutdown_background();
             })?;
         Ok(Self {
             runtime: handle,
@@ -39,6 +42,12 @@ impl Host {
     pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
         let _inside = self.runtime.enter();
         wait(future)
+    }
+
+    /// The same, until the deadline: then `None`.
+    pub(super) fn wait_until<F: Future>(&self, future: F, deadline: Instant) -> Option<F::Output> {
+        let _inside = self.runtime.enter();
+        wait_until(future, deadline)
     }
 }
 

@@ -3,7 +3,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 use zre_proto::{Endpoint, State};
@@ -33,18 +34,26 @@ pub struct Node {
 struct Shared {
     node: crate::Node,
     host: Host,
+    /// Whether the node was closed: then the last handle waits for nothing.
+    closed: AtomicBool,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.host.wait(self.node.shutdown_within(PATIENCE));
+        if !*self.closed.get_mut() {
+            self.host.wait(self.node.shutdown_within(PATIENCE));
+        }
     }
 }
 
 impl Node {
     pub(super) fn new(node: crate::Node, host: Host) -> Self {
         Self {
-            shared: Arc::new(Shared { node, host }),
+            shared: Arc::new(Shared {
+                node,
+                host,
+                closed: AtomicBool::new(false),
+            }),
         }
     }
 
@@ -342,6 +351,20 @@ impl Node {
     /// long as `patience`.
     pub fn shutdown_within(&self, patience: Duration) {
         self.wait(self.as_async().shutdown_within(patience));
+    }
+
+    /// Leaves as by [`shutdown_within`](Self::shutdown_within), but returns after
+    /// `patience` at the latest, and has no second wait when the last handle is
+    /// dropped: for destructors, and for bindings that must not block for longer. A
+    /// node that isn't done by then goes on leaving until the last handle is dropped.
+    pub fn close(self, patience: Duration) {
+        let leaving = self.as_async().shutdown_within(patience);
+        match Instant::now().checked_add(patience) {
+            Some(deadline) => drop(self.shared.host.wait_until(leaving, deadline)),
+            // Longer than a clock can tell is for ever.
+            None => self.wait(leaving),
+        }
+        self.shared.closed.store(true, Ordering::Release);
     }
 
     /// The node's share in gossip, where it has one; [`wait`](Self::wait) waits for
