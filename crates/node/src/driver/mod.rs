@@ -26,7 +26,6 @@ use zre_session::{Inbox, Link, Links, Notices};
 
 pub(crate) use self::busy::AutoBusy;
 pub(crate) use self::clock::Clock;
-use self::clock::time_asleep;
 use self::dial::{Dial, Resolved, Way};
 pub(crate) use self::identity::identity_of;
 use self::ping::PingWaiters;
@@ -139,6 +138,7 @@ impl Driver {
         let (resolver, resolved) = mpsc::unbounded_channel();
         Self {
             machine,
+            slept: clock.time_asleep(),
             clock,
             links,
             reach,
@@ -167,7 +167,6 @@ impl Driver {
             policy,
             busy,
             stopping: None,
-            slept: time_asleep(),
         }
     }
 
@@ -209,13 +208,10 @@ impl Driver {
                 newcomer.set(neighbours::newcomer());
                 datagrams.set_same_process(listen);
             }
-            if let Some(due) = self.machine.poll_timeout() {
-                let due = self.clock.instant(due);
-                if timer.deadline() != due {
-                    timer.as_mut().reset(due);
-                }
+            let alarm = self.clock.alarm(self.machine.poll_timeout());
+            if let Some(due) = alarm.filter(|due| timer.deadline() != *due) {
+                timer.as_mut().reset(due);
             }
-            let timing = self.machine.poll_timeout().is_some();
             tokio::select! {
                 biased;
                 request = requests.recv() => match request {
@@ -236,7 +232,7 @@ impl Driver {
                         datagrams.set_same_process(true);
                     }
                 }
-                () = &mut timer, if timing => {}
+                () = &mut timer, if alarm.is_some() => {}
                 () = self.events.room(), if self.paused => self.pause(false),
                 Some(arrival) = inbox.recv(), if !self.paused => {
                     self.handle_arrival(arrival);
@@ -319,7 +315,7 @@ impl Driver {
         let now = self.clock.now();
         if self.is_due(now) {
             // Beacons and PINGs make for a timeout every few seconds at most.
-            let slept = time_asleep();
+            let slept = self.clock.time_asleep();
             if let (Some(before), Some(after)) = (self.slept, slept)
                 && after.saturating_sub(before) > SLEPT
             {
