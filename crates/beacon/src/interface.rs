@@ -79,7 +79,11 @@ impl Interface {
     }
 
     fn is_called(&self, name: &str) -> bool {
-        if *self.name == *name || (self.loopback && name == "loopback") {
+        // Windows doesn't distinguish the case of such names.
+        if *self.name == *name || cfg!(windows) && self.name.eq_ignore_ascii_case(name) {
+            return true;
+        }
+        if self.loopback && matches!(name, "lo" | "loopback") {
             return true;
         }
         let (addr, scope) = match name.split_once('%') {
@@ -126,9 +130,13 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
                 }
                 IfAddr::V6(v6) => (IpAddr::V6(v6.ip), v6.prefixlen, None),
             };
-            Some(Interface {
+            let name = match entry.name.split_once(':') {
                 // Linux labels an additional address `eth0:1`; the interface is eth0.
-                name: entry.name.split(':').next().unwrap_or_default().into(),
+                Some((name, _)) if cfg!(target_os = "linux") => name,
+                _ => &entry.name,
+            };
+            Some(Interface {
+                name: name.into(),
                 index,
                 addr,
                 prefix,
@@ -141,18 +149,24 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
         .collect())
 }
 
-/// The broadcast address as the interface has it; where it has none of its own, the
-/// subnet's last address, which the kernel treats as one.
+/// Whether 127.255.255.255 is a broadcast address. On the BSDs and macOS the loopback
+/// interface isn't one that broadcasts, and what is sent there is lost.
+const LOOPBACK_BROADCAST: bool = cfg!(any(target_os = "linux", windows));
+
+/// The broadcast address as the interface has it; if it has none of its own, the subnet's
+/// last address, which the kernel treats as one. Windows doesn't report an address of its
+/// own, and what `if-addrs` makes of its list of prefixes may be the host's own address or
+/// 255.255.255.255.
 fn broadcast(v4: &if_addrs::Ifv4Addr, loopback: bool, point_to_point: bool) -> Option<Ipv4Addr> {
     if point_to_point || v4.prefixlen >= 31 {
         return None;
     }
-    if loopback && !v4.ip.is_loopback() {
+    if loopback && !(LOOPBACK_BROADCAST && v4.ip.is_loopback()) {
         return None;
     }
     v4.broadcast
-        .filter(|addr| !addr.is_unspecified() && *addr != v4.ip)
-        .or_else(|| Some(v4.ip | !v4.netmask))
+        .filter(|addr| !cfg!(windows) && !addr.is_unspecified() && *addr != v4.ip)
+        .or_else(|| Some(v4.ip | Ipv4Addr::from(u32::MAX >> v4.prefixlen)))
 }
 
 /// A name that nothing is called by.

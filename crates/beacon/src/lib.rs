@@ -15,8 +15,8 @@
 //!
 //! [`Config`] says what is wanted; [`interfaces`] lists what the host has; `plan`, which
 //! is pure, makes of both a list of lanes (an interface's address, where to send from it,
-//! what to hear on it); `socket` opens the sockets of a lane; a `hub`, one for each
-//! network namespace, owns the thread (`worker`) that reads all sockets; a `member` is
+//! what to hear on it); `socket` opens the sockets of a lane and `receiver` reads one; a
+//! `hub`, one for each network namespace, owns the thread (`worker`) that reads all sockets; a `member` is
 //! one open [`Beacon`] in its hub; [`Datagrams`] is the queue to the owner.
 //!
 //! # Example
@@ -41,11 +41,12 @@
 //!
 //! # Platforms
 //!
-//! Linux is what is tested. There, receiving sockets are bound to the group's or the
-//! broadcast address and to their interface, so a datagram is never attributed to another
-//! interface. Elsewhere the sockets are opened as far as the system has the same means:
-//! other Unixes bind to the group's address but hear broadcasts on the wildcard address,
-//! Windows hears everything there.
+//! On Linux, receiving sockets are bound to the group's or the broadcast address and to
+//! their interface, so a datagram is never attributed to another interface. Elsewhere the
+//! sockets are opened as far as the system has the same means (other Unixes bind to the
+//! group's address but hear broadcasts on the wildcard address, Windows hears everything
+//! there), and what was sent to another address or came over another interface is left out
+//! when it is read.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // What comes off the network must not be able to panic; tests may.
@@ -66,6 +67,7 @@ mod lane;
 mod member;
 mod namespace;
 mod plan;
+mod receiver;
 mod socket;
 mod worker;
 

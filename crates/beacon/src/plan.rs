@@ -10,6 +10,9 @@ use crate::interface::Interface;
 /// address for each service on an interface; a beacon from each of hundreds helps nobody.
 const MAX_ADDRESSES: usize = 8;
 
+/// Whether the system tells over which interface a datagram to 255.255.255.255 came.
+const HEARS_LIMITED: bool = cfg!(any(target_os = "linux", target_vendor = "apple", windows));
+
 /// Where a datagram goes, or what is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -83,7 +86,7 @@ fn plan_v4(config: &Config, interface: &Interface) -> Option<Plan> {
             if let Some(own) = interface.broadcast {
                 broadcast((own, config.port).into(), true);
                 // C Zyre told to use any interface sends there.
-                if own != limited && !interface.loopback && cfg!(target_os = "linux") {
+                if own != limited && !interface.loopback && HEARS_LIMITED {
                     broadcast((limited, config.port).into(), false);
                 }
             }

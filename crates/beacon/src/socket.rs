@@ -4,14 +4,16 @@
 //! group. Linux by default hands a group that anybody on the host has joined, and every
 //! broadcast, to each socket bound to the wildcard address. So a receiving socket is bound
 //! to the very address it hears, is kept to its interface, and declines foreign
-//! memberships.
+//! memberships. Other systems don't allow all of that; there the [`Receiver`] looks at each
+//! datagram.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::interface::Interface;
+use crate::receiver::{Reader, Receiver};
 
 /// What is asked of the system for datagrams that wait to be read: a thousand nodes may
 /// speak in the same millisecond. The system may grant less.
@@ -97,8 +99,9 @@ pub(crate) fn probe(interface: &Interface, dest: SocketAddr) -> Result<(), Socke
 }
 
 /// A socket that hears what is sent to a group or a broadcast address over one interface.
-pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<UdpSocket, SocketError> {
-    let socket = open(dest.is_ipv6())?;
+pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<Receiver, SocketError> {
+    let (socket, reader) = Reader::open(Domain::for_address(dest)).during("open a UDP socket")?;
+    prepare(&socket, dest.is_ipv6())?;
     // Each is enough for most programs that share the port, and the two together for all:
     // some set only the one, some only the other.
     socket.set_reuse_address(true).during("share the port")?;
@@ -106,9 +109,10 @@ pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<UdpSoc
     socket.set_reuse_port(true).during("share the port")?;
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let kept = keep_to(&socket, interface);
-    if dest.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) {
+    if dest.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) && !cfg!(windows) {
         // The limited broadcast address is the same on all interfaces: a socket that
-        // can't be kept to one would take each datagram for its own.
+        // can't be kept to one would take each datagram for its own. Windows tells with
+        // each datagram which interface it came over.
         kept.during("hear 255.255.255.255 over one interface only")?;
     }
     bind(&socket, dest)?;
@@ -118,9 +122,7 @@ pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<UdpSoc
             socket
                 .set_multicast_all_v4(false)
                 .during("decline foreign memberships")?;
-            socket
-                .join_multicast_v4_n(dest.ip(), &InterfaceIndexOrAddress::Index(interface.index))
-                .during("join the group")?;
+            join(&socket, dest.ip(), interface).during("join the group")?;
         }
         SocketAddr::V4(_) => {}
         SocketAddr::V6(dest) => {
@@ -133,20 +135,25 @@ pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<UdpSoc
                 .during("join the group")?;
         }
     }
-    Ok(socket.into())
+    Ok(Receiver::new(socket, reader, interface, dest))
 }
 
 fn open(v6: bool) -> Result<Socket, SocketError> {
     let domain = if v6 { Domain::IPV6 } else { Domain::IPV4 };
     let socket =
         Socket::new(domain, Type::DGRAM, Some(Protocol::UDP)).during("open a UDP socket")?;
+    prepare(&socket, v6)?;
+    Ok(socket)
+}
+
+fn prepare(socket: &Socket, v6: bool) -> Result<(), SocketError> {
     socket
         .set_nonblocking(true)
         .during("make a socket non-blocking")?;
     if v6 {
         socket.set_only_v6(true).during("keep a socket to IPv6")?;
     }
-    Ok(socket)
+    Ok(())
 }
 
 #[cfg(target_os = "linux")]
@@ -167,6 +174,22 @@ fn keep_to(socket: &Socket, interface: &Interface) -> io::Result<()> {
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 fn keep_to(_: &Socket, _: &Interface) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// By index, which stays the same when the interface's address changes.
+#[cfg(any(target_os = "linux", target_vendor = "apple"))]
+fn join(socket: &Socket, group: &Ipv4Addr, interface: &Interface) -> io::Result<()> {
+    let index = socket2::InterfaceIndexOrAddress::Index(interface.index);
+    socket.join_multicast_v4_n(group, &index)
+}
+
+/// By address: NetBSD and OpenBSD know no other way, and Wine takes an index for an address.
+#[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+fn join(socket: &Socket, group: &Ipv4Addr, interface: &Interface) -> io::Result<()> {
+    match interface.addr {
+        IpAddr::V4(addr) => socket.join_multicast_v4(group, &addr),
+        IpAddr::V6(_) => Err(io::ErrorKind::InvalidInput.into()),
+    }
 }
 
 /// Binds to the address itself where the system allows it, else to the wildcard address.

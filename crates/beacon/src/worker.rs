@@ -9,7 +9,6 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::changes::Changes;
@@ -21,6 +20,7 @@ use crate::interface::{Interface, Unknown, describe, interfaces, select};
 use crate::lane::{Lane, Sender, plain};
 use crate::member::{Listener, Member};
 use crate::plan::{Plan, plan};
+use crate::receiver::{BUFFER, Receiver};
 use crate::socket::{self, SocketError};
 
 /// The token of the commands; sockets have others.
@@ -44,7 +44,7 @@ pub(crate) struct Worker {
     commands: mpsc::Receiver<Command>,
     shared: Arc<Shared>,
     members: HashMap<u64, Arc<Member>>,
-    receivers: HashMap<Key, (Token, UdpSocket)>,
+    receivers: HashMap<Key, (Token, Receiver)>,
     keys: HashMap<Token, Key>,
     senders: HashMap<(u32, IpAddr, u32), Weak<Sender>>,
     last_token: usize,
@@ -262,14 +262,14 @@ impl Worker {
         if self.receivers.contains_key(&key) {
             return Ok(());
         }
-        let mut socket = UdpSocket::from_std(socket::receiver(interface, dest)?);
+        let mut receiver = socket::receiver(interface, dest)?;
         let token = Token(self.last_token.wrapping_add(1));
         self.poll
             .registry()
-            .register(&mut socket, token, Interest::READABLE)
+            .register(receiver.source(), token, Interest::READABLE)
             .map_err(|error| SocketError::Other("poll a socket", error))?;
         self.last_token = token.0;
-        self.receivers.insert(key, (token, socket));
+        self.receivers.insert(key, (token, receiver));
         self.keys.insert(token, key);
         Ok(())
     }
@@ -309,11 +309,11 @@ impl Worker {
             senders,
             ..
         } = self;
-        receivers.retain(|key, (token, socket)| {
+        receivers.retain(|key, (token, receiver)| {
             let used = shared.has_listeners(key);
             if !used {
                 keys.remove(token);
-                if let Err(error) = poll.registry().deregister(socket) {
+                if let Err(error) = poll.registry().deregister(receiver.source()) {
                     tracing::debug!(%error, "can't take a socket out of the poll");
                 }
             }
@@ -327,16 +327,16 @@ impl Worker {
         let Some(key) = self.keys.get(&token) else {
             return true;
         };
-        let Some((_, socket)) = self.receivers.get(key) else {
+        let Some((_, receiver)) = self.receivers.get(key) else {
             return true;
         };
         let listeners = self.shared.listeners(key).unwrap_or_else(|| Arc::new([]));
-        // One byte more than is taken in tells what is too long.
-        let mut buffer = [0u8; MAX_DATAGRAM + 1];
+        let mut buffer = [0u8; BUFFER];
         let mut errors = 0usize;
         for _ in 0..TURN {
-            match socket.recv_from(&mut buffer) {
-                Ok((length, from)) => match buffer.get(..length) {
+            match receiver.recv(&mut buffer) {
+                Ok(None) => {}
+                Ok(Some((length, from))) => match buffer.get(..length) {
                     Some(payload) if length <= MAX_DATAGRAM => {
                         self.hand_out(&listeners, payload, from);
                     }

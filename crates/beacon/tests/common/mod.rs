@@ -21,12 +21,26 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 static RESERVED: Mutex<Vec<UdpSocket>> = Mutex::new(Vec::new());
 
 /// A UDP port for this test alone, of all tests and processes. It is held on 127.0.0.1,
-/// where it is in the way of neither groups nor broadcast addresses.
+/// where it is in the way of neither groups nor broadcast addresses. Where beacons are bound
+/// to the wildcard address, it has to be shared.
 pub(crate) fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None).unwrap();
+    if !cfg!(target_os = "linux") {
+        socket.set_reuse_address(true).unwrap();
+    }
+    let addr: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&addr.into()).unwrap();
+    let socket = UdpSocket::from(socket);
     let port = socket.local_addr().unwrap().port();
     RESERVED.lock().unwrap().push(socket);
     port
+}
+
+/// The loopback interface's name: `lo`, `lo0`, `Loopback Pseudo-Interface 1`.
+pub(crate) fn loopback() -> String {
+    let mut all = zre_beacon::interfaces().unwrap().into_iter();
+    let loopback = all.find(|interface| interface.loopback).unwrap();
+    loopback.name.to_string()
 }
 
 /// Loopback only, one IPv4 group, broadcast on 127.255.255.255.

@@ -1,0 +1,205 @@
+//! Reading a receiving socket.
+//!
+//! On Linux the kernel hands a socket what it was opened for and nothing else. A socket that
+//! is bound to the wildcard address, as `socket` has to do elsewhere, also hears unicast,
+//! what others on this host have joined, and other interfaces: there the datagram's own
+//! destination and interface decide.
+
+use std::io;
+#[cfg(any(test, not(target_os = "linux")))]
+use std::net::IpAddr;
+use std::net::SocketAddr;
+
+use mio::net::UdpSocket;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::datagram::MAX_DATAGRAM;
+use crate::interface::Interface;
+
+/// The room for a datagram. One byte more than is taken in tells what is too long.
+#[cfg(target_os = "linux")]
+pub(crate) const BUFFER: usize = MAX_DATAGRAM + 1;
+
+/// The room for a datagram: for the longest that there is, because a system may drop or
+/// refuse what doesn't fit, instead of cutting it.
+#[cfg(not(target_os = "linux"))]
+pub(crate) const BUFFER: usize = 1 << 16;
+
+const _: () = assert!(BUFFER > MAX_DATAGRAM, "too long must be seen");
+
+/// A socket that hears one destination over one interface.
+pub(crate) struct Receiver {
+    socket: UdpSocket,
+    reader: Reader,
+    #[cfg(not(target_os = "linux"))]
+    filter: Filter,
+}
+
+impl Receiver {
+    /// Of a socket that has been bound.
+    pub(crate) fn new(
+        socket: Socket,
+        reader: Reader,
+        interface: &Interface,
+        dest: SocketAddr,
+    ) -> Self {
+        #[cfg(target_os = "linux")]
+        let _ = (interface, dest);
+        Self {
+            socket: UdpSocket::from_std(socket.into()),
+            reader,
+            #[cfg(not(target_os = "linux"))]
+            filter: Filter::new(interface, dest),
+        }
+    }
+
+    /// What the poll watches.
+    pub(crate) fn source(&mut self) -> &mut UdpSocket {
+        &mut self.socket
+    }
+
+    /// A datagram's length and source; `None` for one that is somebody else's.
+    pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
+        #[cfg(target_os = "linux")]
+        return self.reader.recv(&self.socket, buffer).map(Some);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let (length, from, dest, index) = self.reader.recv(&self.socket, buffer)?;
+            let wanted = self.filter.takes(from.ip(), dest, index);
+            Ok(wanted.then_some((length, from)))
+        }
+    }
+}
+
+/// How a socket is read.
+#[cfg(target_os = "linux")]
+pub(crate) struct Reader;
+
+#[cfg(target_os = "linux")]
+impl Reader {
+    pub(crate) fn open(domain: Domain) -> io::Result<(Socket, Self)> {
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        Ok((socket, Self))
+    }
+
+    fn recv(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        socket.recv_from(buffer)
+    }
+}
+
+/// A datagram's length, its source, and as far as the system tells its destination and the
+/// index of the interface.
+#[cfg(not(target_os = "linux"))]
+type Read = (usize, SocketAddr, Option<IpAddr>, Option<u32>);
+
+/// How a socket is read.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) struct Reader(quinn_udp::UdpSocketState);
+
+#[cfg(all(unix, not(target_os = "linux")))]
+impl Reader {
+    pub(crate) fn open(domain: Domain) -> io::Result<(Socket, Self)> {
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        let state = quinn_udp::UdpSocketState::new((&socket).into())?;
+        Ok((socket, Self(state)))
+    }
+
+    fn recv(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Read> {
+        let mut metas = [quinn_udp::RecvMeta::default()];
+        let mut buffers = [io::IoSliceMut::new(buffer)];
+        socket.try_io(|| self.0.recv(socket.into(), &mut buffers, &mut metas))?;
+        let [meta] = metas;
+        Ok((meta.len, meta.addr, meta.dst_ip, meta.interface_index))
+    }
+}
+
+/// How a socket is read: by a second handle to it, because mio doesn't read what we need.
+#[cfg(windows)]
+pub(crate) struct Reader(socket_pktinfo::PktInfoUdpSocket);
+
+#[cfg(windows)]
+impl Reader {
+    pub(crate) fn open(domain: Domain) -> io::Result<(Socket, Self)> {
+        let reader = socket_pktinfo::PktInfoUdpSocket::new(domain)?;
+        reader.set_nonblocking(true)?;
+        let socket = reader.try_clone_std()?.into();
+        Ok((socket, Self(reader)))
+    }
+
+    fn recv(&self, socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<Read> {
+        let (length, info) = socket.try_io(|| self.0.recv(buffer))?;
+        let index = u32::try_from(info.if_index).ok();
+        Ok((length, info.addr_src, Some(info.addr_dst), index))
+    }
+}
+
+/// What a socket was opened for.
+#[cfg(any(test, not(target_os = "linux")))]
+struct Filter {
+    dest: IpAddr,
+    index: u32,
+    own: IpAddr,
+}
+
+#[cfg(any(test, not(target_os = "linux")))]
+impl Filter {
+    fn new(interface: &Interface, dest: SocketAddr) -> Self {
+        Self {
+            dest: dest.ip(),
+            index: interface.index,
+            own: interface.addr,
+        }
+    }
+
+    /// Whether a datagram came for this socket. Where the system doesn't tell, it counts as
+    /// if it did.
+    ///
+    /// What the interface itself has sent is its own, even if the system says that it came
+    /// back over the loopback.
+    fn takes(&self, from: IpAddr, dest: Option<IpAddr>, index: Option<u32>) -> bool {
+        dest.is_none_or(|dest| dest == self.dest)
+            && (from == self.own || index.is_none_or(|index| index == self.index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interface::made_up;
+
+    fn takes(from: &str, dest: Option<&str>, index: Option<u32>) -> bool {
+        let eth0 = made_up("eth0", 2, "10.0.0.5", 24);
+        let filter = Filter::new(&eth0, "239.1.1.1:5670".parse().unwrap());
+        let dest = dest.map(|dest| dest.parse().unwrap());
+        filter.takes(from.parse().unwrap(), dest, index)
+    }
+
+    #[test]
+    fn only_the_own_destination_over_the_own_interface_is_taken() {
+        assert!(takes("10.0.0.7", Some("239.1.1.1"), Some(2)));
+        for (dest, index) in [
+            ("239.1.1.2", 2),
+            ("10.0.0.255", 2),
+            ("10.0.0.5", 2),
+            ("239.1.1.1", 3),
+        ] {
+            assert!(
+                !takes("10.0.0.7", Some(dest), Some(index)),
+                "{dest} {index}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_system_does_not_tell_excludes_nothing() {
+        assert!(takes("10.0.0.7", Some("239.1.1.1"), None));
+        assert!(!takes("10.0.0.7", Some("10.0.0.255"), None));
+        assert!(takes("10.0.0.7", None, None));
+    }
+
+    #[test]
+    fn an_echo_belongs_to_the_interface_that_sent_it() {
+        assert!(takes("10.0.0.5", Some("239.1.1.1"), Some(1)));
+        assert!(!takes("10.0.0.5", Some("10.0.0.255"), Some(1)));
+    }
+}
