@@ -28,16 +28,15 @@ pub(crate) fn try_deliver(
     header: &mut [u8],
     message: &Message,
 ) -> Result<(), SendError> {
-    let outlet = peer.outlet();
-    let meters = outlet.gauge().meters();
-    match outlet.send_data(header, message.frames()) {
+    let sender = peer.sender();
+    match sender.send_data(header, message.frames()) {
         Ok(()) => {
-            meters.sent(message);
+            sender.meters().sent(message);
             Ok(())
         }
         Err(TrySendError::Full) => {
-            meters.refused();
-            outlet.gauge().press(peer, bytes(header, message));
+            sender.meters().refused();
+            sender.signal().report(bytes(header, message));
             Err(SendError::Full)
         }
         Err(TrySendError::Closed) => Err(SendError::Gone),
@@ -78,13 +77,13 @@ pub(crate) async fn insist_until(
         SendPolicy::Wait(_) => {}
         SendPolicy::Reject => return Err(SendError::Full),
         SendPolicy::Disconnect => {
-            peer.outlet().close(Duration::ZERO);
+            peer.sender().close(Duration::ZERO);
             return Err(SendError::Gone);
         }
     }
     let bytes = bytes(header, message);
     loop {
-        match tokio::time::timeout_at(deadline, peer.outlet().writable(bytes)).await {
+        match tokio::time::timeout_at(deadline, peer.sender().writable(bytes)).await {
             Err(_) => return Err(SendError::Full),
             Ok(Err(_)) => return Err(SendError::Gone),
             Ok(Ok(())) => match try_deliver(peer, header, message) {

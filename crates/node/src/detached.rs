@@ -2,13 +2,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
-use zre_proto::machine::PeerInfo;
+use zre_proto::machine::{PeerInfo, Session};
 use zre_proto::{Endpoint, Outgoing, State};
 use zre_session::{Link, Mailbox};
 
+use crate::driver::BackpressureMonitor;
 use crate::meters::Meters;
-use crate::outlet::Outlet;
-use crate::pressure::Pressure;
+use crate::peer_sender::PeerSender;
 use crate::{GroupName, Peer, Responder, SendPolicy, Source};
 
 /// A [`Peer`] that isn't on any network, for tests of an application: begun by
@@ -101,9 +101,10 @@ impl DetachedPeer {
     #[must_use]
     pub fn build(&self) -> Peer {
         let outgoing = Arc::new(Mutex::new(Outgoing::new(false)));
-        let gauge = Pressure::new(0, Meters::new(&self.info.name)).gauge();
-        let outlet = Outlet::new(outgoing, Mailbox::closed(), gauge);
-        let peer = Peer::new(self.uuid, self.info.clone(), self.link, outlet);
+        let signal = BackpressureMonitor::new(0).signal(Session(0));
+        let meters = Meters::new(&self.info.name);
+        let sender = PeerSender::new(outgoing, Mailbox::closed(), signal, meters);
+        let peer = Peer::new(self.uuid, self.info.clone(), self.link, sender);
         for group in &self.groups {
             peer.join(group.clone());
         }

@@ -99,8 +99,10 @@
 )]
 
 mod announcer;
+mod backpressure;
 pub mod blocking;
 mod builder;
+mod commands;
 mod delivery;
 mod detached;
 mod directory;
@@ -109,7 +111,6 @@ mod driver;
 mod error;
 mod event;
 mod events;
-mod exchange;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -125,15 +126,16 @@ pub mod metrics {}
 mod neighbours;
 mod node;
 mod open_requests;
-mod outlet;
 mod peer;
-mod pressure;
+mod peer_sender;
+mod pending_requests;
+mod policy;
 mod reach;
 mod responder;
 mod roster;
 mod settings;
+mod shared;
 mod stats;
-mod view;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;
@@ -146,8 +148,9 @@ pub use event::Event;
 pub use events::Events;
 pub use group_name::GroupName;
 pub use listen::{Listen, ListenError};
-pub use node::{Node, SendPolicy, Shouted};
+pub use node::{Node, Shouted};
 pub use peer::{Peer, PeerRef};
+pub use policy::SendPolicy;
 pub use responder::{RequestRef, Responder};
 pub use roster::{Roster, RosterEntry};
 pub use settings::{Setting, SettingError, Settings};

@@ -9,7 +9,7 @@ use zre_proto::machine::PeerInfo;
 use zre_proto::{Endpoint, State};
 use zre_session::Link;
 
-use crate::outlet::Outlet;
+use crate::peer_sender::PeerSender;
 use crate::{GroupName, Source};
 
 /// A peer, from its `Enter` to its `Exit`.
@@ -42,7 +42,7 @@ struct Record {
     headers: BTreeMap<String, String>,
     endpoint: Endpoint,
     via: BTreeSet<Source>,
-    outlet: Outlet,
+    sender: PeerSender,
     groups: Mutex<BTreeSet<GroupName>>,
     link: Link,
     takes_requests: bool,
@@ -53,7 +53,7 @@ struct Record {
 }
 
 impl Peer {
-    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, outlet: Outlet) -> Self {
+    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, sender: PeerSender) -> Self {
         Self {
             record: Arc::new(Record {
                 uuid,
@@ -61,7 +61,7 @@ impl Peer {
                 headers: info.headers,
                 endpoint: info.endpoint,
                 via: info.via,
-                outlet,
+                sender,
                 groups: Mutex::default(),
                 link,
                 takes_requests: info.takes_requests,
@@ -159,8 +159,8 @@ impl Peer {
         self.record.gone.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn outlet(&self) -> &Outlet {
-        &self.record.outlet
+    pub(crate) fn sender(&self) -> &PeerSender {
+        &self.record.sender
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use zre_proto::State;
 
 use crate::directory::Directory;
-use crate::view::View;
+use crate::shared::Shared;
 use crate::{GroupName, Peer};
 
 /// Who was here at one moment, with everything that is known of them.
@@ -35,7 +35,7 @@ use crate::{GroupName, Peer};
 /// ```
 #[derive(Clone)]
 pub struct Roster {
-    view: Arc<View>,
+    shared: Arc<Shared>,
     snapshot: Arc<Snapshot>,
 }
 
@@ -55,9 +55,9 @@ pub struct RosterEntry {
 }
 
 impl Roster {
-    pub(crate) fn new(view: Arc<View>) -> Self {
-        let snapshot = Arc::new(Snapshot::of(&view.read()));
-        Self { view, snapshot }
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        let snapshot = Arc::new(Snapshot::of(&shared.read()));
+        Self { shared, snapshot }
     }
 
     /// Waits until somebody has come or gone, joined or left a group, or changed
@@ -72,9 +72,9 @@ impl Roster {
     /// The roster is as it was when the future is dropped, and no change is
     /// missed.
     pub async fn changed(&mut self) -> bool {
-        let view = self.view.clone();
+        let shared = self.shared.clone();
         loop {
-            let changed = view.changes.notified();
+            let changed = shared.changes.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             if self.refresh() {
@@ -89,7 +89,7 @@ impl Roster {
 
     /// Brings it up to date without waiting. True where it has changed.
     pub fn refresh(&mut self) -> bool {
-        let directory = self.view.read();
+        let directory = self.shared.read();
         if directory.revision() == self.snapshot.revision {
             return false;
         }

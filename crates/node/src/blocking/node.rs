@@ -28,17 +28,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// 50 ms where peers answer.
 #[derive(Clone)]
 pub struct Node {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
 }
 
-struct Shared {
+struct Inner {
     node: crate::Node,
     host: Host,
     /// Whether the node was closed: then the last handle waits for nothing.
     closed: AtomicBool,
 }
 
-impl Drop for Shared {
+impl Drop for Inner {
     fn drop(&mut self) {
         if !*self.closed.get_mut() {
             self.host.wait(self.node.shutdown_within(PATIENCE));
@@ -49,7 +49,7 @@ impl Drop for Shared {
 impl Node {
     pub(super) fn new(node: crate::Node, host: Host) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            inner: Arc::new(Inner {
                 node,
                 host,
                 closed: AtomicBool::new(false),
@@ -61,7 +61,7 @@ impl Node {
     /// it. A clone of it is a handle, too, but leaves as those do.
     #[must_use]
     pub fn as_async(&self) -> &crate::Node {
-        &self.shared.node
+        &self.inner.node
     }
 
     /// Waits for a future on this thread; its timers and sockets, and the tasks
@@ -78,7 +78,7 @@ impl Node {
     /// # }
     /// ```
     pub fn wait<F: Future>(&self, future: F) -> F::Output {
-        self.shared.host.wait(future)
+        self.inner.host.wait(future)
     }
 
     /// Who we are.
@@ -178,7 +178,7 @@ impl Node {
         message: impl Into<Message>,
         policy: SendPolicy,
     ) -> Result<(), SendError> {
-        self.shared
+        self.inner
             .host
             .wait(self.as_async().whisper_with(to, message, policy))
     }
@@ -217,7 +217,7 @@ impl Node {
         message: impl Into<Message>,
         policy: SendPolicy,
     ) -> Result<Shouted, SendError> {
-        self.shared
+        self.inner
             .host
             .wait(self.as_async().shout_with(group, message, policy))
     }
@@ -252,7 +252,7 @@ impl Node {
         message: impl Into<Message>,
         timeout: Duration,
     ) -> Result<Message, RequestError> {
-        self.shared
+        self.inner
             .host
             .wait(self.as_async().request(peer, message, timeout))
     }
@@ -322,7 +322,7 @@ impl Node {
     /// # Errors
     /// Fewer were there when the time was over, or the node has stopped.
     pub fn wait_for_peers(&self, count: usize, timeout: Duration) -> Result<Vec<Peer>, WaitError> {
-        self.shared
+        self.inner
             .host
             .wait(self.as_async().wait_for_peers(count, timeout))
     }
@@ -337,7 +337,7 @@ impl Node {
         count: usize,
         timeout: Duration,
     ) -> Result<Vec<Peer>, WaitError> {
-        self.shared
+        self.inner
             .host
             .wait(self.as_async().wait_for_peers_in(group, count, timeout))
     }
@@ -360,11 +360,11 @@ impl Node {
     pub fn close(self, patience: Duration) {
         let leaving = self.as_async().shutdown_within(patience);
         match Instant::now().checked_add(patience) {
-            Some(deadline) => drop(self.shared.host.wait_until(leaving, deadline)),
+            Some(deadline) => drop(self.inner.host.wait_until(leaving, deadline)),
             // Longer than a clock can tell is for ever.
             None => self.wait(leaving),
         }
-        self.shared.closed.store(true, Ordering::Release);
+        self.inner.closed.store(true, Ordering::Release);
     }
 
     /// The node's share in gossip, where it has one; [`wait`](Self::wait) waits for

@@ -17,17 +17,16 @@ use zre_session::{Inbox, Links, Mechanism, Notices, Null};
 use super::Builder;
 use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
 #[cfg(feature = "dns")]
-use crate::discovery::NewsSender;
+use crate::discovery::UpdateSender;
 #[cfg(feature = "dns")]
 use crate::discovery::dns::{Dns, Resolver};
-use crate::discovery::gossip::{self, Setup};
-use crate::discovery::{self, Eye, Names, Poke};
-use crate::driver::{AutoBusy, Clock, Driver, Parts, identity_of};
+use crate::discovery::gossip::{self, GossipSetup};
+use crate::discovery::{self, ChangeNotifier, InterfaceWatcher, Names};
+use crate::driver::{AutoBusy, BackpressureMonitor, Clock, Driver, Parts, identity_of};
 use crate::meters::Meters;
 use crate::node::Node;
-use crate::pressure::Pressure;
 use crate::reach::Reach;
-use crate::view::View;
+use crate::shared::Shared;
 use crate::{Events, GroupName, Settings, Source, StartError, events};
 
 /// How many nodes may connect for gossip before we accept them: more than a whole
@@ -107,26 +106,26 @@ impl Start {
         config.advertise = reach.told(port);
         let listeners = self.gossip_listeners()?;
         let (endpoint, told) = watch::channel(reach.endpoint(port));
-        let (news, heard) = discovery::channel();
-        let poke = Poke::default();
+        let (updates, heard) = discovery::channel();
+        let network_changes = ChangeNotifier::default();
         let names = self.names()?;
         // Loopback alone stays as it is, and a thousand nodes in a process on it
         // needn't have a socket each to hear that.
         if interfaces != Interfaces::Loopback {
-            let eye = Eye::new(beacon.clone(), interfaces, reach.here().to_vec());
-            discovery::watch(eye, news.clone());
+            let watcher = InterfaceWatcher::new(beacon.clone(), interfaces, reach.here().to_vec());
+            discovery::watch(watcher, updates.clone());
         }
         #[cfg(feature = "dns")]
-        self.watch_dns(&names, &news, &poke)?;
+        self.watch_dns(&names, &updates, &network_changes)?;
         let gossip = (!listeners.is_empty() || !settings.gossip_connect.is_empty()).then(|| {
-            let setup = Setup {
+            let setup = GossipSetup {
                 uuid: self.uuid,
                 endpoint: told,
                 listeners,
                 connect: settings.gossip_connect.clone(),
                 mechanism: self.mechanism(),
             };
-            gossip::start(setup, names.clone(), news, poke.clone())
+            gossip::start(setup, names.clone(), updates, network_changes.clone())
         });
         let announcer = beacon.map(|beacon| Announcer {
             beacon,
@@ -161,7 +160,7 @@ impl Start {
             );
         }
 
-        let view = View::new(machine.own_groups().cloned().map(GroupName::from), endpoint);
+        let shared = Shared::new(machine.own_groups().cloned().map(GroupName::from), endpoint);
         let (events, receiver) = events::channel(settings.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
         let meters = Meters::new(&name);
@@ -171,11 +170,11 @@ impl Start {
             port,
             announcer,
             names,
-            poke,
+            network_changes,
             gossip: gossip.clone(),
             events,
-            view: view.clone(),
-            pressure: Pressure::new(settings.link_limits.queue_bytes_per_peer, meters.clone()),
+            shared: shared.clone(),
+            backpressure: BackpressureMonitor::new(settings.link_limits.queue_bytes_per_peer),
             meters,
             policy: settings.send_policy,
             busy: AutoBusy::new(settings.auto_busy),
@@ -184,13 +183,13 @@ impl Start {
         driver.carry_out();
         let driving = driver.run(inbox, notices, datagrams, heard, queue);
         runtime.spawn(driving.in_current_span());
-        tracing::debug!(%name, endpoint = %view.endpoint(), "started");
+        tracing::debug!(%name, endpoint = %shared.endpoint(), "started");
         let node = Node::new(
             self.uuid,
             name,
             links,
             settings.send_policy,
-            view,
+            shared,
             gossip,
             commands,
         );
@@ -230,7 +229,12 @@ impl Start {
     }
 
     #[cfg(feature = "dns")]
-    fn watch_dns(&self, names: &Names, news: &NewsSender, poke: &Poke) -> Result<(), StartError> {
+    fn watch_dns(
+        &self,
+        names: &Names,
+        updates: &UpdateSender,
+        network_changes: &ChangeNotifier,
+    ) -> Result<(), StartError> {
         if let Some(domain) = &self.settings.dns {
             let resolver = match &names.resolver {
                 Some(resolver) => resolver.clone(),
@@ -240,7 +244,7 @@ impl Start {
                 domain: domain.clone(),
                 service: self.settings.dns_service.clone(),
             };
-            discovery::dns::watch(dns, resolver, news.clone(), poke.clone());
+            discovery::dns::watch(dns, resolver, updates.clone(), network_changes.clone());
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Where peers may be: everything that tells the state machine of addresses,
 //! other than beacons.
 //!
-//! Each source is a task that sends [`News`] to the driver. All of them run side
+//! Each source is a task that sends [`DiscoveryUpdate`] to the driver. All of them run side
 //! by side, and none of them decides anything: that an address is dialled once,
 //! that a peer which two sources name is one peer, and that a source which falls
 //! silent ends no session, are the machine's rules.
@@ -9,11 +9,11 @@
 #[cfg(feature = "dns")]
 pub(crate) mod dns;
 pub(crate) mod gossip;
-mod hints;
-mod interfaces;
+mod interface_watcher;
+mod link_monitor;
 mod names;
 
-pub(crate) use interfaces::{Eye, usable, watch};
+pub(crate) use interface_watcher::{InterfaceWatcher, usable, watch};
 pub(crate) use names::Names;
 
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use zre_proto::machine::{Found, Source};
 
 /// What a source has to tell.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum DiscoveryUpdate {
     /// Network interfaces, or addresses of theirs, came or went.
     Interfaces {
         /// Of those that beacons use; of all chosen ones where there are none.
@@ -43,13 +43,13 @@ pub(crate) enum News {
     },
 }
 
-/// Where sources put their news. They wait while the driver is busy.
-pub(crate) type NewsSender = mpsc::Sender<News>;
+/// Where sources put their updates. They wait while the driver is busy.
+pub(crate) type UpdateSender = mpsc::Sender<DiscoveryUpdate>;
 
 /// Wakes sources when the network has changed: what failed may work now.
-pub(crate) type Poke = Arc<Notify>;
+pub(crate) type ChangeNotifier = Arc<Notify>;
 
 /// The queue to the driver. It is short: a source that floods waits.
-pub(crate) fn channel() -> (NewsSender, mpsc::Receiver<News>) {
+pub(crate) fn channel() -> (UpdateSender, mpsc::Receiver<DiscoveryUpdate>) {
     mpsc::channel(64)
 }

@@ -19,11 +19,11 @@ impl Driver {
                 Output::Send { session, command } => {
                     tracing::trace!(?session, command = command.name(), "send");
                     if let Some(way) = self.ways.get(&session)
-                        && let Err(error) = way.outlet().send_control(&command)
+                        && let Err(error) = way.sender().send_control(&command)
                     {
                         // A session without its JOINs or PINGs is worth nothing.
                         tracing::debug!(?session, %error, "a control message found no room");
-                        way.outlet().close(Duration::ZERO);
+                        way.sender().close(Duration::ZERO);
                     }
                 }
                 Output::Connect {
@@ -43,7 +43,7 @@ impl Driver {
                 Output::Disconnect { session, linger } => {
                     self.pending.remove(&session);
                     if let Some(way) = self.ways.remove(&session) {
-                        way.outlet()
+                        way.sender()
                             .close(if linger { LINGER } else { Duration::ZERO });
                     }
                 }
@@ -84,8 +84,8 @@ impl Driver {
                 info,
             } => self.enter(session, peer, *info).map(|peer| {
                 self.count_peer(true, peer.link());
-                self.view.write().enter(peer.clone());
-                self.view.changed();
+                self.shared.write().enter(peer.clone());
+                self.shared.changed();
                 Event::Enter { peer }
             }),
             Happening::Exit {
@@ -99,13 +99,13 @@ impl Driver {
                     gossip.forget(peer);
                 }
                 self.pings.forget(peer);
-                self.view.exchange.exit(peer);
-                let known = self.view.write().exit(peer);
+                self.shared.pending_requests.exit(peer);
+                let known = self.shared.write().exit(peer);
                 if let Some(known) = &known {
-                    self.view.open_requests.exit(known);
+                    self.shared.open_requests.exit(known);
                     self.count_peer(false, known.link());
                 }
-                self.view.changed();
+                self.shared.changed();
                 known.map(|peer| Event::Exit {
                     peer,
                     reason,
@@ -114,19 +114,19 @@ impl Driver {
             }
             Happening::Join { peer, group } => self.peer(peer).map(|known| {
                 let group = group.into();
-                self.view.write().join(peer, &group);
-                self.view.changed();
+                self.shared.write().join(peer, &group);
+                self.shared.changed();
                 Event::Join { peer: known, group }
             }),
             Happening::Leave { peer, group } => self.peer(peer).map(|known| {
                 let group = GroupName::from(group);
-                self.view.write().leave(peer, &group);
-                self.view.changed();
+                self.shared.write().leave(peer, &group);
+                self.shared.changed();
                 Event::Leave { peer: known, group }
             }),
             Happening::State { peer, from, to } => self.peer(peer).map(|peer| {
-                self.view.write().set_state(&peer, to);
-                self.view.changed();
+                self.shared.write().set_state(&peer, to);
+                self.shared.changed();
                 Event::State { peer, from, to }
             }),
             Happening::Evasive { peer } => self.peer(peer).map(|peer| Event::Evasive { peer }),
@@ -136,7 +136,7 @@ impl Driver {
             }
             Happening::Request { peer, id, content } => self.peer(peer).map(|peer| {
                 let responder =
-                    Responder::new(peer.clone(), id, self.policy, &self.view.open_requests);
+                    Responder::new(peer.clone(), id, self.policy, &self.shared.open_requests);
                 Event::Request {
                     peer,
                     message: content,
@@ -144,7 +144,7 @@ impl Driver {
                 }
             }),
             Happening::Reply { peer, id, content } => {
-                self.view.exchange.answer(peer, id, content);
+                self.shared.pending_requests.answer(peer, id, content);
                 None
             }
             Happening::Pong { peer, round_trip } => {
@@ -177,7 +177,7 @@ impl Driver {
 
     fn find_recent(&mut self, uuid: Uuid) {
         if self.recent.as_ref().is_none_or(|peer| peer.uuid() != uuid) {
-            self.recent = self.view.read().peers.get(&uuid).cloned();
+            self.recent = self.shared.read().peers.get(&uuid).cloned();
         }
     }
 }

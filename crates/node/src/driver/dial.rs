@@ -11,7 +11,7 @@ use zre_session::{Link, SameHost, Target};
 use super::Driver;
 use super::identity::identity_of;
 use crate::Peer;
-use crate::outlet::Outlet;
+use crate::peer_sender::PeerSender;
 
 /// The way to whoever is at the other end of a session.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) enum Way {
 
 #[derive(Debug)]
 pub(super) struct Opening {
-    pub(super) outlet: Outlet,
+    pub(super) sender: PeerSender,
     pub(super) link: Option<Link>,
     /// Further addresses of the same name, for when this one fails.
     pub(super) spare: Option<Box<Spare>>,
@@ -33,10 +33,10 @@ pub(super) struct Opening {
 type Spare = (Dial, Vec<SocketAddr>);
 
 impl Way {
-    pub(super) fn outlet(&self) -> &Outlet {
+    pub(super) fn sender(&self) -> &PeerSender {
         match self {
-            Self::Opening(opening) => &opening.outlet,
-            Self::Entered(peer) => peer.outlet(),
+            Self::Opening(opening) => &opening.sender,
+            Self::Entered(peer) => peer.sender(),
         }
     }
 
@@ -124,7 +124,7 @@ impl Driver {
         match self.ways.remove(&session)? {
             Way::Opening(opening) => {
                 let link = opening.link.unwrap_or(Link::Tcp);
-                let peer = Peer::new(uuid, info, link, opening.outlet);
+                let peer = Peer::new(uuid, info, link, opening.sender);
                 self.ways.insert(session, Way::Entered(peer.clone()));
                 Some(peer)
             }
@@ -152,9 +152,10 @@ impl Driver {
             target.same_host = SameHost::Never;
         }
         let mailbox = self.links.connect(session.0, target);
-        let outlet = Outlet::new(dial.outgoing, mailbox, self.pressure.gauge());
+        let signal = self.backpressure.signal(session);
+        let sender = PeerSender::new(dial.outgoing, mailbox, signal, self.meters.clone());
         let opening = Opening {
-            outlet,
+            sender,
             link: None,
             spare: None,
         };

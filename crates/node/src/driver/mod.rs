@@ -4,14 +4,15 @@
 //! and carries out what the machine wants. It never waits for a peer or for the
 //! application.
 
+mod backpressure;
 mod busy;
 mod carry;
 mod clock;
+mod command;
 mod dial;
 mod identity;
 mod ping;
 mod receive;
-mod request;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,22 +25,22 @@ use zre_proto::machine::Session;
 use zre_proto::{Machine, State, Time};
 use zre_session::{Inbox, Link, Links, Notices};
 
+pub(crate) use self::backpressure::BackpressureMonitor;
 pub(crate) use self::busy::AutoBusy;
 pub(crate) use self::clock::Clock;
 use self::dial::{Dial, Resolved, Way};
 pub(crate) use self::identity::identity_of;
 use self::ping::PingWaiters;
-pub(crate) use self::request::Request;
 use crate::Gossip;
 use crate::announcer::Announcer;
-use crate::discovery::{Names, News, Poke};
+use crate::commands::Command;
+use crate::discovery::{ChangeNotifier, DiscoveryUpdate, Names};
 use crate::events::EventSender;
 use crate::meters::{Meters, Publisher};
 use crate::neighbours::{self, Neighbours};
-use crate::pressure::Pressure;
 use crate::reach::Reach;
-use crate::view::View;
-use crate::{Event, Peer, SendPolicy};
+use crate::shared::Shared;
+use crate::{Peer, SendPolicy};
 
 /// What a sleep of the host must exceed to count as one.
 const SLEPT: Duration = Duration::from_secs(2);
@@ -67,9 +68,9 @@ pub(crate) struct Driver {
     port: u16,
     announcer: Option<Announcer>,
     events: EventSender,
-    view: Arc<View>,
+    shared: Arc<Shared>,
     ways: HashMap<Session, Way>,
-    /// How many peers have entered and not exited: the view has them.
+    /// How many peers have entered and not exited.
     entered: usize,
     pings: PingWaiters,
     /// Who was heard last: mostly it is who is heard next.
@@ -80,14 +81,14 @@ pub(crate) struct Driver {
     /// Dials that wait for a name to be looked up.
     pending: HashMap<Session, Dial>,
     names: Names,
-    poke: Poke,
+    network_changes: ChangeNotifier,
     gossip: Option<Gossip>,
     resolver: mpsc::UnboundedSender<Resolved>,
     resolved: mpsc::UnboundedReceiver<Resolved>,
     said_exit: bool,
     stopped: bool,
     paused: bool,
-    pressure: Pressure,
+    backpressure: BackpressureMonitor,
     meters: Meters,
     publisher: Publisher,
     /// What happens to an answer that finds no room.
@@ -108,11 +109,11 @@ pub(crate) struct Parts {
     pub(crate) announcer: Option<Announcer>,
     pub(crate) names: Names,
     /// Wakes the sources that wait.
-    pub(crate) poke: Poke,
+    pub(crate) network_changes: ChangeNotifier,
     pub(crate) gossip: Option<Gossip>,
     pub(crate) events: EventSender,
-    pub(crate) view: Arc<View>,
-    pub(crate) pressure: Pressure,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) backpressure: BackpressureMonitor,
     pub(crate) meters: Meters,
     pub(crate) policy: SendPolicy,
     pub(crate) busy: AutoBusy,
@@ -126,11 +127,11 @@ impl Driver {
             port,
             announcer,
             names,
-            poke,
+            network_changes,
             gossip,
             events,
-            view,
-            pressure,
+            shared,
+            backpressure,
             meters,
             policy,
             busy,
@@ -145,7 +146,7 @@ impl Driver {
             port,
             announcer,
             events,
-            view,
+            shared,
             ways: HashMap::new(),
             entered: 0,
             pings: PingWaiters::default(),
@@ -154,14 +155,14 @@ impl Driver {
             connections: 0,
             pending: HashMap::new(),
             names,
-            poke,
+            network_changes,
             gossip,
             resolver,
             resolved,
             said_exit: false,
             stopped: false,
             paused: false,
-            pressure,
+            backpressure,
             publisher: meters.publisher(),
             meters,
             policy,
@@ -175,8 +176,8 @@ impl Driver {
         mut inbox: Inbox,
         mut notices: Notices,
         mut datagrams: Option<Datagrams>,
-        mut news: mpsc::Receiver<News>,
-        mut requests: mpsc::Receiver<Request>,
+        mut updates: mpsc::Receiver<DiscoveryUpdate>,
+        mut commands: mpsc::Receiver<Command>,
     ) {
         let timer = tokio::time::sleep(Duration::ZERO);
         let newcomer = neighbours::newcomer();
@@ -214,8 +215,8 @@ impl Driver {
             }
             tokio::select! {
                 biased;
-                request = requests.recv() => match request {
-                    Some(request) => self.handle_request(request),
+                command = commands.recv() => match command {
+                    Some(command) => self.handle_command(command),
                     // The last handle is gone: dropping says EXIT.
                     None => break,
                 },
@@ -224,8 +225,8 @@ impl Driver {
                 Some((session, addrs)) = self.resolved.recv() => {
                     self.handle_resolved(session, addrs);
                 }
-                Some(news) = news.recv() => self.handle_news(news),
-                (peer, on) = self.pressure.next() => self.handle_pressure(peer, on),
+                Some(updates) = updates.recv() => self.handle_news(updates),
+                edge = self.backpressure.next() => self.handle_edge(edge),
                 () = &mut newcomer, if self.neighbours.is_resting() => {
                     self.neighbours.wake();
                     if let Some(datagrams) = &datagrams {
@@ -338,14 +339,6 @@ impl Driver {
             self.machine.set_state(now, state);
         }
     }
-
-    fn handle_pressure(&mut self, peer: Peer, on: bool) {
-        // Nothing of a peer follows its exit.
-        if self.is_here(&peer) {
-            tracing::debug!(%peer, on, "the queue to a peer");
-            self.events.send(Event::Backpressure { peer, on });
-        }
-    }
 }
 
 /// Says EXIT once, without waiting, where no shutdown has said it: the last
@@ -359,11 +352,11 @@ impl Drop for Driver {
         }
         self.entered = 0;
         self.publish();
-        self.view.stop();
-        self.view.write().end();
-        self.view.exchange.stop();
-        self.view.open_requests.stop();
-        self.view.changed();
+        self.shared.stop();
+        self.shared.write().end();
+        self.shared.pending_requests.stop();
+        self.shared.open_requests.stop();
+        self.shared.changed();
     }
 }
 

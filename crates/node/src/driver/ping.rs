@@ -3,15 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use uuid::Uuid;
 use zre_proto::machine::PingRefused;
 
 use super::Driver;
 use crate::Peer;
-
-/// Told the round trip; dropped where the peer exits first.
-pub(crate) type PingReply = oneshot::Sender<Result<Duration, PingRefused>>;
+use crate::commands::PingReply;
 
 /// Those who wait, in the order of their PINGs. The machine bounds how many
 /// there are for a peer, whether they still wait or not: each PING-OK belongs to
@@ -40,8 +37,9 @@ impl PingWaiters {
 impl Driver {
     /// Whether that very peer is still here.
     pub(super) fn is_here(&self, peer: &Peer) -> bool {
-        let view = self.view.read();
-        view.peers
+        let shared = self.shared.read();
+        shared
+            .peers
             .get(&peer.uuid())
             .is_some_and(|here| here.is(peer))
     }

@@ -8,7 +8,7 @@ use zre_session::{Arrival, Batch, Link, Message, Notice};
 use super::Driver;
 use super::dial::{Way, source_towards};
 use super::identity::uuid_of;
-use crate::discovery::News;
+use crate::discovery::DiscoveryUpdate;
 use crate::{Event, Source};
 
 impl Driver {
@@ -117,11 +117,13 @@ impl Driver {
         count
     }
 
-    pub(super) fn handle_news(&mut self, news: News) {
-        match news {
-            News::Found(found) => self.machine.handle_found(self.clock.now(), found),
-            News::Lost { endpoint, source } => self.machine.handle_lost(&endpoint, source),
-            News::Interfaces { changes, here } => {
+    pub(super) fn handle_news(&mut self, updates: DiscoveryUpdate) {
+        match updates {
+            DiscoveryUpdate::Found(found) => self.machine.handle_found(self.clock.now(), found),
+            DiscoveryUpdate::Lost { endpoint, source } => {
+                self.machine.handle_lost(&endpoint, source)
+            }
+            DiscoveryUpdate::Interfaces { changes, here } => {
                 self.move_to(here);
                 if !changes.is_empty() {
                     self.handle_changes(changes);
@@ -134,7 +136,7 @@ impl Driver {
         // Whoever is out there hears of us at once, and whoever was reached over
         // what is gone is asked whether it still is.
         self.machine.handle_resume(self.clock.now());
-        self.poke.notify_waiters();
+        self.network_changes.notify_waiters();
         let up = changes.up.into_iter().map(|interface| (true, interface));
         let down = changes.down.into_iter().map(|interface| (false, interface));
         for (up, interface) in down.chain(up) {
@@ -170,9 +172,9 @@ impl Driver {
             tokio::spawn(listening.in_current_span());
         }
         let endpoint = self.reach.endpoint(self.port);
-        if endpoint != self.view.endpoint() {
+        if endpoint != self.shared.endpoint() {
             tracing::debug!(%endpoint, "we are elsewhere now");
-            self.view.set_endpoint(endpoint);
+            self.shared.set_endpoint(endpoint);
         }
     }
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::Node;
 use crate::CommandError;
-use crate::driver::Request;
+use crate::commands::Command;
 
 impl Node {
     /// Wants to lead a group, from now on and whenever this node is in it. True
@@ -47,7 +47,7 @@ impl Node {
     /// ```
     pub async fn contest(&self, group: impl Into<String>) -> Result<bool, CommandError> {
         let group = group.into();
-        let contests = self.ask(|reply| Request::Contest(group, reply)).await?;
+        let contests = self.ask(|reply| Command::Contest(group, reply)).await?;
         Ok(contests?)
     }
 
@@ -61,6 +61,6 @@ impl Node {
     /// Dropping the future changes nothing.
     pub async fn leader(&self, group: impl Into<String>) -> Result<Option<Uuid>, CommandError> {
         let group = group.into();
-        self.ask(|reply| Request::Leader(group, reply)).await
+        self.ask(|reply| Command::Leader(group, reply)).await
     }
 }

@@ -15,12 +15,13 @@ use uuid::Uuid;
 use zre_proto::{Endpoint, State};
 use zre_session::Links;
 
-pub use self::sending::{SendPolicy, Shouted};
-use crate::driver::Request;
+pub use self::sending::Shouted;
+use crate::commands::Command;
 use crate::later::in_time;
-use crate::view::View;
+use crate::shared::Shared;
 use crate::{
-    Builder, CommandError, Gossip, GroupName, Peer, PeerRef, Roster, SendError, Stats, WaitError,
+    Builder, CommandError, Gossip, GroupName, Peer, PeerRef, Roster, SendError, SendPolicy, Stats,
+    WaitError,
 };
 
 /// A node on the network.
@@ -48,17 +49,17 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct Node {
-    shared: Arc<Shared>,
+    inner: Arc<Inner>,
 }
 
-struct Shared {
+struct Inner {
     uuid: Uuid,
     name: String,
     links: Links,
     policy: SendPolicy,
-    view: Arc<View>,
+    shared: Arc<Shared>,
     gossip: Option<Gossip>,
-    requests: mpsc::Sender<Request>,
+    commands: mpsc::Sender<Command>,
 }
 
 impl Node {
@@ -72,19 +73,19 @@ impl Node {
         name: String,
         links: Links,
         policy: SendPolicy,
-        view: Arc<View>,
+        shared: Arc<Shared>,
         gossip: Option<Gossip>,
-        requests: mpsc::Sender<Request>,
+        commands: mpsc::Sender<Command>,
     ) -> Self {
         Self {
-            shared: Arc::new(Shared {
+            inner: Arc::new(Inner {
                 uuid,
                 name,
                 links,
                 policy,
-                view,
+                shared,
                 gossip,
-                requests,
+                commands,
             }),
         }
     }
@@ -92,34 +93,34 @@ impl Node {
     /// Who we are.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
-        self.shared.uuid
+        self.inner.uuid
     }
 
     /// Our public name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.shared.name
+        &self.inner.name
     }
 
     /// An endpoint at which we can be dialled. A node with several interfaces
     /// has one on each, with the same port. It changes with the interfaces.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
-        self.shared.view.endpoint()
+        self.inner.shared.endpoint()
     }
 
     /// The addresses that we listen on now: where single interfaces were chosen,
     /// those that they have.
     #[must_use]
     pub fn listening(&self) -> Vec<SocketAddr> {
-        self.shared.links.listening()
+        self.inner.links.listening()
     }
 
     /// The node's share in gossip, where [`Builder::gossip_bind`] or
     /// [`Builder::gossip_connect`] was said.
     #[must_use]
     pub fn gossip(&self) -> Option<Gossip> {
-        self.shared.gossip.clone()
+        self.inner.gossip.clone()
     }
 
     /// The unix socket for peers on this host, or why there is none.
@@ -128,7 +129,7 @@ impl Node {
     /// What keeps the directory from being used; such peers are then reached by
     /// tcp.
     pub fn ipc_path(&self) -> Result<&Path, &str> {
-        let links = &self.shared.links;
+        let links = &self.inner.links;
         links
             .ipc_path()
             .ok_or_else(|| links.ipc_unavailable().unwrap_or("ipc is off"))
@@ -144,7 +145,7 @@ impl Node {
     /// When the future is dropped, the group may or may not have been joined.
     pub async fn join(&self, group: impl Into<String>) -> Result<bool, CommandError> {
         let group = group.into();
-        let joined = self.ask(|reply| Request::Join(group, reply)).await?;
+        let joined = self.ask(|reply| Command::Join(group, reply)).await?;
         Ok(joined?)
     }
 
@@ -157,7 +158,7 @@ impl Node {
     /// When the future is dropped, the group may or may not have been left.
     pub async fn leave(&self, group: impl Into<String>) -> Result<bool, CommandError> {
         let group = group.into();
-        self.ask(|reply| Request::Leave(group, reply)).await
+        self.ask(|reply| Command::Leave(group, reply)).await
     }
 
     /// Shows another state, at once, in a beacon and to every peer that knows
@@ -173,33 +174,33 @@ impl Node {
         if !state.is_settable() {
             return Err(CommandError::State(state));
         }
-        self.ask(|reply| Request::SetState(state, reply)).await
+        self.ask(|reply| Command::SetState(state, reply)).await
     }
 
     async fn ask<T>(
         &self,
-        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
     ) -> Result<T, CommandError> {
         let (reply, answer) = oneshot::channel();
         let stopped = |_| CommandError::Stopped;
-        self.shared
-            .requests
-            .send(request(reply))
+        self.inner
+            .commands
+            .send(command(reply))
             .await
             .map_err(|_| CommandError::Stopped)?;
         answer.await.map_err(stopped)
     }
 
     fn find(&self, whom: impl Into<PeerRef>) -> Result<Peer, SendError> {
-        let view = &self.shared.view;
-        if view.is_stopped() {
+        let shared = &self.inner.shared;
+        if shared.is_stopped() {
             return Err(SendError::Stopped);
         }
         match whom.into() {
             // Who has a handle needn't be looked up: the mailbox of a peer that
             // has gone is closed.
             PeerRef::Peer(peer) => Ok(peer),
-            other => view.read().find(&other),
+            other => shared.read().find(&other),
         }
     }
 
@@ -214,20 +215,20 @@ impl Node {
     /// All peers that are here, by UUID.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
-        self.shared.view.read().peers.values().cloned().collect()
+        self.inner.shared.read().peers.values().cloned().collect()
     }
 
     /// Who is here now, with their groups and states, as a whole that can be
     /// watched.
     #[must_use]
     pub fn roster(&self) -> Roster {
-        Roster::new(self.shared.view.clone())
+        Roster::new(self.inner.shared.clone())
     }
 
     /// The peers in a group.
     #[must_use]
     pub fn peers_in(&self, group: &str) -> Vec<Peer> {
-        let directory = self.shared.view.read();
+        let directory = self.inner.shared.read();
         directory
             .groups
             .get(group)
@@ -246,13 +247,13 @@ impl Node {
     /// The groups that we are in.
     #[must_use]
     pub fn own_groups(&self) -> BTreeSet<GroupName> {
-        self.shared.view.read().own_groups.clone()
+        self.inner.shared.read().own_groups.clone()
     }
 
     /// The groups that any peer is in.
     #[must_use]
     pub fn peer_groups(&self) -> BTreeSet<GroupName> {
-        self.shared.view.read().groups.keys().cloned().collect()
+        self.inner.shared.read().groups.keys().cloned().collect()
     }
 
     /// How long nothing has been heard of each peer, by UUID. A healthy peer
@@ -265,7 +266,7 @@ impl Node {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn silences(&self) -> Result<BTreeMap<Uuid, Duration>, CommandError> {
-        self.ask(Request::Silences).await
+        self.ask(Command::Silences).await
     }
 
     /// What the node holds and has counted so far.
@@ -276,7 +277,7 @@ impl Node {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn stats(&self) -> Result<Stats, CommandError> {
-        self.ask(Request::Stats).await
+        self.ask(Command::Stats).await
     }
 
     /// Waits until at least that many peers are here, and returns them.
@@ -319,14 +320,14 @@ impl Node {
     ) -> Result<Vec<Peer>, WaitError> {
         let deadline = in_time(timeout);
         loop {
-            let changed = self.shared.view.changes.notified();
+            let changed = self.inner.shared.changes.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
             let peers = list(self);
             if peers.len() >= wanted {
                 return Ok(peers);
             }
-            if self.shared.view.is_stopped() {
+            if self.inner.shared.is_stopped() {
                 return Err(WaitError::Stopped);
             }
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
@@ -356,7 +357,7 @@ impl Node {
     /// The node leaves all the same when the future is dropped, once it was
     /// polled.
     pub async fn shutdown_within(&self, patience: Duration) {
-        let asked = self.ask(|reply| Request::Shutdown(patience, reply)).await;
+        let asked = self.ask(|reply| Command::Shutdown(patience, reply)).await;
         // Stopped: somebody else was faster.
         drop(asked);
     }

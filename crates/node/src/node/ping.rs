@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use zre_proto::machine::PingRefused;
 
 use super::Node;
-use crate::driver::Request;
+use crate::commands::Command;
 use crate::{PeerRef, PingError, SendError};
 
 impl Node {
@@ -49,7 +49,7 @@ impl Node {
 
     async fn round_trip(&self, peer: crate::Peer) -> Result<Duration, PingError> {
         let (reply, answer) = oneshot::channel();
-        let asked = self.shared.requests.send(Request::Ping(peer, reply)).await;
+        let asked = self.inner.commands.send(Command::Ping(peer, reply)).await;
         asked.map_err(|_| SendError::Stopped)?;
         match answer.await {
             Ok(Ok(round_trip)) => Ok(round_trip),
@@ -60,7 +60,7 @@ impl Node {
 
     /// Why nobody answers: the peer has gone, or we have.
     pub(super) fn gone(&self) -> SendError {
-        if self.shared.view.is_stopped() {
+        if self.inner.shared.is_stopped() {
             SendError::Stopped
         } else {
             SendError::Gone

@@ -61,21 +61,21 @@ impl Node {
             return Err(RequestError::Unsupported);
         }
         let message = message.into();
-        let (ticket, answer) = self.shared.view.exchange.open(peer.uuid())?;
+        let (ticket, answer) = self.inner.shared.pending_requests.open(peer.uuid())?;
         let asked = Instant::now();
-        let exchange = async {
+        let answered = async {
             let mut header = request_header(ticket.id(), 0);
-            deliver(&peer, &mut header, &message, self.shared.policy).await?;
+            deliver(&peer, &mut header, &message, self.inner.policy).await?;
             match answer.await {
                 Ok(Some(answer)) => {
-                    peer.outlet().gauge().meters().answered(asked.elapsed());
+                    peer.sender().meters().answered(asked.elapsed());
                     Ok(answer)
                 }
                 Ok(None) => Err(RequestError::Unanswered),
                 Err(_) => Err(self.gone().into()),
             }
         };
-        match tokio::time::timeout(timeout, exchange).await {
+        match tokio::time::timeout(timeout, answered).await {
             Ok(result) => result,
             Err(_) => Err(RequestError::Elapsed(timeout)),
         }
@@ -104,7 +104,7 @@ impl Node {
         let responder = match request.into() {
             RequestRef::Responder(responder) => responder,
             RequestRef::Id(id) => {
-                let call = self.shared.view.open_requests.get(id);
+                let call = self.inner.shared.open_requests.get(id);
                 Responder::of(call.ok_or(ReplyError::Unknown(id))?)
             }
         };

@@ -1,49 +1,10 @@
 //! Whispers and shouts: from the caller straight into the queues to peers.
 
-use std::time::Duration;
-
 use zre_proto::{shout_header, whisper_header};
 
 use super::Node;
 use crate::delivery::{deadline, deliver, insist_until, try_deliver};
-use crate::{Message, Peer, PeerRef, SendError};
-
-/// What happens when the queue to a peer is full.
-///
-/// A node has one ([`Builder::send_policy`](crate::Builder::send_policy)), a message
-/// may have another.
-///
-/// ```no_run
-/// use zre::SendPolicy;
-///
-/// # async fn run(node: zre::Node) -> Result<(), Box<dyn std::error::Error>> {
-/// // Old pictures are worth nothing: whoever has no room goes without this one.
-/// let picture = vec![0; 1 << 20];
-/// let shouted = node.shout_with("screens", picture, SendPolicy::Reject).await?;
-/// for peer in shouted.full {
-///     println!("{peer} doesn't keep up");
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SendPolicy {
-    /// Wait until there is room, but no longer than that; then
-    /// [`SendError::Full`]. The bound keeps two nodes whose queues are both
-    /// full from waiting for each other for ever.
-    Wait(Duration),
-    /// [`SendError::Full`] at once.
-    Reject,
-    /// Give the peer up: its session ends, and it may come back by itself.
-    Disconnect,
-}
-
-impl Default for SendPolicy {
-    /// Waits for up to 10 s.
-    fn default() -> Self {
-        Self::Wait(Duration::from_secs(10))
-    }
-}
+use crate::{Message, Peer, PeerRef, SendError, SendPolicy};
 
 /// What became of a shout.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +37,7 @@ impl Node {
         to: impl Into<PeerRef>,
         message: impl Into<Message>,
     ) -> Result<(), SendError> {
-        self.whisper_with(to, message, self.shared.policy).await
+        self.whisper_with(to, message, self.inner.policy).await
     }
 
     /// As [`whisper`](Self::whisper), with a policy for this message alone.
@@ -129,7 +90,7 @@ impl Node {
         group: impl AsRef<str>,
         message: impl Into<Message>,
     ) -> Result<Shouted, SendError> {
-        self.shout_with(group, message, self.shared.policy).await
+        self.shout_with(group, message, self.inner.policy).await
     }
 
     /// As [`shout`](Self::shout), with a policy for this message alone.
@@ -184,8 +145,8 @@ impl Node {
         zre_proto::Limits::default().validate_group(group)?;
         let mut header = shout_header(group, 0);
         let mut shouted = Shouted::default();
-        let directory = self.shared.view.read();
-        if self.shared.view.is_stopped() {
+        let directory = self.inner.shared.read();
+        if self.inner.shared.is_stopped() {
             return Err(SendError::Stopped);
         }
         for peer in directory

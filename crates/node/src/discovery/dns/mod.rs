@@ -19,7 +19,7 @@ use zre_proto::machine::{Found, Source};
 
 use answer::{Answer, ask};
 
-use super::{News, NewsSender, Poke};
+use super::{ChangeNotifier, DiscoveryUpdate, UpdateSender};
 
 pub(crate) use settings::{Dns, Resolver};
 
@@ -36,17 +36,27 @@ const REFRESH_MAX: Duration = Duration::from_secs(300);
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Asks for as long as the driver listens.
-pub(crate) fn watch(dns: Dns, resolver: Resolver, news: NewsSender, poke: Poke) {
+pub(crate) fn watch(
+    dns: Dns,
+    resolver: Resolver,
+    updates: UpdateSender,
+    network_changes: ChangeNotifier,
+) {
     let asking = async move {
         tokio::select! {
-            () = run(&dns, &resolver, &news, &poke) => {}
-            () = news.closed() => {}
+            () = run(&dns, &resolver, &updates, &network_changes) => {}
+            () = updates.closed() => {}
         }
     };
     tokio::spawn(asking.in_current_span());
 }
 
-async fn run(dns: &Dns, resolver: &Resolver, news: &NewsSender, poke: &Poke) {
+async fn run(
+    dns: &Dns,
+    resolver: &Resolver,
+    updates: &UpdateSender,
+    network_changes: &ChangeNotifier,
+) {
     let mut listed = BTreeSet::new();
     let mut waits = 0;
     loop {
@@ -60,26 +70,33 @@ async fn run(dns: &Dns, resolver: &Resolver, news: &NewsSender, poke: &Poke) {
             ?wait,
             "asked for the service's records"
         );
-        if tell(answer, &mut listed, news).await.is_none() {
+        if tell(answer, &mut listed, updates).await.is_none() {
             return;
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
             // Another network may well have another name server.
-            () = poke.notified() => waits = 0,
+            () = network_changes.notified() => waits = 0,
         }
     }
 }
 
 /// Tells the driver what is new and what is gone; `None` when it listens no more.
-async fn tell(answer: Answer, listed: &mut BTreeSet<Endpoint>, news: &NewsSender) -> Option<()> {
+async fn tell(
+    answer: Answer,
+    listed: &mut BTreeSet<Endpoint>,
+    updates: &UpdateSender,
+) -> Option<()> {
     let now: BTreeSet<Endpoint> = answer.found.iter().map(|(e, _)| e.clone()).collect();
     if answer.complete {
         let gone: Vec<Endpoint> = listed.difference(&now).cloned().collect();
         for endpoint in gone {
             listed.remove(&endpoint);
             let source = Source::Dns;
-            news.send(News::Lost { endpoint, source }).await.ok()?;
+            updates
+                .send(DiscoveryUpdate::Lost { endpoint, source })
+                .await
+                .ok()?;
         }
     }
     for (endpoint, peer) in answer.found {
@@ -90,7 +107,7 @@ async fn tell(answer: Answer, listed: &mut BTreeSet<Endpoint>, news: &NewsSender
             peer,
             source: Source::Dns,
         };
-        news.send(News::Found(found)).await.ok()?;
+        updates.send(DiscoveryUpdate::Found(found)).await.ok()?;
     }
     Some(())
 }
@@ -165,7 +182,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_complete_answer_takes_addresses_away() {
-        let (news, mut heard) = crate::discovery::channel();
+        let (updates, mut heard) = crate::discovery::channel();
         let endpoint = |port: u16| {
             format!("tcp://a.example:{port}")
                 .parse::<Endpoint>()
@@ -174,17 +191,19 @@ mod tests {
         let mut listed = BTreeSet::new();
         let mut first = answer(Some(60), true);
         first.found = vec![(endpoint(1), None), (endpoint(2), None)];
-        tell(first, &mut listed, &news).await.unwrap();
-        tell(answer(None, false), &mut listed, &news).await.unwrap();
+        tell(first, &mut listed, &updates).await.unwrap();
+        tell(answer(None, false), &mut listed, &updates)
+            .await
+            .unwrap();
         assert_eq!(listed.len(), 2);
         let mut second = answer(Some(60), true);
         second.found = vec![(endpoint(2), None)];
-        tell(second, &mut listed, &news).await.unwrap();
+        tell(second, &mut listed, &updates).await.unwrap();
         assert_eq!(listed.len(), 1);
-        drop(news);
+        drop(updates);
         let mut lost = Vec::new();
-        while let Some(news) = heard.recv().await {
-            if let News::Lost { endpoint, .. } = news {
+        while let Some(updates) = heard.recv().await {
+            if let DiscoveryUpdate::Lost { endpoint, .. } = updates {
                 lost.push(endpoint);
             }
         }

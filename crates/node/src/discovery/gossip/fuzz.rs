@@ -3,8 +3,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::hub::endpoint_of;
-use super::message::{Message, VALUE};
-use super::table::{Heard, TUPLES, Table};
+use super::message::{GossipMessage, VALUE};
+use super::table::{Effect, TUPLES, TupleTable};
 
 /// The time to live that our own tuples have.
 const OWN_TTL: Duration = Duration::from_secs(60);
@@ -13,7 +13,7 @@ const OWN_TTL: Duration = Duration::from_secs(60);
 /// holds whatever neighbours say.
 pub(crate) fn fuzz(frames: &[(u16, &[u8])]) {
     let mut now = Instant::now();
-    let mut table = Table::default();
+    let mut table = TupleTable::default();
     let own = "tcp://10.0.0.1:5".to_owned();
     assert_eq!(table.publish(now, "own".to_owned(), own, None), Some(None));
     for (pause, frame) in frames {
@@ -22,11 +22,11 @@ pub(crate) fn fuzz(frames: &[(u16, &[u8])]) {
             assert_ne!(key, "own");
             assert_eq!(table.message(now, OWN_TTL, &key), None);
         }
-        let Ok(message) = Message::decode(frame) else {
+        let Ok(message) = GossipMessage::decode(frame) else {
             continue;
         };
         assert_eq!(message.encode(), *frame);
-        let Message::Publish { key, value, ttl } = message else {
+        let GossipMessage::Publish { key, value, ttl } = message else {
             continue;
         };
         assert!(!key.is_empty() && value.len() <= VALUE);
@@ -35,11 +35,12 @@ pub(crate) fn fuzz(frames: &[(u16, &[u8])]) {
         }
         let heard = table.hear(now, &key, &value, ttl);
         if key == "own" {
-            assert_eq!(heard, Heard::Nothing);
+            assert_eq!(heard, Effect::Nothing);
         }
         // What goes round comes back, and then changes nothing.
-        if let Some(Message::Publish { key, value, ttl }) = table.message(now, OWN_TTL, &key) {
-            assert_eq!(table.hear(now, &key, &value, ttl), Heard::Nothing);
+        if let Some(GossipMessage::Publish { key, value, ttl }) = table.message(now, OWN_TTL, &key)
+        {
+            assert_eq!(table.hear(now, &key, &value, ttl), Effect::Nothing);
         }
         assert!(table.keys().len() <= TUPLES);
     }

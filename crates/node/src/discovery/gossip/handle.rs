@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::hub::Report;
+use super::hub::HubMessage;
 use super::message::{KEY, VALUE};
 
 /// A node's share in the gossip: tuples of a key and a value that every node
@@ -17,7 +17,7 @@ use super::message::{KEY, VALUE};
 #[derive(Clone, Debug)]
 pub struct Gossip {
     uuid: Uuid,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<HubMessage>,
 }
 
 /// Why gossip wasn't changed.
@@ -45,14 +45,14 @@ pub enum GossipError {
 }
 
 impl Gossip {
-    pub(super) fn new(uuid: Uuid, reports: mpsc::Sender<Report>) -> Self {
+    pub(super) fn new(uuid: Uuid, reports: mpsc::Sender<HubMessage>) -> Self {
         Self { uuid, reports }
     }
 
     /// A node said goodbye: its tuple is void. A word that finds no room is
     /// forgone; the tuple then stays until it runs out.
     pub(crate) fn forget(&self, uuid: Uuid) {
-        let _ = self.reports.try_send(Report::Forget(uuid));
+        let _ = self.reports.try_send(HubMessage::Forget(uuid));
     }
 
     /// Publishes a tuple, in place of any that has the key, and tells all
@@ -88,7 +88,7 @@ impl Gossip {
             return Err(GossipError::Ttl(ttl));
         }
         self.check(&key)?;
-        let published = |reply| Report::Publish {
+        let published = |reply| HubMessage::Publish {
             key,
             value,
             ttl,
@@ -113,7 +113,7 @@ impl Gossip {
     pub async fn unpublish(&self, key: impl Into<String>) -> Result<bool, GossipError> {
         let key = key.into();
         self.check(&key)?;
-        self.ask(|reply| Report::Unpublish { key, reply }).await
+        self.ask(|reply| HubMessage::Unpublish { key, reply }).await
     }
 
     /// All tuples that are known now, ours and those of nodes included.
@@ -124,7 +124,7 @@ impl Gossip {
     /// # Cancel safety
     /// Dropping the future changes nothing.
     pub async fn tuples(&self) -> Result<BTreeMap<String, String>, GossipError> {
-        self.ask(Report::List).await
+        self.ask(HubMessage::List).await
     }
 
     fn check(&self, key: &str) -> Result<(), GossipError> {
@@ -136,7 +136,7 @@ impl Gossip {
 
     async fn ask<T>(
         &self,
-        report: impl FnOnce(oneshot::Sender<T>) -> Report,
+        report: impl FnOnce(oneshot::Sender<T>) -> HubMessage,
     ) -> Result<T, GossipError> {
         let (reply, answer) = oneshot::channel();
         let asked = self.reports.send(report(reply)).await;

@@ -11,9 +11,9 @@ use uuid::Uuid;
 use zre_proto::Endpoint;
 use zre_proto::machine::{Found, Source};
 
-use super::message::Message;
-use super::table::{Heard, Table};
-use crate::discovery::{News, NewsSender};
+use super::message::GossipMessage;
+use super::table::{Effect, TupleTable};
+use crate::discovery::{DiscoveryUpdate, UpdateSender};
 
 /// The clock of what is done now and then. Tuples run out to this precision.
 const TICK: Duration = Duration::from_secs(5);
@@ -28,14 +28,14 @@ const RENEW_TICKS: u64 = 6;
 const TTL: Duration = Duration::from_secs(90);
 
 /// The number of a connection, never used twice.
-pub(super) type Id = u64;
+pub(super) type NeighbourId = u64;
 
 /// What connections, and the driver, tell the hub.
 #[derive(Debug)]
-pub(super) enum Report {
+pub(super) enum HubMessage {
     Up(Neighbour),
-    Heard(Id, Message),
-    Down(Id),
+    Heard(NeighbourId, GossipMessage),
+    Down(NeighbourId),
     Forget(Uuid),
     Publish {
         key: String,
@@ -55,7 +55,7 @@ pub(super) enum Report {
 /// Somebody at the other end of a connection.
 #[derive(Debug)]
 pub(super) struct Neighbour {
-    id: Id,
+    id: NeighbourId,
     /// Encoded messages, some at a time.
     queue: mpsc::Sender<Vec<Bytes>>,
     /// We are the client.
@@ -81,7 +81,7 @@ impl Neighbour {
         }
     }
 
-    pub(super) fn id(&self) -> Id {
+    pub(super) fn id(&self) -> NeighbourId {
         self.id
     }
 }
@@ -91,19 +91,23 @@ pub(super) struct Hub {
     uuid: Uuid,
     /// Where others are to dial us.
     endpoint: watch::Receiver<Endpoint>,
-    table: Table,
-    neighbours: BTreeMap<Id, Neighbour>,
-    news: NewsSender,
+    table: TupleTable,
+    neighbours: BTreeMap<NeighbourId, Neighbour>,
+    updates: UpdateSender,
 }
 
 impl Hub {
-    pub(super) fn new(uuid: Uuid, endpoint: watch::Receiver<Endpoint>, news: NewsSender) -> Self {
+    pub(super) fn new(
+        uuid: Uuid,
+        endpoint: watch::Receiver<Endpoint>,
+        updates: UpdateSender,
+    ) -> Self {
         let mut hub = Self {
             uuid,
             endpoint,
-            table: Table::default(),
+            table: TupleTable::default(),
             neighbours: BTreeMap::new(),
-            news,
+            updates,
         };
         hub.tell_endpoint();
         hub
@@ -117,7 +121,7 @@ impl Hub {
         self.pass_on(&key, None);
     }
 
-    pub(super) async fn run(mut self, mut reports: mpsc::Receiver<Report>) {
+    pub(super) async fn run(mut self, mut reports: mpsc::Receiver<HubMessage>) {
         let mut clock = tokio::time::interval(TICK);
         clock.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut ticks = 0u64;
@@ -136,9 +140,9 @@ impl Hub {
         }
     }
 
-    async fn handle(&mut self, report: Report) {
+    async fn handle(&mut self, report: HubMessage) {
         match report {
-            Report::Up(neighbour) => {
+            HubMessage::Up(neighbour) => {
                 let id = neighbour.id;
                 let dialled = neighbour.dialled;
                 self.neighbours.insert(id, neighbour);
@@ -146,10 +150,10 @@ impl Hub {
                     self.greet(id);
                 }
             }
-            Report::Down(id) => {
+            HubMessage::Down(id) => {
                 self.neighbours.remove(&id);
             }
-            Report::Forget(uuid) => {
+            HubMessage::Forget(uuid) => {
                 for key in [key_of(uuid), uuid.simple().to_string()] {
                     if uuid != self.uuid
                         && let Some(value) = self.table.unpublish(&key)
@@ -158,7 +162,7 @@ impl Hub {
                     }
                 }
             }
-            Report::Publish {
+            HubMessage::Publish {
                 key,
                 value,
                 ttl,
@@ -167,17 +171,17 @@ impl Hub {
                 let published = self.publish(key, value, ttl).await;
                 let _ = reply.send(published);
             }
-            Report::Unpublish { key, reply } => {
+            HubMessage::Unpublish { key, reply } => {
                 let before = self.table.unpublish(&key);
                 if let Some(value) = &before {
                     self.lose(&key, value).await;
                 }
                 let _ = reply.send(before.is_some());
             }
-            Report::List(reply) => {
+            HubMessage::List(reply) => {
                 let _ = reply.send(self.table.all());
             }
-            Report::Heard(id, message) => self.hear(id, message).await,
+            HubMessage::Heard(id, message) => self.hear(id, message).await,
         }
     }
 
@@ -197,42 +201,45 @@ impl Hub {
         true
     }
 
-    async fn hear(&mut self, id: Id, message: Message) {
+    async fn hear(&mut self, id: NeighbourId, message: GossipMessage) {
         let Some(neighbour) = self.neighbours.get_mut(&id) else {
             return;
         };
         match message {
-            Message::Hello if !neighbour.dialled => {
+            GossipMessage::Hello if !neighbour.dialled => {
                 neighbour.greeted = true;
                 self.tell_everything(id, None);
             }
-            Message::Ping if !neighbour.dialled => {
+            GossipMessage::Ping if !neighbour.dialled => {
                 let answer = match neighbour.greeted {
-                    true => Message::Pong,
-                    false => Message::Invalid,
+                    true => GossipMessage::Pong,
+                    false => GossipMessage::Invalid,
                 };
                 self.say(id, &[answer]);
             }
-            Message::Invalid if neighbour.dialled => self.greet(id),
-            Message::Publish { key, value, ttl } => {
+            GossipMessage::Invalid if neighbour.dialled => self.greet(id),
+            GossipMessage::Publish { key, value, ttl } => {
                 if !neighbour.dialled && !neighbour.greeted {
-                    self.say(id, &[Message::Invalid]);
+                    self.say(id, &[GossipMessage::Invalid]);
                     return;
                 }
                 let nearby = neighbour.nearby;
                 let heard = self.table.hear(Instant::now(), &key, &value, ttl);
-                if heard == Heard::Nothing {
+                if heard == Effect::Nothing {
                     return;
                 }
                 self.pass_on(&key, Some(id));
-                if let Heard::Changed(before) = heard {
+                if let Effect::Changed(before) = heard {
                     if let Some(before) = before {
                         self.lose(&key, &before).await;
                     }
                     self.find(&key, &value, nearby).await;
                 }
             }
-            Message::Hello | Message::Ping | Message::Pong | Message::Invalid => {}
+            GossipMessage::Hello
+            | GossipMessage::Ping
+            | GossipMessage::Pong
+            | GossipMessage::Invalid => {}
         }
     }
 
@@ -249,7 +256,7 @@ impl Hub {
             let dialled = |neighbour: &&Neighbour| neighbour.dialled;
             let ids = self.neighbours.values().filter(dialled);
             for id in ids.map(Neighbour::id).collect::<Vec<_>>() {
-                self.say(id, &[Message::Ping]);
+                self.say(id, &[GossipMessage::Ping]);
             }
         }
         if ticks.is_multiple_of(RENEW_TICKS) {
@@ -260,8 +267,8 @@ impl Hub {
     }
 
     /// HELLO first, or czmq takes us for nobody.
-    fn greet(&mut self, id: Id) {
-        self.tell_everything(id, Some(Message::Hello));
+    fn greet(&mut self, id: NeighbourId) {
+        self.tell_everything(id, Some(GossipMessage::Hello));
         if let Some(neighbour) = self.neighbours.get_mut(&id) {
             neighbour.greeted = true;
         }
@@ -269,7 +276,7 @@ impl Hub {
 
     /// All that is known, once a second at the most: a neighbour that asks more
     /// often than it can listen is given up.
-    fn tell_everything(&mut self, id: Id, first: Option<Message>) {
+    fn tell_everything(&mut self, id: NeighbourId, first: Option<GossipMessage>) {
         let now = Instant::now();
         let Some(neighbour) = self.neighbours.get_mut(&id) else {
             return;
@@ -284,11 +291,11 @@ impl Hub {
         let tuples = keys
             .iter()
             .filter_map(|key| self.table.message(now, TTL, key));
-        let all: Vec<Message> = first.into_iter().chain(tuples).collect();
+        let all: Vec<GossipMessage> = first.into_iter().chain(tuples).collect();
         self.say(id, &all);
     }
 
-    fn pass_on(&mut self, key: &str, except: Option<Id>) {
+    fn pass_on(&mut self, key: &str, except: Option<NeighbourId>) {
         let Some(message) = self.table.message(Instant::now(), TTL, key) else {
             return;
         };
@@ -300,8 +307,8 @@ impl Hub {
     }
 
     /// Never waits.
-    fn say(&mut self, id: Id, messages: &[Message]) {
-        let encoded: Vec<Bytes> = messages.iter().map(Message::encode).collect();
+    fn say(&mut self, id: NeighbourId, messages: &[GossipMessage]) {
+        let encoded: Vec<Bytes> = messages.iter().map(GossipMessage::encode).collect();
         if let Some(neighbour) = self.neighbours.get(&id)
             && !encoded.is_empty()
             && neighbour.queue.try_send(encoded).is_err()
@@ -333,7 +340,7 @@ impl Hub {
             source: Source::Gossip,
         };
         // An error: the driver has stopped, and so do we.
-        let _ = self.news.send(News::Found(found)).await;
+        let _ = self.updates.send(DiscoveryUpdate::Found(found)).await;
     }
 
     async fn lose(&self, key: &str, value: &str) {
@@ -342,7 +349,10 @@ impl Hub {
             && let Some(endpoint) = endpoint_of(value)
         {
             let source = Source::Gossip;
-            let _ = self.news.send(News::Lost { endpoint, source }).await;
+            let _ = self
+                .updates
+                .send(DiscoveryUpdate::Lost { endpoint, source })
+                .await;
         }
     }
 }
@@ -371,9 +381,11 @@ mod tests {
     use super::*;
 
     /// What was put into a neighbour's queue.
-    async fn told(queue: &mut mpsc::Receiver<Vec<Bytes>>) -> Vec<Message> {
+    async fn told(queue: &mut mpsc::Receiver<Vec<Bytes>>) -> Vec<GossipMessage> {
         let encoded = queue.recv().await.unwrap();
-        let decoded = encoded.iter().map(|bytes| Message::decode(bytes).unwrap());
+        let decoded = encoded
+            .iter()
+            .map(|bytes| GossipMessage::decode(bytes).unwrap());
         decoded.collect()
     }
 
@@ -381,48 +393,51 @@ mod tests {
     async fn a_client_says_hello_then_pings_and_renews() {
         let uuid = Uuid::from_u128(7);
         let endpoint: Endpoint = "tcp://10.0.0.1:5".parse().unwrap();
-        let (news, mut heard) = crate::discovery::channel();
+        let (updates, mut heard) = crate::discovery::channel();
         let (reports, inbox) = mpsc::channel(8);
         let (own_endpoint, endpoint) = watch::channel(endpoint);
-        tokio::spawn(Hub::new(uuid, endpoint, news).run(inbox));
+        tokio::spawn(Hub::new(uuid, endpoint, updates).run(inbox));
         let (queue, mut waiting) = mpsc::channel(8);
         let neighbour = Neighbour::new(queue, true, false);
         let id = neighbour.id();
-        reports.send(Report::Up(neighbour)).await.unwrap();
+        reports.send(HubMessage::Up(neighbour)).await.unwrap();
 
         let start = Instant::now();
-        let own = Message::Publish {
+        let own = GossipMessage::Publish {
             key: format!("{uuid:X}").replace('-', ""),
             value: "tcp://10.0.0.1:5".into(),
             ttl: 90_000,
         };
-        assert_eq!(told(&mut waiting).await, [Message::Hello, own.clone()]);
-        assert_eq!(told(&mut waiting).await, [Message::Ping]);
+        assert_eq!(
+            told(&mut waiting).await,
+            [GossipMessage::Hello, own.clone()]
+        );
+        assert_eq!(told(&mut waiting).await, [GossipMessage::Ping]);
         assert!(start.elapsed() <= Duration::from_secs(20));
         assert_eq!(told(&mut waiting).await, [own]);
         assert!(start.elapsed() <= Duration::from_secs(30));
         own_endpoint.send_replace("tcp://10.0.0.9:5".parse().unwrap());
-        let moved = Message::Publish {
+        let moved = GossipMessage::Publish {
             key: format!("{uuid:X}").replace('-', ""),
             value: "tcp://10.0.0.9:5".into(),
             ttl: 90_000,
         };
         assert_eq!(told(&mut waiting).await, [moved]);
 
-        let other = Message::Publish {
+        let other = GossipMessage::Publish {
             key: format!("{:032x}", 8),
             value: "tcp://10.0.0.2:5|key".into(),
             ttl: 60_000,
         };
-        reports.send(Report::Heard(id, other)).await.unwrap();
-        let Some(News::Found(found)) = heard.recv().await else {
+        reports.send(HubMessage::Heard(id, other)).await.unwrap();
+        let Some(DiscoveryUpdate::Found(found)) = heard.recv().await else {
             panic!("it is to be dialled");
         };
         assert_eq!(found.peer, Some(Uuid::from_u128(8)));
         assert_eq!(found.endpoint.to_string(), "tcp://10.0.0.2:5");
         let found_at = Instant::now();
         // It isn't renewed.
-        let Some(News::Lost { endpoint, .. }) = heard.recv().await else {
+        let Some(DiscoveryUpdate::Lost { endpoint, .. }) = heard.recv().await else {
             panic!("it is to be forgotten");
         };
         assert_eq!(endpoint, found.endpoint);

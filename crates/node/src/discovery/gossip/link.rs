@@ -16,8 +16,8 @@ use zre_zmtp::{
     Mechanism, SocketType, Unpooled,
 };
 
-use super::hub::{Id, Report};
-use super::message::{Message, MessageError, VALUE};
+use super::hub::{HubMessage, NeighbourId};
+use super::message::{GossipMessage, MessageError, VALUE};
 
 /// How long a handshake may take, and a neighbour may leave us waiting before it
 /// takes what we send: one that stands still is no neighbour.
@@ -54,13 +54,13 @@ fn limits() -> FrameLimits {
 
 /// A connection that has shaken hands.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct GossipLink {
     stream: TcpStream,
     encoder: Encoder,
     decoder: Decoder,
 }
 
-impl Link {
+impl GossipLink {
     /// Dials the first of these addresses that answers, as a DEALER.
     pub(super) async fn dial(
         addrs: &[SocketAddr],
@@ -118,9 +118,9 @@ impl Link {
     /// ends it too.
     pub(super) async fn run(
         self,
-        id: Id,
+        id: NeighbourId,
         mut queue: mpsc::Receiver<Vec<Bytes>>,
-        reports: &mpsc::Sender<Report>,
+        reports: &mpsc::Sender<HubMessage>,
     ) -> Result<(), LinkError> {
         let Self {
             stream,
@@ -150,9 +150,9 @@ impl Link {
                 while let Some(item) = decoder.decode()? {
                     match item {
                         Item::Message(message) => {
-                            match Message::decode(&message.head) {
+                            match GossipMessage::decode(&message.head) {
                                 Ok(message) => {
-                                    let sent = reports.send(Report::Heard(id, message)).await;
+                                    let sent = reports.send(HubMessage::Heard(id, message)).await;
                                     sent.map_err(|_| LinkError::Closed)?;
                                 }
                                 // Something newer, perhaps; the next may be older.

@@ -17,7 +17,7 @@ pub(super) const VALUE: usize = 1024;
 
 /// What neighbours tell each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub(super) enum GossipMessage {
     /// A client is here, and wants to hear all that is known.
     Hello,
     /// A tuple.
@@ -50,7 +50,7 @@ pub(super) enum MessageError {
     Value(u32),
 }
 
-impl Message {
+impl GossipMessage {
     pub(super) fn decode(frame: &[u8]) -> Result<Self, MessageError> {
         let [a, b, id, version, rest @ ..] = frame else {
             return Err(MessageError::Foreign);
@@ -96,7 +96,7 @@ impl Message {
     }
 }
 
-fn decode_publish(rest: &[u8]) -> Result<Message, MessageError> {
+fn decode_publish(rest: &[u8]) -> Result<GossipMessage, MessageError> {
     let (&len, rest) = rest.split_first().ok_or(MessageError::Length)?;
     let (key, rest) = rest
         .split_at_checked(len.into())
@@ -118,7 +118,7 @@ fn decode_publish(rest: &[u8]) -> Result<Message, MessageError> {
     if key.is_empty() {
         return Err(MessageError::Text);
     }
-    Ok(Message::Publish {
+    Ok(GossipMessage::Publish {
         key: text(key)?,
         value: text(value)?,
         ttl: u32::from_be_bytes(ttl),
@@ -139,13 +139,13 @@ mod tests {
     /// As a C Zyre (d8370f7) in gossip mode sent them.
     #[test]
     fn captured_messages_are_read_and_written() {
-        let publish = |key: &str, value: &str| Message::Publish {
+        let publish = |key: &str, value: &str| GossipMessage::Publish {
             key: key.into(),
             value: value.into(),
             ttl: 0,
         };
         let captures = [
-            ("aaa00101", Message::Hello),
+            ("aaa00101", GossipMessage::Hello),
             (
                 "aaa00201203846374334423541414141413436453439324637353132343833363739423039000000157463703a2f2f31302e37372e302e313a333030313200000000",
                 publish("8F7C4B5AAAAA46E492F7512483679B09", "tcp://10.77.0.1:30012"),
@@ -156,38 +156,42 @@ mod tests {
             ),
         ];
         for (hex, message) in captures {
-            assert_eq!(Message::decode(&bytes(hex)).unwrap(), message);
+            assert_eq!(GossipMessage::decode(&bytes(hex)).unwrap(), message);
             assert_eq!(message.encode(), bytes(hex));
         }
-        for message in [Message::Ping, Message::Pong, Message::Invalid] {
-            assert_eq!(Message::decode(&message.encode()), Ok(message));
+        for message in [
+            GossipMessage::Ping,
+            GossipMessage::Pong,
+            GossipMessage::Invalid,
+        ] {
+            assert_eq!(GossipMessage::decode(&message.encode()), Ok(message));
         }
     }
 
     #[test]
     fn what_is_no_message_is_refused() {
-        let good = Message::Publish {
+        let good = GossipMessage::Publish {
             key: "k".into(),
             value: "v".into(),
             ttl: 7,
         }
         .encode();
         for len in 0..good.len() {
-            assert!(Message::decode(&good[..len]).is_err(), "{len}");
+            assert!(GossipMessage::decode(&good[..len]).is_err(), "{len}");
         }
         let mut long = good.to_vec();
         long.push(0);
-        assert_eq!(Message::decode(&long), Err(MessageError::Length));
+        assert_eq!(GossipMessage::decode(&long), Err(MessageError::Length));
         assert_eq!(
-            Message::decode(&bytes("aaa00109")),
+            GossipMessage::decode(&bytes("aaa00109")),
             Err(MessageError::Foreign)
         );
         assert_eq!(
-            Message::decode(&bytes("aaa00901")),
+            GossipMessage::decode(&bytes("aaa00901")),
             Err(MessageError::Unknown(9))
         );
         assert_eq!(
-            Message::decode(&bytes("aaa0010100")),
+            GossipMessage::decode(&bytes("aaa0010100")),
             Err(MessageError::Length)
         );
         // No key; a value that would be 4 GiB; not UTF-8.
@@ -197,7 +201,7 @@ mod tests {
             "aaa0020101ff000000017600000000",
         ] {
             let frame = bytes(&hex.replace(' ', ""));
-            assert!(Message::decode(&frame).is_err(), "{hex}");
+            assert!(GossipMessage::decode(&frame).is_err(), "{hex}");
         }
     }
 }

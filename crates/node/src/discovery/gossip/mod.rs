@@ -30,10 +30,10 @@ use zre_zmtp::{Mechanism, SocketType};
 #[cfg(fuzzing)]
 pub(crate) use fuzz::fuzz;
 pub use handle::{Gossip, GossipError};
-use hub::{Hub, Neighbour, Report};
-use link::{Link, LinkError};
+use hub::{Hub, HubMessage, Neighbour};
+use link::{GossipLink, LinkError};
 
-use super::{Names, NewsSender, Poke};
+use super::{ChangeNotifier, Names, UpdateSender};
 
 /// The wait before a neighbour is dialled again: the first, and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -48,7 +48,7 @@ const QUEUE: usize = 256;
 
 /// What the node gossips with.
 #[derive(Debug)]
-pub(crate) struct Setup {
+pub(crate) struct GossipSetup {
     pub(crate) uuid: Uuid,
     /// Where others are to dial us.
     pub(crate) endpoint: watch::Receiver<Endpoint>,
@@ -59,7 +59,12 @@ pub(crate) struct Setup {
 }
 
 /// Gossips for as long as the driver listens.
-pub(crate) fn start(setup: Setup, names: Names, news: NewsSender, poke: Poke) -> Gossip {
+pub(crate) fn start(
+    setup: GossipSetup,
+    names: Names,
+    updates: UpdateSender,
+    network_changes: ChangeNotifier,
+) -> Gossip {
     let (reports, inbox) = mpsc::channel(256);
     let gossip = Gossip::new(setup.uuid, reports.clone());
     // Dropping it ends them all.
@@ -69,16 +74,17 @@ pub(crate) fn start(setup: Setup, names: Names, news: NewsSender, poke: Poke) ->
         tasks.spawn(accept(listener, mechanism, reports.clone()).in_current_span());
     }
     for endpoint in setup.connect {
-        let (names, reports, poke) = (names.clone(), reports.clone(), poke.clone());
+        let (names, reports, network_changes) =
+            (names.clone(), reports.clone(), network_changes.clone());
         let mechanism = Arc::clone(&setup.mechanism);
-        let dialling = keep_dialling(endpoint, mechanism, names, reports, poke);
+        let dialling = keep_dialling(endpoint, mechanism, names, reports, network_changes);
         tasks.spawn(dialling.in_current_span());
     }
-    let hub = Hub::new(setup.uuid, setup.endpoint, news.clone());
+    let hub = Hub::new(setup.uuid, setup.endpoint, updates.clone());
     let gossiping = async move {
         tokio::select! {
             () = hub.run(inbox) => {}
-            () = news.closed() => {}
+            () = updates.closed() => {}
         }
         drop(tasks);
     };
@@ -89,7 +95,7 @@ pub(crate) fn start(setup: Setup, names: Names, news: NewsSender, poke: Poke) ->
 async fn accept(
     listener: TcpListener,
     mechanism: Arc<dyn Mechanism>,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<HubMessage>,
 ) {
     let mut clients = JoinSet::new();
     loop {
@@ -118,10 +124,10 @@ async fn accept(
 async fn serve(
     stream: TcpStream,
     mechanism: Arc<dyn Mechanism>,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<HubMessage>,
 ) -> Result<(), LinkError> {
     let nearby = stream.peer_addr()?.ip().is_loopback();
-    let link = Link::open(stream, SocketType::Router, mechanism).await?;
+    let link = GossipLink::open(stream, SocketType::Router, mechanism).await?;
     carry(link, false, nearby, reports).await
 }
 
@@ -129,8 +135,8 @@ async fn keep_dialling(
     endpoint: Endpoint,
     mechanism: Arc<dyn Mechanism>,
     names: Names,
-    reports: mpsc::Sender<Report>,
-    poke: Poke,
+    reports: mpsc::Sender<HubMessage>,
+    network_changes: ChangeNotifier,
 ) {
     let mut wait = RETRY.0;
     loop {
@@ -141,7 +147,7 @@ async fn keep_dialling(
             Endpoint::Ipc(_) => return,
         };
         let nearby = addrs.iter().all(|addr| addr.ip().is_loopback());
-        let ended = match Link::dial(&addrs, &mechanism).await {
+        let ended = match GossipLink::dial(&addrs, &mechanism).await {
             Ok(link) => {
                 wait = RETRY.0;
                 tracing::debug!(%endpoint, "gossiping");
@@ -153,7 +159,7 @@ async fn keep_dialling(
         tokio::select! {
             // Half of it is jitter: a hub that restarts isn't dialled by all at once.
             () = tokio::time::sleep(wait.mul_f64(0.5 + 0.5 * fastrand::f64())) => {}
-            () = poke.notified() => wait = RETRY.0,
+            () = network_changes.notified() => wait = RETRY.0,
         }
         wait = wait.saturating_mul(2).min(RETRY.1);
     }
@@ -161,18 +167,21 @@ async fn keep_dialling(
 
 /// Joins the link to the hub until it ends.
 async fn carry(
-    link: Link,
+    link: GossipLink,
     dialled: bool,
     nearby: bool,
-    reports: mpsc::Sender<Report>,
+    reports: mpsc::Sender<HubMessage>,
 ) -> Result<(), LinkError> {
     let (queue, waiting) = mpsc::channel(QUEUE);
     let neighbour = Neighbour::new(queue, dialled, nearby);
     let id = neighbour.id();
     let gone = |_| LinkError::Closed;
-    reports.send(Report::Up(neighbour)).await.map_err(gone)?;
+    reports
+        .send(HubMessage::Up(neighbour))
+        .await
+        .map_err(gone)?;
     let ended = link.run(id, waiting, &reports).await;
-    reports.send(Report::Down(id)).await.map_err(gone)?;
+    reports.send(HubMessage::Down(id)).await.map_err(gone)?;
     ended
 }
 

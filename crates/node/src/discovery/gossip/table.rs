@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::message::Message;
+use super::message::GossipMessage;
 use crate::later::later;
 
 /// How many tuples are held. Who sends more is a flood; refused ones are counted.
@@ -33,7 +33,7 @@ struct Tuple {
 
 /// What became of a tuple that was heard.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Heard {
+pub(super) enum Effect {
     /// It says what we know, or it was refused.
     Nothing,
     /// It holds for longer than we knew: to be passed on.
@@ -44,12 +44,12 @@ pub(super) enum Heard {
 
 /// The tuples that are known.
 #[derive(Debug, Default)]
-pub(super) struct Table {
+pub(super) struct TupleTable {
     tuples: BTreeMap<String, Tuple>,
     refused: u64,
 }
 
-impl Table {
+impl TupleTable {
     /// Ours, from now on and until we say otherwise or its time is over. Gives
     /// back what the key had before, or nothing where there is no room.
     #[allow(clippy::option_option, reason = "no room, no value before, a value")]
@@ -82,14 +82,14 @@ impl Table {
     }
 
     /// A neighbour said it.
-    pub(super) fn hear(&mut self, now: Instant, key: &str, value: &str, ttl: u32) -> Heard {
+    pub(super) fn hear(&mut self, now: Instant, key: &str, value: &str, ttl: u32) -> Effect {
         let ttl = Duration::from_millis(ttl.into()).min(TTL_MAX);
         let expires = (!ttl.is_zero()).then(|| later(now, ttl));
         let Some(known) = self.tuples.get_mut(key) else {
             if self.tuples.len() >= TUPLES {
                 self.refused = self.refused.saturating_add(1);
                 tracing::debug!(refused = self.refused, "no room for another tuple");
-                return Heard::Nothing;
+                return Effect::Nothing;
             }
             let tuple = Tuple {
                 value: value.to_owned(),
@@ -99,10 +99,10 @@ impl Table {
                 again: false,
             };
             self.tuples.insert(key.to_owned(), tuple);
-            return Heard::Changed(None);
+            return Effect::Changed(None);
         };
         if known.own {
-            return Heard::Nothing;
+            return Effect::Nothing;
         }
         if known.value == value {
             // Only what was published anew goes round again: a tuple that comes
@@ -115,18 +115,18 @@ impl Table {
             };
             if renewed {
                 known.expires = expires;
-                return Heard::Renewed;
+                return Effect::Renewed;
             }
-            return Heard::Nothing;
+            return Effect::Nothing;
         }
         if now.duration_since(known.changed) < CHANGE {
             self.refused = self.refused.saturating_add(1);
             tracing::debug!(%key, refused = self.refused, "a tuple changes too often");
-            return Heard::Nothing;
+            return Effect::Nothing;
         }
         known.changed = now;
         known.expires = expires;
-        Heard::Changed(Some(std::mem::replace(&mut known.value, value.to_owned())))
+        Effect::Changed(Some(std::mem::replace(&mut known.value, value.to_owned())))
     }
 
     /// Takes out what no longer holds.
@@ -139,7 +139,12 @@ impl Table {
     }
 
     /// As it is told to a neighbour now.
-    pub(super) fn message(&self, now: Instant, own_ttl: Duration, key: &str) -> Option<Message> {
+    pub(super) fn message(
+        &self,
+        now: Instant,
+        own_ttl: Duration,
+        key: &str,
+    ) -> Option<GossipMessage> {
         let tuple = self.tuples.get(key)?;
         let left = match tuple.expires {
             None if tuple.own => own_ttl,
@@ -147,7 +152,7 @@ impl Table {
             // 0 would mean for ever.
             Some(until) => until.duration_since(now).max(Duration::from_millis(1)),
         };
-        Some(Message::Publish {
+        Some(GossipMessage::Publish {
             key: key.to_owned(),
             value: tuple.value.clone(),
             ttl: u32::try_from(left.as_millis()).unwrap_or(u32::MAX),
@@ -192,12 +197,12 @@ mod tests {
 
     #[test]
     fn news_is_passed_on_once() {
-        let mut table = Table::default();
+        let mut table = TupleTable::default();
         let now = Instant::now();
-        assert_eq!(table.hear(now, "a", "1", 0), Heard::Changed(None));
-        assert_eq!(table.hear(now, "a", "1", 0), Heard::Nothing);
+        assert_eq!(table.hear(now, "a", "1", 0), Effect::Changed(None));
+        assert_eq!(table.hear(now, "a", "1", 0), Effect::Nothing);
         let later = now + SECOND;
-        let changed = Heard::Changed(Some("1".into()));
+        let changed = Effect::Changed(Some("1".into()));
         assert_eq!(table.hear(later, "a", "2", 0), changed);
         assert_eq!(table.unpublish("a").as_deref(), Some("2"));
         assert!(table.keys().is_empty());
@@ -205,27 +210,30 @@ mod tests {
 
     #[test]
     fn neighbours_that_disagree_make_no_storm() {
-        let mut table = Table::default();
+        let mut table = TupleTable::default();
         let mut now = Instant::now();
         table.hear(now, "a", "1", 0);
         let mut passed_on = 0;
         for round in 0..10_000 {
             now += Duration::from_millis(1);
             let value = if round % 2 == 0 { "2" } else { "1" };
-            passed_on += u32::from(table.hear(now, "a", value, 0) != Heard::Nothing);
+            passed_on += u32::from(table.hear(now, "a", value, 0) != Effect::Nothing);
         }
         assert!((5..=10).contains(&passed_on), "{passed_on}");
     }
 
     #[test]
     fn what_isnt_renewed_runs_out() {
-        let mut table = Table::default();
+        let mut table = TupleTable::default();
         let now = Instant::now();
         table.hear(now, "a", "1", 9000);
         table.hear(now, "forever", "1", 0);
         // It comes back by a longer way.
-        assert_eq!(table.hear(now + SECOND, "a", "1", 8000), Heard::Nothing);
-        assert_eq!(table.hear(now + 3 * SECOND, "a", "1", 9000), Heard::Renewed);
+        assert_eq!(table.hear(now + SECOND, "a", "1", 8000), Effect::Nothing);
+        assert_eq!(
+            table.hear(now + 3 * SECOND, "a", "1", 9000),
+            Effect::Renewed
+        );
         assert!(table.expire(now + 10 * SECOND).is_empty());
         let over = table.expire(now + 12 * SECOND);
         assert_eq!(over, [("a".to_owned(), "1".to_owned())]);
@@ -234,14 +242,14 @@ mod tests {
 
     #[test]
     fn ours_is_ours() {
-        let mut table = Table::default();
+        let mut table = TupleTable::default();
         let now = Instant::now();
         table.publish(now, "me".into(), "here".into(), None);
         let later = now + 5 * SECOND;
-        assert_eq!(table.hear(later, "me", "elsewhere", 1), Heard::Nothing);
+        assert_eq!(table.hear(later, "me", "elsewhere", 1), Effect::Nothing);
         assert!(table.expire(later + SECOND).is_empty());
         let message = table.message(later, 9 * SECOND, "me").unwrap();
-        let told = Message::Publish {
+        let told = GossipMessage::Publish {
             key: "me".into(),
             value: "here".into(),
             ttl: 9000,
@@ -258,7 +266,7 @@ mod tests {
         assert!(table.take_again(later + SECOND).is_empty());
         let before = table.publish(later, "me".into(), "there".into(), Some(SECOND));
         assert_eq!(before, Some(Some("here".into())));
-        let told = Message::Publish {
+        let told = GossipMessage::Publish {
             key: "me".into(),
             value: "there".into(),
             ttl: 1000,
@@ -271,7 +279,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_bounded() {
-        let mut table = Table::default();
+        let mut table = TupleTable::default();
         let now = Instant::now();
         for number in 0..TUPLES + 100 {
             table.hear(now, &number.to_string(), "x", 0);

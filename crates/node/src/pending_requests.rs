@@ -18,7 +18,7 @@ pub(crate) type Answer = oneshot::Receiver<Option<Message>>;
 /// The table of them. An answer is looked for under the peer from which it
 /// came, so nobody can answer for another.
 #[derive(Debug, Default)]
-pub(crate) struct Exchange(Mutex<Table>);
+pub(crate) struct PendingRequests(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -32,7 +32,7 @@ struct Table {
 /// A place in the table, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket<'a> {
-    exchange: &'a Exchange,
+    requests: &'a PendingRequests,
     peer: Uuid,
     id: u64,
 }
@@ -46,11 +46,11 @@ impl Ticket<'_> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.exchange.lock().waiting.remove(&(self.peer, self.id));
+        self.requests.lock().waiting.remove(&(self.peer, self.id));
     }
 }
 
-impl Exchange {
+impl PendingRequests {
     /// Waits for an answer of a peer from now on.
     pub(crate) fn open(&self, peer: Uuid) -> Result<(Ticket<'_>, Answer), RequestError> {
         let (tell, answer) = oneshot::channel();
@@ -65,7 +65,7 @@ impl Exchange {
         let id = table.last;
         table.waiting.insert((peer, id), tell);
         let ticket = Ticket {
-            exchange: self,
+            requests: self,
             peer,
             id,
         };
@@ -123,51 +123,51 @@ mod tests {
 
     #[test]
     fn only_the_one_who_was_asked_answers_and_only_once() {
-        let exchange = Exchange::default();
-        let (ticket, mut answer) = exchange.open(ALICE).unwrap();
-        exchange.answer(BOB, ticket.id(), Some("forged".into()));
-        exchange.answer(ALICE, ticket.id() + 1, Some("wrong".into()));
+        let requests = PendingRequests::default();
+        let (ticket, mut answer) = requests.open(ALICE).unwrap();
+        requests.answer(BOB, ticket.id(), Some("forged".into()));
+        requests.answer(ALICE, ticket.id() + 1, Some("wrong".into()));
         assert!(answer.try_recv().is_err());
-        exchange.answer(ALICE, ticket.id(), Some("yes".into()));
-        exchange.answer(ALICE, ticket.id(), Some("twice".into()));
+        requests.answer(ALICE, ticket.id(), Some("yes".into()));
+        requests.answer(ALICE, ticket.id(), Some("twice".into()));
         assert_eq!(answer.try_recv().unwrap(), Some("yes".into()));
-        assert_eq!(exchange.counts(), (0, 3));
+        assert_eq!(requests.counts(), (0, 3));
     }
 
     #[test]
     fn who_gives_up_leaves_nothing_behind() {
-        let exchange = Exchange::default();
-        let (ticket, answer) = exchange.open(ALICE).unwrap();
+        let requests = PendingRequests::default();
+        let (ticket, answer) = requests.open(ALICE).unwrap();
         let id = ticket.id();
         drop((ticket, answer));
-        assert_eq!(exchange.counts(), (0, 0));
-        exchange.answer(ALICE, id, None);
-        assert_eq!(exchange.counts(), (0, 1));
+        assert_eq!(requests.counts(), (0, 0));
+        requests.answer(ALICE, id, None);
+        assert_eq!(requests.counts(), (0, 1));
     }
 
     #[test]
     fn an_exit_ends_the_wait_for_that_peer_alone() {
-        let exchange = Exchange::default();
-        let (_first, mut a) = exchange.open(ALICE).unwrap();
-        let (_second, mut b) = exchange.open(BOB).unwrap();
-        let (_third, mut c) = exchange.open(ALICE).unwrap();
-        exchange.exit(ALICE);
+        let requests = PendingRequests::default();
+        let (_first, mut a) = requests.open(ALICE).unwrap();
+        let (_second, mut b) = requests.open(BOB).unwrap();
+        let (_third, mut c) = requests.open(ALICE).unwrap();
+        requests.exit(ALICE);
         for gone in [&mut a, &mut c] {
             assert_eq!(gone.try_recv(), Err(oneshot::error::TryRecvError::Closed));
         }
         assert_eq!(b.try_recv(), Err(oneshot::error::TryRecvError::Empty));
-        exchange.stop();
+        requests.stop();
         assert_eq!(b.try_recv(), Err(oneshot::error::TryRecvError::Closed));
-        assert!(exchange.open(BOB).is_err());
+        assert!(requests.open(BOB).is_err());
     }
 
     #[test]
     fn no_more_than_so_many_wait() {
-        let exchange = Exchange::default();
-        let mut open: Vec<_> = (0..MOST).map(|_| exchange.open(ALICE).unwrap()).collect();
-        assert_eq!(exchange.open(BOB).unwrap_err(), RequestError::TooMany);
+        let requests = PendingRequests::default();
+        let mut open: Vec<_> = (0..MOST).map(|_| requests.open(ALICE).unwrap()).collect();
+        assert_eq!(requests.open(BOB).unwrap_err(), RequestError::TooMany);
         open.pop();
-        assert!(exchange.open(BOB).is_ok());
-        assert_eq!(exchange.counts().0, MOST - 1);
+        assert!(requests.open(BOB).is_ok());
+        assert_eq!(requests.counts().0, MOST - 1);
     }
 }

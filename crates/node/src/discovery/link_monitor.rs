@@ -1,9 +1,9 @@
-//! Hints that the host's interfaces may have changed.
+//! LinkMonitor that the host's interfaces may have changed.
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::Hints;
+pub(crate) use linux::LinkMonitor;
 #[cfg(not(target_os = "linux"))]
-pub(crate) use other::Hints;
+pub(crate) use other::LinkMonitor;
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -26,11 +26,11 @@ mod linux {
     /// the thread that opened it. What exactly has changed isn't read out of it:
     /// messages can be lost, and a look at the interfaces is cheap.
     #[derive(Debug)]
-    pub(crate) struct Hints {
+    pub(crate) struct LinkMonitor {
         socket: AsyncFd<OwnedFd>,
     }
 
-    impl Hints {
+    impl LinkMonitor {
         /// # Errors
         /// The system refuses such sockets, as some sandboxes do.
         pub(crate) fn open() -> io::Result<Self> {
@@ -97,9 +97,9 @@ mod other {
 
     /// A hint every ten seconds.
     #[derive(Debug)]
-    pub(crate) struct Hints;
+    pub(crate) struct LinkMonitor;
 
-    impl Hints {
+    impl LinkMonitor {
         #[allow(clippy::unnecessary_wraps, reason = "as on Linux")]
         pub(crate) fn open() -> io::Result<Self> {
             Ok(Self)

@@ -6,9 +6,10 @@ use zre_proto::machine::SharedOutgoing;
 use zre_proto::{Command, Outgoing, patch_sequence};
 use zre_session::{Closed, Mailbox, TrySendError};
 
-use crate::pressure::Gauge;
+use crate::backpressure::BackpressureSignal;
+use crate::meters::Meters;
 
-/// The way out to one peer: its mailbox, and the numbers of what goes in.
+/// Sends to one peer: numbers messages and puts them into the peer's mailbox.
 ///
 /// A sender numbers its message and queues it under one lock, so that the
 /// numbers on the wire have no gap, whatever is refused. It writes after it:
@@ -16,24 +17,36 @@ use crate::pressure::Gauge;
 /// from the application's thread straight into the mailbox; only control
 /// messages pass the driver.
 #[derive(Debug)]
-pub(crate) struct Outlet {
+pub(crate) struct PeerSender {
     outgoing: SharedOutgoing,
     mailbox: Mailbox,
-    gauge: Gauge,
+    signal: BackpressureSignal,
+    meters: Meters,
 }
 
-impl Outlet {
-    pub(crate) fn new(outgoing: SharedOutgoing, mailbox: Mailbox, gauge: Gauge) -> Self {
+impl PeerSender {
+    pub(crate) fn new(
+        outgoing: SharedOutgoing,
+        mailbox: Mailbox,
+        signal: BackpressureSignal,
+        meters: Meters,
+    ) -> Self {
         Self {
             outgoing,
             mailbox,
-            gauge,
+            signal,
+            meters,
         }
     }
 
-    /// Where it is said that there is no room.
-    pub(crate) fn gauge(&self) -> &Gauge {
-        &self.gauge
+    /// Reports that the queue is full.
+    pub(crate) fn signal(&self) -> &BackpressureSignal {
+        &self.signal
+    }
+
+    /// Counts what is sent.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Queues a WHISPER or SHOUT; the header's number is set here.

@@ -5,8 +5,8 @@ use tracing::Instrument;
 
 use zre_beacon::{Beacon, Changes, Interface, Interfaces};
 
-use super::hints::Hints;
-use super::{News, NewsSender};
+use super::link_monitor::LinkMonitor;
+use super::{DiscoveryUpdate, UpdateSender};
 
 /// How long hints are gathered before we look. A cable that is put in brings a
 /// handful within a few milliseconds; ten looks a second cost next to nothing.
@@ -14,14 +14,14 @@ const SETTLE: Duration = Duration::from_millis(100);
 
 /// Sees what has changed.
 #[derive(Debug)]
-pub(crate) struct Eye {
+pub(crate) struct InterfaceWatcher {
     /// A beacon takes into use what has come up, and knows what it uses.
     beacon: Option<Beacon>,
     wanted: Interfaces,
     known: Vec<Interface>,
 }
 
-impl Eye {
+impl InterfaceWatcher {
     /// Where `known` is what could be used a moment ago.
     pub(crate) fn new(beacon: Option<Beacon>, wanted: Interfaces, known: Vec<Interface>) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl Eye {
     }
 
     /// None where all is as it was.
-    fn look(&mut self) -> Option<News> {
+    fn look(&mut self) -> Option<DiscoveryUpdate> {
         let now = usable(&self.wanted);
         let before = std::mem::replace(&mut self.known, now);
         let own = between(&before, &self.known);
@@ -44,7 +44,7 @@ impl Eye {
             }),
             None => own,
         };
-        (moved || !changes.is_empty()).then(|| News::Interfaces {
+        (moved || !changes.is_empty()).then(|| DiscoveryUpdate::Interfaces {
             changes,
             here: self.known.clone(),
         })
@@ -53,10 +53,10 @@ impl Eye {
 
 /// Watches the interfaces, in the calling thread's network namespace, for as
 /// long as the driver listens.
-pub(crate) fn watch(eye: Eye, news: NewsSender) {
-    match Hints::open() {
+pub(crate) fn watch(watcher: InterfaceWatcher, updates: UpdateSender) {
+    match LinkMonitor::open() {
         Ok(hints) => {
-            tokio::spawn(run(hints, eye, news).in_current_span());
+            tokio::spawn(run(hints, watcher, updates).in_current_span());
         }
         Err(error) => {
             tracing::warn!(%error, "interfaces that change while the node runs aren't noticed");
@@ -64,28 +64,28 @@ pub(crate) fn watch(eye: Eye, news: NewsSender) {
     }
 }
 
-async fn run(mut hints: Hints, mut eye: Eye, news: NewsSender) {
+async fn run(mut hints: LinkMonitor, mut watcher: InterfaceWatcher, updates: UpdateSender) {
     loop {
         tokio::select! {
             hint = hints.next() => if let Err(error) = hint {
                 tracing::warn!(%error, "interfaces aren't watched any more");
                 return;
             },
-            () = news.closed() => return,
+            () = updates.closed() => return,
         }
         tokio::time::sleep(SETTLE).await;
         // Opening sockets may take a while; nobody's messages wait for it.
         let looked = tokio::task::spawn_blocking(move || {
-            let seen = eye.look();
-            (eye, seen)
+            let seen = watcher.look();
+            (watcher, seen)
         });
         let Ok((back, seen)) = looked.await else {
             // The runtime is going.
             return;
         };
-        eye = back;
+        watcher = back;
         if let Some(seen) = seen
-            && news.send(seen).await.is_err()
+            && updates.send(seen).await.is_err()
         {
             return;
         }

@@ -1,86 +1,65 @@
-//! What the application asks.
-
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use tokio::sync::oneshot;
-use uuid::Uuid;
-use zre_proto::{LimitError, State};
+//! Carries out the application's commands.
 
 use super::Driver;
-use super::ping::PingReply;
+use crate::Stats;
+use crate::commands::Command;
 use crate::later::in_time;
-use crate::{Peer, Stats};
-
-/// What the application asks of the driver.
-#[derive(Debug)]
-pub(crate) enum Request {
-    Join(String, oneshot::Sender<Result<bool, LimitError>>),
-    Leave(String, oneshot::Sender<bool>),
-    Contest(String, oneshot::Sender<Result<bool, LimitError>>),
-    Leader(String, oneshot::Sender<Option<Uuid>>),
-    SetState(State, oneshot::Sender<()>),
-    Ping(Peer, PingReply),
-    Silences(oneshot::Sender<BTreeMap<Uuid, Duration>>),
-    Stats(oneshot::Sender<Stats>),
-    Shutdown(Duration, oneshot::Sender<()>),
-}
 
 impl Driver {
-    pub(super) fn handle_request(&mut self, request: Request) {
+    pub(super) fn handle_command(&mut self, command: Command) {
         let now = self.clock.now();
-        match request {
-            Request::Join(group, reply) => {
+        match command {
+            Command::Join(group, reply) => {
                 let joined = self.machine.join(now, &group);
                 if let Ok(true) = joined {
-                    self.view.write().own_groups.insert(group.as_str().into());
+                    self.shared.write().own_groups.insert(group.as_str().into());
                 }
                 self.carry_out();
                 let _ = reply.send(joined);
             }
-            Request::Leave(group, reply) => {
+            Command::Leave(group, reply) => {
                 let left = self.machine.leave(&group);
                 if left {
-                    self.view.write().own_groups.remove(group.as_str());
+                    self.shared.write().own_groups.remove(group.as_str());
                 }
                 self.carry_out();
                 let _ = reply.send(left);
             }
-            Request::Contest(group, reply) => {
+            Command::Contest(group, reply) => {
                 let contests = self.machine.contest(now, &group);
                 self.carry_out();
                 let _ = reply.send(contests);
             }
-            Request::Leader(group, reply) => {
+            Command::Leader(group, reply) => {
                 let _ = reply.send(self.machine.leader(&group));
             }
-            Request::Ping(peer, reply) => self.ping(&peer, reply),
-            Request::Silences(reply) => {
+            Command::Ping(peer, reply) => self.ping(&peer, reply),
+            Command::Silences(reply) => {
                 let all = self.machine.peers();
                 let silence = |uuid| Some((uuid, self.machine.silence(now, uuid)?));
                 let _ = reply.send(all.filter_map(silence).collect());
             }
-            Request::Stats(reply) => {
+            Command::Stats(reply) => {
                 let _ = reply.send(self.stats());
             }
-            Request::SetState(state, reply) => {
+            Command::SetState(state, reply) => {
                 self.busy.forget();
                 self.machine.set_state(now, state);
                 self.carry_out();
                 let _ = reply.send(());
             }
-            Request::Shutdown(patience, reply) => {
+            Command::Shutdown(patience, reply) => {
                 let (_, waiting) = self
                     .stopping
                     .get_or_insert_with(|| (in_time(patience), Vec::new()));
                 waiting.push(reply);
-                self.view.stop();
+                self.shared.stop();
                 self.machine.shutdown(now, patience);
             }
         }
     }
 
-    /// Tells our own figures to whoever gathers them.
+    /// Passes the node's figures to the metrics recorder.
     pub(super) fn publish(&mut self) {
         let stats = self.stats();
         self.publisher.publish(&stats);
@@ -88,10 +67,10 @@ impl Driver {
 
     pub(super) fn stats(&self) -> Stats {
         let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
-        let (requests, late_replies) = self.view.exchange.counts();
+        let (requests, late_replies) = self.shared.pending_requests.counts();
         Stats {
             requests,
-            open_requests: self.view.open_requests.len(),
+            open_requests: self.shared.open_requests.len(),
             late_replies,
             peers: self.entered,
             known: peers,

@@ -7,24 +7,24 @@ use zre_proto::Endpoint;
 
 use crate::GroupName;
 use crate::directory::Directory;
-use crate::exchange::Exchange;
 use crate::open_requests::OpenRequests;
+use crate::pending_requests::PendingRequests;
 
 /// What the handles share with the driver: the directory, and who waits for
 /// answers.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct Shared {
     directory: RwLock<Directory>,
     /// Nothing can be sent any more. Beside the directory, because a whisper to a
     /// handle needs nothing else of it.
     stopped: AtomicBool,
     endpoint: watch::Sender<Endpoint>,
     pub(crate) changes: Notify,
-    pub(crate) exchange: Exchange,
+    pub(crate) pending_requests: PendingRequests,
     pub(crate) open_requests: Arc<OpenRequests>,
 }
 
-impl View {
+impl Shared {
     pub(crate) fn new(
         own_groups: impl Iterator<Item = GroupName>,
         endpoint: watch::Sender<Endpoint>,
@@ -35,7 +35,7 @@ impl View {
             stopped: AtomicBool::new(false),
             endpoint,
             changes: Notify::new(),
-            exchange: Exchange::default(),
+            pending_requests: PendingRequests::default(),
             open_requests: Arc::default(),
         })
     }

@@ -1,0 +1,44 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::mpsc;
+use zre_proto::machine::Session;
+
+/// Reports to the driver that the queue of a session is full.
+#[derive(Debug)]
+pub(crate) struct BackpressureSignal {
+    session: Session,
+    full: AtomicBool,
+    reports: mpsc::UnboundedSender<QueueFull>,
+}
+
+/// A queue had no room for so many bytes.
+#[derive(Debug)]
+pub(crate) struct QueueFull {
+    pub(crate) session: Session,
+    pub(crate) bytes: usize,
+}
+
+impl BackpressureSignal {
+    pub(crate) fn new(session: Session, reports: mpsc::UnboundedSender<QueueFull>) -> Self {
+        Self {
+            session,
+            full: AtomicBool::new(false),
+            reports,
+        }
+    }
+
+    /// Reports a message of so many bytes that found no room. Only the first one since
+    /// the queue had room is reported, therefore the sessions bound the reports.
+    pub(crate) fn report(&self, bytes: usize) {
+        if !self.full.swap(true, Ordering::AcqRel) {
+            let session = self.session;
+            // An error means that the node has stopped.
+            let _ = self.reports.send(QueueFull { session, bytes });
+        }
+    }
+
+    /// The queue has room again.
+    pub(crate) fn reset(&self) {
+        self.full.store(false, Ordering::Release);
+    }
+}
