@@ -39,7 +39,7 @@ pub(crate) fn listen(addrs: &[SocketAddr], freebind: bool) -> Result<Vec<TcpList
                     }
                     listeners.push(listener);
                 }
-                Err(source) if source.kind() == io::ErrorKind::AddrInUse => {
+                Err(source) if is_taken(&source) => {
                     if addr.port() != 0 {
                         return Err(OpenError::InUse(*addr));
                     }
@@ -74,11 +74,18 @@ pub(crate) fn local(listener: &TcpListener, addr: SocketAddr) -> Result<SocketAd
 /// # Errors
 /// It can't be had.
 pub(crate) fn listen_also(addr: SocketAddr) -> Result<(SocketAddr, TcpListener), OpenError> {
-    let listener = bind(addr, true).map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => OpenError::InUse(addr),
-        _ => OpenError::Listen { addr, source },
+    let listener = bind(addr, true).map_err(|source| match is_taken(&source) {
+        true => OpenError::InUse(addr),
+        false => OpenError::Listen { addr, source },
     })?;
     Ok((local(&listener, addr)?, listener))
+}
+
+/// Whether somebody else has the port. Windows calls it forbidden where another
+/// holds it exclusively, or has reserved a range of ports.
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AddrInUse
+        || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied
 }
 
 fn bind(addr: SocketAddr, freebind: bool) -> io::Result<TcpListener> {
@@ -87,8 +94,10 @@ fn bind(addr: SocketAddr, freebind: bool) -> io::Result<TcpListener> {
         // So that 0.0.0.0 and :: can have the same port, one socket each.
         socket.set_only_v6(true)?;
     }
-    // On Unix a port whose old connections linger can be had again; elsewhere
-    // the option means that somebody else can take it from us.
+    // On Unix a port whose old connections linger can be had again. On Windows
+    // that needs no option; this one means that others may bind to our port, and
+    // without it no other user can (SO_EXCLUSIVEADDRUSE would add our own, at
+    // the price of a port that can't be had again while connections linger).
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     #[cfg(target_os = "linux")]
