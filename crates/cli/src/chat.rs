@@ -25,10 +25,10 @@ const COMPANY: Duration = Duration::from_secs(2);
 /// none is. Lines that begin with a slash are commands.
 ///
 /// On a terminal, lines are edited as in a shell, with a history (the arrow
-/// keys, Ctrl-R; kept in zre/history in $XDG_STATE_HOME or ~/.local/state, but
-/// not the lines that begin with a space) and Tab for names and commands; what
-/// others say appears above the line. Otherwise each line of input is said as it
-/// is.
+/// keys, Ctrl-R; kept in zre/history in $XDG_STATE_HOME or ~/.local/state,
+/// %LOCALAPPDATA% on Windows, but not the lines that begin with a space) and Tab
+/// for names and commands; what others say appears above the line. Otherwise each
+/// line of input is said as it is.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ChatCommand {

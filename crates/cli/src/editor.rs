@@ -108,8 +108,13 @@ fn edit(
 
 /// Where lines are remembered, if anywhere. Its directory is made.
 fn history() -> Option<PathBuf> {
-    let state = match std::env::var_os("XDG_STATE_HOME") {
+    let variable = match cfg!(windows) {
+        true => "LOCALAPPDATA",
+        false => "XDG_STATE_HOME",
+    };
+    let state = match std::env::var_os(variable) {
         Some(directory) if !directory.is_empty() => PathBuf::from(directory),
+        _ if cfg!(windows) => return None,
         _ => std::env::home_dir()?.join(".local").join("state"),
     };
     let directory = state.join("zre");

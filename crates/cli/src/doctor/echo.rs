@@ -1,13 +1,14 @@
 //! Whether what is sent over an interface comes back to this host.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::time::{Duration, Instant};
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use zre::{Broadcast, Interface, Uuid};
 
 use super::finding::Finding;
+use super::firewall::permission;
 
 /// How long to wait for it: it doesn't leave the host, but the host may be busy.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,6 +19,20 @@ const COPIES: u32 = 3;
 /// The kernel refuses to send: a rule for what leaves says so.
 const REFUSED: &str = "a firewall rule on this host refuses what leaves (see `firewall` below): \
      allow UDP to this port";
+
+/// What makes a route for multicasts.
+fn no_route(interface: &str) -> String {
+    match cfg!(target_os = "linux") {
+        true => format!(
+            "there is no route for it: ip route add 224.0.0.0/4 dev {interface} (IPv6: \
+             ip -6 route add ff00::/8 dev {interface} table local)"
+        ),
+        false => format!(
+            "there is no route for it over {interface}: add one, or choose other interfaces \
+             by --interface"
+        ),
+    }
+}
 
 /// A way that a beacon would take.
 #[derive(Clone, Debug)]
@@ -81,10 +96,8 @@ impl Way {
                 check,
                 format!("{way} leaves and doesn't come back"),
                 format!(
-                    "a firewall rule on this host drops what arrives (see `firewall` below): \
-                     allow UDP port {}, as by: nft add rule inet filter input udp dport {} accept",
-                    self.dest.port(),
-                    self.dest.port()
+                    "a firewall rule on this host drops what arrives (see `firewall` below): {}",
+                    permission(self.dest.port())
                 ),
             ),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -93,11 +106,7 @@ impl Way {
             Err(error) if error.kind() == io::ErrorKind::NetworkUnreachable => Finding::problem(
                 check,
                 format!("{way} can't be sent: {error}"),
-                format!(
-                    "there is no route for it: ip route add 224.0.0.0/4 dev {0} (IPv6: \
-                     ip -6 route add ff00::/8 dev {0} table local)",
-                    self.interface.name
-                ),
+                no_route(&self.interface.name),
             ),
             Err(error) => Finding::problem(
                 check,
@@ -153,13 +162,14 @@ impl Way {
             (false, SocketAddr::V6(dest)) => (std::net::Ipv6Addr::UNSPECIFIED, dest.port()).into(),
         };
         socket.bind(&addr.into())?;
-        let index = self.interface.index;
-        match self.dest {
-            SocketAddr::V4(dest) if dest.ip().is_multicast() => {
-                socket.join_multicast_v4_n(dest.ip(), &InterfaceIndexOrAddress::Index(index))?
+        match (self.dest, self.interface.addr) {
+            (SocketAddr::V4(dest), IpAddr::V4(addr)) if dest.ip().is_multicast() => {
+                socket.join_multicast_v4(dest.ip(), &addr)?
             }
-            SocketAddr::V4(_) => {}
-            SocketAddr::V6(dest) => socket.join_multicast_v6(dest.ip(), index)?,
+            (SocketAddr::V4(_), _) => {}
+            (SocketAddr::V6(dest), _) => {
+                socket.join_multicast_v6(dest.ip(), self.interface.index)?
+            }
         }
         Ok(socket.into())
     }
@@ -168,13 +178,13 @@ impl Way {
         let socket = self.open()?;
         self.keep(&socket);
         match self.interface.addr {
-            std::net::IpAddr::V4(addr) => {
+            IpAddr::V4(addr) => {
                 socket.set_multicast_if_v4(&addr)?;
                 socket.set_multicast_loop_v4(true)?;
                 socket.set_multicast_ttl_v4(ttl)?;
                 socket.set_broadcast(true)?;
             }
-            std::net::IpAddr::V6(_) => {
+            IpAddr::V6(_) => {
                 socket.set_multicast_if_v6(self.interface.index)?;
                 socket.set_multicast_loop_v6(true)?;
                 socket.set_multicast_hops_v6(ttl)?;

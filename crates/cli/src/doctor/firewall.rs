@@ -45,10 +45,39 @@ pub(crate) fn examine(port: u16) -> Vec<Finding> {
         }
     }
     if !asked {
-        let text = "no rules to read: neither nft nor iptables is here";
+        let text = match cfg!(target_os = "linux") {
+            true => "no rules to read: neither nft nor iptables is here".to_owned(),
+            false => format!(
+                "the rules of this system aren't read; to {}",
+                permission(port)
+            ),
+        };
         findings.push(Finding::note("firewall", text));
     }
     findings
+}
+
+/// What lets beacons in, as a person would do it on this system.
+pub(crate) fn permission(port: u16) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "zre".into());
+    let program = program.display();
+    if cfg!(windows) {
+        format!(
+            "allow this program, as administrator: netsh advfirewall firewall add rule \
+             name=zre dir=in action=allow program=\"{program}\""
+        )
+    } else if cfg!(target_os = "macos") {
+        format!(
+            "allow this program: sudo /usr/libexec/ApplicationFirewall/socketfilterfw \
+             --unblockapp {program}"
+        )
+    } else if cfg!(target_os = "linux") {
+        format!(
+            "allow UDP port {port}, as by: nft add rule inet filter input udp dport {port} accept"
+        )
+    } else {
+        format!("allow UDP port {port}, as by in pf.conf: pass in proto udp to port {port}")
+    }
 }
 
 /// None where the program isn't there.

@@ -18,6 +18,10 @@ pub(crate) fn ipc(node: &Node, off: bool) -> Finding {
             format!("peers on this host may use {}", path.display()),
         ),
         Err(_) if off => Finding::note("ipc", "off: peers on this host are reached by tcp"),
+        Err(why) if !cfg!(unix) => Finding::note(
+            "ipc",
+            format!("{why}: peers on this host are reached by tcp"),
+        ),
         Err(why) => Finding::problem(
             "ipc",
             format!("{why}; peers on this host are reached by tcp"),

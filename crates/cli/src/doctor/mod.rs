@@ -118,7 +118,10 @@ async fn examine(
     let outside = places.iter().filter(usable).any(|i| !i.loopback);
     if chosen != Interfaces::Loopback && !places.is_empty() && !outside {
         let text = "no interface but loopback is usable: other hosts can't be met";
-        let advice = "bring an interface up, with an address: ip link, ip addr";
+        let advice = match cfg!(target_os = "linux") {
+            true => "bring an interface up, with an address: ip link, ip addr",
+            false => "bring an interface up, with an address, in the system's settings",
+        };
         findings.push(Finding::problem("interface", text, advice));
     }
     if ttl == 0 && outside {
@@ -170,7 +173,10 @@ fn look_at(interface: &Interface, named: bool) -> Finding {
         Some(why) if named => Finding::problem(
             "interface",
             format!("{interface}: {why}"),
-            format!("bring it up: ip link set {} up", interface.name),
+            match cfg!(target_os = "linux") {
+                true => format!("bring it up: ip link set {} up", interface.name),
+                false => format!("bring {} up in the system's settings", interface.name),
+            },
         ),
         Some(why) => Finding::note("interface", format!("{interface}: {why}")),
     }
