@@ -1,6 +1,6 @@
 //! Interfaces: two at once, and those that come, go and change.
 
-use zre_tests::{Network, Node, Options, skip, together};
+use zre_tests::{Host, Network, Node, Options, skip, together};
 
 /// Hosts, or the end of the test.
 macro_rules! hosts {
@@ -172,4 +172,53 @@ fn a_named_interface_gets_another_address() {
     bob.expect_enter(&alice);
     alice.whisper(&bob.uuid, &["found you"]);
     assert_eq!(bob.expect("whisper", |_| true).frames(), ["found you"]);
+}
+
+/// Takes away every address of the host.
+fn strip(host: &Host) {
+    host.ip("addr flush dev eth0");
+    host.ip("link set lo down");
+    host.ip("addr flush dev lo");
+}
+
+#[test]
+fn interfaces_without_an_address_are_waited_for() {
+    let _turn = together();
+    let network = hosts!(2);
+    let mut alice = Node::options("alice", 5670).on(network.host(0)).start();
+    let host = network.host(1);
+    // Named, named beside one that doesn't exist, and not named at all.
+    for interfaces in [vec!["eth0"], vec!["eth7", "eth0"], vec![]] {
+        strip(host);
+        let mut options = Node::options("bob", 5670).with("--multicast", "off");
+        for name in &interfaces {
+            options = options.with("--interface", name);
+        }
+        let mut bob = options.on(host).start();
+        host.ip("addr add 10.78.0.2/24 broadcast 10.78.0.255 dev eth0");
+        expect_discovery(&mut bob, true, "10.78.0.2");
+        alice.expect_enter(&bob);
+        bob.expect_enter(&alice);
+        alice.whisper(&bob.uuid, &["there you are"]);
+        assert_eq!(bob.expect("whisper", |_| true).frames(), ["there you are"]);
+        bob.stop();
+        alice.expect_exit(&bob.uuid);
+    }
+}
+
+#[test]
+fn a_node_on_loopback_waits_for_it() {
+    let _turn = together();
+    let network = hosts!(1);
+    let host = network.host(0);
+    strip(host);
+    let start = |name| {
+        let options = Node::options(name, 5670).with("--interface", "lo");
+        options.on(host).start()
+    };
+    let (mut alice, mut bob) = (start("alice"), start("bob"));
+    host.ip("addr add 127.0.0.1/8 dev lo");
+    host.ip("link set lo up");
+    alice.expect_enter(&bob);
+    bob.expect_enter(&alice);
 }

@@ -1,46 +1,46 @@
-//! What a look at the interfaces brought to light.
+//! Differences between two looks at the interfaces.
 
 use std::sync::Arc;
 
+use crate::binding::Binding;
 use crate::interface::Interface;
-use crate::lane::Lane;
 
-/// What [`Beacon::refresh`](crate::Beacon::refresh) found.
+/// The changes that [`Beacon::refresh`](crate::Beacon::refresh) found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Changes {
-    /// Addresses of interfaces that are used from now on.
+    /// Addresses that are used from now on.
     pub up: Vec<Interface>,
-    /// Those that no longer are; `problem` says why.
+    /// Addresses that are no longer used; `problem` says why.
     pub down: Vec<Interface>,
 }
 
 impl Changes {
-    /// Whether everything is as it was.
+    /// Whether nothing changed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.up.is_empty() && self.down.is_empty()
     }
 
-    /// From what was used to what is.
-    pub(crate) fn between(before: &[Arc<Lane>], now: &[Arc<Lane>]) -> Self {
-        let find = |lanes: &[Arc<Lane>], interface: &Interface| {
-            lanes.iter().find(|l| l.interface.is(interface)).cloned()
+    /// What changed from one list of bindings to the next.
+    pub(crate) fn between(before: &[Arc<Binding>], now: &[Arc<Binding>]) -> Self {
+        let find = |bindings: &[Arc<Binding>], interface: &Interface| {
+            bindings.iter().find(|b| b.interface.is(interface)).cloned()
         };
-        let used = |lanes: &[Arc<Lane>], interface: &Interface| {
-            find(lanes, interface).is_some_and(|lane| lane.usable)
+        let used = |bindings: &[Arc<Binding>], interface: &Interface| {
+            find(bindings, interface).is_some_and(|binding| binding.usable)
         };
         let mut changes = Self::default();
-        for lane in now.iter().filter(|lane| lane.usable) {
-            if !used(before, &lane.interface) {
-                changes.up.push(lane.interface.clone());
+        for binding in now.iter().filter(|binding| binding.usable) {
+            if !used(before, &binding.interface) {
+                changes.up.push(binding.interface.clone());
             }
         }
-        for lane in before.iter().filter(|lane| lane.usable) {
-            if !used(now, &lane.interface) {
-                let mut interface = lane.interface.clone();
+        for binding in before.iter().filter(|binding| binding.usable) {
+            if !used(now, &binding.interface) {
+                let mut interface = binding.interface.clone();
                 interface.problem = match find(now, &interface) {
-                    Some(lane) => lane.interface.problem.clone(),
+                    Some(binding) => binding.interface.problem.clone(),
                     None => Some("it is gone, or has lost the address".into()),
                 };
                 changes.down.push(interface);
@@ -56,10 +56,10 @@ mod tests {
     use crate::interface::made_up;
     use crate::plan::Plan;
 
-    fn lane(name: &str, addr: &str, problem: Option<&str>) -> Arc<Lane> {
+    fn binding(name: &str, addr: &str, problem: Option<&str>) -> Arc<Binding> {
         let mut interface = made_up(name, 2, addr, 24);
         interface.problem = problem.map(Into::into);
-        Arc::new(Lane {
+        Arc::new(Binding {
             plan: Plan {
                 interface: interface.clone(),
                 sends: Vec::new(),
@@ -79,20 +79,20 @@ mod tests {
     }
 
     #[test]
-    fn what_came_and_what_went() {
+    fn new_usable_and_lost_addresses_are_reported() {
         let before = [
-            lane("eth0", "10.0.0.1", None),
-            lane("eth0", "10.0.1.1", None),
-            lane("eth0", "10.0.2.1", None),
-            lane("eth0", "10.0.3.1", Some("broken")),
-            lane("eth0", "10.0.4.1", Some("broken")),
+            binding("eth0", "10.0.0.1", None),
+            binding("eth0", "10.0.1.1", None),
+            binding("eth0", "10.0.2.1", None),
+            binding("eth0", "10.0.3.1", Some("broken")),
+            binding("eth0", "10.0.4.1", Some("broken")),
         ];
         let now = [
-            lane("eth0", "10.0.0.1", None),
-            lane("eth0", "10.0.1.1", Some("unplugged")),
-            lane("eth0", "10.0.3.1", None),
-            lane("eth0", "10.0.4.1", Some("still broken")),
-            lane("eth0", "10.0.5.1", None),
+            binding("eth0", "10.0.0.1", None),
+            binding("eth0", "10.0.1.1", Some("unplugged")),
+            binding("eth0", "10.0.3.1", None),
+            binding("eth0", "10.0.4.1", Some("still broken")),
+            binding("eth0", "10.0.5.1", None),
         ];
         let changes = Changes::between(&before, &now);
         assert_eq!(names(&changes.up), ["10.0.3.1 -", "10.0.5.1 -"]);

@@ -1,4 +1,4 @@
-//! What a beacon is to do: ports, groups, interfaces.
+//! Settings of a beacon: port, groups, interfaces.
 
 use std::net::{SocketAddr, SocketAddrV4};
 
@@ -11,21 +11,28 @@ pub const DEFAULT_PORT: u16 = 5670;
 const VARIABLE: &str = "ZRE_INTERFACE";
 
 /// What [`Beacon::open`](crate::Beacon::open) opens.
+///
+/// ```
+/// let mut config = zre_beacon::Config::default();
+/// config.groups.push("239.192.56.70:0".parse()?);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Config {
-    /// The UDP port of broadcasts, and of each group whose own port is 0. Never 0: it is
-    /// where strangers meet. Default: [`DEFAULT_PORT`].
+    /// The UDP port of broadcasts, and of each group whose own port is 0. It can't be 0: the
+    /// senders have to know it. Default: [`DEFAULT_PORT`].
     pub port: u16,
     /// The interfaces to send and listen on. Default: [`Interfaces::All`].
     pub interfaces: Interfaces,
-    /// Multicast groups, IPv4 and IPv6, each heard and sent to on every chosen interface
+    /// Multicast groups, IPv4 and IPv6. Each is heard and sent to on every chosen interface
     /// that has an address of its family. A port of 0 stands for [`port`](Self::port). A
     /// scope id other than 0 keeps the group to the interface of that index. Default: none.
     pub groups: Vec<SocketAddr>,
-    /// Time to live (IPv4) or hop limit (IPv6) of what is sent, 0 to 255. 1, the default,
-    /// keeps datagrams on the link; each multicast router on the way takes one more; 0
-    /// keeps multicasts on this host. Broadcasts never pass a router, whatever this says,
-    /// and go with at least 1, because the system has no 0 for them.
+    /// Time to live (IPv4) or hop limit (IPv6) of sent datagrams, 0 to 255. 1, the default,
+    /// keeps them on the link; each multicast router on the way needs one more; 0 keeps
+    /// multicasts on this host. Broadcasts never pass a router, and always have at least 1,
+    /// because the system allows no 0 for them.
     pub ttl: u32,
     /// Whether and where to broadcast. Default: [`Broadcast::Auto`].
     pub broadcast: Broadcast,
@@ -44,8 +51,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Checks what can be judged without looking at the host, and gives each group its
-    /// port; a group that is listed twice stays once.
+    /// Checks everything that doesn't depend on the host, gives each group its port, and drops
+    /// duplicate groups.
     pub(crate) fn checked(mut self) -> Result<Self, OpenError> {
         if self.port == 0 {
             return Err(OpenError::PortZero);
@@ -93,21 +100,22 @@ impl Config {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Interfaces {
-    /// All that are up, loopback included: nodes of one host meet over it even where a
-    /// firewall or a VPN eats multicasts, or no network is there.
+    /// All that are up, loopback included: over it nodes of one host meet even if a firewall
+    /// or a VPN drops multicasts, or there is no network.
     All,
-    /// Those named: a name (`eth0`), or one of the interface's addresses (`192.168.1.7`,
-    /// `fe80::1%eth0`), which then is the only one used. `loopback` names the loopback
-    /// interface, whatever the system calls it.
+    /// The named ones: by name (`eth0`), or by address (`192.168.1.7`, `fe80::1%eth0`), which
+    /// is then the only one used. `loopback` names the loopback interface on every system.
+    /// It is an error if none of the names exists; a missing one among others, and an
+    /// interface that has no address yet, are used as soon as they appear.
     Named(Vec<String>),
     /// Loopback only: nothing leaves the host.
     Loopback,
 }
 
 impl Interfaces {
-    /// What the environment variable `ZRE_INTERFACE` asks for: `*` for all, `lo` or
-    /// `loopback` for loopback only, else names or addresses separated by commas. `None`
-    /// where it is unset or empty.
+    /// The choice in the environment variable `ZRE_INTERFACE`: `*` for all, `lo` or
+    /// `loopback` for loopback only, else names or addresses separated by commas. `None` if it
+    /// is unset or empty.
     #[must_use]
     pub fn from_env() -> Option<Self> {
         Self::parse(&std::env::var(VARIABLE).ok()?)
@@ -135,10 +143,10 @@ impl Interfaces {
 /// Whether and where a beacon broadcasts (IPv4 only; IPv6 has no broadcast).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broadcast {
-    /// Neither sends nor hears broadcasts.
+    /// Doesn't send or hear broadcasts.
     Off,
     /// Each IPv4 interface's own broadcast address, 127.255.255.255 on loopback, at
-    /// [`Config::port`]. What others send to 255.255.255.255 is heard as well.
+    /// [`Config::port`]. Broadcasts of others to 255.255.255.255 are heard as well.
     Auto,
     /// This address only, from each chosen interface whose broadcast address it is;
     /// 255.255.255.255 goes out on each chosen interface. A port of 0 stands for
@@ -146,15 +154,26 @@ pub enum Broadcast {
     To(SocketAddrV4),
 }
 
-/// Where a datagram is to go.
+/// Where to send a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cast {
-    /// One of the configured groups. A port of 0 means the group at whatever port it was
-    /// configured with. A group that isn't configured takes nothing.
+    /// One of the configured groups. A port of 0 means the configured one. Nothing is sent to
+    /// a group that isn't configured.
     Group(SocketAddr),
     /// All configured groups.
     Groups,
     /// The broadcast addresses.
+    Broadcast,
+}
+
+/// How a datagram was sent. There is no unicast: the sockets are bound to groups and
+/// broadcast addresses, so that only senders on the link can reach them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum CastKind {
+    /// To a multicast group.
+    Multicast,
+    /// To a broadcast address.
     Broadcast,
 }
 
@@ -177,27 +196,27 @@ mod tests {
     }
 
     #[test]
-    fn impossible_wishes_are_refused() {
-        let wish = |change: fn(&mut Config)| {
+    fn impossible_settings_are_refused() {
+        let checked = |change: fn(&mut Config)| {
             let mut config = Config::default();
             change(&mut config);
             config.checked()
         };
-        assert!(matches!(wish(|c| c.port = 0), Err(OpenError::PortZero)));
+        assert!(matches!(checked(|c| c.port = 0), Err(OpenError::PortZero)));
         assert!(matches!(
-            wish(|c| c.ttl = 256),
+            checked(|c| c.ttl = 256),
             Err(OpenError::Ttl { ttl: 256 })
         ));
         assert!(matches!(
-            wish(|c| c.groups = vec!["10.0.0.1:1".parse().unwrap()]),
+            checked(|c| c.groups = vec!["10.0.0.1:1".parse().unwrap()]),
             Err(OpenError::NotMulticast { .. })
         ));
         assert!(matches!(
-            wish(|c| c.broadcast = Broadcast::To("239.0.0.1:1".parse().unwrap())),
+            checked(|c| c.broadcast = Broadcast::To("239.0.0.1:1".parse().unwrap())),
             Err(OpenError::NotBroadcast { .. })
         ));
         assert!(matches!(
-            wish(|c| c.broadcast = Broadcast::Off),
+            checked(|c| c.broadcast = Broadcast::Off),
             Err(OpenError::Nowhere)
         ));
     }

@@ -1,5 +1,5 @@
-//! What can go wrong when a beacon is opened or refreshed. Once open, nothing is an error:
-//! see [`Stats`](crate::Stats).
+//! Errors of opening and refreshing a beacon. Later failures are counted in
+//! [`Stats`](crate::Stats).
 
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
@@ -11,16 +11,16 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum OpenError {
     /// [`Config::port`](crate::Config::port) is 0.
-    #[error("port 0 is no port to meet at: choose one, 5670 by convention")]
+    #[error("the beacon port can't be 0: choose one, 5670 by convention")]
     PortZero,
     /// [`Config::ttl`](crate::Config::ttl) is over 255.
-    #[error("a TTL of {ttl} doesn't exist: choose one from 0 (this host) to 255")]
+    #[error("the TTL can't be {ttl}: choose one from 0 (this host) to 255")]
     Ttl {
-        /// What was asked for.
+        /// The configured one.
         ttl: u32,
     },
-    /// An address among [`Config::groups`](crate::Config::groups) is no multicast address.
-    #[error("{addr} is no multicast address: choose one in 239.0.0.0/8 or ff02::/16")]
+    /// An address in [`Config::groups`](crate::Config::groups) isn't a multicast address.
+    #[error("{addr} isn't a multicast address: choose one in 239.0.0.0/8 or ff02::/16")]
     NotMulticast {
         /// The address.
         addr: SocketAddr,
@@ -28,31 +28,31 @@ pub enum OpenError {
     /// The address of [`Broadcast::To`](crate::Broadcast::To) isn't the broadcast address
     /// of any chosen interface.
     #[error(
-        "{addr} is the broadcast address of no chosen interface: \
-         use 255.255.255.255, an interface's own, or leave it out"
+        "{addr} isn't the broadcast address of any chosen interface: \
+         use 255.255.255.255 or an interface's own, or leave it out"
     )]
     NotBroadcast {
         /// The address.
         addr: SocketAddrV4,
     },
-    /// No group is named and broadcast is off.
-    #[error("neither a multicast group nor broadcast is chosen: there is nothing to open")]
+    /// There is no group and broadcast is off.
+    #[error("there is no multicast group, and broadcast is off: choose at least one")]
     Nowhere,
-    /// A named interface isn't there, or has no address.
+    /// None of the named interfaces exists.
     #[error(
-        "no interface and no interface's address is called {name:?}; this host has {}",
+        "there is no interface or address {name:?}; this host has {}",
         known.join(", ")
     )]
     UnknownInterface {
-        /// The name as it was given.
+        /// The first of the configured names.
         name: String,
-        /// What could have been named: interfaces with their addresses.
+        /// The names to choose from: interfaces with their addresses.
         known: Vec<String>,
     },
-    /// None of the chosen interfaces can carry anything.
+    /// The chosen addresses can never carry anything.
     #[error("no usable interface: {}", reasons.join("; "))]
     NoInterface {
-        /// One line for each chosen interface, with what is wrong with it.
+        /// A line for each chosen interface, with the reason.
         reasons: Vec<String>,
     },
     /// Another program holds the port and doesn't share it.
@@ -61,9 +61,9 @@ pub enum OpenError {
         holder.as_deref().unwrap_or("another program")
     )]
     PortInUse {
-        /// The address that couldn't be had.
+        /// The address.
         addr: SocketAddr,
-        /// Program and process id, where the system tells.
+        /// Program and process id, if the system tells.
         holder: Option<String>,
     },
     /// The host's interfaces couldn't be listed.
@@ -72,14 +72,14 @@ pub enum OpenError {
     /// The thread that reads the sockets couldn't be started.
     #[error("the beacon thread can't be started: {0}")]
     Thread(#[source] io::Error),
-    /// The thread that reads the sockets has ended, which is a bug; opening again starts
-    /// a new one.
+    /// The thread that reads the sockets has ended, which is a bug. Opening again starts a new
+    /// one.
     #[error("the beacon thread has ended unexpectedly; open the beacon again")]
     Stopped,
 }
 
-/// Why [`Beacon::refresh`](crate::Beacon::refresh) changed nothing. The beacon goes on
-/// with what it had.
+/// Why [`Beacon::refresh`](crate::Beacon::refresh) changed nothing. The beacon stays as it
+/// was.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RefreshError {

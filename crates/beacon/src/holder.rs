@@ -1,23 +1,22 @@
-//! Who holds a UDP port, as far as the system tells.
+//! The programs that hold a UDP port.
 
 use std::net::SocketAddr;
 
-/// Who holds a UDP port, from [`holders`].
+/// The holders of a UDP port, from [`holders`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holders {
-    /// How many sockets are bound to it, at whatever address. Those of the caller count.
+    /// How many sockets are bound to it, at any address, the caller's included.
     pub sockets: usize,
-    /// The programs that have them, as `name (process 4711)`, as far as this user may look:
-    /// root sees all.
+    /// The programs of these sockets, as `name (process 4711)`, as far as this user may see
+    /// them; root sees all.
     pub programs: Vec<String>,
 }
 
-/// Who holds a UDP port in the network of the calling thread. Sockets come and go while it is
-/// looked up.
+/// The holders of a UDP port in the network namespace of the calling thread. Sockets may come
+/// and go meanwhile.
 ///
-/// `None` where the system doesn't tell: it is known on Linux only. Reads files and may take
-/// some milliseconds.
+/// `None` on systems other than Linux. Reads files and may take some milliseconds.
 #[cfg(target_os = "linux")]
 #[must_use]
 pub fn holders(port: u16) -> Option<Holders> {
@@ -28,17 +27,17 @@ pub fn holders(port: u16) -> Option<Holders> {
     })
 }
 
-/// Who holds a UDP port: this system doesn't tell.
+/// `None`: this system doesn't tell.
 #[cfg(not(target_os = "linux"))]
 #[must_use]
 pub fn holders(_port: u16) -> Option<Holders> {
     None
 }
 
-/// The programs that stand in the way of binding to the address, for a message.
+/// The programs that prevent binding to the address, for a message.
 #[cfg(target_os = "linux")]
 pub(crate) fn holder(addr: SocketAddr) -> Option<String> {
-    let names = programs(&sockets(stands_in_the_way_of(addr)));
+    let names = programs(&sockets(prevents_binding(addr)));
     (!names.is_empty()).then(|| names.join(", "))
 }
 
@@ -49,12 +48,12 @@ pub(crate) fn holder(_: SocketAddr) -> Option<String> {
 
 /// Whether a socket is bound to the address, or to all addresses, at its port.
 #[cfg(target_os = "linux")]
-fn stands_in_the_way_of(addr: SocketAddr) -> impl Fn(&str, u16) -> bool {
+fn prevents_binding(addr: SocketAddr) -> impl Fn(&str, u16) -> bool {
     let wanted = digits(addr);
     move |ip, port| port == addr.port() && (ip == wanted || ip.bytes().all(|digit| digit == b'0'))
 }
 
-/// The inodes of UDP sockets that are wanted, by address, as the kernel prints it, and port.
+/// The inodes of the UDP sockets whose address, as the kernel prints it, and port are wanted.
 #[cfg(target_os = "linux")]
 fn sockets(wanted: impl Fn(&str, u16) -> bool) -> Vec<u64> {
     let mut inodes = Vec::new();
@@ -79,7 +78,7 @@ fn inodes_of(table: &str, wanted: impl Fn(&str, u16) -> bool) -> Vec<u64> {
         .collect()
 }
 
-/// An address as the kernel prints it: each 32-bit word as it lies in memory.
+/// An address as the kernel prints it: each 32-bit word in memory order.
 #[cfg(target_os = "linux")]
 fn digits(addr: SocketAddr) -> String {
     match addr {
@@ -97,7 +96,7 @@ fn digits(addr: SocketAddr) -> String {
     }
 }
 
-/// The programs that have these sockets, each with its process id.
+/// The programs that hold these sockets, each with its process id.
 #[cfg(target_os = "linux")]
 fn programs(inodes: &[u64]) -> Vec<String> {
     let links: Vec<String> = inodes.iter().map(|i| format!("socket:[{i}]")).collect();
@@ -143,11 +142,11 @@ mod tests {
 ";
 
     fn found(addr: [u8; 4], port: u16) -> Vec<u64> {
-        inodes_of(TABLE, stands_in_the_way_of((addr, port).into()))
+        inodes_of(TABLE, prevents_binding((addr, port).into()))
     }
 
     #[test]
-    fn finds_what_stands_in_the_way() {
+    fn finds_the_sockets_that_prevent_binding() {
         assert_eq!(found([127, 255, 255, 255], 5670), [901, 902]);
         assert!(found([127, 255, 255, 255], 5672).is_empty());
     }

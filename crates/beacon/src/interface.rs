@@ -1,4 +1,4 @@
-//! The host's interfaces, and which of them are chosen.
+//! The host's interfaces, and those of them that are chosen.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::error::OpenError;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Interface {
-    /// The interface's name, as the system has it.
+    /// The interface's name in the system.
     pub name: Arc<str>,
     /// The interface's index: unique while it exists, and the scope id of its link-local
     /// addresses.
@@ -29,12 +29,12 @@ pub struct Interface {
     pub prefix: u8,
     /// Whether the interface is the loopback.
     pub loopback: bool,
-    /// Whether it has one peer only (a tunnel): it has no broadcast, and often carries no
+    /// Whether it has only one peer (a tunnel). Then it has no broadcast, and often carries no
     /// multicast.
     pub point_to_point: bool,
     /// The subnet's broadcast address (IPv4 only).
     pub broadcast: Option<Ipv4Addr>,
-    /// What keeps it from being used, if anything does.
+    /// Why it can't be used, if it can't.
     pub problem: Option<Arc<str>>,
 }
 
@@ -73,7 +73,7 @@ impl Interface {
         }
     }
 
-    /// Whether it is the same address of the same interface, in whatever condition.
+    /// Whether it is the same address of the same interface, usable or not.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.index == other.index && self.addr == other.addr
     }
@@ -101,12 +101,12 @@ impl fmt::Display for Interface {
     }
 }
 
-/// The addresses of the interfaces that the calling thread's network has; those that can't
-/// be used now say why in [`problem`](Interface::problem).
+/// All addresses of all interfaces in the network namespace of the calling thread. Those that
+/// can't be used now say why in [`problem`](Interface::problem).
 ///
 /// # Errors
 ///
-/// Whatever the system answers when it can't list them.
+/// The system's error when it can't list them.
 pub fn interfaces() -> io::Result<Vec<Interface>> {
     let listed = if_addrs::get_if_addrs()?;
     // An address outside 127/8 may sit on the loopback interface too: the interface
@@ -150,12 +150,12 @@ pub fn interfaces() -> io::Result<Vec<Interface>> {
 }
 
 /// Whether 127.255.255.255 is a broadcast address. On the BSDs and macOS the loopback
-/// interface isn't one that broadcasts, and what is sent there is lost.
+/// interface doesn't broadcast, and datagrams to that address are lost.
 const LOOPBACK_BROADCAST: bool = cfg!(any(target_os = "linux", windows));
 
-/// The broadcast address as the interface has it; if it has none of its own, the subnet's
-/// last address, which the kernel treats as one. Windows doesn't report an address of its
-/// own, and what `if-addrs` makes of its list of prefixes may be the host's own address or
+/// The broadcast address of the interface. If it has none of its own, the last address of the
+/// subnet, which the kernel treats as one. Windows doesn't report it, and the one that
+/// `if-addrs` derives from its list of prefixes may be the host's own address or
 /// 255.255.255.255.
 fn broadcast(v4: &if_addrs::Ifv4Addr, loopback: bool, point_to_point: bool) -> Option<Ipv4Addr> {
     if point_to_point || v4.prefixlen >= 31 {
@@ -169,42 +169,105 @@ fn broadcast(v4: &if_addrs::Ifv4Addr, loopback: bool, point_to_point: bool) -> O
         .or_else(|| Some(v4.ip | Ipv4Addr::from(u32::MAX >> v4.prefixlen)))
 }
 
-/// A name that nothing is called by.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Unknown(pub(crate) String);
+/// The names of all interfaces, those without an address included. Empty if the system doesn't
+/// list them.
+pub(crate) fn names() -> Vec<String> {
+    // Of the thread's own network namespace, as opposed to /sys/class/net.
+    let table = cfg!(target_os = "linux")
+        .then(|| std::fs::read_to_string("/proc/thread-self/net/dev").ok())
+        .flatten()
+        .unwrap_or_default();
+    let name = |line: &str| Some(line.split_once(':')?.0.trim().to_owned());
+    table.lines().filter_map(name).collect()
+}
 
-/// The interfaces that are asked for, each address once. An unknown name is an error only
-/// where `strict`: one that went away while the program runs may come back.
-pub(crate) fn select(
-    wanted: &Interfaces,
-    all: Vec<Interface>,
-    strict: bool,
-) -> Result<Vec<Interface>, Unknown> {
-    match wanted {
-        Interfaces::All => Ok(all),
-        Interfaces::Loopback => Ok(all.into_iter().filter(|i| i.loopback).collect()),
-        Interfaces::Named(names) => {
-            let unknown = |name: &&String| !all.iter().any(|i| i.is_called(name));
-            if strict && let Some(name) = names.iter().find(unknown) {
-                return Err(Unknown(name.clone()));
-            }
-            Ok(all
-                .into_iter()
-                .filter(|i| names.iter().any(|name| i.is_called(name)))
-                .collect())
+/// What a choice of interfaces means on this host now.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    pub(crate) interfaces: Vec<Interface>,
+    /// What was chosen and has no address, a line for each.
+    pub(crate) missing: Vec<String>,
+    /// The first of the chosen names, if none of them exists.
+    pub(crate) unknown: Option<String>,
+}
+
+/// Selects from all addresses of the host those that are wanted. `names` are the names of all
+/// interfaces.
+pub(crate) fn select(wanted: &Interfaces, all: Vec<Interface>, names: &[String]) -> Selection {
+    let chosen = match wanted {
+        Interfaces::All => return some_or(all, "this host has no interface with an address"),
+        Interfaces::Loopback => {
+            let loopback = all.into_iter().filter(|i| i.loopback).collect();
+            return some_or(
+                loopback,
+                "the loopback interface has no address: it is down",
+            );
         }
+        Interfaces::Named(chosen) => chosen,
+    };
+    let mut selection = Selection::default();
+    let mut known = 0usize;
+    for name in chosen {
+        if all.iter().any(|i| i.is_called(name)) {
+            known = known.saturating_add(1);
+        } else if name == "loopback" || names.contains(name) {
+            known = known.saturating_add(1);
+            selection
+                .missing
+                .push(format!("{name}: it has no address yet"));
+        } else {
+            let missing = format!("{name}: there is no such interface or address");
+            selection.missing.push(missing);
+        }
+    }
+    if known == 0 {
+        selection.unknown = chosen.first().cloned();
+    }
+    let is_chosen = |i: &Interface| chosen.iter().any(|name| i.is_called(name));
+    selection.interfaces = all.into_iter().filter(is_chosen).collect();
+    selection
+}
+
+fn some_or(interfaces: Vec<Interface>, reason: &str) -> Selection {
+    Selection {
+        missing: if interfaces.is_empty() {
+            vec![reason.to_owned()]
+        } else {
+            Vec::new()
+        },
+        interfaces,
+        unknown: None,
     }
 }
 
 impl Interfaces {
-    /// The addresses that this choice means on this host now, usable or not.
+    /// The addresses of the chosen interfaces on this host now, usable or not. Empty if none of
+    /// them has an address yet.
     ///
     /// # Errors
-    /// [`OpenError::UnknownInterface`], or the interfaces can't be listed.
+    /// [`OpenError::UnknownInterface`] if none of the chosen names exists, or the interfaces
+    /// can't be listed.
     pub fn resolve(&self) -> Result<Vec<Interface>, OpenError> {
+        self.select().map(|selection| selection.interfaces)
+    }
+
+    pub(crate) fn select(&self) -> Result<Selection, OpenError> {
         let all = interfaces().map_err(OpenError::List)?;
         let known = describe(&all);
-        select(self, all, true).map_err(|Unknown(name)| OpenError::UnknownInterface { name, known })
+        let selection = select(self, all, &names());
+        match selection.unknown {
+            Some(name) => Err(OpenError::UnknownInterface { name, known }),
+            None => Ok(selection),
+        }
+    }
+
+    /// Whether the choice names addresses only, so that no other one can become a part of it.
+    pub(crate) fn is_fixed(&self) -> bool {
+        let is_addr = |name: &String| {
+            let addr = name.split_once('%').map_or(&**name, |(addr, _)| addr);
+            addr.parse::<IpAddr>().is_ok()
+        };
+        matches!(self, Self::Named(names) if names.iter().all(is_addr))
     }
 }
 
@@ -259,38 +322,72 @@ mod tests {
         ]
     }
 
-    fn chosen(names: &[&str]) -> Vec<(u32, IpAddr)> {
-        let names = Interfaces::Named(names.iter().map(|&n| n.into()).collect());
-        select(&names, host(), true)
-            .unwrap()
-            .into_iter()
-            .map(|i| (i.index, i.addr))
-            .collect()
+    fn chosen(names: &[&str]) -> Selection {
+        let wanted = Interfaces::Named(names.iter().map(|&n| n.into()).collect());
+        let names = ["lo", "eth0", "eth1", "wlan0"].map(String::from);
+        select(&wanted, host(), &names)
+    }
+
+    fn addrs(names: &[&str]) -> Vec<(u32, IpAddr)> {
+        let selection = chosen(names);
+        assert_eq!((selection.missing, selection.unknown), (vec![], None));
+        let addr = |i: &Interface| (i.index, i.addr);
+        selection.interfaces.iter().map(addr).collect()
     }
 
     #[test]
     fn chosen_by_name_address_and_scope() {
-        assert_eq!(chosen(&["eth0"]).len(), 2);
-        assert_eq!(chosen(&["10.0.0.5"]), [(2, "10.0.0.5".parse().unwrap())]);
-        assert_eq!(chosen(&["fe80::5"]).len(), 2);
-        assert_eq!(chosen(&["fe80::5%eth1"]), [(3, "fe80::5".parse().unwrap())]);
-        assert_eq!(chosen(&["fe80::5%2"]), [(2, "fe80::5".parse().unwrap())]);
-        assert_eq!(chosen(&["loopback"]).len(), 2);
-        assert_eq!(chosen(&["eth0", "10.0.0.5"]).len(), 2);
+        assert_eq!(addrs(&["eth0"]).len(), 2);
+        assert_eq!(addrs(&["10.0.0.5"]), [(2, "10.0.0.5".parse().unwrap())]);
+        assert_eq!(addrs(&["fe80::5"]).len(), 2);
+        assert_eq!(addrs(&["fe80::5%eth1"]), [(3, "fe80::5".parse().unwrap())]);
+        assert_eq!(addrs(&["fe80::5%2"]), [(2, "fe80::5".parse().unwrap())]);
+        assert_eq!(addrs(&["loopback"]).len(), 2);
+        assert_eq!(addrs(&["eth0", "10.0.0.5"]).len(), 2);
     }
 
     #[test]
-    fn an_unknown_name_is_told_unless_it_may_come_back() {
-        let names = Interfaces::Named(vec!["eth0".into(), "wlan9".into()]);
+    fn a_name_is_unknown_only_if_no_other_exists() {
+        let one_missing = chosen(&["wlan9", "eth0"]);
+        assert_eq!(one_missing.interfaces.len(), 2);
+        assert_eq!(one_missing.unknown, None);
         assert_eq!(
-            select(&names, host(), true),
-            Err(Unknown("wlan9".to_owned()))
+            one_missing.missing,
+            ["wlan9: there is no such interface or address"]
         );
-        assert_eq!(select(&names, host(), false).unwrap().len(), 2);
+        assert_eq!(
+            chosen(&["wlan9", "10.9.9.9"]).unknown.as_deref(),
+            Some("wlan9")
+        );
     }
 
     #[test]
-    fn a_person_can_choose_from_the_list() {
+    fn an_interface_without_an_address_is_known() {
+        let waiting = chosen(&["wlan0"]);
+        assert_eq!((waiting.interfaces, waiting.unknown), (vec![], None));
+        assert_eq!(waiting.missing, ["wlan0: it has no address yet"]);
+        let down = select(&Interfaces::Loopback, Vec::new(), &[]);
+        assert_eq!((down.missing.len(), down.unknown), (1, None));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn interfaces_are_listed_without_their_addresses_too() {
+        assert!(names().contains(&"lo".to_owned()), "{:?}", names());
+    }
+
+    #[test]
+    fn only_addresses_are_fixed() {
+        let fixed = |names: &[&str]| {
+            Interfaces::Named(names.iter().map(|&n| n.into()).collect()).is_fixed()
+        };
+        assert!(fixed(&["10.0.0.5", "fe80::5%eth0"]));
+        assert!(!fixed(&["10.0.0.5", "eth0"]));
+        assert!(!Interfaces::All.is_fixed());
+    }
+
+    #[test]
+    fn the_list_names_each_interface_once() {
         assert_eq!(
             describe(&host()),
             [

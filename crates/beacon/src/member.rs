@@ -8,12 +8,13 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::config::Config;
-use crate::datagram::{CastKind, Datagram, QUEUE};
+use crate::binding::{Binding, BindingCounters};
+use crate::config::{CastKind, Config};
+use crate::datagram::{Datagram, QUEUE};
 use crate::interface::Interface;
-use crate::lane::{InterfaceStats, Lane, LaneCounters};
+use crate::stats::{InterfaceStats, Stats};
 
-/// Members are told apart by number.
+/// The number of the next member.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// One open beacon: shared by its handles and its hub's thread.
@@ -21,13 +22,15 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Member {
     pub(crate) id: u64,
     pub(crate) config: Config,
-    pub(crate) hears_process: AtomicBool,
+    pub(crate) hears_process: Arc<AtomicBool>,
     pub(crate) counters: Counters,
-    lanes: RwLock<Arc<[Arc<Lane>]>>,
+    bindings: RwLock<Arc<[Arc<Binding>]>>,
+    /// Chosen interfaces that have no binding, a line for each.
+    missing: RwLock<Vec<String>>,
     queue: mpsc::Sender<Datagram>,
 }
 
-/// The figures behind [`Stats`], but for those of the lanes.
+/// The figures behind [`Stats`] that no binding has.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) too_long: AtomicU64,
@@ -38,60 +41,47 @@ pub(crate) struct Counters {
     pub(crate) dropped: AtomicU64,
 }
 
-/// What happened since a beacon was opened. Counters only grow.
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[cfg_attr(feature = "schema", schemars(rename = "BeaconStats"))]
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Datagrams that left, over all interfaces.
-    pub sent: u64,
-    /// Datagrams that the system refused to send, over all interfaces.
-    pub failed: u64,
-    /// Payloads longer than [`MAX_DATAGRAM`](crate::MAX_DATAGRAM) that weren't sent.
-    pub too_long: u64,
-    /// Datagrams from the network that were put into the queue.
-    pub received: u64,
-    /// Datagrams of this process's other beacons that were put into the queue.
-    pub same_process: u64,
-    /// Datagrams of this process that came back from the network and were left out.
-    pub echoes: u64,
-    /// Datagrams from the network longer than [`MAX_DATAGRAM`](crate::MAX_DATAGRAM),
-    /// dropped.
-    pub oversized: u64,
-    /// Datagrams dropped because the queue was full.
-    pub dropped: u64,
-    /// Each chosen interface's own figures, of those there are now.
-    pub interfaces: Vec<InterfaceStats>,
-}
-
 impl Member {
     pub(crate) fn new(config: Config) -> (Arc<Self>, mpsc::Receiver<Datagram>) {
         let (queue, datagrams) = mpsc::channel(QUEUE);
         let member = Arc::new(Self {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             config,
-            hears_process: AtomicBool::new(true),
+            hears_process: Arc::new(AtomicBool::new(true)),
             counters: Counters::default(),
-            lanes: RwLock::new(Arc::new([])),
+            bindings: RwLock::new(Arc::new([])),
+            missing: RwLock::default(),
             queue,
         });
         (member, datagrams)
     }
 
-    pub(crate) fn lanes(&self) -> Arc<[Arc<Lane>]> {
-        Arc::clone(&self.lanes.read().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn bindings(&self) -> Arc<[Arc<Binding>]> {
+        Arc::clone(&self.bindings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) fn set_lanes(&self, lanes: Vec<Arc<Lane>>) {
-        *self.lanes.write().unwrap_or_else(PoisonError::into_inner) = lanes.into();
+    pub(crate) fn set_bindings(&self, bindings: Vec<Arc<Binding>>, missing: Vec<String>) {
+        *self
+            .bindings
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = bindings.into();
+        *self.missing.write().unwrap_or_else(PoisonError::into_inner) = missing;
+    }
+
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let missing = self.missing.read().unwrap_or_else(PoisonError::into_inner);
+        let mut problems = missing.clone();
+        for interface in self.bindings().iter().map(|binding| &binding.interface) {
+            if let Some(problem) = &interface.problem {
+                problems.push(format!("{interface}: {problem}"));
+            }
+        }
+        problems
     }
 
     pub(crate) fn stats(&self) -> Stats {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let interfaces: Vec<InterfaceStats> =
-            self.lanes().iter().map(|lane| lane.stats()).collect();
+        let interfaces: Vec<InterfaceStats> = self.bindings().iter().map(|b| b.stats()).collect();
         Stats {
             sent: interfaces.iter().map(|i| i.sent).sum(),
             failed: interfaces.iter().map(|i| i.failed).sum(),
@@ -106,17 +96,17 @@ impl Member {
     }
 }
 
-/// A member's wish to hear a target over an interface.
+/// A member that hears a target over an interface.
 #[derive(Debug, Clone)]
 pub(crate) struct Listener {
     pub(crate) member: Arc<Member>,
     pub(crate) interface: Arc<Interface>,
     pub(crate) cast: CastKind,
-    pub(crate) counters: Arc<LaneCounters>,
+    pub(crate) counters: Arc<BindingCounters>,
 }
 
 impl Listener {
-    /// Queues a datagram, or counts it where the queue is full: it never waits.
+    /// Queues a datagram, or drops and counts it if the queue is full. Never waits.
     pub(crate) fn deliver(&self, payload: &Bytes, from: SocketAddr, same_process: bool) {
         let member = &self.member;
         let datagram = Datagram {
@@ -129,25 +119,25 @@ impl Listener {
             same_process,
         };
         match member.queue.try_reserve() {
-            // Counted first, so that who reads the datagram finds it in the figures.
-            Ok(place) => {
+            // Counted first: whoever reads the datagram must find it in the figures.
+            Ok(permit) => {
                 if same_process {
                     member.counters.same_process.fetch_add(1, Ordering::Relaxed);
                 } else {
                     member.counters.received.fetch_add(1, Ordering::Relaxed);
                     self.counters.received.fetch_add(1, Ordering::Relaxed);
                 }
-                place.send(datagram);
+                permit.send(datagram);
             }
             Err(TrySendError::Full(())) => {
-                // Logged at powers of two: the first, and ever fewer of a flood.
+                // Logged at powers of two, so that a flood writes few lines.
                 let before = member.counters.dropped.fetch_add(1, Ordering::Relaxed);
                 let dropped = before.wrapping_add(1);
                 if dropped.is_power_of_two() {
-                    tracing::debug!(dropped, "nobody reads the datagrams");
+                    tracing::debug!(dropped, "the owner doesn't read its datagrams");
                 }
             }
-            // The owner has dropped its datagrams and only sends.
+            // The owner has dropped its `Datagrams` and only sends.
             Err(TrySendError::Closed(())) => {}
         }
     }

@@ -1,28 +1,27 @@
-//! From wishes and interfaces to lanes. Pure: no socket is opened here.
+//! What to send and hear on which interface. Pure: opens no socket.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use crate::config::{Broadcast, Config};
-use crate::datagram::CastKind;
+use crate::config::{Broadcast, CastKind, Config};
 use crate::interface::Interface;
 
-/// How many IPv4 addresses of one interface send on their own. Some hosts put a virtual
-/// address for each service on an interface; a beacon from each of hundreds helps nobody.
+/// How many IPv4 addresses of one interface send. Some hosts have a virtual address for each
+/// service on an interface; beacons from hundreds of them help nobody.
 const MAX_ADDRESSES: usize = 8;
 
-/// Whether the system tells over which interface a datagram to 255.255.255.255 came.
+/// Whether the system reports the interface of a datagram to 255.255.255.255.
 const HEARS_LIMITED: bool = cfg!(any(target_os = "linux", target_vendor = "apple", windows));
 
-/// Where a datagram goes, or what is heard.
+/// A destination to send to, or to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// A group's or a broadcast address; with the interface's index as scope where its
-    /// scope needs one.
+    /// A group's or a broadcast address, with the interface's index as scope if the group needs
+    /// one.
     pub(crate) dest: SocketAddr,
     pub(crate) cast: CastKind,
 }
 
-/// What is to be done from one address of one interface.
+/// What to send from one address of one interface, and what to hear there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) interface: Interface,
@@ -30,13 +29,13 @@ pub(crate) struct Plan {
     pub(crate) hears: Vec<Target>,
 }
 
-/// The lanes that a checked configuration makes of the chosen interfaces.
+/// The plans that a checked configuration makes of the chosen interfaces.
 pub(crate) fn plan(config: &Config, chosen: &[Interface]) -> Vec<Plan> {
     let mut plans = Vec::new();
     for (position, interface) in chosen.iter().enumerate() {
         let earlier = chosen.get(..position).unwrap_or_default();
         match interface.addr {
-            IpAddr::V4(_) if speaks(interface, earlier) => {
+            IpAddr::V4(_) if sends_from(interface, earlier) => {
                 plans.extend(plan_v4(config, interface));
             }
             IpAddr::V4(_) => {}
@@ -46,9 +45,8 @@ pub(crate) fn plan(config: &Config, chosen: &[Interface]) -> Vec<Plan> {
     plans
 }
 
-/// Whether an IPv4 address sends on its own: each subnet needs a source it can reach, and
-/// no more than one.
-fn speaks(interface: &Interface, earlier: &[Interface]) -> bool {
+/// Whether to send from an IPv4 address: each subnet needs one source that it can reach.
+fn sends_from(interface: &Interface, earlier: &[Interface]) -> bool {
     let mut others = earlier
         .iter()
         .filter(|other| other.index == interface.index && other.addr.is_ipv4());
@@ -85,7 +83,7 @@ fn plan_v4(config: &Config, interface: &Interface) -> Option<Plan> {
         Broadcast::Auto => {
             if let Some(own) = interface.broadcast {
                 broadcast((own, config.port).into(), true);
-                // C Zyre told to use any interface sends there.
+                // C Zyre sends there if it is configured to use any interface.
                 if own != limited && !interface.loopback && HEARS_LIMITED {
                     broadcast((limited, config.port).into(), false);
                 }
@@ -127,20 +125,20 @@ fn plan_v6(config: &Config, interface: &Interface, chosen: &[Interface]) -> Opti
     })
 }
 
-/// The group as one interface has it.
+/// The group, with its scope on one interface.
 pub(crate) fn scoped(group: &SocketAddrV6, index: u32) -> SocketAddrV6 {
     let scope = if needs_scope(group.ip()) { index } else { 0 };
     SocketAddrV6::new(*group.ip(), group.port(), 0, scope)
 }
 
-/// Whether a group means something else on each interface (interface-local, link-local).
+/// Whether a group is a different one on each interface (interface-local, link-local).
 pub(crate) fn needs_scope(group: &Ipv6Addr) -> bool {
     matches!(group.segments().first().map(|s| s & 0xf), Some(1 | 2))
 }
 
-/// Whether this address is the one to send from: of an interface's IPv6 addresses one
-/// speaks, so that a peer is heard once. On the link that is the link-local address,
-/// which is there whether or not a router is; beyond it, an address that routers forward.
+/// Whether to send from this address: only one of an interface's IPv6 addresses sends, so that
+/// peers hear us once. On the link it is the link-local address, which exists even without a
+/// router; beyond the link, an address that routers forward.
 fn is_source(interface: &Interface, on_link: bool, chosen: &[Interface]) -> bool {
     let rank = |candidate: &Interface| {
         candidate.scope_id() != 0 && !on_link || candidate.scope_id() == 0 && on_link
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn each_interface_speaks_from_its_own_address() {
+    fn each_interface_sends_from_its_own_address() {
         let host = [
             made_up("lo", 1, "127.0.0.1", 8),
             made_up("eth0", 2, "10.0.0.5", 24),

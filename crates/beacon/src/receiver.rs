@@ -1,9 +1,9 @@
 //! Reading a receiving socket.
 //!
-//! On Linux the kernel hands a socket what it was opened for and nothing else. A socket that
-//! is bound to the wildcard address, as `socket` has to do elsewhere, also hears unicast,
-//! what others on this host have joined, and other interfaces: there the datagram's own
-//! destination and interface decide.
+//! On Linux a socket hears only its own destination and interface. On other systems `socket`
+//! has to bind to the wildcard address; such a socket also hears unicast, groups that others on
+//! this host have joined, and other interfaces, so each datagram's destination and interface
+//! are checked.
 
 use std::io;
 #[cfg(any(test, not(target_os = "linux")))]
@@ -16,16 +16,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::datagram::MAX_DATAGRAM;
 use crate::interface::Interface;
 
-/// The room for a datagram. One byte more than is taken in tells what is too long.
+/// The size of the buffer. One byte more than is accepted shows that a datagram is too long.
 #[cfg(target_os = "linux")]
 pub(crate) const BUFFER: usize = MAX_DATAGRAM + 1;
 
-/// The room for a datagram: for the longest that there is, because a system may drop or
-/// refuse what doesn't fit, instead of cutting it.
+/// The size of the buffer: that of the longest datagram, because a system may drop or refuse a
+/// datagram that doesn't fit, instead of cutting it.
 #[cfg(not(target_os = "linux"))]
 pub(crate) const BUFFER: usize = 1 << 16;
 
-const _: () = assert!(BUFFER > MAX_DATAGRAM, "too long must be seen");
+const _: () = assert!(
+    BUFFER > MAX_DATAGRAM,
+    "a datagram that is too long must be noticed"
+);
 
 /// A socket that hears one destination over one interface.
 pub(crate) struct Receiver {
@@ -53,12 +56,12 @@ impl Receiver {
         }
     }
 
-    /// What the poll watches.
+    /// The socket to poll.
     pub(crate) fn source(&mut self) -> &mut UdpSocket {
         &mut self.socket
     }
 
-    /// A datagram's length and source; `None` for one that is somebody else's.
+    /// A datagram's length and source; `None` if it isn't for this socket.
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<Option<(usize, SocketAddr)>> {
         #[cfg(target_os = "linux")]
         return self.reader.recv(&self.socket, buffer).map(Some);
@@ -87,8 +90,8 @@ impl Reader {
     }
 }
 
-/// A datagram's length, its source, and as far as the system tells its destination and the
-/// index of the interface.
+/// A datagram's length and source, and its destination and the index of its interface if the
+/// system reports them.
 #[cfg(not(target_os = "linux"))]
 type Read = (usize, SocketAddr, Option<IpAddr>, Option<u32>);
 
@@ -113,7 +116,7 @@ impl Reader {
     }
 }
 
-/// How a socket is read: by a second handle to it, because mio doesn't read what we need.
+/// How a socket is read: by a second handle, because mio doesn't read the destination.
 #[cfg(windows)]
 pub(crate) struct Reader(socket_pktinfo::PktInfoUdpSocket);
 
@@ -133,7 +136,7 @@ impl Reader {
     }
 }
 
-/// What a socket was opened for.
+/// The destination and the interface of a socket.
 #[cfg(any(test, not(target_os = "linux")))]
 struct Filter {
     dest: IpAddr,
@@ -151,11 +154,10 @@ impl Filter {
         }
     }
 
-    /// Whether a datagram came for this socket. Where the system doesn't tell, it counts as
-    /// if it did.
+    /// Whether a datagram is for this socket. What the system doesn't report counts as right.
     ///
-    /// What the interface itself has sent is its own, even if the system says that it came
-    /// back over the loopback.
+    /// A datagram from the interface's own address belongs to it, even if the system reports
+    /// that it came back over loopback.
     fn takes(&self, from: IpAddr, dest: Option<IpAddr>, index: Option<u32>) -> bool {
         dest.is_none_or(|dest| dest == self.dest)
             && (from == self.own || index.is_none_or(|index| index == self.index))
@@ -191,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_does_not_tell_excludes_nothing() {
+    fn what_the_system_does_not_report_excludes_nothing() {
         assert!(takes("10.0.0.7", Some("239.1.1.1"), None));
         assert!(!takes("10.0.0.7", Some("10.0.0.255"), None));
         assert!(takes("10.0.0.7", None, None));

@@ -1,11 +1,11 @@
-//! Opening the sockets of a lane.
+//! Opening the sockets of a binding.
 //!
-//! What arrives on a socket must have come over the socket's own interface and to its own
-//! group. Linux by default hands a group that anybody on the host has joined, and every
-//! broadcast, to each socket bound to the wildcard address. So a receiving socket is bound
-//! to the very address it hears, is kept to its interface, and declines foreign
-//! memberships. Other systems don't allow all of that; there the [`Receiver`] looks at each
-//! datagram.
+//! A datagram that arrives on a socket must have come over the socket's own interface and to
+//! its own group. By default Linux delivers every group that anybody on the host has joined,
+//! and every broadcast, to each socket that is bound to the wildcard address. Therefore a
+//! receiving socket is bound to the address that it hears and to its interface, and ignores
+//! the memberships of others. Other systems don't allow all of that; there the
+//! [`Receiver`] checks each datagram.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -15,16 +15,16 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::interface::Interface;
 use crate::receiver::{Reader, Receiver};
 
-/// What is asked of the system for datagrams that wait to be read: a thousand nodes may
-/// speak in the same millisecond. The system may grant less.
+/// The buffer, in bytes, that the system is asked for: a thousand nodes may send in the same
+/// millisecond. The system may grant less.
 const RECEIVE_BUFFER: usize = 1 << 20;
 
-/// Why a socket isn't there.
+/// Why a socket couldn't be opened.
 #[derive(Debug)]
 pub(crate) enum SocketError {
-    /// Somebody else holds the address and doesn't share it.
+    /// Another program holds the address and doesn't share it.
     InUse(SocketAddr),
-    /// Anything else, and in doing what.
+    /// Anything else, with what was attempted.
     Other(&'static str, io::Error),
 }
 
@@ -37,7 +37,7 @@ impl std::fmt::Display for SocketError {
     }
 }
 
-/// Says what was attempted when it failed.
+/// Adds to an error what was attempted.
 trait During<T> {
     fn during(self, what: &'static str) -> Result<T, SocketError>;
 }
@@ -48,12 +48,12 @@ impl<T> During<T> for io::Result<T> {
     }
 }
 
-/// A socket that sends from the interface's address, over that interface, and takes a port
-/// that nobody else has: by it our own datagrams are known when they come back.
+/// A socket that sends from the interface's address over that interface. Its port is unique, so
+/// that our own datagrams are recognised when they come back.
 pub(crate) fn sender(interface: &Interface, ttl: u32) -> Result<UdpSocket, SocketError> {
     let socket = open(interface.addr.is_ipv6())?;
-    // Where two interfaces share a subnet only this keeps each datagram to its own. Old
-    // kernels want a privilege for it; without it the source address decides.
+    // If two interfaces share a subnet, only this keeps each datagram on its own. Old kernels
+    // ask for a privilege; without it the source address decides.
     let _ = keep_to(&socket, interface);
     match interface.addr {
         IpAddr::V4(addr) => {
@@ -81,8 +81,8 @@ pub(crate) fn sender(interface: &Interface, ttl: u32) -> Result<UdpSocket, Socke
     Ok(socket.into())
 }
 
-/// Whether the system has a route from the interface to the address: where it hasn't (IPv6
-/// multicast over Linux's loopback), each send would fail. Nothing is sent.
+/// Whether the system has a route from the interface to the address. Without one (IPv6
+/// multicast over Linux's loopback) each send would fail. Nothing is sent.
 pub(crate) fn probe(interface: &Interface, dest: SocketAddr) -> Result<(), SocketError> {
     let SocketAddr::V6(dest) = dest else {
         return Ok(());
@@ -98,21 +98,20 @@ pub(crate) fn probe(interface: &Interface, dest: SocketAddr) -> Result<(), Socke
         .during("send multicasts")
 }
 
-/// A socket that hears what is sent to a group or a broadcast address over one interface.
+/// A socket that hears a group or a broadcast address over one interface.
 pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<Receiver, SocketError> {
     let (socket, reader) = Reader::open(Domain::for_address(dest)).during("open a UDP socket")?;
     prepare(&socket, dest.is_ipv6())?;
-    // Each is enough for most programs that share the port, and the two together for all:
-    // some set only the one, some only the other.
+    // Some programs that share the port set only the one, some only the other.
     socket.set_reuse_address(true).during("share the port")?;
     #[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos"))))]
     socket.set_reuse_port(true).during("share the port")?;
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let kept = keep_to(&socket, interface);
     if dest.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) && !cfg!(windows) {
-        // The limited broadcast address is the same on all interfaces: a socket that
-        // can't be kept to one would take each datagram for its own. Windows tells with
-        // each datagram which interface it came over.
+        // The limited broadcast address is the same on all interfaces: a socket that isn't
+        // bound to one would receive the datagrams of all. Windows reports the interface of
+        // each datagram.
         kept.during("hear 255.255.255.255 over one interface only")?;
     }
     bind(&socket, dest)?;
@@ -121,7 +120,7 @@ pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<Receiv
             #[cfg(target_os = "linux")]
             socket
                 .set_multicast_all_v4(false)
-                .during("decline foreign memberships")?;
+                .during("ignore memberships of others")?;
             join(&socket, dest.ip(), interface).during("join the group")?;
         }
         SocketAddr::V4(_) => {}
@@ -129,7 +128,7 @@ pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<Receiv
             #[cfg(target_os = "linux")]
             socket
                 .set_multicast_all_v6(false)
-                .during("decline foreign memberships")?;
+                .during("ignore memberships of others")?;
             socket
                 .join_multicast_v6(dest.ip(), interface.index)
                 .during("join the group")?;
@@ -183,7 +182,7 @@ fn join(socket: &Socket, group: &Ipv4Addr, interface: &Interface) -> io::Result<
     socket.join_multicast_v4_n(group, &index)
 }
 
-/// By address: NetBSD and OpenBSD know no other way, and Wine takes an index for an address.
+/// By address: NetBSD and OpenBSD offer nothing else, and Wine takes an index for an address.
 #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
 fn join(socket: &Socket, group: &Ipv4Addr, interface: &Interface) -> io::Result<()> {
     match interface.addr {
@@ -192,7 +191,7 @@ fn join(socket: &Socket, group: &Ipv4Addr, interface: &Interface) -> io::Result<
     }
 }
 
-/// Binds to the address itself where the system allows it, else to the wildcard address.
+/// Binds to the address itself if the system allows it, else to the wildcard address.
 fn bind(socket: &Socket, dest: SocketAddr) -> Result<(), SocketError> {
     let itself = cfg!(target_os = "linux") || (cfg!(unix) && dest.ip().is_multicast());
     let addr = match dest {
@@ -201,7 +200,7 @@ fn bind(socket: &Socket, dest: SocketAddr) -> Result<(), SocketError> {
         SocketAddr::V6(dest) => (Ipv6Addr::UNSPECIFIED, dest.port()).into(),
     };
     socket.bind(&addr.into()).map_err(|error| {
-        // Windows refuses an address that somebody holds exclusively as forbidden.
+        // Windows reports an address that is held exclusively as forbidden.
         let held = error.kind() == io::ErrorKind::AddrInUse
             || cfg!(windows) && error.kind() == io::ErrorKind::PermissionDenied;
         if held {

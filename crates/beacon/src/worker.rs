@@ -11,35 +11,36 @@ use std::time::Duration;
 use bytes::Bytes;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::binding::Binding;
 use crate::changes::Changes;
-use crate::config::{Broadcast, Interfaces};
-use crate::datagram::{CastKind, MAX_DATAGRAM};
+use crate::config::{Broadcast, CastKind};
+use crate::datagram::MAX_DATAGRAM;
 use crate::error::{OpenError, RefreshError};
-use crate::hub::{Command, Key, Shared};
-use crate::interface::{Interface, Unknown, describe, interfaces, select};
-use crate::lane::{Lane, Sender, plain};
+use crate::interface::{Interface, interfaces, names, select};
 use crate::member::{Listener, Member};
 use crate::plan::{Plan, plan};
 use crate::receiver::{BUFFER, Receiver};
+use crate::sender::{Sender, plain};
+use crate::shared::{Command, Key, Shared};
 use crate::socket::{self, SocketError};
 
 /// The token of the commands; sockets have others.
 pub(crate) const WAKER: Token = Token(0);
 
-/// Datagrams read from one socket before the next one's turn, so that a flood on one
-/// interface doesn't silence the others.
-const TURN: usize = 64;
+/// How many datagrams are read from one socket before the next one is looked at: a flood on
+/// one interface must not silence the others.
+const READ_BUDGET: usize = 64;
 
-/// Errors in a row after which a socket is left alone until something arrives on it.
+/// After so many errors in a row a socket isn't read until something arrives on it.
 const MAX_ERRORS: usize = 8;
 
-/// The pause after the system's poll itself fails, which has no reason to be brief.
+/// The pause after the system's poll fails: without it a lasting failure would spin.
 const POLL_PAUSE: Duration = Duration::from_millis(100);
 
 pub(crate) struct Worker {
     poll: Poll,
-    /// Held here too: a waker that is dropped takes a wake that wasn't seen yet along, and
-    /// the thread would sleep through the command to stop.
+    /// Kept alive here: when the last reference to a waker is dropped, a wake that the thread
+    /// hasn't seen is lost, and the thread would sleep through the command to stop.
     _waker: Arc<Waker>,
     commands: mpsc::Receiver<Command>,
     shared: Arc<Shared>,
@@ -50,9 +51,10 @@ pub(crate) struct Worker {
     last_token: usize,
 }
 
-/// What came of a member's plans.
+/// The bindings that were made of a member's plans.
 struct Built {
-    lanes: Vec<Arc<Lane>>,
+    bindings: Vec<Arc<Binding>>,
+    /// An address that another program holds.
     in_use: Option<SocketAddr>,
 }
 
@@ -76,10 +78,10 @@ impl Worker {
         }
     }
 
-    /// Serves until told to stop.
+    /// Serves until the command to stop.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(256);
-        // Sockets that had more to read when their turn was over: readiness is told once.
+        // Sockets that had more to read than their budget: readiness is reported only once.
         let mut unfinished: BTreeSet<Token> = BTreeSet::new();
         loop {
             let timeout = (!unfinished.is_empty()).then_some(Duration::ZERO);
@@ -89,7 +91,7 @@ impl Worker {
                 tracing::debug!(%error, "the beacon thread can't poll");
                 thread::sleep(POLL_PAUSE);
             }
-            if !self.obey() {
+            if !self.handle_commands() {
                 return;
             }
             unfinished.extend(events.iter().map(|event| event.token()));
@@ -97,12 +99,12 @@ impl Worker {
         }
     }
 
-    /// Follows the commands that wait. Whether to go on.
-    fn obey(&mut self) -> bool {
+    /// Carries out the commands that wait. Returns whether to go on.
+    fn handle_commands(&mut self) -> bool {
         loop {
             match self.commands.try_recv() {
                 Ok(Command::Join { member, reply }) => {
-                    // The asker waits for the answer, so it is there to take it.
+                    // The caller waits for the reply, so it can't be gone.
                     let _ = reply.send(self.join(&member));
                 }
                 Ok(Command::Refresh { member, reply }) => {
@@ -121,10 +123,8 @@ impl Worker {
 
     fn join(&mut self, member: &Arc<Member>) -> Result<(), OpenError> {
         let config = &member.config;
-        let all = interfaces().map_err(OpenError::List)?;
-        let known = describe(&all);
-        let chosen = select(&config.interfaces, all, true)
-            .map_err(|Unknown(name)| OpenError::UnknownInterface { name, known })?;
+        let selection = config.interfaces.select()?;
+        let chosen = selection.interfaces;
         let plans = plan(config, &chosen);
         let broadcasts = |plan: &Plan| plan.sends.iter().any(|t| t.cast == CastKind::Broadcast);
         if let Broadcast::To(addr) = config.broadcast
@@ -133,73 +133,74 @@ impl Worker {
         {
             return Err(OpenError::NotBroadcast { addr });
         }
+        let unplanned = unplanned(&chosen, &plans);
+        if plans.is_empty() && config.interfaces.is_fixed() {
+            return Err(OpenError::NoInterface { reasons: unplanned });
+        }
         let built = self.build(member, &[], plans);
-        let failure = if let Some(addr) = built.in_use {
-            // Half a beacon that hears nothing of its neighbours would be worse than none.
-            Some(OpenError::PortInUse { addr, holder: None })
-        } else if built.lanes.iter().any(|lane| lane.usable) {
-            None
-        } else {
-            Some(OpenError::NoInterface {
-                reasons: reasons(&config.interfaces, &chosen, &built.lanes),
-            })
-        };
-        if let Some(failure) = failure {
+        if let Some(addr) = built.in_use {
+            // A beacon that can't hear some of its neighbours would be worse than none.
             drop(built);
             self.sweep();
-            return Err(failure);
+            return Err(OpenError::PortInUse { addr, holder: None });
         }
         self.members.insert(member.id, Arc::clone(member));
-        self.settle(member, built.lanes);
+        let mut missing = selection.missing;
+        missing.extend(unplanned);
+        self.install(member, built.bindings, missing);
         Ok(())
     }
 
     fn refresh(&mut self, member: &Arc<Member>) -> Result<Changes, RefreshError> {
         let all = interfaces().map_err(RefreshError::List)?;
-        // Never fails: a name that nothing is called by now may come back.
-        let chosen = select(&member.config.interfaces, all, false).unwrap_or_default();
-        let before = member.lanes();
-        let built = self.build(member, &before, plan(&member.config, &chosen));
-        let now = built.lanes.clone();
-        self.settle(member, built.lanes);
+        // A name that doesn't exist now may come back.
+        let selection = select(&member.config.interfaces, all, &names());
+        let before = member.bindings();
+        let plans = plan(&member.config, &selection.interfaces);
+        let mut missing = selection.missing;
+        missing.extend(unplanned(&selection.interfaces, &plans));
+        let built = self.build(member, &before, plans);
+        let now = built.bindings.clone();
+        self.install(member, built.bindings, missing);
         Ok(Changes::between(&before, &now))
     }
 
-    /// Opens what the plans need and isn't open yet. Lanes that are as planned stay.
-    fn build(&mut self, member: &Member, before: &[Arc<Lane>], plans: Vec<Plan>) -> Built {
+    /// Opens the sockets of the plans that aren't open yet. Bindings that are as planned stay.
+    fn build(&mut self, member: &Member, before: &[Arc<Binding>], plans: Vec<Plan>) -> Built {
         let mut built = Built {
-            lanes: Vec::with_capacity(plans.len()),
+            bindings: Vec::with_capacity(plans.len()),
             in_use: None,
         };
         for plan in plans {
             let same = before
                 .iter()
-                .find(|lane| lane.plan == plan && lane.interface.problem.is_none());
-            let lane = match same {
-                Some(lane) => Arc::clone(lane),
-                None => Arc::new(self.lane(member, before, plan, &mut built.in_use)),
+                .find(|binding| binding.plan == plan && binding.interface.problem.is_none());
+            let binding = match same {
+                Some(binding) => Arc::clone(binding),
+                None => Arc::new(self.bind(member, before, plan, &mut built.in_use)),
             };
-            if let Some(problem) = &lane.interface.problem {
-                tracing::debug!(interface = %lane.interface, %problem, "trouble with an interface");
+            if let Some(problem) = &binding.interface.problem {
+                let interface = &binding.interface;
+                tracing::debug!(%interface, %problem, "an interface can't be used in full");
             }
-            built.lanes.push(lane);
+            built.bindings.push(binding);
         }
         built
     }
 
-    fn lane(
+    fn bind(
         &mut self,
         member: &Member,
-        before: &[Arc<Lane>],
+        before: &[Arc<Binding>],
         plan: Plan,
         in_use: &mut Option<SocketAddr>,
-    ) -> Lane {
+    ) -> Binding {
         let counters = before
             .iter()
-            .find(|lane| lane.interface.is(&plan.interface))
-            .map(|lane| Arc::clone(&lane.counters))
+            .find(|binding| binding.interface.is(&plan.interface))
+            .map(|binding| Arc::clone(&binding.counters))
             .unwrap_or_default();
-        let mut lane = Lane {
+        let mut binding = Binding {
             interface: plan.interface.clone(),
             plan,
             sender: None,
@@ -207,40 +208,41 @@ impl Worker {
             usable: false,
             counters,
         };
-        if lane.interface.problem.is_some() {
-            return lane;
+        if binding.interface.problem.is_some() {
+            return binding;
         }
         let mut problems: Vec<String> = Vec::new();
-        match self.sender(&lane.interface, member.config.ttl) {
-            Ok(sender) => lane.sender = Some(sender),
+        match self.sender(&binding.interface, member.config.ttl) {
+            Ok(sender) => binding.sender = Some(sender),
             Err(error) => problems.push(error.to_string()),
         }
         let mut heard = 0usize;
-        for target in &lane.plan.hears {
-            match self.listen(&lane.interface, target.dest) {
+        for target in &binding.plan.hears {
+            match self.listen(&binding.interface, target.dest) {
                 Ok(()) => heard = heard.saturating_add(1),
                 Err(SocketError::InUse(addr)) => {
                     problems.push(SocketError::InUse(addr).to_string());
                     in_use.get_or_insert(addr);
                 }
-                // An extra that old kernels don't grant.
-                Err(error) if is_extra(&lane.plan, target.dest) => {
-                    tracing::debug!(interface = %lane.interface, %error, "no limited broadcasts");
+                // Old kernels refuse it, and it is only an extra.
+                Err(error) if is_extra(&binding.plan, target.dest) => {
+                    tracing::debug!(interface = %binding.interface, %error, "no limited broadcasts");
                 }
                 Err(error) => problems.push(error.to_string()),
             }
         }
-        for target in &lane.plan.sends {
-            if let Err(error) = socket::probe(&lane.interface, target.dest) {
+        for target in &binding.plan.sends {
+            if let Err(error) = socket::probe(&binding.interface, target.dest) {
                 problems.push(format!("{}: {error}", target.dest));
-                lane.unreachable.push(target.dest);
+                binding.unreachable.push(target.dest);
             }
         }
         problems.dedup();
-        lane.usable =
-            lane.sender.is_some() && heard > 0 && lane.unreachable.len() < lane.plan.sends.len();
-        lane.interface.problem = (!problems.is_empty()).then(|| problems.join(", ").into());
-        lane
+        binding.usable = binding.sender.is_some()
+            && heard > 0
+            && binding.unreachable.len() < binding.plan.sends.len();
+        binding.interface.problem = (!problems.is_empty()).then(|| problems.join(", ").into());
+        binding
     }
 
     fn sender(&mut self, interface: &Interface, ttl: u32) -> Result<Arc<Sender>, SocketError> {
@@ -274,32 +276,32 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes the lanes the member's own: what it hears is routed to it, what nobody needs
-    /// any longer is closed.
-    fn settle(&mut self, member: &Arc<Member>, lanes: Vec<Arc<Lane>>) {
+    /// Gives the member its bindings and routes, and closes the sockets that nobody needs any
+    /// longer.
+    fn install(&mut self, member: &Arc<Member>, bindings: Vec<Arc<Binding>>, missing: Vec<String>) {
         let mut wanted: HashMap<Key, Listener> = HashMap::new();
-        for lane in &lanes {
-            if lane.sender.is_none() {
+        for binding in &bindings {
+            if binding.sender.is_none() {
                 continue;
             }
-            let interface = Arc::new(lane.interface.clone());
-            for target in &lane.plan.hears {
+            let interface = Arc::new(binding.interface.clone());
+            for target in &binding.plan.hears {
                 wanted
                     .entry((interface.index, target.dest))
                     .or_insert_with(|| Listener {
                         member: Arc::clone(member),
                         interface: Arc::clone(&interface),
                         cast: target.cast,
-                        counters: Arc::clone(&lane.counters),
+                        counters: Arc::clone(&binding.counters),
                     });
             }
         }
         self.shared.route(member.id, &wanted);
-        member.set_lanes(lanes);
+        member.set_bindings(bindings, missing);
         self.sweep();
     }
 
-    /// Closes the sockets that nobody uses.
+    /// Closes unused sockets.
     fn sweep(&mut self) {
         let Self {
             poll,
@@ -314,7 +316,7 @@ impl Worker {
             if !used {
                 keys.remove(token);
                 if let Err(error) = poll.registry().deregister(receiver.source()) {
-                    tracing::debug!(%error, "can't take a socket out of the poll");
+                    tracing::debug!(%error, "can't deregister a socket");
                 }
             }
             used
@@ -322,7 +324,7 @@ impl Worker {
         senders.retain(|_, sender| sender.strong_count() > 0);
     }
 
-    /// Reads a socket's turn. Whether nothing is left to read.
+    /// Reads up to the budget from a socket. Returns whether nothing is left to read.
     fn read(&self, token: Token) -> bool {
         let Some(key) = self.keys.get(&token) else {
             return true;
@@ -333,12 +335,12 @@ impl Worker {
         let listeners = self.shared.listeners(key).unwrap_or_else(|| Arc::new([]));
         let mut buffer = [0u8; BUFFER];
         let mut errors = 0usize;
-        for _ in 0..TURN {
+        for _ in 0..READ_BUDGET {
             match receiver.recv(&mut buffer) {
                 Ok(None) => {}
                 Ok(Some((length, from))) => match buffer.get(..length) {
                     Some(payload) if length <= MAX_DATAGRAM => {
-                        self.hand_out(&listeners, payload, from);
+                        self.distribute(&listeners, payload, from);
                     }
                     _ => too_long(&listeners, from),
                 },
@@ -348,7 +350,7 @@ impl Worker {
                     for listener in listeners.iter() {
                         let counters = &listener.counters;
                         counters.receive_errors.fetch_add(1, Ordering::Relaxed);
-                        counters.complain(&listener.interface, "receive", &error);
+                        counters.record_error(&listener.interface, "receive", &error);
                     }
                     errors = errors.saturating_add(1);
                     if errors >= MAX_ERRORS {
@@ -360,7 +362,7 @@ impl Worker {
         false
     }
 
-    fn hand_out(&self, listeners: &[Listener], payload: &[u8], from: SocketAddr) {
+    fn distribute(&self, listeners: &[Listener], payload: &[u8], from: SocketAddr) {
         let from = plain(from);
         if self.shared.own.contains(from) {
             for listener in listeners {
@@ -376,44 +378,29 @@ impl Worker {
     }
 }
 
-/// Counts a datagram that is longer than any that is taken in.
+/// Counts a datagram that is too long.
 fn too_long(listeners: &[Listener], from: SocketAddr) {
     for listener in listeners {
         let oversized = &listener.member.counters.oversized;
         let before = oversized.fetch_add(1, Ordering::Relaxed);
-        // Logged at powers of two: the first, and ever fewer of a flood.
+        // Logged at powers of two, so that a flood writes few lines.
         if before.wrapping_add(1).is_power_of_two() {
             tracing::debug!(%from, interface = %listener.interface, "datagram over {MAX_DATAGRAM} bytes");
         }
     }
 }
 
-/// Whether a target is heard for completeness only.
+/// Whether a target is heard only for completeness: nothing is sent there.
 fn is_extra(plan: &Plan, dest: SocketAddr) -> bool {
     dest.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) && !plan.sends.iter().any(|t| t.dest == dest)
 }
 
-/// Why nothing can be used, one line for each interface.
-fn reasons(wanted: &Interfaces, chosen: &[Interface], lanes: &[Arc<Lane>]) -> Vec<String> {
-    let line = |interface: &Interface| {
-        let problem = interface.problem.as_deref();
-        format!("{interface}: {}", problem.unwrap_or("it can't be used"))
-    };
-    if !lanes.is_empty() {
-        return lanes.iter().map(|lane| line(&lane.interface)).collect();
+/// Why nothing is planned on any of the chosen interfaces, a line for each.
+fn unplanned(chosen: &[Interface], plans: &[Plan]) -> Vec<String> {
+    if !plans.is_empty() {
+        return Vec::new();
     }
-    if chosen.is_empty() {
-        let what = match wanted {
-            Interfaces::Loopback => "this host has no loopback interface with an address",
-            _ => "this host has no interface with an address",
-        };
-        return vec![what.to_owned()];
-    }
-    chosen
-        .iter()
-        .map(|interface| {
-            let nothing = "no group of its address family is chosen, and it has no broadcast";
-            format!("{interface}: {nothing}")
-        })
-        .collect()
+    let nothing = "no group of its address family is chosen, and it has no broadcast";
+    let line = |interface: &Interface| format!("{interface}: {nothing}");
+    chosen.iter().map(line).collect()
 }

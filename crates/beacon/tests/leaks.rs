@@ -9,8 +9,8 @@ mod common;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{config, free_port, group, stranger, until};
-use zre_beacon::{Beacon, Broadcast, Cast, Config, OpenError};
+use common::{config, free_port, group, stranger, until, with};
+use zre_beacon::{Beacon, Broadcast, Cast, OpenError};
 
 fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
@@ -82,11 +82,10 @@ fn neither_threads_nor_descriptors_stay() {
     let exclusive = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     let taken = exclusive.local_addr().unwrap().port();
     for _ in 0..20 {
-        let error = Beacon::open(Config {
-            groups: vec![group(port), group(taken)],
-            broadcast: Broadcast::Off,
-            ..config(port)
-        })
+        let error = Beacon::open(with(config(port), |config| {
+            config.groups = vec![group(port), group(taken)];
+            config.broadcast = Broadcast::Off;
+        }))
         .unwrap_err();
         assert!(matches!(error, OpenError::PortInUse { .. }), "{error:?}");
     }

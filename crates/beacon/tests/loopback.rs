@@ -5,10 +5,8 @@ mod common;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use common::{config, free_port, group, loopback, next, open, stranger, until};
-use zre_beacon::{
-    Beacon, Broadcast, Cast, CastKind, Config, Interfaces, MAX_DATAGRAM, OpenError, QUEUE,
-};
+use common::{config, free_port, group, loopback, next, open, stranger, until, with};
+use zre_beacon::{Beacon, Broadcast, Cast, CastKind, Interfaces, MAX_DATAGRAM, OpenError, QUEUE};
 
 #[tokio::test]
 async fn a_stranger_is_heard_by_multicast_and_by_broadcast() {
@@ -134,16 +132,14 @@ async fn a_beacon_that_doesnt_want_its_process_is_spared() {
 async fn groups_and_ports_are_kept_apart() {
     let (port, another) = (free_port(), free_port());
     let second: SocketAddr = ([239, 192, 77, 2], port).into();
-    let (both, mut to_both) = Beacon::open(Config {
-        groups: vec![group(port), second],
-        broadcast: Broadcast::Off,
-        ..config(port)
-    })
+    let (both, mut to_both) = Beacon::open(with(config(port), |config| {
+        config.groups = vec![group(port), second];
+        config.broadcast = Broadcast::Off;
+    }))
     .unwrap();
-    let (_first, mut to_first) = Beacon::open(Config {
-        broadcast: Broadcast::Off,
-        ..config(port)
-    })
+    let (_first, mut to_first) = Beacon::open(with(config(port), |config| {
+        config.broadcast = Broadcast::Off
+    }))
     .unwrap();
     let (_elsewhere, mut to_elsewhere) = open(another);
 
@@ -172,7 +168,7 @@ async fn groups_and_ports_are_kept_apart() {
 }
 
 #[tokio::test]
-async fn what_is_too_long_is_counted_and_dropped() {
+async fn a_datagram_that_is_too_long_is_counted_and_dropped() {
     let port = free_port();
     let (beacon, mut datagrams) = open(port);
     let stranger = stranger();
@@ -276,7 +272,7 @@ fn any_thread_sends_and_every_runtime_receives() {
 }
 
 #[test]
-fn a_port_held_by_another_program_is_told_with_its_holder() {
+fn a_port_held_by_another_program_is_an_error_that_names_it() {
     let exclusive = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
     let port = exclusive.local_addr().unwrap().port();
     let error = Beacon::open(config(port)).unwrap_err();
@@ -296,12 +292,19 @@ fn a_port_held_by_another_program_is_told_with_its_holder() {
 }
 
 #[test]
-fn an_unknown_interface_is_told_with_those_there_are() {
-    let error = Beacon::open(Config {
-        interfaces: Interfaces::Named(vec!["lo".into(), "nosuch0".into()]),
-        ..config(free_port())
-    })
-    .unwrap_err();
+fn an_unknown_interface_is_an_error_that_lists_the_known_ones() {
+    let named = |names: &[&str]| {
+        let names = names.iter().map(|&name| name.into()).collect();
+        with(config(free_port()), |config| {
+            config.interfaces = Interfaces::Named(names)
+        })
+    };
+    let (beacon, _datagrams) = Beacon::open(named(&[&loopback(), "nosuch0"])).unwrap();
+    assert_eq!(
+        beacon.problems(),
+        ["nosuch0: there is no such interface or address"]
+    );
+    let error = Beacon::open(named(&["nosuch0"])).unwrap_err();
     let OpenError::UnknownInterface { name, known } = &error else {
         panic!("{error:?}");
     };
@@ -311,14 +314,13 @@ fn an_unknown_interface_is_told_with_those_there_are() {
 }
 
 #[test]
-fn nothing_usable_is_an_error_with_reasons() {
-    // An IPv6 group on the IPv4 address: there is no way.
-    let error = Beacon::open(Config {
-        interfaces: Interfaces::Named(vec!["127.0.0.1".into()]),
-        groups: vec!["[ff02::7a]:0".parse().unwrap()],
-        broadcast: Broadcast::Off,
-        ..config(free_port())
-    })
+fn addresses_that_can_never_be_used_are_an_error() {
+    // An IPv6 group on an IPv4 address.
+    let error = Beacon::open(with(config(free_port()), |config| {
+        config.interfaces = Interfaces::Named(vec!["127.0.0.1".into()]);
+        config.groups = vec!["[ff02::7a]:0".parse().unwrap()];
+        config.broadcast = Broadcast::Off;
+    }))
     .unwrap_err();
     let OpenError::NoInterface { reasons } = &error else {
         panic!("{error:?}");
@@ -331,10 +333,9 @@ fn nothing_usable_is_an_error_with_reasons() {
 #[test]
 fn a_broadcast_address_of_no_interface_is_refused() {
     let broadcast = |addr: &str| {
-        Beacon::open(Config {
-            broadcast: Broadcast::To(addr.parse().unwrap()),
-            ..config(free_port())
-        })
+        Beacon::open(with(config(free_port()), |config| {
+            config.broadcast = Broadcast::To(addr.parse().unwrap())
+        }))
     };
     let error = broadcast("127.1.2.3:0").unwrap_err();
     assert!(matches!(error, OpenError::NotBroadcast { .. }), "{error:?}");
@@ -360,11 +361,7 @@ fn refresh_without_a_change_changes_nothing() {
 async fn ttls_share_the_port_but_not_the_sender() {
     let port = free_port();
     let (near, mut to_near) = open(port);
-    let (far, mut to_far) = Beacon::open(Config {
-        ttl: 8,
-        ..config(port)
-    })
-    .unwrap();
+    let (far, mut to_far) = Beacon::open(with(config(port), |config| config.ttl = 8)).unwrap();
     near.send(Cast::Groups, b"near");
     far.send(Cast::Groups, b"far");
     let from_near = next(&mut to_far).await;
@@ -383,11 +380,7 @@ async fn a_closed_senders_echo_is_known() {
     let port = free_port();
     let (beacon, mut datagrams) = open(port);
     for number in 0..50u8 {
-        let (other, _to_other) = Beacon::open(Config {
-            ttl: 8,
-            ..config(port)
-        })
-        .unwrap();
+        let (other, _to_other) = Beacon::open(with(config(port), |config| config.ttl = 8)).unwrap();
         assert_eq!(other.send(Cast::Groups, &[number]), 1);
         drop(other);
         let heard = next(&mut datagrams).await;

@@ -19,7 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use common::{next, until};
+use common::{next, until, with};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use zre_beacon::{
     Beacon, Broadcast, Cast, CastKind, Config, Datagram, Datagrams, Interface, Interfaces,
@@ -141,13 +141,11 @@ fn cable(one: &Host, end: &str, other: &Host, other_end: &str) {
 }
 
 fn config(interfaces: Interfaces) -> Config {
-    Config {
-        port: PORT,
-        interfaces,
-        groups: vec![GROUP.parse().unwrap(), GROUP_V6.parse().unwrap()],
-        ttl: 1,
-        broadcast: Broadcast::Auto,
-    }
+    with(Config::default(), |config| {
+        config.port = PORT;
+        config.interfaces = interfaces;
+        config.groups = vec![GROUP.parse().unwrap(), GROUP_V6.parse().unwrap()];
+    })
 }
 
 fn named(name: &str) -> Interfaces {
@@ -208,7 +206,7 @@ fn index(host: &Host, interface: &str) -> u32 {
 }
 
 #[tokio::test]
-async fn two_interfaces_are_told_apart_both_ways() {
+async fn two_interfaces_are_distinguished_in_both_directions() {
     let Some(net) = Two::distinct() else { return };
     let (beacon, mut datagrams) = net.host.open(Interfaces::All);
     let (_a1_only, mut to_a1_only) = net.host.open(named("a1"));
@@ -275,7 +273,7 @@ async fn two_interfaces_are_told_apart_both_ways() {
 /// The hardest case for attribution: one subnet, and so one broadcast address, on both
 /// interfaces.
 #[tokio::test]
-async fn one_subnet_on_two_interfaces_is_told_apart() {
+async fn one_subnet_on_two_interfaces_is_distinguished() {
     let Some(net) = Two::new([
         ["10.1.0.1/24", "fe80::1/64"],
         ["10.1.0.2/24", "fe80::1/64"],
@@ -333,12 +331,11 @@ async fn limited_broadcasts_are_heard_over_their_interface() {
 
     // And sent, over each interface with its own source.
     let (sender, _of_it) = net.host.within(|| {
-        Beacon::open(Config {
-            groups: Vec::new(),
-            broadcast: Broadcast::To("255.255.255.255:0".parse().unwrap()),
-            interfaces: Interfaces::Named(vec!["a0".into(), "a1".into()]),
-            ..config(Interfaces::All)
-        })
+        Beacon::open(with(config(Interfaces::All), |config| {
+            config.groups = Vec::new();
+            config.broadcast = Broadcast::To("255.255.255.255:0".parse().unwrap());
+            config.interfaces = Interfaces::Named(vec!["a0".into(), "a1".into()]);
+        }))
         .unwrap()
     });
     let (_left, mut to_left) = net.left.open(named("b0"));
@@ -458,7 +455,7 @@ async fn sockets_recover_by_themselves() {
 }
 
 #[test]
-fn an_unusable_interface_is_told_and_harms_nobody() {
+fn an_unusable_interface_is_reported_and_harms_no_other() {
     let Some(net) = Two::distinct() else { return };
     net.host.ip("link set a1 down");
     let (beacon, _datagrams) = net.host.open(Interfaces::All);
@@ -474,15 +471,19 @@ fn an_unusable_interface_is_told_and_harms_nobody() {
     assert_eq!(beacon.send(Cast::Groups, b"x"), 3);
     assert_eq!(beacon.stats().failed, 0);
 
-    let error = net
-        .host
-        .within(|| Beacon::open(config(named("a1"))).unwrap_err());
-    let OpenError::NoInterface { reasons } = error else {
-        panic!("{error:?}");
-    };
-    assert_eq!(reasons, ["a1 (10.2.0.1): it is down or has no link"]);
+    // Alone it is waited for.
+    let (waiting, _of_it) = net.host.open(named("a1"));
+    assert!(!waiting.is_usable());
+    assert_eq!(
+        waiting.problems(),
+        ["a1 (10.2.0.1): it is down or has no link"]
+    );
+    net.host.ip("link set a1 up");
+    net.host.wait_up("a1", 1);
+    assert!(!waiting.refresh().unwrap().up.is_empty());
+    assert!(waiting.is_usable());
 
-    // A beacon that has lost all it had waits for a better time.
+    // A beacon that has lost every interface waits for the next.
     let (last, _of_it) = net.left.open(named("b0"));
     net.left.ip("link set b0 down");
     assert_eq!(last.refresh().unwrap().down.len(), 2);
@@ -491,6 +492,62 @@ fn an_unusable_interface_is_told_and_harms_nobody() {
     net.left.wait_up("b0", 2);
     assert_eq!(last.refresh().unwrap().up.len(), 2);
     assert_eq!(last.send(Cast::Groups, b"x"), 2);
+}
+
+/// Interfaces without an address, that don't exist, or that are down don't prevent a start.
+#[test]
+fn interfaces_are_waited_for() {
+    let (Some(host), Some(other)) = (Host::new(), Host::new()) else {
+        return;
+    };
+    cable(&host, "d0", &other, "e0");
+    other.up("e0", &[]);
+    let (beacon, _of_it) = host.open(named("d0"));
+    assert_eq!(beacon.problems(), ["d0: it has no address yet"]);
+    assert_eq!(beacon.send(Cast::Groups, b"x"), 0);
+    host.up("d0", &["10.7.0.1/24"]);
+    host.wait_up("d0", 1);
+    assert_eq!(beacon.refresh().unwrap().up.len(), 1);
+    assert_eq!(beacon.problems(), Vec::<String>::new());
+    assert_eq!(beacon.send(Cast::Groups, b"x"), 1);
+
+    // One of two doesn't exist.
+    let both = Interfaces::Named(vec!["d1".into(), "d0".into()]);
+    let (beacon, _of_it) = host.open(both);
+    assert!(beacon.is_usable());
+    assert_eq!(
+        beacon.problems(),
+        ["d1: there is no such interface or address"]
+    );
+    cable(&host, "d1", &other, "e1");
+    other.up("e1", &[]);
+    host.up("d1", &["10.8.0.1/24"]);
+    host.wait_up("d1", 1);
+    assert_eq!(beacon.refresh().unwrap().up.len(), 1);
+
+    // Neither exists.
+    let error = host.within(|| Beacon::open(config(named("d9"))).unwrap_err());
+    let OpenError::UnknownInterface { name, .. } = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(name, "d9");
+
+    // A host with nothing but a loopback interface that is down.
+    let Some(bare) = Host::new() else { return };
+    bare.ip("link set lo down");
+    bare.ip("addr flush dev lo");
+    for interfaces in [Interfaces::All, Interfaces::Loopback, named("lo")] {
+        let (beacon, _of_it) = bare.open(interfaces);
+        assert!(!beacon.is_usable());
+        assert_eq!(beacon.problems().len(), 1, "{:?}", beacon.problems());
+        bare.ip("addr add 127.0.0.1/8 dev lo");
+        bare.ip("link set lo up");
+        bare.wait_up("lo", 2);
+        assert_eq!(beacon.refresh().unwrap().up.len(), 1);
+        assert!(beacon.is_usable());
+        bare.ip("link set lo down");
+        bare.ip("addr flush dev lo");
+    }
 }
 
 /// The same addresses and names in two namespaces of one process: nothing is shared.
@@ -533,13 +590,8 @@ async fn a_ttl_of_zero_stays_on_the_host() {
         UdpSocket::from(socket)
     });
     let open = |ttl: u32| {
-        net.host.within(|| {
-            Beacon::open(Config {
-                ttl,
-                ..config(named("a0"))
-            })
-            .unwrap()
-        })
+        net.host
+            .within(|| Beacon::open(with(config(named("a0")), |config| config.ttl = ttl)).unwrap())
     };
     let (near, _to_near) = open(0);
     let (far, _to_far) = open(1);

@@ -15,15 +15,16 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use common::{free_port, next, open};
 use zre_beacon::{Beacon, Cast, Datagrams, Interfaces};
 
-/// Names the port to the child, and makes it one.
-const CHILD: &str = "ZRE_BEACON_TEST_PORT";
+/// Tells a child its port.
+const PORT: &str = "ZRE_BEACON_TEST_PORT";
 
-/// Not a test but the other process: says when it is open, then does what its input says.
+/// The other process, which `Other::start` starts: reports when its beacon is open, then carries
+/// out the lines of its input.
 #[test]
+#[ignore = "the child process of the other tests"]
 fn child() {
-    let Ok(port) = std::env::var(CHILD) else {
-        return;
-    };
+    let port = std::env::var(PORT).unwrap();
+    println!("child: {:?}", Interfaces::from_env());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -52,22 +53,33 @@ struct Other {
 
 impl Other {
     fn start(port: u16) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
-            .env(CHILD, port.to_string())
+        let mut other = Self::spawn(&mut Self::command(port));
+        let _interfaces = other.line();
+        assert_eq!(other.line(), "open");
+        other
+    }
+
+    fn command(port: u16) -> Command {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command
+            .args(["--exact", "child", "--ignored", "--nocapture"])
+            .env(PORT, port.to_string());
+        command
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        let mut other = Self {
+        Self {
             child,
             input,
             output,
-        };
-        assert_eq!(other.line(), "open");
-        other
+        }
     }
 
     fn tell(&mut self, line: &str) {
@@ -135,36 +147,26 @@ async fn processes_share_the_port_and_each_hears_everything() {
     second.end();
 }
 
-/// Not a test but the other process: says what the environment asks for.
-#[test]
-fn environment() {
-    if std::env::var(CHILD).is_ok() {
-        println!("child: {:?}", Interfaces::from_env());
-    }
-}
-
 #[test]
 fn the_environment_chooses_the_interfaces() {
-    let asked = |value: Option<&str>| {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command
-            .args(["--exact", "environment", "--nocapture"])
-            .env(CHILD, "0")
-            .env_remove("ZRE_INTERFACE");
+    let port = free_port();
+    let chosen = |value: Option<&str>| {
+        let mut command = Other::command(port);
+        command.env_remove("ZRE_INTERFACE");
         if let Some(value) = value {
             command.env("ZRE_INTERFACE", value);
         }
-        let output = command.output().unwrap();
-        let output = String::from_utf8(output.stdout).unwrap();
-        let (_, said) = output.split_once("child: ").unwrap();
-        said.lines().next().unwrap().to_owned()
+        let mut other = Other::spawn(&mut command);
+        let said = other.line();
+        other.end();
+        said
     };
-    assert_eq!(asked(None), "None");
-    assert_eq!(asked(Some("")), "None");
-    assert_eq!(asked(Some("*")), "Some(All)");
-    assert_eq!(asked(Some("lo")), "Some(Loopback)");
+    assert_eq!(chosen(None), "None");
+    assert_eq!(chosen(Some("")), "None");
+    assert_eq!(chosen(Some("*")), "Some(All)");
+    assert_eq!(chosen(Some("lo")), "Some(Loopback)");
     assert_eq!(
-        asked(Some("eth0,10.0.0.7")),
+        chosen(Some("eth0,10.0.0.7")),
         r#"Some(Named(["eth0", "10.0.0.7"]))"#
     );
 }

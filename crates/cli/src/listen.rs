@@ -68,7 +68,10 @@ pub(crate) async fn listen(command: ListenCommand) -> Result<ExitCode, Failure> 
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let config = config(command.places.settings);
     // The sockets close when the handle is dropped.
-    let (_beacon, mut datagrams) = zre_beacon::Beacon::open(config)?;
+    let (beacon, mut datagrams) = zre_beacon::Beacon::open(config)?;
+    if !beacon.is_usable() {
+        return Err(Failure::Interfaces(beacon.problems()));
+    }
     let (output, written) = Output::open().map_err(Failure::System)?;
     let mut left = command.count.unwrap_or(u64::MAX);
     while left > 0 {
@@ -104,7 +107,9 @@ pub(crate) async fn listen(command: ListenCommand) -> Result<ExitCode, Failure> 
 
 /// What is heard, without the groups of others where the user named some.
 fn config(settings: Settings) -> Config {
-    let groups = settings.multicast.unwrap_or_else(|| {
+    let mut config = Config::default();
+    config.port = settings.udp_port();
+    config.groups = settings.multicast.unwrap_or_else(|| {
         let known = [zre::MULTICAST_V4, zre::MULTICAST_V6].into_iter();
         let groups: BTreeSet<SocketAddr> = known
             .chain(ELSEWHERE)
@@ -112,16 +117,12 @@ fn config(settings: Settings) -> Config {
             .collect();
         groups.into_iter().collect()
     });
-    Config {
-        port: settings.beacon_port,
-        interfaces: settings
-            .interface
-            .or_else(Interfaces::from_env)
-            .unwrap_or(Interfaces::All),
-        groups,
-        broadcast: settings.broadcast,
-        ..Config::default()
-    }
+    config.interfaces = settings
+        .interface
+        .or_else(Interfaces::from_env)
+        .unwrap_or(Interfaces::All);
+    config.broadcast = settings.broadcast;
+    config
 }
 
 /// A datagram, as scripts get it.

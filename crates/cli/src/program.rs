@@ -48,6 +48,9 @@ pub(crate) enum Failure {
     Usage(String),
     #[error("the beacons can't be heard: {0}")]
     Open(#[from] zre_beacon::OpenError),
+    /// No chosen interface can be used now.
+    #[error("no usable interface: {}", .0.join("; "))]
+    Interfaces(Vec<String>),
     #[error(transparent)]
     Send(#[from] SendError),
     #[error(transparent)]

@@ -15,11 +15,6 @@ pub enum StartError {
     /// The inbox can't be opened.
     #[error("can't open the inbox: {0}")]
     Inbox(#[from] crate::LinkOpenError),
-    /// No address of the chosen interfaces can be listened on.
-    #[error(
-        "none of the chosen interfaces has an address to listen on: choose others, or bring one up"
-    )]
-    NoAddress,
     /// Every port of the range is in use.
     #[error("no port of {0} is free: name more ports, or end the program that listens there")]
     NoPort(crate::Listen),
@@ -223,7 +218,6 @@ codes! {
         Self::Limit(_) => "limit",
         Self::Beacon(_) => "beacon",
         Self::Inbox(_) => "inbox",
-        Self::NoAddress => "no_address",
         Self::NoPort(_) => "no_port",
         #[cfg(feature = "dns")]
         Self::Dns(_) => "dns",

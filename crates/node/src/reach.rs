@@ -68,6 +68,10 @@ impl Reach {
                 addrs.push(addr);
             }
         }
+        if addrs.is_empty() {
+            // Keeps the port until an interface has an address.
+            addrs.push((Ipv4Addr::LOCALHOST, port).into());
+        }
         addrs
     }
 
@@ -146,7 +150,7 @@ mod tests {
         assert_eq!(lines(&reach), ["127.0.0.1:9", "[fd00::5]:9"]);
         assert_eq!(reach.endpoint(9).to_string(), "tcp://[fd00::5]:9");
         reach.set_here(Vec::new());
-        assert!(reach.addrs(9).is_empty());
+        assert_eq!(lines(&reach), ["127.0.0.1:9"]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use zre_beacon::{Beacon, Broadcast, Config, Datagram, Datagrams, Interfaces};
+use zre_beacon::{Beacon, Config, Datagram, Datagrams, Interfaces};
 
 /// Far longer than anything here takes: only a failure waits for it.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
@@ -45,13 +45,17 @@ pub(crate) fn loopback() -> String {
 
 /// Loopback only, one IPv4 group, broadcast on 127.255.255.255.
 pub(crate) fn config(port: u16) -> Config {
-    Config {
-        port,
-        interfaces: Interfaces::Loopback,
-        groups: vec![group(port)],
-        ttl: 1,
-        broadcast: Broadcast::Auto,
-    }
+    with(Config::default(), |config| {
+        config.port = port;
+        config.interfaces = Interfaces::Loopback;
+        config.groups = vec![group(port)];
+    })
+}
+
+/// The configuration with a change.
+pub(crate) fn with(mut config: Config, change: impl FnOnce(&mut Config)) -> Config {
+    change(&mut config);
+    config
 }
 
 /// The group of most tests.

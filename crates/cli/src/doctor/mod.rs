@@ -98,7 +98,7 @@ async fn examine(
 ) -> Result<Vec<Finding>, Failure> {
     let settings = &command.options.settings;
     let mut findings = Vec::new();
-    let (port, ttl) = (settings.beacon_port, settings.ttl);
+    let (port, ttl) = (settings.udp_port(), settings.ttl);
     let chosen = settings.interface.clone().or_else(Interfaces::from_env);
     let chosen = chosen.unwrap_or(Interfaces::All);
     // Before we hold it ourselves.
@@ -133,14 +133,13 @@ async fn examine(
     let groups = groups(settings);
     let broadcast = settings.broadcast;
     if !settings.no_beacon && !places.is_empty() {
-        let opened = Beacon::open(Config {
-            port,
-            interfaces: chosen,
-            groups: groups.clone(),
-            ttl,
-            broadcast,
-        });
-        match opened {
+        let mut config = Config::default();
+        config.port = port;
+        config.interfaces = chosen;
+        config.groups = groups.clone();
+        config.ttl = ttl;
+        config.broadcast = broadcast;
+        match Beacon::open(config) {
             Err(error) => {
                 let advice = "that keeps nodes with these options from starting at all";
                 findings.push(Finding::problem("port", error.to_string(), advice));

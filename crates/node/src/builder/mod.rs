@@ -119,6 +119,17 @@ impl Builder {
         self
     }
 
+    /// Meets only nodes of this realm, so that several applications can share a network. The
+    /// beacons then use the port [`realm_port`](crate::realm_port) of the name, whatever
+    /// [`beacon_port`](Self::beacon_port) is. Default: none.
+    ///
+    /// Static peers, DNS and gossip aren't affected: don't share those between realms. A realm
+    /// is no protection: anybody may choose the same.
+    pub fn realm(mut self, name: impl Into<String>) -> Self {
+        self.settings.realm = Some(name.into());
+        self
+    }
+
     /// The UDP port of beacons. Default: 5670.
     pub fn beacon_port(mut self, port: u16) -> Self {
         self.settings.beacon_port = port;

@@ -43,8 +43,9 @@ impl Builder {
     ///
     /// # Errors
     /// Settings that contradict each other or that no peer would take, a port
-    /// that is in use, an interface that isn't there, or no usable one. Nothing
-    /// stays open then.
+    /// that is in use, or interfaces that don't exist. Nothing stays open then.
+    /// An interface that can't be used yet isn't an error: the node waits for it
+    /// and logs a warning.
     ///
     /// # Cancel safety
     /// When the future is dropped, the node isn't started and nothing stays
@@ -80,19 +81,20 @@ impl Start {
         let nowhere = groups.is_empty() && settings.broadcast == Broadcast::Off;
         let beaconing = !(settings.no_beacon || nowhere);
         let (beacon, datagrams) = if beaconing {
-            let (beacon, datagrams) = Beacon::open(zre_beacon::Config {
-                port: settings.beacon_port,
-                interfaces: interfaces.clone(),
-                groups: groups.iter().map(|group| group.addr).collect(),
-                ttl: settings.ttl,
-                broadcast: settings.broadcast,
-            })?;
+            let mut config = zre_beacon::Config::default();
+            config.port = settings.udp_port();
+            config.interfaces = interfaces.clone();
+            config.groups = groups.iter().map(|group| group.addr).collect();
+            config.ttl = settings.ttl;
+            config.broadcast = settings.broadcast;
+            let (beacon, datagrams) = Beacon::open(config)?;
             (Some(beacon), Some(datagrams))
         } else {
             (None, None)
         };
-        // A name that nothing bears is an error at the start alone.
+        // Names that don't exist are an error at the start only.
         interfaces.resolve()?;
+        warn_of_missing(&interfaces);
         let reach = Reach::new(
             interfaces.clone(),
             self.listen_addrs(),
@@ -111,7 +113,7 @@ impl Start {
         let names = self.names()?;
         // Loopback alone stays as it is, and a thousand nodes in a process on it
         // needn't have a socket each to hear that.
-        if interfaces != Interfaces::Loopback {
+        if interfaces != Interfaces::Loopback || reach.here().is_empty() {
             let watcher = InterfaceWatcher::new(beacon.clone(), interfaces, reach.here().to_vec());
             discovery::watch(watcher, updates.clone());
         }
@@ -290,7 +292,7 @@ impl Start {
     fn multicast_groups(&self) -> Vec<Group> {
         let with_port = |mut addr: SocketAddr| {
             if addr.port() == 0 {
-                addr.set_port(self.settings.beacon_port);
+                addr.set_port(self.settings.udp_port());
             }
             addr
         };
@@ -324,9 +326,6 @@ impl Start {
         let single = ports.start() == ports.end();
         for port in ports {
             let listen = reach.addrs(port);
-            if listen.is_empty() {
-                return Err(StartError::NoAddress);
-            }
             let mut config = zre_session::Config::new(identity_of(self.uuid));
             config.engine = self.settings.engine;
             config.listen = listen;
@@ -373,4 +372,22 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Logs which of the chosen interfaces can't be used yet. The node waits for them.
+fn warn_of_missing(interfaces: &Interfaces) {
+    let unusable = |chosen: &Interfaces| discovery::usable(chosen).is_empty();
+    match interfaces {
+        Interfaces::Named(names) => {
+            for name in names {
+                if unusable(&Interfaces::Named(vec![name.clone()])) {
+                    tracing::warn!("interface {name} can't be used yet: waiting for it");
+                }
+            }
+        }
+        all if unusable(all) => {
+            tracing::warn!("no interface is up and has an address: waiting for one");
+        }
+        _ => {}
+    }
 }

@@ -92,22 +92,10 @@ async fn run(mut hints: LinkMonitor, mut watcher: InterfaceWatcher, updates: Upd
     }
 }
 
-/// The chosen interfaces that can be used now. A name that nothing bears now may
-/// come back, so it hides none of the others.
+/// The addresses of the chosen interfaces that can be used now.
 pub(crate) fn usable(wanted: &Interfaces) -> Vec<Interface> {
-    let each = match wanted {
-        Interfaces::Named(names) => names
-            .iter()
-            .map(|name| Interfaces::Named(vec![name.clone()]))
-            .collect(),
-        other => vec![other.clone()],
-    };
-    let mut found: Vec<Interface> = Vec::new();
-    for interface in each.iter().filter_map(|one| one.resolve().ok()).flatten() {
-        if interface.problem.is_none() && !found.contains(&interface) {
-            found.push(interface);
-        }
-    }
+    let mut found = wanted.resolve().unwrap_or_default();
+    found.retain(|interface| interface.problem.is_none());
     found
 }
 
