@@ -8,6 +8,7 @@
 )]
 
 mod commands;
+mod descriptors;
 mod discovery;
 mod hostile;
 mod leaving;

@@ -23,6 +23,7 @@ pub struct Options {
     name: String,
     arguments: Vec<String>,
     host: Option<String>,
+    shell: Option<String>,
 }
 
 impl Options {
@@ -44,15 +45,26 @@ impl Options {
         self
     }
 
+    /// On loopback, started by a shell behind these commands.
+    pub fn after(mut self, shell: &str) -> Self {
+        self.shell = Some(format!(r#"{shell}; exec "$0" "$@""#));
+        self
+    }
+
     /// Runs it, and waits for its `started`.
     pub fn start(self) -> Node {
-        let mut command = match &self.host {
-            Some(namespace) => {
+        let mut command = match (&self.host, &self.shell) {
+            (Some(namespace), _) => {
                 let mut command = Command::new("ip");
                 command.args(["netns", "exec", namespace]).arg(zre());
                 command
             }
-            None => Command::new(zre()),
+            (None, Some(shell)) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", shell]).arg(zre());
+                command
+            }
+            (None, None) => Command::new(zre()),
         };
         command.args(["node", "--json", "--name", &self.name]);
         // What the user has set for nodes of their own.
@@ -92,6 +104,7 @@ impl Node {
             name: name.into(),
             arguments: Vec::new(),
             host: None,
+            shell: None,
         }
         .with("--beacon-port", port)
     }
@@ -268,6 +281,21 @@ impl Node {
             }
         }
         self.child.wait().expect("it has ended")
+    }
+
+    /// Waits until it has logged something with this text.
+    pub fn expect_log(&self, text: &str) {
+        let until = Instant::now() + DEADLINE;
+        let logged = || {
+            let complaints = self.complaints.lock();
+            complaints
+                .unwrap_or_else(PoisonError::into_inner)
+                .contains(text)
+        };
+        while !logged() {
+            assert!(Instant::now() < until, "no {text:?} logged{}", self.story());
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// What it said and nobody took, and its complaints.

@@ -33,7 +33,7 @@ mod visit;
 mod watch;
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -149,11 +149,14 @@ enum Subcommands {
 
 fn main() -> ExitCode {
     if let Some(task) = bench::task() {
-        log();
+        log(false);
         return bench::perform(task);
     }
     let arguments = arguments::read();
-    log();
+    log(arguments.command.warns());
+    // A peer takes about two descriptors, and the usual limit is 1024. If it can't be
+    // raised, the node itself warns as soon as it is reached.
+    let _ = zre::raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -169,6 +172,18 @@ fn main() -> ExitCode {
 }
 
 impl Subcommands {
+    /// Whether to log warnings: not beside findings that say the same, and not into what is drawn
+    /// on a terminal.
+    fn warns(&self) -> bool {
+        match self {
+            Self::Doctor(_) => false,
+            Self::Chat(ChatCommand { json: false, .. }) | Self::Watch(_) => {
+                !std::io::stderr().is_terminal()
+            }
+            _ => true,
+        }
+    }
+
     async fn run(self, control: Option<PathBuf>) -> Result<ExitCode, program::Failure> {
         let path = control.as_deref();
         match self {
@@ -230,18 +245,23 @@ impl Subcommands {
     }
 }
 
-/// Logs to standard error, as `ZRE_LOG` or else `RUST_LOG` says; nothing where
-/// neither is set.
-fn log() {
-    let Some(filter) = ["ZRE_LOG", "RUST_LOG"]
+/// Logs to standard error what `ZRE_LOG` or else `RUST_LOG` selects. If neither is set, it
+/// logs warnings, or nothing.
+fn log(warnings: bool) {
+    let filter = ["ZRE_LOG", "RUST_LOG"]
         .iter()
-        .find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
-    else {
-        return;
+        .find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()));
+    let filter = match filter {
+        None if warnings => "zre=warn".to_owned(),
+        None => return,
+        Some(filter) => filter,
     };
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        // Its message about a log that can't be written would panic.
+        .log_internal_errors(false)
         .init();
 }
 

@@ -102,7 +102,7 @@ Example, one node that several programs command:
   zre --control /run/user/1000/camera state busy
   zre --control /run/user/1000/camera shout lab the film is full
 
-RUST_LOG or ZRE_LOG (as in ZRE_LOG=zre=debug) logs to standard error."#;
+Warnings go to standard error; ZRE_LOG or RUST_LOG selects more (ZRE_LOG=zre=debug)."#;
 
 pub(crate) async fn node(
     json: bool,

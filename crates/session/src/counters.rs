@@ -27,6 +27,8 @@ pub struct Counters {
     pub protocol: u64,
     /// Connections whose place a newer one of the same identity took.
     pub replaced: u64,
+    /// How often a connection couldn't be accepted because no file descriptor was free.
+    pub no_descriptor: u64,
 }
 
 impl Counters {
@@ -39,6 +41,7 @@ impl Counters {
             CloseReason::Limit(_) => &mut self.limited,
             CloseReason::Protocol(_) => &mut self.protocol,
             CloseReason::Replaced => &mut self.replaced,
+            CloseReason::Descriptors => &mut self.no_descriptor,
             CloseReason::Local => return,
             _ => &mut self.broken,
         };

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use zre_zmtp::MechanismName;
 
+use crate::descriptors;
+
 /// Links couldn't be opened, or can't listen at one more address. Nothing is left
 /// behind: whatever had been bound is closed again.
 #[derive(Debug, thiserror::Error)]
@@ -119,6 +121,9 @@ pub enum CloseReason {
     /// The target named no way to the peer that could be tried.
     #[error("no way to the peer is known: neither an address nor a link on this host")]
     NoRoute,
+    /// This process, or the system, has no free file descriptor.
+    #[error("no free file descriptor: raise the limit on open files (`ulimit -n`)")]
+    Descriptors,
     /// The system reported something else.
     #[error("the connection failed: {0}")]
     Io(String),
@@ -128,6 +133,10 @@ impl CloseReason {
     /// The reason that an error of the system stands for.
     pub(crate) fn from_io(error: &io::Error) -> Self {
         use io::ErrorKind as Kind;
+        if descriptors::is_out(error) {
+            descriptors::warn();
+            return Self::Descriptors;
+        }
         match error.kind() {
             Kind::ConnectionRefused => Self::Refused,
             Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Self::Reset,

@@ -72,6 +72,7 @@
 mod budget;
 mod config;
 mod counters;
+mod descriptors;
 mod engine;
 mod error;
 mod identity;
@@ -94,6 +95,7 @@ mod zeromq_engine;
 
 pub use config::{Config, Engine, IpcDir, LinkLimits};
 pub use counters::Counters;
+pub use descriptors::raise_descriptor_limit;
 pub use error::{CloseReason, Closed, OpenError, TrySendError};
 pub use identity::{Identity, IdentityError};
 pub use inbox::{Arrival, Batch, Credentials, Inbox, Source};

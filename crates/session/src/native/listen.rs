@@ -15,7 +15,7 @@ use super::half_open::HalfOpen;
 use super::reader;
 use super::stream::Stream;
 use crate::intake::Intake;
-use crate::{Identity, LinkLimits};
+use crate::{CloseReason, Identity, LinkLimits};
 
 /// What all connections of an inbox share.
 pub(super) struct Host {
@@ -73,9 +73,11 @@ pub(super) async fn accept_all(listener: Listener, host: Arc<Host>) {
                 tracing::debug!(%error, "a connection was gone before it was accepted");
             }
             Err(error) => {
-                // Out of descriptors or of memory: the connection waits in the
-                // kernel's backlog. A half-open one is the cheapest to lose.
-                tracing::warn!(%error, ?pause, "can't accept connections, will try again");
+                // Out of descriptors or of memory. The connection waits in the kernel's
+                // backlog; a half-open one is the cheapest to lose.
+                let reason = CloseReason::from_io(&error);
+                tracing::debug!(%reason, ?pause, "can't accept connections, will try again");
+                host.intake.count(&reason);
                 host.half_open.evict_oldest();
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(PAUSE.1);
