@@ -13,7 +13,13 @@ pub(crate) const SETTINGS: &str = "settings.";
 const FORMERLY: [(&str, &str); 1] = [("beacon_port", "port")];
 
 /// Settings that say where beacons go and are heard.
-const PLACES: [&str; 4] = ["interface", "beacon_port", "multicast", "broadcast"];
+const PLACES: [&str; 5] = [
+    "interface",
+    "realm",
+    "beacon_port",
+    "multicast",
+    "broadcast",
+];
 
 /// A default that takes more room than this isn't in the short help.
 const BRIEF: usize = 60;

@@ -153,7 +153,7 @@ pub use peer::{Peer, PeerRef};
 pub use policy::SendPolicy;
 pub use responder::{RequestRef, Responder};
 pub use roster::{Roster, RosterEntry};
-pub use settings::{Setting, SettingError, Settings};
+pub use settings::{Setting, SettingError, Settings, realm_port};
 pub use stats::Stats;
 
 pub use uuid::Uuid;
@@ -167,4 +167,5 @@ pub use zre_proto::machine::{Counters as ProtocolCounters, ExitReason, Source};
 pub use zre_proto::{Endpoint, EndpointError, LimitError, Limits, Message, State, StateError};
 pub use zre_session::{
     Counters as LinkCounters, Engine, IpcDir, Link, LinkLimits, OpenError as LinkOpenError,
+    raise_descriptor_limit,
 };

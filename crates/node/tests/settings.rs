@@ -34,6 +34,7 @@ fn examples() -> Vec<Example> {
         }),
         ("state", ["busy", "200"], |b| b.state(State::Busy)),
         ("interface", ["lo", "eth0"], |b| b.interface("lo")),
+        ("realm", ["studio 5", "x"], |b| b.realm("studio 5")),
         ("beacon_port", ["7000", "1"], |b| b.beacon_port(7000)),
         ("multicast", ["239.1.2.3", "[ff02::1]:7"], |b| {
             b.multicast([parsed("239.1.2.3:0")])
@@ -393,4 +394,31 @@ mod by_serde {
         assert_eq!(settings.group, ["one"]);
         assert_eq!(settings.limits.hello_bytes, 1 << 20);
     }
+}
+
+#[tokio::test]
+async fn a_realm_keeps_its_nodes_among_themselves() {
+    // Unique to this run of the test.
+    let realm = format!("realm {}", std::process::id());
+    let other = format!("not {realm}");
+    assert_ne!(
+        zre::realm_port(&realm),
+        zre::realm_port(&other),
+        "choose other names"
+    );
+    let start = |name: &str, realm: &str| {
+        let builder = Node::builder().name(name).loopback();
+        builder.realm(realm).start()
+    };
+    let (apart, _of_apart) = start("apart", &other).await.unwrap();
+    let (one, _of_one) = start("one", &realm).await.unwrap();
+    let (two, _of_two) = start("two", &realm).await.unwrap();
+    for node in [&one, &two] {
+        node.wait_for_peers(1, Duration::from_secs(20))
+            .await
+            .unwrap();
+    }
+    assert_eq!(one.peers()[0].name(), "two");
+    assert_eq!(apart.peers(), []);
+    assert_eq!(apart.stats().await.unwrap().known, 0);
 }

@@ -5,6 +5,7 @@
 
 mod error;
 mod parts;
+mod realm;
 #[cfg(feature = "serde")]
 mod serde;
 mod setting;
@@ -21,6 +22,7 @@ use zre_proto::machine::Config;
 use zre_session::{Engine, IpcDir};
 
 pub use self::error::SettingError;
+pub use self::realm::realm_port;
 pub use self::setting::Setting;
 use crate::{Builder, Endpoint, Limits, LinkLimits, Listen, SendPolicy, State};
 
@@ -83,7 +85,9 @@ pub struct Settings {
     /// [`Builder::interface`]. `None`: those that the variable `ZRE_INTERFACE`
     /// names, or else all.
     pub interface: Option<Interfaces>,
-    /// [`Builder::beacon_port`].
+    /// [`Builder::realm`].
+    pub realm: Option<String>,
+    /// [`Builder::beacon_port`]. With a realm it isn't used.
     pub beacon_port: u16,
     /// [`Builder::multicast`]. `None`: the groups of this library.
     pub multicast: Option<Vec<SocketAddr>>,
@@ -145,6 +149,7 @@ impl Default for Settings {
             header: BTreeMap::new(),
             state: State::Ready,
             interface: None,
+            realm: None,
             beacon_port: zre_beacon::DEFAULT_PORT,
             multicast: None,
             ttl: 1,
@@ -174,6 +179,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The UDP port of the beacons: that of the realm, or else
+    /// [`beacon_port`](Self::beacon_port).
+    #[must_use]
+    pub fn udp_port(&self) -> u16 {
+        self.realm.as_deref().map_or(self.beacon_port, realm_port)
+    }
+
     /// All settings that there are, by topic.
     ///
     /// ```

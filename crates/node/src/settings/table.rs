@@ -144,6 +144,17 @@ pub(super) const ALL: &[Setting] = &[
         ..Setting::COMMAS
     },
     Setting {
+        key: "realm",
+        topic: FINDING,
+        value: "NAME",
+        help: "Meet only nodes of this realm, whose beacons have a port that follows from its name",
+        details: "Keeps applications on one network apart. It replaces beacon-port. Nodes of \
+                  other implementations join by the port that `zre doctor` shows. A realm is \
+                  no protection: anybody may choose the same.",
+        access: maybe!(realm, text::any, String::clone),
+        ..Setting::ONE
+    },
+    Setting {
         key: "beacon_port",
         topic: FINDING,
         value: "PORT",
