@@ -1,13 +1,14 @@
-//! A broker hands out jobs. A worker says that it is busy while it works and
-//! while it tidies up; the broker leaves it alone then, and comes back when it
-//! is ready.
+//! A broker hands out jobs. A worker shows that it is busy while it works and
+//! while it tidies up; the broker gives it nothing then.
 //!
 //!     cargo run --release --example broker
 //!
-//! All of it happens in one process on this host, and ends by itself. In
-//! earnest, broker and workers are programs on many hosts, and neither knows
-//! where the others are.
-#![allow(clippy::print_stdout, reason = "the story is told here")]
+//! All of it happens in one process on this host, and ends by itself. In a real
+//! program, broker and workers are programs on many hosts, and none knows where
+//! the others are. A worker alone, until Ctrl-C, is
+//!
+//!     cargo run --release --example broker -- anna
+#![allow(clippy::print_stdout, reason = "the story is printed there")]
 
 use std::collections::{HashMap, VecDeque};
 use std::error::Error;
@@ -24,6 +25,14 @@ type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    if let Some(name) = std::env::args().nth(1) {
+        let (node, events) = Node::builder().name(name).group(WORKERS).start().await?;
+        tokio::select! {
+            done = work(node.clone(), events, Duration::from_millis(100)) => done?,
+            _ = tokio::signal::ctrl_c() => node.shutdown().await,
+        }
+        return Ok(());
+    }
     let mut workers = Vec::new();
     let mut tasks = Vec::new();
     for (name, time) in [("anna", 150), ("ben", 250)] {
@@ -89,7 +98,7 @@ async fn hand_out(node: &Node, mut events: Events) -> Result<()> {
                 }
             }
             Event::State { peer, to, .. } => println!("broker: {peer} is {to}"),
-            // Whoever goes doesn't take the job along.
+            // A worker that exits doesn't take its job along.
             Event::Exit { peer, .. } => jobs.extend(given.remove(&peer.uuid())),
             _ => {}
         }
@@ -103,12 +112,19 @@ async fn work(node: Node, mut events: Events, time: Duration) -> Result<()> {
         let Event::Whisper { peer, message } = event else {
             continue;
         };
+        // Anybody may whisper anything.
+        let Some(job) = message.to_str().and_then(|text| text.parse::<u32>().ok()) else {
+            println!("{}: {peer} sent something that isn't a job", node.name());
+            continue;
+        };
         node.set_state(State::Busy).await?;
-        let job: u32 = message.to_str().unwrap_or_default().parse()?;
         // This is where the work would be.
         sleep(time).await;
-        node.whisper(&peer, (job * job).to_string()).await?;
-        println!("{}: job {job} is done, and now I tidy up", node.name());
+        let result = u64::from(job).pow(2).to_string();
+        match node.whisper(&peer, result).await {
+            Ok(()) => println!("{}: job {job} is done, and now I tidy up", node.name()),
+            Err(error) => println!("{}: nobody takes job {job}: {error}", node.name()),
+        }
         sleep(time / 2).await;
         if node.set_state(State::Ready).await.is_err() {
             // It was shut down meanwhile.

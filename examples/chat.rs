@@ -1,4 +1,4 @@
-//! A chat: each line goes to everybody in the group, on every host of the
+//! A chat: each line goes to all members of the group, on every host of the
 //! network.
 //!
 //!     cargo run --release --example chat -- alice
@@ -6,7 +6,7 @@
 //!
 //! With `ZRE_INTERFACE=lo` it stays on this host. The end of input (Ctrl-D) or
 //! Ctrl-C leaves.
-#![allow(clippy::print_stdout, reason = "what the others say goes there")]
+#![allow(clippy::print_stdout, reason = "the chat is printed there")]
 
 use std::error::Error;
 
@@ -35,9 +35,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
             },
             line = lines.recv() => match line {
                 Some(line) => {
-                    let shouted = node.shout("chat", line).await?;
-                    for peer in shouted.full {
-                        println!("* {peer} doesn't keep up, and didn't get it");
+                    match node.shout("chat", line).await {
+                        Ok(shouted) => for peer in shouted.full {
+                            println!("* {peer} doesn't keep up, and didn't get it");
+                        },
+                        Err(error) => println!("* not sent: {error}"),
                     }
                 }
                 None => break,
@@ -49,8 +51,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The lines of standard input. A thread reads them, since nothing interrupts
-/// it; the program may end while it waits.
+/// The lines of standard input. A thread reads them: nothing can interrupt a read,
+/// and tokio would wait for it at the end of `main`.
 fn lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {

@@ -84,7 +84,7 @@ async fn find(events: &mut Events, name: &str) -> Result<Peer> {
     Err("the node has stopped".into())
 }
 
-/// What the peer whispers next must be that.
+/// Waits for the peer's next whisper, which must be this word.
 async fn expect(events: &mut Events, from: &Peer, word: &str) -> Result<()> {
     let answer = async {
         while let Some(event) = events.recv().await {
@@ -105,7 +105,7 @@ async fn expect(events: &mut Events, from: &Peer, word: &str) -> Result<()> {
     }
 }
 
-/// Takes files from whoever sends some, one of each peer at a time.
+/// Receives files, one at a time from each peer.
 async fn receive(name: &str, directory: &Path) -> Result<()> {
     create_dir_all(directory).await?;
     let (node, mut events) = Node::builder().name(name).start().await?;
@@ -144,12 +144,12 @@ struct Arriving {
     file: File,
     hash: Sha256,
     missing: u64,
-    /// Where it is until it is complete, and then.
+    /// Its paths: until it is complete, and then.
     part: PathBuf,
     path: PathBuf,
 }
 
-/// Does what a whisper asks for, and says what to answer.
+/// Carries out a whisper, and returns the answer.
 async fn take(
     arriving: &mut HashMap<Uuid, Arriving>,
     from: &Peer,
@@ -165,7 +165,7 @@ async fn take(
             if missing > LARGEST {
                 return Err("that file is too large".into());
             }
-            // The sender is not to choose the directory.
+            // The sender must not choose the directory.
             let name = Path::new(std::str::from_utf8(name)?);
             let path = directory.join(name.file_name().ok_or("a file has a name")?);
             if path.exists() {
@@ -186,7 +186,7 @@ async fn take(
             Ok(Some("go"))
         }
         [b"data", chunk] => {
-            // Of a file that was refused, more may be on its way.
+            // More of a refused file may be on its way.
             let Some(incoming) = arriving.get_mut(&key) else {
                 return Ok(None);
             };
@@ -206,11 +206,11 @@ async fn take(
             arriving.remove(&key);
             Ok(Some("kept"))
         }
-        _ => Err("that is no file".into()),
+        _ => Err("that isn't a file".into()),
     }
 }
 
-/// Forgets a file that doesn't come any more.
+/// Forgets an incomplete file.
 async fn discard(arriving: &mut HashMap<Uuid, Arriving>, from: &Peer) {
     if let Some(incoming) = arriving.remove(&from.uuid()) {
         let _ = remove_file(incoming.part).await;

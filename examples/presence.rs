@@ -1,12 +1,11 @@
-//! A status board: who is in the office, and how they are.
+//! A status board: the people in the office, and their states.
 //!
 //!     cargo run --release --example presence -- alice
 //!     cargo run --release --example presence -- bob
 //!
-//! Each line that you type is how you are from then on: `ready`, `busy`,
-//! `asleep`, or `lunch`, which ZRE doesn't know and this program does. With
-//! `ZRE_INTERFACE=lo` it stays on this host. The end of input (Ctrl-D) or Ctrl-C
-//! leaves.
+//! Each line that you type is your new state: `ready`, `busy`, `asleep`, or
+//! `lunch`, which this program defines for itself. With `ZRE_INTERFACE=lo` it
+//! stays on this host. The end of input (Ctrl-D) or Ctrl-C leaves.
 #![allow(clippy::print_stdout, reason = "the board is drawn there")]
 
 use std::error::Error;
@@ -16,7 +15,7 @@ use zre::{Event, Node, State};
 
 const OFFICE: &str = "office";
 
-/// From 128 up, a state means what the programs of a group agree on.
+/// Applications define the states from 128 up.
 const LUNCH: State = State::Other(State::APPLICATION);
 
 #[tokio::main]
@@ -32,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     loop {
         tokio::select! {
             Some(event) = events.recv() => match event {
-                // The node keeps the board; these say when to look.
+                // The node has the list; these events say when it has changed.
                 Event::Join { .. }
                 | Event::Leave { .. }
                 | Event::State { .. }
@@ -85,8 +84,8 @@ fn text(state: State) -> String {
     }
 }
 
-/// The lines of standard input. A thread reads them, since nothing interrupts
-/// it; the program may end while it waits.
+/// The lines of standard input. A thread reads them: nothing can interrupt a read,
+/// and tokio would wait for it at the end of `main`.
 fn lines() -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {

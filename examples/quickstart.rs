@@ -1,9 +1,9 @@
-//! Three nodes of one process meet, talk and part, and say what they see.
+//! Three nodes of one process meet, talk and part, and print their events.
 //!
 //!     cargo run --release --example quickstart
 //!
 //! Nothing leaves this host, and it ends by itself.
-#![allow(clippy::print_stdout, reason = "the story is told here")]
+#![allow(clippy::print_stdout, reason = "the story is printed there")]
 
 use std::error::Error;
 use std::time::Duration;
@@ -21,13 +21,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .await?;
     }
 
-    println!("-- a whisper is for one");
+    println!("-- a whisper goes to one peer");
     alice.whisper("bob", "lunch at noon?").await?;
     bob_sees
         .until(1, |event| matches!(event, Event::Whisper { .. }))
         .await?;
 
-    println!("-- a shout is for everybody in a group");
+    println!("-- a shout goes to all members of a group");
     bob.join("lunch").await?;
     carol.join("lunch").await?;
     alice_sees
@@ -40,7 +40,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             .await?;
     }
 
-    println!("-- a node says how it is");
+    println!("-- a node shows its state");
     carol.set_state(State::Busy).await?;
     alice_sees
         .until(1, |event| matches!(event, Event::State { .. }))
@@ -49,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         println!("alice: ready for lunch is {peer}");
     }
 
-    println!("-- who leaves is gone at once");
+    println!("-- a departure is seen at once");
     bob.shutdown().await;
     for sees in [&mut alice_sees, &mut carol_sees] {
         sees.until(1, |event| matches!(event, Event::Exit { .. }))
@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A node on this host alone, apart from those of other programs.
+/// A node on this host only, apart from those of other programs.
 async fn start(name: &'static str) -> Result<(Node, Sees), Box<dyn Error>> {
     let builder = Node::builder()
         .name(name)
@@ -75,14 +75,14 @@ fn own_port() -> u16 {
     20_000 + (std::process::id() % 10_000) as u16
 }
 
-/// What one of them sees.
+/// The events of one of them.
 struct Sees {
     name: &'static str,
     events: Events,
 }
 
 impl Sees {
-    /// Tells every event, until `count` of those that are waited for were seen.
+    /// Prints every event, until `count` of the awaited ones have come.
     async fn until(
         &mut self,
         count: usize,

@@ -1,4 +1,4 @@
-//! Any number of sensors, and a dashboard that shows what they measure.
+//! Any number of sensors, and a dashboard that shows their readings.
 //!
 //!     cargo run --release --example sensors                # the dashboard
 //!     cargo run --release --example sensors -- kitchen
@@ -15,8 +15,8 @@ use std::time::Duration;
 use tokio::time::{Instant, interval};
 use zre::{Event, Node};
 
-/// The group that dashboards are in. Sensors shout to it from outside, so that
-/// they don't get each other's readings.
+/// The group of the dashboards. Sensors shout to it without joining it, so that
+/// they don't receive each other's readings.
 const READINGS: &str = "readings";
 
 #[tokio::main]
@@ -27,12 +27,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Tells the temperature each second.
+/// Shouts the temperature each second.
 async fn measure(name: String) -> Result<(), Box<dyn Error>> {
-    // What doesn't change is a header: every peer learns it once.
+    // A fact that doesn't change is a header: every peer gets it once.
     let builder = Node::builder().name(name).header("unit", "°C");
     let (node, events) = builder.start().await?;
-    // Nobody talks to a sensor.
+    // A sensor needs no events.
     drop(events);
     let start = Instant::now();
     let mut clock = interval(Duration::from_secs(1));
@@ -40,11 +40,13 @@ async fn measure(name: String) -> Result<(), Box<dyn Error>> {
         tokio::select! {
             _ = clock.tick() => {
                 let reading = format!("{:.1}", temperature(start.elapsed()));
-                // A reading that is late is worth nothing: a dashboard that
-                // doesn't keep up goes without this one.
-                let shouted = node.try_shout(READINGS, reading)?;
-                for dashboard in shouted.full {
-                    println!("{dashboard} doesn't keep up");
+                // A late reading is worthless: a dashboard that doesn't keep up
+                // misses this one.
+                match node.try_shout(READINGS, reading) {
+                    Ok(shouted) => for dashboard in shouted.full {
+                        println!("{dashboard} doesn't keep up");
+                    },
+                    Err(error) => println!("not sent: {error}"),
                 }
             }
             _ = tokio::signal::ctrl_c() => break,
@@ -54,7 +56,7 @@ async fn measure(name: String) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Where a thermometer would be asked.
+/// A thermometer would be read here.
 fn temperature(time: Duration) -> f64 {
     20.0 + 5.0 * (time.as_secs_f64() / 10.0).sin()
 }

@@ -1,5 +1,5 @@
-//! The examples, run as their readers run them. Other nodes on this host may be
-//! on the same port: everybody here has a name that nobody else has.
+//! The examples, run as their readers run them. Other nodes on this host may use
+//! the same port: every node here has a unique name.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -11,7 +11,7 @@ mod files;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use zre_tests::{Program, example};
+use zre_tests::{Node, Program, example};
 
 /// A name that no other node on this host has.
 fn own(name: &str) -> String {
@@ -49,6 +49,24 @@ fn broker() {
         assert_eq!(given.count(), 1, "{result}: {lines:#?}");
     }
     assert!(lines.iter().any(|line| line == "all jobs are done"));
+}
+
+#[test]
+fn a_worker_survives_whatever_peers_whisper() {
+    let name = own("anna");
+    let mut worker = start("broker", &[&name]);
+    let mut node = Node::options(&own("broker"), 5670).start();
+    let enter = node.expect("enter", |event| event.text("name") == name);
+    let worker_uuid = enter.text("peer").to_owned();
+    node.whisper(&worker_uuid, &["hello"]);
+    worker.expect("isn't a job");
+    node.whisper(&worker_uuid, &["70000", "and more"]);
+    worker.expect("isn't a job");
+    node.whisper(&worker_uuid, &["70000"]);
+    let result = node.expect("whisper", |event| event.text("peer") == worker_uuid);
+    assert_eq!(result.frames(), ["4900000000"]);
+    let (status, lines) = worker.interrupt();
+    assert!(status.success(), "{lines:#?}");
 }
 
 #[test]
