@@ -13,6 +13,7 @@ mod dial;
 mod identity;
 mod ping;
 mod receive;
+mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;
