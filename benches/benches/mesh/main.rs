@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     if let Some(task) = Task::of_this_process() {
         return match task.role() {
             "mesh" => measure::child::child(async move |told| wide::mesh(&task, told).await),
-            _ => measure::child::perform(task),
+            _ => measure::perform(task),
         };
     }
     let options = Options::from_args(&args);

@@ -45,7 +45,11 @@ pub(crate) fn read() -> Arguments {
     let read = check(&command, &matches)
         .map_err(|error| command.error(ErrorKind::ArgumentConflict, error))
         .and_then(|()| Arguments::from_arg_matches(&matches));
-    read.unwrap_or_else(|error| error.format(&mut command).exit())
+    let mut arguments = read.unwrap_or_else(|error| error.format(&mut command).exit());
+    let given = matches.subcommand().map(|(_, given)| given);
+    let json = given.and_then(|given| given.try_get_one("json").ok().flatten());
+    arguments.json = json.is_some_and(|json| *json);
+    arguments
 }
 
 /// The same options, with the defaults that the file and the variables give them.

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use zre::{Builder, Event, Node, Peer, SendError, State};
+use zre::{Event, Node, Peer, SendError, State};
 
-use crate::carry::Awaited;
+use crate::commands::Awaited;
 use crate::editor::Complete;
+use crate::failure::Failure;
+use crate::node::Json;
 use crate::options::Options;
 use crate::paint::Paint;
-use crate::program::{Face, Failure, Reads, run};
+use crate::program::{Face, Reads, run};
 use crate::text::{self, shown};
 
 /// How long the first line of a script waits for somebody to hear it.
@@ -34,10 +36,10 @@ const COMPANY: Duration = Duration::from_secs(2);
 pub(crate) struct ChatCommand {
     /// Speak JSON lines, as `zre node --json` does, in the group
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 }
 
 const HELP: &str = "\
@@ -66,9 +68,15 @@ const COMMANDS: &str = "\
 //TEXT         say a line that begins with a slash
 ";
 
-pub(crate) async fn chat(groups: &[String], builder: Builder) -> Result<ExitCode, Failure> {
+pub(crate) async fn chat(mut command: ChatCommand) -> Result<ExitCode, Failure> {
+    command.options.default_group("chat");
+    let builder = command.options.builder();
+    if command.json {
+        // As `zre node --json`: there is nothing to add.
+        return run(builder, Arc::new(Json), Reads::Lines, None).await;
+    }
     let face = Chat {
-        groups: groups.to_vec(),
+        groups: command.options.settings.group,
     };
     run(builder, Arc::new(face), Reads::Edited("> "), None).await
 }

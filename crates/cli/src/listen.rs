@@ -12,9 +12,9 @@ use zre::{Interfaces, Settings};
 use zre_beacon::{CastKind, Config, Datagram};
 use zre_proto::Beacon;
 
+use crate::failure::Failure;
 use crate::options::Places;
 use crate::output::Output;
-use crate::program::Failure;
 use crate::signals::Signals;
 
 /// Beacons are written together as far as they are there, up to so many bytes.
@@ -128,7 +128,7 @@ fn config(settings: Settings) -> Config {
 /// A datagram, as scripts get it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Report<'a> {
+enum Heard<'a> {
     Beacon {
         time: String,
         interface: &'a str,
@@ -153,16 +153,16 @@ enum Report<'a> {
 
 fn write(datagram: &Datagram, json: bool, lines: &mut Vec<u8>) {
     let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
-    let report = Report::new(datagram, time);
+    let heard = Heard::new(datagram, time);
     if json {
-        crate::json::line(&report, lines);
+        crate::json::line(&heard, lines);
     } else {
         // Writing to memory doesn't fail.
-        let _ = writeln!(lines, "{report}");
+        let _ = writeln!(lines, "{heard}");
     }
 }
 
-impl<'a> Report<'a> {
+impl<'a> Heard<'a> {
     fn new(datagram: &'a Datagram, time: String) -> Self {
         let interface = &*datagram.interface_name;
         let from = datagram.from.ip().to_string();
@@ -203,7 +203,7 @@ impl<'a> Report<'a> {
     }
 }
 
-impl std::fmt::Display for Report<'_> {
+impl std::fmt::Display for Heard<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Beacon {

@@ -3,38 +3,43 @@
 mod arguments;
 mod bars;
 mod bench;
-mod carry;
-mod census;
 mod chat;
+mod commands;
+mod completions;
 mod config;
 mod control;
 mod doctor;
 mod editor;
+mod failure;
 mod files;
+mod gathering;
+mod groups;
 mod input;
 mod json;
 mod listen;
+mod man;
 mod node;
 mod options;
 mod output;
 mod paint;
-mod paper;
+mod peers;
 mod ping;
 mod program;
-mod remote;
-mod send;
+mod running;
+mod sent;
 mod sentence;
+mod shout;
 mod signals;
-mod station;
 mod text;
+mod texts;
 mod values;
 mod variables;
 mod visit;
 mod watch;
+mod whisper;
 
-use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -42,17 +47,24 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::bench::BenchCommand;
-use crate::census::{GroupsCommand, PeersCommand};
 use crate::chat::ChatCommand;
+use crate::completions::CompletionsCommand;
 use crate::doctor::DoctorCommand;
+use crate::failure::Failure;
 use crate::files::{ReceiveCommand, SendFileCommand};
+use crate::groups::GroupsCommand;
 use crate::listen::ListenCommand;
+use crate::man::ManCommand;
 use crate::node::NodeCommand;
-use crate::paper::{CompletionsCommand, ManCommand};
+use crate::peers::PeersCommand;
 use crate::ping::PingCommand;
-use crate::remote::{JoinCommand, LeaveCommand, StateCommand, StopCommand};
-use crate::send::{ShoutCommand, WhisperCommand};
+use crate::running::join::JoinCommand;
+use crate::running::leave::LeaveCommand;
+use crate::running::state::StateCommand;
+use crate::running::stop::StopCommand;
+use crate::shout::ShoutCommand;
 use crate::watch::WatchCommand;
+use crate::whisper::WhisperCommand;
 
 /// Programs on a network find each other and talk: no server, no configuration.
 ///
@@ -78,6 +90,10 @@ struct Arguments {
 
     #[command(subcommand)]
     command: Subcommands,
+
+    /// Whether the subcommand was asked for JSON.
+    #[arg(skip)]
+    json: bool,
 }
 
 macro_rules! example {
@@ -153,7 +169,7 @@ fn main() -> ExitCode {
         return bench::perform(task);
     }
     let arguments = arguments::read();
-    log(arguments.command.warns());
+    log(arguments.warns());
     // A peer takes about two descriptors, and the usual limit is 1024. If it can't be
     // raised, the node itself warns as soon as it is reached.
     let _ = zre::raise_descriptor_limit();
@@ -163,84 +179,52 @@ fn main() -> ExitCode {
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return complain(error),
+        Err(error) => return complain(&Failure::System(error), arguments.json),
     };
-    let result = runtime.block_on(arguments.command.run(arguments.control));
+    let control = arguments.control.as_deref();
+    let result = runtime.block_on(arguments.command.run(control));
     // A name that is being looked up can't be interrupted.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    result.unwrap_or_else(complain)
+    result.unwrap_or_else(|failure| complain(&failure, arguments.json))
 }
 
-impl Subcommands {
-    /// Whether to log warnings: not beside findings that say the same, and not into what is drawn
-    /// on a terminal.
+impl Arguments {
+    /// Whether to log warnings: not beside findings that say the same, and not into what is
+    /// drawn on a terminal.
     fn warns(&self) -> bool {
-        match self {
-            Self::Doctor(_) => false,
-            Self::Chat(ChatCommand { json: false, .. }) | Self::Watch(_) => {
-                !std::io::stderr().is_terminal()
-            }
+        match self.command {
+            Subcommands::Doctor(_) => false,
+            Subcommands::Chat(_) if self.json => true,
+            Subcommands::Chat(_) | Subcommands::Watch(_) => !std::io::stderr().is_terminal(),
             _ => true,
         }
     }
+}
 
-    async fn run(self, control: Option<PathBuf>) -> Result<ExitCode, program::Failure> {
-        let path = control.as_deref();
+impl Subcommands {
+    async fn run(self, control: Option<&Path>) -> Result<ExitCode, Failure> {
         match self {
-            Self::Chat(mut command) => {
-                command.options.default_group("chat");
-                let builder = command.options.builder();
-                if command.json {
-                    // The same people, for a script: there is nothing to add.
-                    return node::node(true, builder, None).await;
-                }
-                chat::chat(&command.options.settings.group, builder).await
-            }
-            Self::Node(command) => node::node(command.json, command.options.builder(), path).await,
-            Self::Watch(command) => {
-                let builder = command.options.builder();
-                watch::watch(command, builder, path).await
-            }
-            Self::Peers(PeersCommand { census }) => {
-                let builder = census.options.builder();
-                census::peers(census, builder, path).await
-            }
-            Self::Groups(GroupsCommand { census }) => {
-                let builder = census.options.builder();
-                census::groups(census, builder, path).await
-            }
-            Self::Ping(command) => {
-                let builder = command.options.builder();
-                ping::ping(command, builder, path).await
-            }
-            Self::Whisper(command) => {
-                let builder = command.options.builder();
-                send::whisper(command, builder, path).await
-            }
-            Self::Shout(command) => {
-                let builder = command.options.builder();
-                send::shout(command, builder, path).await
-            }
-            Self::SendFile(command) => {
-                let builder = command.options.builder();
-                files::send(command, builder).await
-            }
-            Self::Receive(command) => {
-                let builder = command.options.builder();
-                files::receive(command, builder).await
-            }
-            Self::Join(command) => remote::say(control, command).await,
-            Self::Leave(command) => remote::say(control, command).await,
-            Self::State(command) => remote::say(control, command).await,
-            Self::Stop(command) => remote::say(control, command).await,
+            Self::Chat(command) => chat::chat(command).await,
+            Self::Node(command) => node::node(command, control).await,
+            Self::Watch(command) => watch::watch(command, control).await,
+            Self::Peers(command) => peers::peers(command, control).await,
+            Self::Groups(command) => groups::groups(command, control).await,
+            Self::Ping(command) => ping::ping(command, control).await,
+            Self::Whisper(command) => whisper::whisper(command, control).await,
+            Self::Shout(command) => shout::shout(command, control).await,
+            Self::SendFile(command) => files::send(command).await,
+            Self::Receive(command) => files::receive(command).await,
+            Self::Join(command) => running::join::join(command, control).await,
+            Self::Leave(command) => running::leave::leave(command, control).await,
+            Self::State(command) => running::state::state(command, control).await,
+            Self::Stop(command) => running::stop::stop(command, control).await,
             Self::Listen(command) => listen::listen(command).await,
-            Self::Doctor(command) => {
-                let options = command.options.clone();
-                doctor::doctor(command, || options.builder()).await
-            }
+            Self::Doctor(command) => doctor::doctor(command).await,
             Self::Bench(command) => bench::bench(command).await,
-            Self::Completions(command) => paper::completions(command, Arguments::command()).await,
-            Self::Man(command) => paper::man(command, Arguments::command()).await,
+            Self::Completions(command) => {
+                completions::completions(command, Arguments::command()).await
+            }
+            Self::Man(command) => man::man(command, Arguments::command()).await,
         }
     }
 }
@@ -265,8 +249,15 @@ fn log(warnings: bool) {
         .init();
 }
 
-fn complain(error: impl Display) -> ExitCode {
+/// Says on standard error why it failed, as JSON if the command speaks it.
+fn complain(failure: &Failure, as_json: bool) -> ExitCode {
+    let mut line = Vec::new();
+    if as_json {
+        json::line(&failure.line(), &mut line);
+    } else {
+        line.extend_from_slice(format!("zre: {failure}\n").as_bytes());
+    }
     // Where nobody hears it, the exit code says it.
-    let _ = writeln!(std::io::stderr(), "zre: {error}");
+    let _ = std::io::stderr().write_all(&line);
     ExitCode::FAILURE
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use clap::Args;
 use zre::json::{Command, Line, Tagged, parse_command};
-use zre::{Builder, Event, Node, SendError};
+use zre::{Event, Node, SendError};
 
-use crate::carry::{Awaited, refusal};
+use crate::commands::{Awaited, refusal};
+use crate::failure::Failure;
 use crate::json;
 use crate::options::Options;
-use crate::program::{Face, Failure, Reads, run};
+use crate::program::{Face, Reads, run};
 use crate::sentence::sentence;
 
 /// Run a node and print its events, for people or as JSON.
@@ -31,10 +32,10 @@ use crate::sentence::sentence;
 pub(crate) struct NodeCommand {
     /// Speak JSON lines
     #[arg(long)]
-    pub(crate) json: bool,
+    json: bool,
 
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 }
 
 const HELP: &str = r#"Commands, with --json:
@@ -105,11 +106,11 @@ Example, one node that several programs command:
 Warnings go to standard error; ZRE_LOG or RUST_LOG selects more (ZRE_LOG=zre=debug)."#;
 
 pub(crate) async fn node(
-    json: bool,
-    builder: Builder,
+    command: NodeCommand,
     control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
-    if json {
+    let builder = command.options.builder();
+    if command.json {
         run(builder, Arc::new(Json), Reads::Lines, control).await
     } else {
         run(builder, Arc::new(Plain), Reads::Nothing, control).await
@@ -118,7 +119,7 @@ pub(crate) async fn node(
 
 /// JSON lines.
 #[derive(Debug)]
-struct Json;
+pub(crate) struct Json;
 
 impl Face for Json {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zre::json::{self, Tagged};
-use zre::{Builder, Event, Events, Node, SendError, StartError};
+use zre::{Builder, Event, Events, Node};
 
-use crate::bench::MeasureError;
-use crate::carry::Awaited;
-use crate::control::{ControlError, Server};
+use crate::commands::Awaited;
+use crate::control::Server;
 use crate::editor::{self, Complete};
-use crate::files::SendFileError;
+use crate::failure::Failure;
 use crate::input::{self, Line, Lines};
 use crate::output::Output;
 use crate::signals::Signals;
@@ -26,60 +25,6 @@ const BATCH: usize = 64 * 1024;
 /// How long whoever reads the output may take none of it after a signal: then
 /// the program ends all the same.
 const UNREAD: Duration = Duration::from_secs(5);
-
-/// Why a subcommand failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error("the system refuses a thread, or its signals: {0}")]
-    System(std::io::Error),
-    #[error("the node has failed: please report it, with a log of ZRE_LOG=debug")]
-    Died,
-    #[error("standard output can't be written: {0}")]
-    Output(std::io::Error),
-    #[error("ended by a second signal; peers will notice by themselves")]
-    Hurried,
-    #[error("nobody reads standard output: its end was cut off")]
-    Unread,
-    #[error("interrupted")]
-    Interrupted,
-    #[error("{0}")]
-    Usage(String),
-    #[error("the beacons can't be heard: {0}")]
-    Open(#[from] zre_beacon::OpenError),
-    /// No chosen interface can be used now.
-    #[error("no usable interface: {}", .0.join("; "))]
-    Interfaces(Vec<String>),
-    #[error(transparent)]
-    Send(#[from] SendError),
-    #[error(transparent)]
-    Control(#[from] ControlError),
-    #[error(transparent)]
-    SendFile(#[from] SendFileError),
-    #[error("no directory for temporary files can be made: {0}")]
-    Directory(std::io::Error),
-    #[error("the directory for temporary files, {0:?}, isn't text: name another in TMPDIR")]
-    Nameless(std::path::PathBuf),
-    #[error(transparent)]
-    Measure(#[from] MeasureError),
-    #[error("the node has ended")]
-    Gone,
-    #[error("standard input: {0}")]
-    Input(&'static str),
-    #[error(
-        "nobody came in {0:?}: `zre doctor` finds out why, and `zre listen` shows the beacons that arrive"
-    )]
-    Nobody(Duration),
-    #[error("only {found} of {wanted} peers were here in time")]
-    Few { found: usize, wanted: usize },
-    #[error("no peer {peer} came in {wait:?}: `zre peers` lists those that are here")]
-    Absent { peer: String, wait: Duration },
-    #[error("nobody is in the group {0:?}: `zre groups` lists those that there are")]
-    Empty(String),
-    #[error("not everything was confirmed before the end: it may not have been read")]
-    Unconfirmed,
-}
 
 /// How a subcommand looks from outside. Each method appends whole lines.
 pub(crate) trait Face: Send + Sync + 'static {

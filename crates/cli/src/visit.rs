@@ -3,24 +3,44 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use clap::Args;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use zre::{Builder, Event, Events, Node, Peer};
+use zre::{Builder, Event, Events, Node, Peer, SendError, Uuid};
 
+use crate::failure::Failure;
+use crate::gathering::{Gathering, Purpose};
+use crate::options::Options;
 use crate::output::Output;
-use crate::program::Failure;
 use crate::signals::Signals;
+use crate::values::time;
 
-/// How long leaving may take where a peer doesn't confirm what was sent to it.
+/// How long leaving may take if a peer doesn't confirm what was sent to it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The options of all these commands.
+#[derive(Args, Debug)]
+pub(crate) struct VisitOptions {
+    /// How long to look for peers at most
+    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
+    pub(crate) wait: Duration,
+
+    /// Write JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) node: Options,
+}
 
 /// A node that stays for the time of one command.
 #[derive(Debug)]
 pub(crate) struct Visit {
     node: Node,
+    begun: Instant,
     /// Changes with every event.
-    news: watch::Receiver<()>,
+    changes: watch::Receiver<()>,
 }
 
 /// What the network said of messages that were accepted.
@@ -42,8 +62,12 @@ pub(crate) async fn visit<T>(
         started = builder.start() => started?,
         () = signals.recv() => return Err(Failure::Interrupted),
     };
-    let (news, lost) = watch_events(events);
-    let visit = Visit { node, news };
+    let (changes, lost) = watch_events(events);
+    let visit = Visit {
+        node,
+        begun: Instant::now(),
+        changes,
+    };
     let result = tokio::select! {
         result = work(&visit) => result,
         () = signals.recv() => Err(Failure::Interrupted),
@@ -61,7 +85,7 @@ pub(crate) async fn visit<T>(
 
 /// Reads events, so that none holds a peer back.
 fn watch_events(mut events: Events) -> (watch::Receiver<()>, JoinHandle<Vec<(Peer, u64)>>) {
-    let (changed, news) = watch::channel(());
+    let (changed, changes) = watch::channel(());
     let lost = tokio::spawn(async move {
         let mut lost = Vec::new();
         while let Some(event) = events.recv().await {
@@ -76,7 +100,7 @@ fn watch_events(mut events: Events) -> (watch::Receiver<()>, JoinHandle<Vec<(Pee
         }
         lost
     });
-    (news, lost)
+    (changes, lost)
 }
 
 impl Visit {
@@ -92,17 +116,58 @@ impl Visit {
         mut look: impl FnMut(&Node) -> Option<T>,
     ) -> Option<T> {
         let deadline = Instant::now() + wait;
-        let mut news = self.news.clone();
+        let mut changes = self.changes.clone();
         loop {
-            news.mark_unchanged();
+            changes.mark_unchanged();
             if let Some(found) = look(&self.node) {
                 return Some(found);
             }
-            match tokio::time::timeout_at(deadline, news.changed()).await {
+            match tokio::time::timeout_at(deadline, changes.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) | Err(_) => return look(&self.node),
             }
         }
+    }
+
+    /// Waits until everybody who is here has been met, or the time since the node
+    /// started is over.
+    pub(crate) async fn gather(&self, wait: Duration, purpose: Purpose) {
+        let deadline = self.begun + wait;
+        let mut gathering = Gathering::begin_at(self.begun);
+        let mut changes = self.changes.clone();
+        loop {
+            changes.mark_unchanged();
+            let complete = gathering.complete_at(&self.node, purpose);
+            let end = complete.map_or(deadline, |at| at.min(deadline));
+            if Instant::now() >= end {
+                return;
+            }
+            if let Ok(Err(_)) = tokio::time::timeout_at(end, changes.changed()).await {
+                return;
+            }
+        }
+    }
+
+    /// The peer of that UUID or name.
+    ///
+    /// # Errors
+    /// It didn't come in time, or several have that name.
+    pub(crate) async fn find(&self, wanted: &str, wait: Duration) -> Result<Peer, Failure> {
+        let here = |node: &Node| match node.peer(wanted) {
+            Err(SendError::Unknown(_)) => None,
+            found => Some(found),
+        };
+        let absent = || Failure::Absent {
+            peer: wanted.to_owned(),
+            wait,
+        };
+        let found = self.until(wait, here).await.ok_or_else(absent)?;
+        if Uuid::try_parse(wanted).is_ok() {
+            return Ok(found?);
+        }
+        // Another may have the same name.
+        self.gather(wait, Purpose::Act).await;
+        here(&self.node).ok_or_else(absent)?.map_err(Failure::Send)
     }
 }
 

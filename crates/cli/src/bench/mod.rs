@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use zre::Link;
 
 use crate::bars::Bars;
-use crate::program::Failure;
+use crate::failure::Failure;
 use crate::signals::Signals;
 use crate::values::Size as Bytes;
 
@@ -18,7 +18,7 @@ use self::measure::plan::{Amount, LINKS};
 use self::measure::task::Task;
 use self::run::{End, Run};
 
-pub(crate) use self::measure::process::MeasureError;
+use self::measure::process::MeasureError;
 
 /// The largest message that is measured.
 const LARGEST: u64 = 16 << 20;
@@ -118,6 +118,27 @@ Examples:
   zre bench --what whisper,trip --links tcp --sizes 100,2k
   zre bench --what trip --json | jq 'select(.event == "trip") | .p50_us'"#;
 
+/// Why nothing is measured.
+#[derive(Debug, thiserror::Error)]
+enum BenchError {
+    #[error("can't make a directory for temporary files: {0}")]
+    Directory(std::io::Error),
+    #[error("the directory for temporary files, {0:?}, isn't text: name another in TMPDIR")]
+    Nameless(std::path::PathBuf),
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        Self::other("directory", error)
+    }
+}
+
+impl From<MeasureError> for Failure {
+    fn from(error: MeasureError) -> Self {
+        Self::other("bench", error)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum What {
     Whisper,
@@ -208,7 +229,7 @@ pub(crate) fn task() -> Option<Task> {
 
 /// Does it.
 pub(crate) fn perform(task: Task) -> ExitCode {
-    measure::child::perform(task)
+    measure::perform(task)
 }
 
 pub(crate) async fn bench(command: BenchCommand) -> Result<ExitCode, Failure> {
@@ -219,9 +240,9 @@ pub(crate) async fn bench(command: BenchCommand) -> Result<ExitCode, Failure> {
     }
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let directory = tempfile::Builder::new().prefix("zre-bench-").tempdir();
-    let directory = directory.map_err(Failure::Directory)?;
+    let directory = directory.map_err(BenchError::Directory)?;
     let Some(path) = directory.path().to_str() else {
-        return Err(Failure::Nameless(std::env::temp_dir()));
+        return Err(BenchError::Nameless(std::env::temp_dir()).into());
     };
     // They show themselves on a terminal only.
     let bars = Bars::new(true);

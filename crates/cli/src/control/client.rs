@@ -46,7 +46,7 @@ impl Remote {
     pub(crate) async fn ask(&mut self, command: &Command) -> Result<Answer, ControlError> {
         self.say(command).await?;
         match self.next().await? {
-            Answer::Error { message, .. } => Err(ControlError::Refused(message)),
+            Answer::Error { message, code } => Err(ControlError::Refused { message, code }),
             answer => Ok(answer),
         }
     }

@@ -46,10 +46,10 @@ pub(crate) enum ControlError {
     Ended(PathBuf),
     #[error("the node at {path:?} can't be understood: {why}; is it a zre of this version?")]
     Strange { path: PathBuf, why: String },
-    #[error("the node's answer is one to something else, is it a zre of this version? {0}")]
+    #[error("the node answers something else: is it a zre of this version? {0}")]
     Astray(String),
-    #[error("the node answers: {0}")]
-    Refused(String),
+    #[error("the node answers: {message}")]
+    Refused { message: String, code: String },
     #[cfg(not(unix))]
     #[error("--control needs unix sockets, which this system hasn't")]
     Nowhere,

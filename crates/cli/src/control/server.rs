@@ -19,7 +19,7 @@ use zre::{Event, Node};
 use super::ControlError;
 use super::lines::LineReader;
 use super::place::Place;
-use crate::carry::{Awaited, refusal};
+use crate::commands::{Awaited, refusal};
 use crate::input::Line;
 use crate::json;
 

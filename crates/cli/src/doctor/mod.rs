@@ -19,8 +19,8 @@ use zre::{Builder, Endpoint, Interface, Interfaces, IpcDir, Node, Settings};
 use zre_beacon::{Beacon, Config, Datagrams};
 use zre_proto::Beacon as Decoded;
 
+use crate::failure::Failure;
 use crate::options::Options;
-use crate::program::Failure;
 use crate::signals::Signals;
 use crate::values::time;
 use crate::visit::{Visit, print, visit};
@@ -53,7 +53,7 @@ pub(crate) struct DoctorCommand {
     json: bool,
 
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 }
 
 const HELP: &str = r#"Give it the options that the node has that isn't seen: it examines what that node
@@ -71,14 +71,10 @@ Examples:
   zre doctor --dns example.org
   sudo zre doctor      (sees firewall rules, and who holds the port)"#;
 
-/// `builder` makes the node that the options describe.
-pub(crate) async fn doctor(
-    command: DoctorCommand,
-    builder: impl Fn() -> Builder,
-) -> Result<ExitCode, Failure> {
+pub(crate) async fn doctor(command: DoctorCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let findings = tokio::select! {
-        findings = examine(&command, builder) => findings?,
+        findings = examine(&command) => findings?,
         () = signals.recv() => return Err(Failure::Interrupted),
     };
     let mut lines = Vec::new();
@@ -92,10 +88,7 @@ pub(crate) async fn doctor(
     }
 }
 
-async fn examine(
-    command: &DoctorCommand,
-    builder: impl Fn() -> Builder,
-) -> Result<Vec<Finding>, Failure> {
+async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     let settings = &command.options.settings;
     let mut findings = Vec::new();
     let (port, ttl) = (settings.udp_port(), settings.ttl);
@@ -160,7 +153,7 @@ async fn examine(
         findings.extend(dns::examine(&name, settings.dns_server).await);
     }
     if !places.is_empty() {
-        findings.extend(meet(command, builder).await?);
+        findings.extend(meet(command).await?);
     }
     Ok(findings)
 }
@@ -237,10 +230,8 @@ async fn listen(beacon: &Beacon, mut datagrams: Datagrams, wait: Duration) -> Ve
 }
 
 /// Starts the node, without beacons, and dials whom it should reach.
-async fn meet(
-    command: &DoctorCommand,
-    builder: impl Fn() -> Builder,
-) -> Result<Vec<Finding>, Failure> {
+async fn meet(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
+    let builder = || command.options.builder();
     let off = command.options.settings.ipc == IpcDir::Off;
     let look = async |visit: &Visit| Ok(vec![host::ipc(visit.node(), off)]);
     let mut findings = started(builder().no_beacon(), look).await?;

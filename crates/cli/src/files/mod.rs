@@ -13,7 +13,7 @@ mod store;
 mod writer;
 
 pub(crate) use receive::{ReceiveCommand, receive};
-pub(crate) use send::{SendFileCommand, SendFileError, send};
+pub(crate) use send::{SendFileCommand, send};
 
 /// Bytes as people write them.
 fn amount(bytes: u64) -> String {

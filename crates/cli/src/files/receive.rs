@@ -8,17 +8,17 @@ use bytes::Bytes;
 use clap::Args;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use zre::{Builder, Event, Events, Node, Peer};
+use zre::{Event, Events, Node, Peer};
 
 use super::amount;
 use super::name::safe;
 use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
-use super::writer::{Job, Report, Told, What, report};
+use super::writer::{Job, Progress, Told, What, report};
 use crate::bars::Bars;
+use crate::failure::Failure;
 use crate::json;
 use crate::options::Options;
 use crate::output::Output;
-use crate::program::Failure;
 use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::Size;
@@ -71,7 +71,7 @@ pub(crate) struct ReceiveCommand {
     json: bool,
 
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 }
 
 const HELP: &str = r#"With --json:
@@ -87,17 +87,15 @@ Example, in two terminals:
   zre receive --name bob --dir incoming
   zre send-file bob photo.jpg"#;
 
-pub(crate) async fn receive(
-    command: ReceiveCommand,
-    builder: Builder,
-) -> Result<ExitCode, Failure> {
+pub(crate) async fn receive(command: ReceiveCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     if !command.dir.is_dir() {
         let text = format!("--dir {:?} is no directory: make it first", command.dir);
         return Err(Failure::Usage(text));
     }
+    let builder = command.options.builder().header(HEADER.0, HEADER.1);
     let (node, events) = tokio::select! {
-        started = builder.header(HEADER.0, HEADER.1).start() => started?,
+        started = builder.start() => started?,
         () = signals.recv() => return Ok(ExitCode::SUCCESS),
     };
     let bars = Bars::new(!command.json);
@@ -175,7 +173,7 @@ impl<'a> Receiver<'a> {
         Ok(())
     }
 
-    async fn happened(&mut self, event: &Event) -> Option<Report> {
+    async fn happened(&mut self, event: &Event) -> Option<Progress> {
         match event {
             Event::Exit { peer, .. } => {
                 // What is written of its files stays.
@@ -207,7 +205,7 @@ impl<'a> Receiver<'a> {
     }
 
     /// Takes the file, or says why not.
-    async fn offered(&mut self, peer: &Peer, id: Id, name: &str, size: u64) -> Option<Report> {
+    async fn offered(&mut self, peer: &Peer, id: Id, name: &str, size: u64) -> Option<Progress> {
         let file = safe(name);
         let welcome = |from: &String| match zre::Uuid::try_parse(from) {
             Ok(uuid) => peer.uuid() == uuid,
@@ -277,7 +275,7 @@ impl<'a> Receiver<'a> {
         None
     }
 
-    fn told(&mut self, told: Told) -> Report {
+    fn told(&mut self, told: Told) -> Progress {
         let over = !matches!(told.report.what, What::Receiving { .. });
         let current = self.transfers.get(&told.id);
         if over && current.is_some_and(|incoming| incoming.number == told.number) {
@@ -286,7 +284,7 @@ impl<'a> Receiver<'a> {
         told.report
     }
 
-    fn write(&self, report: &Report, lines: &mut Vec<u8>) {
+    fn write(&self, report: &Progress, lines: &mut Vec<u8>) {
         if self.command.json {
             return json::line(report, lines);
         }

@@ -13,16 +13,17 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 use zre::json::Member;
-use zre::{Builder, Event, Events, Node, Peer, SendError};
+use zre::{Event, Events, Node, Peer, SendError, Uuid};
 
 use super::amount;
 use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
 use super::speed;
 use super::store::hash;
 use crate::bars::Bars;
+use crate::failure::Failure;
+use crate::gathering::{Gathering, Purpose};
 use crate::json;
 use crate::options::Options;
-use crate::program::Failure;
 use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::time;
@@ -59,7 +60,7 @@ pub(crate) struct SendFileCommand {
     json: bool,
 
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 }
 
 const HELP: &str = r#"With --json:
@@ -75,7 +76,7 @@ Example, in two terminals:
 
 /// Why a file didn't arrive.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SendFileError {
+enum SendFileError {
     #[error("{path:?} can't be read: {source}")]
     Read { path: PathBuf, source: io::Error },
     #[error("{0:?} isn't a file")]
@@ -90,10 +91,23 @@ pub(crate) enum SendFileError {
     Gone { name: String, have: u64 },
 }
 
+impl From<SendFileError> for Failure {
+    fn from(error: SendFileError) -> Self {
+        let code = match error {
+            SendFileError::Read { .. } | SendFileError::NotAFile(_) => "file",
+            SendFileError::Deaf(_) => "unsupported",
+            SendFileError::Refused { .. } => "refused",
+            SendFileError::Silent { .. } => "elapsed",
+            SendFileError::Gone { .. } => "gone",
+        };
+        Self::other(code, error)
+    }
+}
+
 /// What became of it, as scripts get it.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "sent")]
-struct Report<'a> {
+struct Delivered<'a> {
     #[serde(flatten)]
     peer: Member,
     file: &'a str,
@@ -112,7 +126,7 @@ struct Cargo {
     id: Id,
 }
 
-pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<ExitCode, Failure> {
+pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let bars = Bars::new(!command.json);
     let cargo = tokio::select! {
@@ -120,7 +134,7 @@ pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<E
         () = signals.recv() => return Err(Failure::Interrupted),
     };
     let (node, events) = tokio::select! {
-        started = builder.start() => started?,
+        started = command.options.builder().start() => started?,
         () = signals.recv() => return Err(Failure::Interrupted),
     };
     let bar = bars.bytes(&format!("sending {}", cargo.name), cargo.size);
@@ -129,6 +143,7 @@ pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<E
         cargo: &cargo,
         node: &node,
         events,
+        gathering: Gathering::begin_at(Instant::now()),
         bar: bar.clone(),
         have: 0,
         resumed_at: None,
@@ -150,7 +165,7 @@ pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<E
     let mut lines = Vec::new();
     let time = begun.elapsed();
     if command.json {
-        let report = Report {
+        let line = Delivered {
             peer: (&peer).into(),
             file: &cargo.name,
             size: cargo.size,
@@ -158,7 +173,7 @@ pub(crate) async fn send(command: SendFileCommand, builder: Builder) -> Result<E
             resumed_at,
             seconds: time.as_secs_f64(),
         };
-        json::line(&report, &mut lines);
+        json::line(&line, &mut lines);
     } else {
         let line = format!(
             "{} has {} ({}, {})\n",
@@ -206,6 +221,7 @@ struct Sender<'a> {
     cargo: &'a Cargo,
     node: &'a Node,
     events: Events,
+    gathering: Gathering,
     bar: ProgressBar,
     /// How much the receiver has said to have.
     have: u64,
@@ -249,19 +265,27 @@ impl Sender<'_> {
         }
     }
 
-    /// Looks for the peer for a while.
+    /// Looks for the peer for a while. By a name, it waits until others that may have
+    /// the same name have come.
     async fn find(&mut self) -> Result<Option<Peer>, Failure> {
         let deadline = Instant::now() + self.command.wait;
+        let by_uuid = Uuid::try_parse(&self.command.peer).is_ok();
         loop {
+            let mut until = deadline;
             match self.node.peer(&self.command.peer) {
-                Ok(peer) => return Ok(Some(peer)),
+                Ok(peer) => {
+                    let complete = self.gathering.complete_at(self.node, Purpose::Act);
+                    until = complete.map_or(deadline, |at| at.min(deadline));
+                    if by_uuid || Instant::now() >= until {
+                        return Ok(Some(peer));
+                    }
+                }
+                Err(SendError::Unknown(_)) if Instant::now() >= deadline => return Ok(None),
                 Err(SendError::Unknown(_)) => {}
                 Err(error) => return Err(error.into()),
             }
-            match timeout_at(deadline, self.events.recv()).await {
-                Err(_) => return Ok(None),
-                Ok(None) => return Err(Failure::Died),
-                Ok(Some(_)) => {}
+            if let Ok(None) = timeout_at(until, self.events.recv()).await {
+                return Err(Failure::Died);
             }
         }
     }

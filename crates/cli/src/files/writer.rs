@@ -22,7 +22,7 @@ const TELL_AFTER: u64 = WINDOW / 8;
 
 /// What happens, as scripts get it.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct Progress {
     #[serde(flatten)]
     pub(super) what: What,
     #[serde(flatten)]
@@ -54,11 +54,11 @@ pub(super) enum What {
 pub(super) struct Told {
     pub(super) id: Id,
     pub(super) number: u64,
-    pub(super) report: Report,
+    pub(super) report: Progress,
 }
 
-pub(super) fn report(peer: &Peer, file: &str, what: What) -> Report {
-    Report {
+pub(super) fn report(peer: &Peer, file: &str, what: What) -> Progress {
+    Progress {
         what,
         peer: peer.into(),
         file: file.to_owned(),

@@ -11,20 +11,20 @@ use std::time::Duration;
 use clap::Args;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
-use zre::json::{Command, Line as Answer, Member, Peer, Ping};
-use zre::{Builder, Node, Uuid};
+use zre::json::{Command, Line as Answer, Member, Ping};
+use zre::{Node, Uuid};
 
-use crate::carry::carry_out;
+use crate::commands::carry_out;
 use crate::control::Remote;
+use crate::failure::Failure;
+use crate::gathering::Purpose;
 use crate::json;
-use crate::options::Options;
 use crate::output::Output;
-use crate::program::Failure;
-use crate::remote;
+use crate::running;
 use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::time;
-use crate::visit::{Visit, visit};
+use crate::visit::{Visit, VisitOptions, visit};
 
 use self::tally::{Line, Tally};
 
@@ -59,16 +59,8 @@ pub(crate) struct PingCommand {
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time)]
     timeout: Duration,
 
-    /// How long to look for the peer, or with --all for peers
-    #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
-    wait: Duration,
-
-    /// Write JSON lines
-    #[arg(long)]
-    json: bool,
-
     #[command(flatten)]
-    pub(crate) options: Options,
+    visit: VisitOptions,
 }
 
 const HELP: &str = r#"With --json:
@@ -88,11 +80,11 @@ Examples:
 
 pub(crate) async fn ping(
     command: PingCommand,
-    builder: Builder,
     control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
+    let options = &command.visit;
     let (output, written) = Output::open().map_err(Failure::System)?;
-    // Outside of what a signal ends, because it is told after that.
+    // Outside of what a signal ends, because they are shown after that.
     let tallies = RefCell::new(BTreeMap::new());
     let result = match control {
         Some(path) => {
@@ -104,17 +96,18 @@ pub(crate) async fn ping(
         }
         None => {
             let work = async |visit: &Visit| {
-                let peer = command.peer.as_deref();
-                visit
-                    .until(command.wait, |node| {
-                        let here =
-                            peer.map_or(!node.peers().is_empty(), |peer| node.peer(peer).is_ok());
-                        here.then_some(())
-                    })
-                    .await;
-                run(&command, &mut Way::Own(visit.node()), &tallies, &output).await
+                let only = match &command.peer {
+                    Some(peer) => Some(Member::from(&visit.find(peer, options.wait).await?)),
+                    None => {
+                        visit.gather(options.wait, Purpose::Act).await;
+                        None
+                    }
+                };
+                let route = Route::Own(visit.node());
+                run(&command, only, route, &tallies, &output).await
             };
-            visit(builder, work).await.map(|(result, _)| result)
+            let visited = visit(options.node.builder(), work).await;
+            visited.map(|(result, _)| result)
         }
     };
     let tallies = tallies.into_inner();
@@ -125,7 +118,7 @@ pub(crate) async fn ping(
     }
     let mut lines = Vec::new();
     for tally in tallies.values() {
-        tally.tell(command.json, &mut lines);
+        tally.tell(options.json, &mut lines);
     }
     output.write(lines).await;
     drop(output);
@@ -144,50 +137,30 @@ async fn through(
     tallies: &RefCell<BTreeMap<Uuid, Tally>>,
     output: &Output,
 ) -> Result<(), Failure> {
-    let remote = Remote::connect(path).await?;
-    run(command, &mut Way::Running(remote), tallies, output).await
+    let mut remote = Remote::connect(path).await?;
+    let only = match &command.peer {
+        Some(peer) => Some(running::find(&mut remote, peer).await?),
+        None => None,
+    };
+    run(command, only, Route::Running(remote), tallies, output).await
 }
 
-/// Who pings.
-enum Way<'a> {
+/// The node that pings.
+enum Route<'a> {
     Own(&'a Node),
     Running(Remote),
 }
 
-impl Way<'_> {
-    /// Those whom to ping now.
-    async fn targets(&mut self, command: &PingCommand) -> Result<Vec<Member>, Failure> {
-        let peers: Vec<Member> = match self {
+impl Route<'_> {
+    /// The peers that are here now.
+    async fn peers(&mut self) -> Result<Vec<Member>, Failure> {
+        Ok(match self {
             Self::Own(node) => node.peers().iter().map(Member::from).collect(),
-            Self::Running(remote) => remote::known(remote)
-                .await?
-                .iter()
-                .map(|peer: &Peer| peer.into())
-                .collect(),
-        };
-        let Some(wanted) = &command.peer else {
-            return match peers.is_empty() {
-                true => Err(Failure::Nobody(command.wait)),
-                false => Ok(peers),
-            };
-        };
-        let uuid = Uuid::try_parse(wanted).ok();
-        let is_wanted = |member: &Member| match uuid {
-            Some(uuid) => member.uuid == uuid,
-            None => member.name == *wanted,
-        };
-        let found: Vec<Member> = peers.into_iter().filter(is_wanted).collect();
-        match found.len() {
-            0 => Err(Failure::Absent {
-                peer: wanted.clone(),
-                wait: command.wait,
-            }),
-            1 => Ok(found),
-            count => Err(Failure::Send(zre::SendError::Ambiguous {
-                name: wanted.clone(),
-                count,
-            })),
-        }
+            Self::Running(remote) => {
+                let peers = running::known(remote).await?;
+                peers.iter().map(Member::from).collect()
+            }
+        })
     }
 
     /// One PING to each; how long each took, in milliseconds, or why it didn't
@@ -235,30 +208,32 @@ impl Way<'_> {
     }
 }
 
-/// Pings until there were enough, or whom it is about isn't there at first.
+/// Pings one peer, or all that are here, until there were enough PINGs.
+///
+/// # Errors
+/// Nobody is here at first.
 async fn run(
     command: &PingCommand,
-    way: &mut Way<'_>,
+    only: Option<Member>,
+    mut route: Route<'_>,
     tallies: &RefCell<BTreeMap<Uuid, Tally>>,
     output: &Output,
 ) -> Result<(), Failure> {
-    let mut targets = way.targets(command).await?;
     let mut beat = tokio::time::interval_at(Instant::now(), command.every);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut round = 0;
     while round < command.count.unwrap_or(u64::MAX) {
         beat.tick().await;
         round += 1;
-        if round > 1 {
-            // Whoever has gone meanwhile stays in the statistics.
-            match way.targets(command).await {
-                Ok(there) => targets = there,
-                Err(Failure::Control(error)) => return Err(error.into()),
-                Err(_) => {}
-            }
+        let targets = match &only {
+            Some(peer) => vec![peer.clone()],
+            None => route.peers().await?,
+        };
+        if targets.is_empty() && round == 1 {
+            return Err(Failure::Nobody(command.visit.wait));
         }
         let mut lines = Vec::new();
-        for (member, answer) in way.round(targets.clone(), command.timeout).await {
+        for (member, answer) in route.round(targets, command.timeout).await {
             let mut tallies = tallies.borrow_mut();
             let tally = tallies.entry(member.uuid);
             let tally = tally.or_insert_with(|| Tally::new(member.clone()));
@@ -266,7 +241,7 @@ async fn run(
             if let Ok(ms) = answer {
                 tally.times.add(ms);
             }
-            tell(&member, tally.sent, &answer, command.json, &mut lines);
+            tell(&member, tally.sent, &answer, command.visit.json, &mut lines);
         }
         if !output.write(lines).await {
             return Ok(());

@@ -5,6 +5,7 @@ mod draw;
 mod entry;
 mod keys;
 mod screen;
+mod station;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,16 +14,15 @@ use std::time::Duration;
 use clap::Args;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
-use zre::Builder;
 use zre::json::{Command, Line, Node};
 
+use self::station::{News, Station};
+use crate::failure::Failure;
 use crate::json;
 use crate::node::tell;
 use crate::options::Options;
 use crate::output::Output;
-use crate::program::Failure;
 use crate::signals::Signals;
-use crate::station::{News, Station};
 
 use self::board::Board;
 use self::keys::Wish;
@@ -58,7 +58,7 @@ pub(crate) struct WatchCommand {
     lines: bool,
 
     #[command(flatten)]
-    pub(crate) options: Options,
+    options: Options,
 }
 
 const HELP: &str = "\
@@ -83,12 +83,11 @@ Examples:
 
 pub(crate) async fn watch(
     command: WatchCommand,
-    builder: Builder,
     control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let opened = tokio::select! {
-        opened = Station::open(builder, control) => opened?,
+        opened = Station::open(command.options.builder(), control) => opened?,
         () = signals.recv() => return Ok(ExitCode::SUCCESS),
     };
     let (mut station, mut news) = opened;
@@ -177,7 +176,7 @@ async fn show(
             }
             line = news.next() => {
                 let Some(line) = line? else {
-                    return Err(Failure::Gone);
+                    return Err(Failure::Ended);
                 };
                 board.happened(&line, Instant::now());
                 gather(news, &mut board).await?;
@@ -203,7 +202,7 @@ async fn gather(news: &mut News, board: &mut Board) -> Result<(), Failure> {
             Err(_) => return Ok(()),
             Ok(line) => match line? {
                 Some(line) => board.happened(&line, Instant::now()),
-                None => return Err(Failure::Gone),
+                None => return Err(Failure::Ended),
             },
         }
     }
@@ -218,7 +217,7 @@ async fn fill(board: &mut Board, station: &mut Station) -> Result<(), Failure> {
             board.fill(peers, own, Instant::now());
             Ok(())
         }
-        _ => Err(Failure::Gone),
+        _ => Err(Failure::Ended),
     }
 }
 

@@ -99,7 +99,7 @@ fn commands_speak_through_a_running_node() {
 
     let (code, _, complaints) = through(&path, &["whisper", "nobody", "x"]);
     assert_eq!(code, Some(1));
-    assert!(complaints.contains("no peer nobody"), "{complaints}");
+    assert!(complaints.contains("no peer \"nobody\""), "{complaints}");
     let (code, _, complaints) = through(&path, &["shout", "nowhere", "x"]);
     assert_eq!(code, Some(1));
     assert!(
@@ -291,5 +291,20 @@ fn what_does_not_go_together_is_told() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(*code), "{arguments:?}: {errors}");
         assert!(errors.contains(word), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_peer_that_the_node_does_not_know_is_named_without_a_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let port = port();
+    let (_hub, path) = node(&port, directory.path());
+    let control = path.to_str().unwrap();
+    for command in [&["whisper", "nobody", "hi"][..], &["ping", "nobody"]] {
+        let output = output(&[&["--control", control], command].concat());
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = "zre: no peer \"nobody\" is with that node";
+        assert!(errors.starts_with(text), "{errors}");
     }
 }

@@ -42,6 +42,24 @@ fn signals_let_it_leave_properly_while_its_input_is_open() {
     }
 }
 
+/// As coreutils' `timeout` sends them.
+#[cfg(unix)]
+#[test]
+fn two_signals_at_once_are_one_wish() {
+    let port = port();
+    let (mut watcher, _) = Program::json("watcher", &port, &[]);
+    for _ in 0..5 {
+        let (mut node, _) = Program::json("node", &port, &[]);
+        watcher.event("enter");
+        node.event("enter");
+        node.signal(Signal::TERM);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        node.signal(Signal::TERM);
+        assert_eq!(node.rest().0.code(), Some(0), "{}", node.complaints());
+        assert_eq!(watcher.event("exit")["reason"], "goodbye");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_closed_pipe_ends_it_quietly_and_properly() {
@@ -80,5 +98,5 @@ fn a_signal_ends_it_although_nobody_reads_its_output() {
     node.signal(Signal::TERM);
     assert_eq!(watcher.event("exit")["reason"], "goodbye");
     assert_eq!(node.ended().code(), Some(1));
-    assert!(node.complaints().contains("nobody reads"));
+    assert!(node.complaints().contains("takes no more"));
 }

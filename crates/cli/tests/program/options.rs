@@ -193,7 +193,7 @@ fn a_node_that_cannot_start_says_why_and_exits_with_1() {
         ),
     ];
     for (options, word) in cases {
-        let mut arguments = vec!["node", "--json"];
+        let mut arguments = vec!["node"];
         arguments.extend_from_slice(options);
         let output = output(&arguments);
         let errors = String::from_utf8(output.stderr).unwrap();

@@ -67,3 +67,15 @@ fn a_closed_pipe_is_nothing_to_complain_about() {
         assert!(errors.is_empty(), "{arguments:?}: {errors:?}");
     }
 }
+
+#[test]
+fn a_log_in_a_file_has_no_colours() {
+    let mut command = zre(&["peers", "--interface", "lo", "--wait", "100ms"]);
+    command
+        .env("ZRE_LOG", "zre=trace")
+        .args(["--beacon-port", &port()]);
+    let output = command.output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("started"), "{log}");
+    assert!(!log.contains('\u{1b}'), "{log}");
+}

@@ -67,7 +67,7 @@ fn nobody_is_a_failure() {
     let (code, _, complaints) = run(&port, &["whisper", "bob", "hi", "--wait", "100ms"]);
     assert_eq!(code, Some(1));
     assert!(
-        complaints.contains("no peer bob came in 100ms"),
+        complaints.contains("no peer \"bob\" came in 100ms"),
         "{complaints}"
     );
     let (code, _, complaints) = run(&port, &["shout", "lab", "hi", "--wait", "100ms"]);
@@ -175,7 +175,7 @@ fn what_a_peer_does_not_confirm_is_a_failure() {
 #[test]
 fn a_signal_ends_the_wait() {
     let port = port();
-    for subcommand in [&["peers"][..], &["whisper", "bob", "hi"]] {
+    for subcommand in [&["peers", "--count", "9"][..], &["whisper", "bob", "hi"]] {
         let (mut watcher, _) = Program::json("watcher", &port, &[]);
         let mut command = Program::start(subcommand, &port, &["--wait", "10m"]);
         watcher.event("enter");
@@ -205,4 +205,81 @@ fn a_bystander_that_does_not_answer_is_not_blamed() {
     let (status, _) = sender.rest();
     assert_eq!(status.code(), Some(0), "{}", sender.complaints());
     frozen.signal(Signal::CONT);
+}
+
+#[test]
+fn looking_ends_when_nobody_new_comes() {
+    let port = port();
+    let (mut bob, _) = Program::json("bob", &port, &["--group", "lab"]);
+    for arguments in [&["peers"][..], &["groups"], &["shout", "lab", "hi"]] {
+        let begun = std::time::Instant::now();
+        let (code, _, complaints) = run(&port, &[arguments, &["--wait", "10m"]].concat());
+        assert_eq!((code, complaints.as_str()), (Some(0), ""), "{arguments:?}");
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    }
+    assert_eq!(bob.event("shout")["frames"], json!(["hi"]));
+}
+
+#[test]
+fn a_name_that_two_peers_have_is_refused_every_time() {
+    let port = port();
+    let (mut one, _) = Program::json("lamp", &port, &[]);
+    let (mut two, started) = Program::json("lamp", &port, &[]);
+    one.event("enter");
+    two.event("enter");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = file.path().to_str().unwrap();
+    for _ in 0..5 {
+        for command in [
+            &["whisper", "lamp", "hi"][..],
+            &["ping", "lamp", "--count", "1"],
+            &["send-file", "lamp", file],
+        ] {
+            let (code, _, complaints) = run(&port, &[command, &["--wait", "20s"]].concat());
+            assert_eq!(code, Some(1), "{command:?}: {complaints}");
+            let why = "2 peers are named \"lamp\"";
+            assert!(complaints.contains(why), "{command:?}: {complaints}");
+        }
+    }
+    // By its UUID, one of them is meant.
+    let uuid = started["uuid"].as_str().unwrap();
+    let (code, _, complaints) = run(&port, &["whisper", uuid, "hi", "--wait", "20s"]);
+    assert_eq!((code, complaints.as_str()), (Some(0), ""));
+    assert_eq!(two.event("whisper")["frames"], json!(["hi"]));
+}
+
+#[test]
+fn nothing_to_say_is_a_failure() {
+    let port = port();
+    let (_bob, _) = Program::json("bob", &port, &["--group", "lab"]);
+    for command in [&["whisper", "bob"][..], &["shout", "lab"]] {
+        let (code, lines, complaints) = run(&port, &[command, &["--wait", "20s"]].concat());
+        assert_eq!((code, lines.len()), (Some(1), 0), "{command:?}");
+        assert!(complaints.contains("no message to send"), "{complaints}");
+    }
+}
+
+#[test]
+fn a_failure_has_a_form_for_scripts() {
+    let port = port();
+    for (arguments, code) in [
+        (&["peers"][..], "nobody"),
+        (&["groups"], "nobody"),
+        (&["whisper", "bob", "hi"], "unknown_peer"),
+        (&["shout", "lab", "hi"], "empty_group"),
+        (&["ping", "bob"], "unknown_peer"),
+    ] {
+        let more = ["--json", "--wait", "100ms"];
+        let (exit, lines, complaints) = run(&port, &[arguments, &more].concat());
+        assert_eq!((exit, lines.len()), (Some(1), 0), "{arguments:?}");
+        let line = parsed(complaints.trim_end());
+        assert_eq!(
+            (&line["event"], &line["code"]),
+            (&json!("error"), &json!(code))
+        );
+        assert!(!line["message"].as_str().unwrap().is_empty());
+    }
+    let output = output(&["node", "--json", "--interface", "there-is-none"]);
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(parsed(complaints.trim_end())["code"], "beacon");
 }

@@ -13,7 +13,6 @@ mod dial;
 mod identity;
 mod ping;
 mod receive;
-mod report;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -10,9 +10,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{mpsc, oneshot};
 use zre::{Link, SendError, StartError, WaitError};
 
-use super::task::Task;
-use super::{meet, shout, whisper};
-
 /// Why a child can't do its task.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
@@ -51,25 +48,6 @@ impl Told {
         // The end: the whole child ends.
         let _ = self.0.recv().await;
     }
-}
-
-/// Does a task of this module, as a child.
-pub(crate) fn perform(task: Task) -> ExitCode {
-    child(async move |told| match task.role() {
-        "receive" => whisper::receive(&task).await,
-        "send" => whisper::send(&task).await,
-        "send-to-self" => whisper::send_in_process(&task).await,
-        "echo" => whisper::echo(&task).await,
-        "ping" => whisper::ping(&task).await,
-        "ping-self" => whisper::ping_in_process(&task).await,
-        "watch" => meet::watch(&task).await,
-        "visit" => meet::visit(&task, told).await,
-        "visit-self" => meet::visit_in_process(&task).await,
-        "hear" => shout::hear(&task).await,
-        "shout" => shout::shout(&task).await,
-        "shout-to-self" => shout::shout_in_process(&task).await,
-        other => Err(TaskError::Words(format!("no task called {other}"))),
-    })
 }
 
 /// Does some work, and ends when it is done or the parent is gone, however that

@@ -14,3 +14,27 @@ pub(crate) mod process;
 pub(crate) mod shout;
 pub(crate) mod task;
 pub(crate) mod whisper;
+
+use std::process::ExitCode;
+
+use self::child::{TaskError, child};
+use self::task::Task;
+
+/// Does a task of this module, as a child.
+pub(crate) fn perform(task: Task) -> ExitCode {
+    child(async move |told| match task.role() {
+        "receive" => whisper::receive(&task).await,
+        "send" => whisper::send(&task).await,
+        "send-to-self" => whisper::send_in_process(&task).await,
+        "echo" => whisper::echo(&task).await,
+        "ping" => whisper::ping(&task).await,
+        "ping-self" => whisper::ping_in_process(&task).await,
+        "watch" => meet::watch(&task).await,
+        "visit" => meet::visit(&task, told).await,
+        "visit-self" => meet::visit_in_process(&task).await,
+        "hear" => shout::hear(&task).await,
+        "shout" => shout::shout(&task).await,
+        "shout-to-self" => shout::shout_in_process(&task).await,
+        other => Err(TaskError::Words(format!("no task called {other}"))),
+    })
+}

@@ -5,9 +5,9 @@ use std::path::Path;
 use zre::json::{self, Command, Line};
 use zre::{Builder, Events, Node};
 
-use crate::carry::carry_out;
+use crate::commands::carry_out;
 use crate::control::Remote;
-use crate::program::Failure;
+use crate::failure::Failure;
 
 /// Where commands go.
 #[derive(Debug)]
