@@ -13,8 +13,8 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use uuid::Uuid;
 use zre_proto::machine::{Config, Heard, Inbound, Output, Source, Up};
 use zre_proto::{
-    Beacon, Command, Frames, Hello, Incoming, Limits, Machine, Message, Outgoing, State, Time,
-    patch_sequence, shout_header, split_header, whisper_header,
+    Beacon, Command, Frames, Hello, Incoming, Machine, Message, MessageLimits, Outgoing, State,
+    Time, patch_sequence, shout_header, split_header, whisper_header,
 };
 
 fn hello(port: u16) -> Command {
@@ -35,7 +35,7 @@ fn whisper(sequence: u16) -> Frames {
 }
 
 fn codec(c: &mut Criterion) {
-    let limits = Limits::default();
+    let limits = MessageLimits::default();
     c.bench_function("encode whisper header", |b| {
         b.iter(|| whisper_header(black_box(7)));
     });
@@ -103,11 +103,11 @@ fn meshed(peers: u16) -> (Machine, Inbound) {
     for i in 0..peers {
         let (uuid, port) = (Uuid::from_u128(1000 + u128::from(i)), 5000 + i);
         let beacon = Beacon::Classic { uuid, port };
-        let heard = Heard {
-            from: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
-            over_loopback: true,
-            source: Source::Multicast,
-        };
+        let heard = Heard::new(
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
+            Source::Multicast,
+            true,
+        );
         machine.handle_beacon(now(), &beacon, &heard);
         let session = loop {
             if let Output::Connect { session, .. } = machine.poll_output().unwrap() {
@@ -115,11 +115,7 @@ fn meshed(peers: u16) -> (Machine, Inbound) {
             }
         };
         machine.handle_session_up(now(), session, Up::default());
-        let inbound = Inbound {
-            peer: uuid,
-            connection: u64::from(i) + 1,
-            from: None,
-        };
+        let inbound = Inbound::new(uuid, u64::from(i) + 1, None);
         let (header, _) = split_header(hello(port).encode(1));
         machine.handle_message(now(), &inbound, &header, Frames::new());
         while machine.poll_output().is_some() {}
@@ -156,11 +152,11 @@ fn machine(c: &mut Criterion) {
             uuid: Uuid::from_u128(1500),
             port: 5500,
         };
-        let heard = Heard {
-            from: SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
-            over_loopback: true,
-            source: Source::Multicast,
-        };
+        let heard = Heard::new(
+            SocketAddr::from((Ipv4Addr::LOCALHOST, 9)),
+            Source::Multicast,
+            true,
+        );
         b.iter(|| machine.handle_beacon(now(), black_box(&beacon), &heard));
     });
     c.bench_function("meet 100 peers", |b| b.iter(|| meshed(100)));

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use zre_proto::{Command, Frames, Limits};
+use zre_proto::{Command, Frames, MessageLimits};
 
 /// Two bytes of length before each frame; the last may be cut short.
 fn frames(mut data: &[u8]) -> Frames {
@@ -19,7 +19,7 @@ fn frames(mut data: &[u8]) -> Frames {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let mut limits = Limits::default();
+    let mut limits = MessageLimits::default();
     limits.max_frames = 16;
     if let Ok((sequence, command)) = Command::decode(frames(data), &limits) {
         if let Command::Whisper { content } | Command::Shout { content, .. } = &command {

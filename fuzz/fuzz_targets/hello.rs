@@ -4,10 +4,10 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use zre_proto::{Command, Frames, Limits};
+use zre_proto::{Command, Frames, MessageLimits};
 
 fuzz_target!(|data: &[u8]| {
-    let mut limits = Limits::default();
+    let mut limits = MessageLimits::default();
     limits.groups_per_peer = 8;
     limits.headers = 8;
     let frame = [&[0xAA, 0xA1, 1, 2, 0, 1], data].concat();

@@ -10,9 +10,9 @@ use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
-use zre_proto::machine::{Config, Event, Found, Heard, Inbound, Output, Session, Source, Up};
+use zre_proto::machine::{Config, Event, Found, Heard, Inbound, Output, SessionId, Source, Up};
 use zre_proto::{
-    Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, State, Time, split_header,
+    Beacon, Command, Endpoint, Frames, Hello, MessageLimits, Machine, State, Time, split_header,
 };
 
 /// One input. Small numbers stand for peers, connections, addresses and groups,
@@ -128,10 +128,10 @@ fn source(number: u8) -> Source {
     ][usize::from(number) % 5]
 }
 
-fn limits() -> Limits {
-    let mut limits = Limits::default();
+fn limits() -> MessageLimits {
+    let mut limits = MessageLimits::default();
     limits.peers = 4;
-    limits.seeds = 3;
+    limits.bootstraps = 3;
     limits.groups_per_peer = 5;
     limits
 }
@@ -199,8 +199,8 @@ impl Said {
 struct World {
     machine: Machine,
     now: Time,
-    open: Vec<Session>,
-    up: BTreeSet<Session>,
+    open: Vec<SessionId>,
+    up: BTreeSet<SessionId>,
     next: BTreeMap<(Uuid, u64), u16>,
     here: BTreeMap<Uuid, BTreeSet<String>>,
     stopped: bool,
@@ -234,13 +234,13 @@ impl World {
                 Output::Stopped => self.stopped = true,
             }
         }
-        let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
+        let [peers, sessions, bootstraps, tombstones, timers] = self.machine.table_sizes();
         let limits = limits();
-        assert!(peers <= limits.peers && seeds <= limits.seeds);
+        assert!(peers <= limits.peers && bootstraps <= limits.bootstraps);
         assert!(tombstones <= limits.peers);
-        assert!(sessions <= 3 * (limits.peers + limits.seeds), "{sessions}");
+        assert!(sessions <= 3 * (limits.peers + limits.bootstraps), "{sessions}");
         // Beacons, departure, sweep and elections have one each.
-        assert!(timers <= peers + seeds + 4, "{timers}");
+        assert!(timers <= peers + bootstraps + 4, "{timers}");
         let mine: BTreeSet<Uuid> = self.machine.peers().collect();
         let told: BTreeSet<Uuid> = self.here.keys().copied().collect();
         assert_eq!(mine, told, "who is here, and who entered");
@@ -308,11 +308,11 @@ impl World {
         self.now = until;
     }
 
-    fn session(&self, number: u8) -> Session {
+    fn session(&self, number: u8) -> SessionId {
         // Some that are open, and some that are not or no longer.
         match self.open.get(usize::from(number % 16)) {
             Some(session) => *session,
-            None => Session(u64::from(number)),
+            None => SessionId(u64::from(number)),
         }
     }
 
@@ -342,14 +342,10 @@ impl World {
                     },
                     None => Beacon::Classic { uuid, port },
                 };
-                let heard = Heard {
-                    from: addr(from),
-                    over_loopback: from & 0x80 != 0,
-                    source: match multicast {
+                let heard = Heard::new(addr(from), match multicast {
                         true => Source::Multicast,
                         false => Source::Broadcast,
-                    },
-                };
+                    }, from & 0x80 != 0);
                 self.machine.handle_beacon(now, &beacon, &heard);
             }
             Input::Found {
@@ -365,11 +361,7 @@ impl World {
                     },
                     false => Endpoint::Tcp(addr(at)),
                 };
-                let found = Found {
-                    endpoint,
-                    peer: number.map(who),
-                    source: source(by),
-                };
+                let found = Found::new(endpoint, number.map(who), source(by));
                 self.machine.handle_found(now, found);
             }
             Input::Lost { at, source: by } => {
@@ -385,12 +377,9 @@ impl World {
                 who: number,
                 in_memory,
             } => {
-                let up = Up {
-                    local: Some(addr(1).ip()),
-                    peer: number.map(who),
-                    remote: Some(addr(session)),
-                    in_memory,
-                };
+                let mut up = Up::new(Some(addr(1).ip()), Some(addr(session)));
+                up.peer = number.map(who);
+                up.in_memory = in_memory;
                 let session = self.session(session);
                 // A mailbox opens once; that is for the links to keep.
                 if self.up.insert(session) {
@@ -454,11 +443,7 @@ impl World {
 }
 
 fn inbound(number: u8, connection: u8) -> Inbound {
-    Inbound {
-        peer: who(number),
-        connection: u64::from(connection % 8),
-        from: Some(addr(connection)),
-    }
+    Inbound::new(who(number), u64::from(connection % 8), Some(addr(connection)))
 }
 
 fuzz_target!(|inputs: Vec<Input>| {

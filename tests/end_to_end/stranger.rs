@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use tokio::time::timeout;
 use uuid::Uuid;
-use zre_proto::{Command, Hello, Limits};
+use zre_proto::{Command, Hello, MessageLimits};
 use zre_session::{
     Arrival, Config, Engine, Identity, Inbox, IpcDir, Links, Mailbox, Notices, SameHost, Target,
     TrySendError,
@@ -95,9 +95,12 @@ impl Stranger {
                     continue;
                 };
                 for message in std::mem::take(&mut batch.messages) {
-                    let (_, command) =
-                        Command::decode_split(&message.head, message.body, &Limits::default())
-                            .unwrap();
+                    let (_, command) = Command::decode_split(
+                        &message.head,
+                        message.body,
+                        &MessageLimits::default(),
+                    )
+                    .unwrap();
                     if fits(&command) {
                         return;
                     }

@@ -6,7 +6,7 @@ use std::io::IoSlice;
 use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 use zre_proto::{
-    Beacon, Command, Frames, Hello, Incoming, Limits, Message, Outgoing, patch_sequence,
+    Beacon, Command, Frames, Hello, Incoming, Message, MessageLimits, Outgoing, patch_sequence,
     shout_header, split_header, whisper_header,
 };
 use zre_zmtp::{Decoder, Encoder, FrameLimits};
@@ -112,7 +112,7 @@ pub(crate) fn repeat<T>(turns: usize, mut work: impl FnMut() -> T) {
 }
 
 fn decode(turns: usize, frames: &Frames) {
-    let limits = Limits::default();
+    let limits = MessageLimits::default();
     let (header, content) = split_header(frames.clone());
     repeat(turns, || {
         Command::decode_split(&header, content.clone(), &limits)

@@ -58,11 +58,11 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-const HEARD: Heard = Heard {
-    from: SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9),
-    over_loopback: true,
-    source: Source::Multicast,
-};
+const HEARD: Heard = Heard::new(
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 9),
+    Source::Multicast,
+    true,
+);
 
 fn now() -> Time {
     Time::from_origin(Duration::from_secs(1))
@@ -86,11 +86,7 @@ fn meshed(peers: u16) -> (Machine, Vec<Inbound>) {
                 machine.handle_session_up(now(), session, Up::default());
             }
         }
-        let inbound = Inbound {
-            peer: uuid,
-            connection: u64::from(i) + 1,
-            from: None,
-        };
+        let inbound = Inbound::new(uuid, u64::from(i) + 1, None);
         let (header, content) = split_header(hello(port).encode(1));
         machine.handle_message(now(), &inbound, &header, content);
         while machine.poll_output().is_some() {}

@@ -1,12 +1,12 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
-use zre_proto::machine::Session;
+use zre_proto::machine::SessionId;
 
 /// Reports to the driver that the queue of a session is full.
 #[derive(Debug)]
 pub(crate) struct BackpressureSignal {
-    session: Session,
+    session: SessionId,
     full: AtomicBool,
     reports: mpsc::UnboundedSender<QueueFull>,
 }
@@ -14,12 +14,12 @@ pub(crate) struct BackpressureSignal {
 /// A queue had no room for so many bytes.
 #[derive(Debug)]
 pub(crate) struct QueueFull {
-    pub(crate) session: Session,
+    pub(crate) session: SessionId,
     pub(crate) bytes: usize,
 }
 
 impl BackpressureSignal {
-    pub(crate) fn new(session: Session, reports: mpsc::UnboundedSender<QueueFull>) -> Self {
+    pub(crate) fn new(session: SessionId, reports: mpsc::UnboundedSender<QueueFull>) -> Self {
         Self {
             session,
             full: AtomicBool::new(false),

@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
-use zre_proto::machine::{PeerInfo, Session};
+use zre_proto::machine::{PeerInfo, SessionId};
 use zre_proto::{Endpoint, Outgoing, State};
 use zre_session::{Link, Mailbox};
 
@@ -43,16 +43,12 @@ impl Peer {
     /// any network. Unless it is given others, it has a random UUID, no headers and no
     /// groups, is ready, and is linked by `tcp` from a configured address.
     pub fn detached(name: impl Into<String>) -> DetachedPeer {
+        let endpoint = Endpoint::Tcp(([127, 0, 0, 1], 49152).into());
+        let mut info = PeerInfo::new(name.into(), endpoint);
+        info.via.insert(Source::Static);
         DetachedPeer {
             uuid: Uuid::new_v4(),
-            info: PeerInfo {
-                name: name.into(),
-                headers: BTreeMap::new(),
-                endpoint: Endpoint::Tcp(([127, 0, 0, 1], 49152).into()),
-                state: State::Ready,
-                takes_requests: false,
-                via: BTreeSet::from([Source::Static]),
-            },
+            info,
             link: Link::Tcp,
             groups: BTreeSet::new(),
         }
@@ -101,7 +97,7 @@ impl DetachedPeer {
     #[must_use]
     pub fn build(&self) -> Peer {
         let outgoing = Arc::new(Mutex::new(Outgoing::new(false)));
-        let signal = BackpressureMonitor::new(0).signal(Session(0));
+        let signal = BackpressureMonitor::new(0).signal(SessionId(0));
         let meters = Meters::new(&self.info.name);
         let sender = PeerSender::new(outgoing, Mailbox::closed(), signal, meters);
         let peer = Peer::new(self.uuid, self.info.clone(), self.link, sender);

@@ -55,7 +55,7 @@
 //! | pass a firewall or NAT | [`Builder::listen`], [`Builder::advertise`] |
 //! | take settings from a file or another language | [`Settings`] |
 //! | do without async | [`Builder::start_blocking`], [`blocking`] |
-//! | know what a node holds | [`Node::stats`], [`Limits`], [`LinkLimits`] |
+//! | know what a node holds | [`Node::stats`], [`MessageLimits`], [`LinkLimits`] |
 //! | leave so that nothing is lost | [`Node::shutdown`] |
 //!
 //! # What is promised
@@ -64,7 +64,7 @@
 //! most once. ZRE has no acknowledgements; a message that was accepted and
 //! didn't arrive is followed by that peer's [`Event::Exit`], which says how many
 //! may be missing. Everything that peers can make a node hold is bounded, by
-//! [`Limits`] and [`LinkLimits`].
+//! [`MessageLimits`] and [`LinkLimits`].
 //!
 //! # Logs
 //!
@@ -164,7 +164,9 @@ pub use zre_beacon::{
 #[cfg(feature = "serde")]
 pub use zre_proto::ParseError;
 pub use zre_proto::machine::{Counters as ProtocolCounters, ExitReason, Source};
-pub use zre_proto::{Endpoint, EndpointError, LimitError, Limits, Message, State, StateError};
+pub use zre_proto::{
+    Endpoint, EndpointError, LimitError, Message, MessageLimits, State, StateError,
+};
 pub use zre_session::{
     Counters as LinkCounters, Engine, IpcDir, Link, LinkLimits, OpenError as LinkOpenError,
     raise_descriptor_limit,

@@ -2,7 +2,7 @@ use crate::{BeaconStats, LinkCounters, ProtocolCounters};
 
 /// What a node holds and has counted, from [`Node::stats`](crate::Node::stats).
 ///
-/// The tables are bounded by [`Limits`](crate::Limits) and
+/// The tables are bounded by [`MessageLimits`](crate::MessageLimits) and
 /// [`LinkLimits`](crate::LinkLimits); the counters only grow.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -18,7 +18,7 @@ pub struct Stats {
     /// Mailboxes, open or being opened.
     pub sessions: usize,
     /// Addresses that are dialled without knowing who is there.
-    pub seeds: usize,
+    pub bootstraps: usize,
     /// Nodes that said EXIT a moment ago, whose late beacons aren't heard.
     pub tombstones: usize,
     /// Timers that are set.

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use zre::{
-    Broadcast, Builder, Engine, IpcDir, Limits, LinkLimits, Node, SendPolicy, SettingError,
+    Broadcast, Builder, Engine, IpcDir, LinkLimits, MessageLimits, Node, SendPolicy, SettingError,
     Settings, State, Uuid,
 };
 
@@ -98,7 +98,7 @@ fn examples() -> Vec<Example> {
         }),
         ("auto_busy", ["on", "off"], |b| b.auto_busy(true)),
         ("limits", ["peers=100", "hello_bytes=1M"], |b| {
-            let mut limits = Limits::default();
+            let mut limits = MessageLimits::default();
             limits.peers = 100;
             b.limits(limits)
         }),
@@ -189,7 +189,7 @@ fn defaults_are_what_a_builder_has() {
     let limits = Settings::default().get("limits").unwrap();
     // Each field of the structs is one of them.
     for (key, shown) in [
-        ("limits", format!("{:?}", Limits::default())),
+        ("limits", format!("{:?}", MessageLimits::default())),
         ("link_limits", format!("{:?}", LinkLimits::default())),
     ] {
         let fields: Vec<&str> = shown

@@ -34,7 +34,7 @@ use crate::header::{
     ANSWERED, PREFIX, SIGNATURE, VERSION, id, put_prefix, reply_header, request_header,
     shout_header, whisper_header,
 };
-use crate::limits::Limits;
+use crate::limits::MessageLimits;
 use crate::message::Message;
 use crate::state::State;
 use crate::wire::{FieldError, Reader, STRING_MAX, put_longstr, put_string, text};
@@ -170,7 +170,7 @@ impl Command {
     /// the application's messages the content, which is shared, not copied.
     ///
     /// A `string` longer than the wire can say (255 bytes) is cut at a
-    /// character's edge: check what the user passes with [`Limits`] before.
+    /// character's edge: check what the user passes with [`MessageLimits`] before.
     pub fn encode(&self, sequence: u16) -> Frames {
         let mut frames = Frames::new();
         match self {
@@ -237,7 +237,7 @@ impl Command {
     /// # Errors
     /// See [`DecodeError`]. Nothing is allocated for a length or count that the
     /// frames don't back.
-    pub fn decode(frames: Frames, limits: &Limits) -> Result<(u16, Self), DecodeError> {
+    pub fn decode(frames: Frames, limits: &MessageLimits) -> Result<(u16, Self), DecodeError> {
         let (header, content) = split_header(frames);
         Self::decode_split(&header, content, limits)
     }
@@ -248,7 +248,7 @@ impl Command {
     pub(crate) fn whisper_sequence(
         header: &[u8],
         content: &Frames,
-        limits: &Limits,
+        limits: &MessageLimits,
     ) -> Option<u16> {
         const START: [u8; 4] = [SIGNATURE[0], SIGNATURE[1], id::WHISPER, VERSION];
         let (start, rest) = header.split_first_chunk::<4>()?;
@@ -266,7 +266,7 @@ impl Command {
     pub fn decode_split(
         header: &[u8],
         content: Frames,
-        limits: &Limits,
+        limits: &MessageLimits,
     ) -> Result<(u16, Self), DecodeError> {
         let Some((prefix, fields)) = header.split_first_chunk::<PREFIX>() else {
             return Err(DecodeError::NotZre);
@@ -335,7 +335,7 @@ impl Command {
     fn decode_fields(
         id: u8,
         reader: &mut Reader<'_>,
-        limits: &Limits,
+        limits: &MessageLimits,
     ) -> Result<Option<Self>, FieldError> {
         Ok(Some(match id {
             id::JOIN => Self::Join {
@@ -370,7 +370,7 @@ pub fn split_header(mut frames: Frames) -> (Bytes, Frames) {
     (header, frames)
 }
 
-fn group(reader: &mut Reader<'_>, limits: &Limits) -> Result<Str, FieldError> {
+fn group(reader: &mut Reader<'_>, limits: &MessageLimits) -> Result<Str, FieldError> {
     let bytes = reader.string("group name", limits.group_bytes)?;
     Ok(text(bytes, limits.group_bytes).into())
 }
@@ -394,7 +394,7 @@ impl Hello {
         Bytes::from(out)
     }
 
-    fn decode(reader: &mut Reader<'_>, limits: &Limits) -> Result<Self, FieldError> {
+    fn decode(reader: &mut Reader<'_>, limits: &MessageLimits) -> Result<Self, FieldError> {
         let mut texts = Texts::of(reader, limits);
         let endpoint = texts.take(reader.string("endpoint", STRING_MAX)?, STRING_MAX)?;
         let mut groups = Vec::new();
@@ -432,7 +432,7 @@ struct Texts {
 }
 
 impl Texts {
-    fn of(fields: &Reader<'_>, limits: &Limits) -> Self {
+    fn of(fields: &Reader<'_>, limits: &MessageLimits) -> Self {
         let most = limits.hello_bytes;
         let spare = most.saturating_sub(fields.len()).saturating_sub(PREFIX);
         Self { most, spare }
@@ -490,7 +490,7 @@ pub enum DecodeError {
         /// The field.
         what: &'static str,
     },
-    /// Well formed, and more than [`Limits`] allow.
+    /// Well formed, and more than [`MessageLimits`] allow.
     #[error("a ZRE message with id {id} passes the limit of {limit} for {what}")]
     Limit {
         /// The message's id.
@@ -533,10 +533,10 @@ mod tests {
 
     #[test]
     fn a_whisper_is_told_by_its_header_where_decoding_finds_one() {
-        let limits = Limits {
+        let limits = MessageLimits {
             header_frame_bytes: 20,
             max_frames: 2,
-            ..Limits::default()
+            ..MessageLimits::default()
         };
         let whisper = whisper_header(0x0102).to_vec();
         let mut headers = vec![vec![], whisper.clone(), shout_header("one", 3).to_vec()];

@@ -9,7 +9,7 @@
 //!    application says, [`State`] as what a node says of itself and [`Endpoint`]
 //!    as where it is reached.
 //! 3. [`sequence`]: the numbers that show that nothing of a session is missing.
-//! 4. [`Limits`]: how much of anything a node takes.
+//! 4. [`MessageLimits`]: how much of anything a node takes.
 //! 5. [`Machine`]: the node itself, without sockets and clock: who is there, who
 //!    has gone, what goes out to whom. Its parts are in [`machine`].
 //!
@@ -20,7 +20,7 @@
 //!
 //! ```
 //! use uuid::Uuid;
-//! use zre_proto::{Beacon, Command, Limits, Message, State};
+//! use zre_proto::{Beacon, Command, MessageLimits, Message, State};
 //!
 //! let beacon = Beacon::State { uuid: Uuid::new_v4(), port: 49152, state: State::Busy };
 //! let datagram = beacon.encode();
@@ -30,7 +30,7 @@
 //! let whisper = Command::Whisper { content: Message::from("hello") };
 //! let frames = whisper.encode(7);
 //! assert_eq!(frames.len(), 2);
-//! let (sequence, again) = Command::decode(frames, &Limits::default())?;
+//! let (sequence, again) = Command::decode(frames, &MessageLimits::default())?;
 //! assert_eq!((sequence, again), (7, whisper));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -50,7 +50,7 @@
 //!
 //! let theirs = Beacon::Classic { uuid: Uuid::new_v4(), port: 49153 };
 //! let from = "192.0.2.7:5670".parse()?;
-//! let heard = Heard { from, source: Source::Broadcast, over_loopback: false };
+//! let heard = Heard::new(from, Source::Broadcast, false);
 //! node.handle_beacon(Time::ZERO, &theirs, &heard);
 //! match node.poll_output() {
 //!     Some(Output::Connect { endpoint, .. }) => {
@@ -74,6 +74,7 @@ mod beacon;
 mod command;
 mod endpoint;
 mod header;
+mod hello_headers;
 #[cfg(feature = "serde")]
 mod json;
 mod limits;
@@ -93,7 +94,7 @@ pub use header::{
 };
 #[cfg(feature = "serde")]
 pub use json::ParseError;
-pub use limits::{LimitError, Limits};
+pub use limits::{LimitError, MessageLimits};
 pub use machine::Machine;
 pub use message::Message;
 pub use sequence::{Incoming, Outgoing};

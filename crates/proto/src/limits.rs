@@ -1,41 +1,43 @@
 //! How much of anything a node takes, from its peers and from its user.
 
-/// Bounds on what peers may say and on what a user may ask for.
+use crate::hello_headers::RESERVED_PREFIX;
+
+/// Bounds on what peers may send and on what a user may ask for.
 ///
-/// A peer that passes one costs itself the message or its session, never the
-/// node: see [`DecodeError::Limit`](crate::DecodeError::Limit). The defaults leave
-/// an order of magnitude above what real networks use.
+/// A peer that exceeds one loses the message or its session, and the node goes on:
+/// see [`DecodeError::Limit`](crate::DecodeError::Limit). The defaults are ten times
+/// what real networks use.
 ///
-/// Some lengths are also bounded by the wire itself: a `string` of RFC 36 has one
-/// length octet, so group names in messages, node names, endpoints and header
-/// keys can't pass 255 bytes whatever is set here.
+/// The wire bounds some lengths, too: a `string` of RFC 36 has one length octet, so
+/// group names in messages, node names, endpoints and header names never exceed 255
+/// bytes, whatever is set here.
 ///
 /// ```
-/// use zre_proto::Limits;
+/// use zre_proto::MessageLimits;
 ///
-/// let mut limits = Limits::default();
+/// let mut limits = MessageLimits::default();
 /// limits.peers = 100;
 /// assert!(limits.validate_group("chat").is_ok());
 /// assert!(limits.validate_group("").is_err());
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
-    /// Frames of content in one WHISPER or SHOUT. Each costs some 40 bytes of
-    /// memory even when it is empty. Default 4,096.
+pub struct MessageLimits {
+    /// Frames of content in one WHISPER or SHOUT. Even an empty frame costs about 40
+    /// bytes of memory. Default 4,096.
     pub max_frames: usize,
-    /// Bytes of the first frame of any message but HELLO. The longest that can be
-    /// needed, ELECT with two full strings, is 518; what follows the fields is
-    /// ignored, as C Zyre does, so it needs a bound. Default 1,024.
+    /// Bytes of the first frame of any message but HELLO. The longest one that is
+    /// needed, ELECT with two full strings, has 518. Bytes behind the fields are
+    /// ignored, as in C Zyre, so they need a bound. Default 1,024.
     pub header_frame_bytes: usize,
-    /// Bytes of a HELLO, which holds all groups and headers of a peer, and so of
-    /// what a node keeps for a peer from it. Must have room for
+    /// Bytes of a HELLO. It contains all groups and headers of a peer, so this
+    /// bounds what a node keeps of them. It must have room for
     /// [`groups_per_peer`](Self::groups_per_peer) names of full length and
-    /// [`headers_bytes`](Self::headers_bytes), or a node of the same limits may
-    /// send what this one refuses. Default 384 KiB.
+    /// [`headers_bytes`](Self::headers_bytes); otherwise a node with the same limits
+    /// may send what this one refuses. Default 384 KiB.
     pub hello_bytes: usize,
-    /// Groups that one node may be in, whether HELLO lists them or JOINs add
-    /// them. Default 1,024.
+    /// Groups that one node may be in, whether HELLO lists them or JOINs add them.
+    /// Default 1,024.
     pub groups_per_peer: usize,
     /// Bytes of a group's name, 1 to 255. Default 255.
     pub group_bytes: usize,
@@ -47,25 +49,30 @@ pub struct Limits {
     pub header_key_bytes: usize,
     /// Bytes of a header's value. Default 16 KiB.
     pub header_value_bytes: usize,
-    /// Bytes of all names and values of the headers that the user sets; those of
-    /// a peer are bounded by [`hello_bytes`](Self::hello_bytes). Default 64 KiB.
+    /// Bytes of all names and values of the headers that the user sets. Those of a
+    /// peer are bounded by [`hello_bytes`](Self::hello_bytes). Default 64 KiB.
     pub headers_bytes: usize,
-    /// Peers that a node knows at a time, in whatever state. With the other
-    /// defaults this bounds the peer table, as far as strangers can fill it.
-    /// Default 8,192.
+    /// Bytes of messages that a node holds for one peer until its own mailbox to
+    /// that peer has opened. That takes a round trip, so this is far more than an
+    /// honest peer needs. Default 4 MiB.
+    pub held_bytes_per_peer: usize,
+    /// Bytes of messages that a node holds so for all peers together, because there
+    /// can be many strangers. Default 64 MiB.
+    pub held_bytes: usize,
+    /// Peers that a node knows at a time, in any phase. With the other defaults this
+    /// bounds the memory that strangers can make the peer table take. Default 8,192.
     pub peers: usize,
-    /// Addresses without a UUID (DNS, configuration) that a node dials.
+    /// Addresses without a UUID (from DNS or configuration) that a node dials.
     /// Default 1,024.
-    pub seeds: usize,
-    /// Peers that a node has dialled because it heard of them, and that haven't
-    /// greeted it yet. Beyond it they are dialled one after another, as those
-    /// before them greet or fail: whoever sends beacons of ever new nodes doesn't
-    /// use up the descriptors of the process. A peer that greets first is
-    /// answered all the same. Default 256.
+    pub bootstraps: usize,
+    /// Peers that a node has heard of and dialled, and that haven't greeted it yet.
+    /// More are dialled as these greet or fail, one after another: otherwise beacons
+    /// of many nodes that don't exist would use up the descriptors of the process.
+    /// A peer that greets first is answered in any case. Default 256.
     pub dials: usize,
 }
 
-impl Default for Limits {
+impl Default for MessageLimits {
     fn default() -> Self {
         Self {
             max_frames: 4096,
@@ -78,20 +85,19 @@ impl Default for Limits {
             header_key_bytes: 255,
             header_value_bytes: 16 * 1024,
             headers_bytes: 64 * 1024,
+            held_bytes_per_peer: 4 << 20,
+            held_bytes: 64 << 20,
             peers: 8192,
-            seeds: 1024,
+            bootstraps: 1024,
             dials: 256,
         }
     }
 }
 
-/// Longest `string` of the wire.
+/// The longest `string` of the wire.
 const WIRE_STRING: usize = crate::wire::STRING_MAX;
 
-/// Headers of this prefix are between nodes, not for applications.
-pub(crate) const RESERVED_HEADERS: &str = "X-ZRE-";
-
-impl Limits {
+impl MessageLimits {
     /// Checks a group name that the user passes.
     ///
     /// # Errors
@@ -101,7 +107,7 @@ impl Limits {
         validate("group name", group, self.group_bytes.min(WIRE_STRING))
     }
 
-    /// Checks how many groups the user wants this node to be in.
+    /// Checks the number of groups that the user wants this node to be in.
     ///
     /// # Errors
     /// [`LimitError::TooMany`] above [`groups_per_peer`](Self::groups_per_peer).
@@ -131,9 +137,9 @@ impl Limits {
     /// [`LimitError`] when the key is empty or begins with `X-ZRE-`, key or value
     /// is too long, or either holds a NUL.
     pub fn validate_header(&self, key: &str, value: &str) -> Result<(), LimitError> {
-        if key.starts_with(RESERVED_HEADERS) {
+        if key.starts_with(RESERVED_PREFIX) {
             return Err(LimitError::Reserved {
-                prefix: RESERVED_HEADERS,
+                prefix: RESERVED_PREFIX,
             });
         }
         validate("header name", key, self.header_key_bytes.min(WIRE_STRING))?;
@@ -190,51 +196,53 @@ fn validate(what: &'static str, text: &str, limit: usize) -> Result<(), LimitErr
             limit,
         });
     }
-    // C Zyre keeps names as C strings and would see a shorter one.
+    // C Zyre keeps names as C strings and would see a shorter name.
     if text.contains('\0') {
         return Err(LimitError::Nul { what });
     }
     Ok(())
 }
 
-/// What the user passed can't be sent. Nothing was changed or sent.
+/// The user passed a value that can't be sent. Nothing was changed or sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LimitError {
-    /// A header that nodes use among themselves.
-    #[error("headers that begin with {prefix} are kept for the protocol: choose another name")]
+    /// A header that is reserved for nodes among themselves.
+    #[error("headers that begin with {prefix} are reserved for the protocol: choose another name")]
     Reserved {
-        /// How those begin.
+        /// The reserved prefix.
         prefix: &'static str,
     },
-    /// There must be at least one character.
-    #[error("an empty {what} can't be told to peers: give it at least one character")]
+    /// It has no character.
+    #[error("an empty {what} isn't allowed: give it at least one character")]
     Empty {
-        /// What was passed.
+        /// The kind of value.
         what: &'static str,
     },
-    /// More bytes (of UTF-8, not characters) than allowed.
+    /// It has more bytes (of UTF-8, not characters) than allowed.
     #[error("{what} of {bytes} bytes: at most {limit} bytes are allowed, shorten it")]
     TooLong {
-        /// What was passed.
+        /// The kind of value.
         what: &'static str,
-        /// Its bytes.
+        /// Its length.
         bytes: usize,
-        /// Bytes allowed.
+        /// The longest length allowed.
         limit: usize,
     },
-    /// A NUL inside, which would end the text for peers written in C.
-    #[error("a NUL character in a {what}, where peers written in C would cut it: remove it")]
+    /// It contains a NUL, at which peers written in C would cut it.
+    #[error(
+        "a {what} contains a NUL character, at which peers written in C would cut it: remove it"
+    )]
     Nul {
-        /// What was passed.
+        /// The kind of value.
         what: &'static str,
     },
-    /// More things than allowed.
+    /// There are more than allowed.
     #[error("{count} {what}: at most {limit} are allowed, pass fewer")]
     TooMany {
-        /// What was passed.
+        /// The kind of value.
         what: &'static str,
-        /// How many.
+        /// How many there are.
         count: usize,
         /// How many are allowed.
         limit: usize,
@@ -248,7 +256,7 @@ mod tests {
 
     #[test]
     fn names_are_counted_in_bytes_up_to_the_limit() {
-        let limits = Limits::default();
+        let limits = MessageLimits::default();
         assert_eq!(limits.validate_group(&"a".repeat(255)), Ok(()));
         assert_eq!(
             limits.validate_group(&"é".repeat(128)),
@@ -270,17 +278,17 @@ mod tests {
     }
 
     #[test]
-    fn no_setting_passes_what_the_wire_can_say() {
-        let limits = Limits {
+    fn no_setting_exceeds_what_the_wire_can_carry() {
+        let limits = MessageLimits {
             group_bytes: 10_000,
-            ..Limits::default()
+            ..MessageLimits::default()
         };
         assert!(limits.validate_group(&"a".repeat(256)).is_err());
     }
 
     #[test]
     fn headers_are_checked_one_by_one_and_together() {
-        let limits = Limits::default();
+        let limits = MessageLimits::default();
         assert_eq!(limits.validate_headers([("a", ""), ("b", "1")]), Ok(()));
         assert!(limits.validate_header("", "x").is_err());
         assert!(matches!(
@@ -306,8 +314,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_may_be_is_what_its_peers_take() {
-        let limits = Limits::default();
+    fn a_node_at_its_own_limits_is_accepted_by_its_peers() {
+        let limits = MessageLimits::default();
         let name = "n".repeat(255);
         let hello = Hello {
             endpoint: name.clone(),

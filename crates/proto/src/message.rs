@@ -13,7 +13,7 @@ use crate::Frames;
 /// receiver as the same several frames, all or none.
 ///
 /// A clone shares the bytes. Bounds on count and size are in
-/// [`Limits`](crate::Limits), and are checked where a message is sent and
+/// [`MessageLimits`](crate::MessageLimits), and are checked where a message is sent and
 /// received, not here.
 ///
 /// ```

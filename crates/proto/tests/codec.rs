@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 use zre_proto::{
-    Beacon, Command, DecodeError, Frames, Hello, Limits, Message, State, patch_sequence,
+    Beacon, Command, DecodeError, Frames, Hello, Message, MessageLimits, State, patch_sequence,
     shout_header, whisper_header,
 };
 
@@ -80,7 +80,7 @@ fn frames(of: &[Vec<u8>]) -> Frames {
 }
 
 fn decode(of: &[Vec<u8>]) -> Result<(u16, Command), DecodeError> {
-    Command::decode(frames(of), &Limits::default())
+    Command::decode(frames(of), &MessageLimits::default())
 }
 
 /// One frame: the prefix of message `id` under sequence 7, then `fields`.
@@ -166,8 +166,8 @@ fn a_hundred_thousand_mutations() {
     assert!(good > 1_000 && bad > 1_000, "{good} good, {bad} bad");
 }
 
-fn roomy() -> Limits {
-    let mut limits = Limits::default();
+fn roomy() -> MessageLimits {
+    let mut limits = MessageLimits::default();
     limits.hello_bytes = usize::MAX;
     limits.group_bytes = usize::MAX;
     limits.header_value_bytes = usize::MAX;
@@ -244,7 +244,7 @@ fn huge_counts_allocate_nothing() {
 
 #[test]
 fn each_limit_is_told_by_name_and_keeps_the_sequence() {
-    let mut limits = Limits::default();
+    let mut limits = MessageLimits::default();
     limits.max_frames = 2;
     limits.group_bytes = 3;
     limits.name_bytes = 3;
@@ -322,7 +322,7 @@ fn each_limit_is_told_by_name_and_keeps_the_sequence() {
 fn what_is_not_ours_is_told_apart() {
     let decode = |frame: &[u8]| decode(&[frame.to_vec()]).expect_err("not ours");
     assert_eq!(
-        Command::decode(Frames::new(), &Limits::default()),
+        Command::decode(Frames::new(), &MessageLimits::default()),
         Err(DecodeError::NotZre)
     );
     assert_eq!(decode(b""), DecodeError::NotZre);
@@ -392,7 +392,7 @@ fn text_that_is_not_utf8_is_read_all_the_same() {
 /// Each byte that is no UTF-8 becomes three: no limit is passed for that.
 #[test]
 fn replacement_characters_pass_no_limit() {
-    let mut limits = Limits::default();
+    let mut limits = MessageLimits::default();
     limits.hello_bytes = 1000;
     let hello = |values: u8| {
         let mut fields = vec![0u8];
@@ -438,7 +438,7 @@ fn content_is_handed_over_without_a_copy() {
     let frames = whisper.encode(1);
     assert_eq!(frames[1].as_ptr(), content.as_ptr());
     assert!(frames.len() <= Frames::IN_PLACE);
-    let (_, decoded) = Command::decode(frames, &Limits::default()).expect("ours");
+    let (_, decoded) = Command::decode(frames, &MessageLimits::default()).expect("ours");
     let Command::Whisper { content: got } = decoded else {
         panic!("not a WHISPER");
     };
@@ -538,7 +538,7 @@ proptest! {
     #[test]
     fn a_command_comes_back_as_it_went(command in command(), sequence: u16) {
         let frames = command.encode(sequence);
-        prop_assert_eq!(Command::decode(frames, &Limits::default()), Ok((sequence, command)));
+        prop_assert_eq!(Command::decode(frames, &MessageLimits::default()), Ok((sequence, command)));
     }
 
     #[test]

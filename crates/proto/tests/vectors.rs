@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::Value;
 use uuid::Uuid;
-use zre_proto::{Beacon, Command, Frames, Hello, Limits, Message, State};
+use zre_proto::{Beacon, Command, Frames, Hello, Message, MessageLimits, State};
 
 const CAPTURES: &str = include_str!("vectors/captures.jsonl");
 
@@ -151,7 +151,7 @@ fn every_captured_message_is_read_and_written() {
         let command = described(decoded);
         assert_eq!(decoded["version"], zre_proto::VERSION, "{line}");
         assert_eq!(
-            Command::decode(frames.clone(), &Limits::default()),
+            Command::decode(frames.clone(), &MessageLimits::default()),
             Ok((sequence, command.clone())),
             "{line}"
         );

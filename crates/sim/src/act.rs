@@ -322,11 +322,11 @@ impl World {
         let Some(port) = self.hosts.get(at).map(|host| host.port) else {
             return;
         };
-        let found = Found {
-            endpoint: Endpoint::from(std::net::SocketAddr::from((host::ip(at), port))),
-            peer: None,
-            source: Source::Static,
-        };
+        let found = Found::new(
+            Endpoint::from(std::net::SocketAddr::from((host::ip(at), port))),
+            None,
+            Source::Static,
+        );
         self.call(host, |brain, now| brain.handle_found(now, found));
     }
 

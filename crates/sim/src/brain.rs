@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
-use zre_proto::machine::{Found, Heard, Inbound, Output, Session, Up};
+use zre_proto::machine::{Found, Heard, Inbound, Output, SessionId, Up};
 use zre_proto::{Beacon, Frames, Machine, State, Time, split_header};
 
 use crate::legacy::Legacy;
@@ -62,14 +62,14 @@ impl Brain {
         }
     }
 
-    pub(crate) fn handle_session_up(&mut self, now: Time, session: Session, up: Up) {
+    pub(crate) fn handle_session_up(&mut self, now: Time, session: SessionId, up: Up) {
         match self {
             Self::Ours(machine) => machine.handle_session_up(now, session, up),
             Self::Legacy(legacy) => legacy.handle_session_up(session),
         }
     }
 
-    pub(crate) fn handle_session_closed(&mut self, now: Time, session: Session) {
+    pub(crate) fn handle_session_closed(&mut self, now: Time, session: SessionId) {
         match self {
             Self::Ours(machine) => machine.handle_session_closed(now, session),
             Self::Legacy(legacy) => legacy.handle_session_closed(now, session),

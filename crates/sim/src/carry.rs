@@ -109,11 +109,11 @@ impl World {
                 let Some(link) = self.links.get(number) else {
                     return;
                 };
-                let from = Inbound {
-                    peer: identity,
-                    connection: u64::try_from(number).unwrap_or(u64::MAX),
-                    from: Some((host::ip(link.dialler.host), link.port).into()),
-                };
+                let from = Inbound::new(
+                    identity,
+                    u64::try_from(number).unwrap_or(u64::MAX),
+                    Some((host::ip(link.dialler.host), link.port).into()),
+                );
                 self.call(target, |machine, now| {
                     machine.handle_message(now, &from, frames);
                 });
@@ -215,11 +215,7 @@ impl World {
                     let process = host.process.as_ref().filter(|it| it.id == id)?;
                     Some(process.brain.uuid())
                 });
-                let up = Up {
-                    local: Some(host::ip(dialler.host)),
-                    peer: reached,
-                    ..Up::default()
-                };
+                let up = Up::new(Some(host::ip(dialler.host)), None).with_peer(reached);
                 self.call(dialler.host, |machine, now| {
                     machine.handle_session_up(now, session, up);
                 });

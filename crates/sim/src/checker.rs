@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use zre_proto::State;
-use zre_proto::machine::{Event, Session};
+use zre_proto::machine::{Event, SessionId};
 
 /// One application's view of its peers.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Checker {
 /// One peer, between its Enter and its Exit.
 #[derive(Debug)]
 pub(crate) struct View {
-    pub(crate) session: Session,
+    pub(crate) session: SessionId,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) state: State,
     presence: Presence,

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
-use zre_proto::machine::{Event, ExitReason, Output, Session, SharedOutgoing};
+use zre_proto::machine::{Event, ExitReason, Output, SessionId, SharedOutgoing};
 use zre_proto::{Beacon, Command, Endpoint, Message, Outgoing, State};
 
 use crate::host;
@@ -66,7 +66,7 @@ impl World {
         }
     }
 
-    fn dial(&mut self, from: usize, session: Session, endpoint: &Endpoint, out: SharedOutgoing) {
+    fn dial(&mut self, from: usize, session: SessionId, endpoint: &Endpoint, out: SharedOutgoing) {
         let Some(host) = self.hosts.get_mut(from) else {
             return;
         };
@@ -108,13 +108,13 @@ impl World {
     }
 
     /// The link of a session whose mailbox is still there.
-    fn link_of(&self, host: usize, session: Session) -> Option<usize> {
+    fn link_of(&self, host: usize, session: SessionId) -> Option<usize> {
         let process = self.hosts.get(host)?.process.as_ref()?;
         let number = *process.mailboxes.get(&session)?;
         self.links.get(number)?.mailbox.then_some(number)
     }
 
-    fn send(&mut self, host: usize, session: Session, command: &Command) {
+    fn send(&mut self, host: usize, session: SessionId, command: &Command) {
         let Some(number) = self.link_of(host, session) else {
             return;
         };
@@ -137,7 +137,7 @@ impl World {
     }
 
     /// Sends the application's next message on a session, if it has room.
-    pub(crate) fn send_data(&mut self, host: usize, session: Session, group: Option<u8>) {
+    pub(crate) fn send_data(&mut self, host: usize, session: SessionId, group: Option<u8>) {
         let Some(number) = self.link_of(host, session) else {
             self.report.full += 1;
             return;
@@ -199,7 +199,7 @@ impl World {
         self.plan_lane(number, way);
     }
 
-    fn hang_up(&mut self, host: usize, session: Session, linger: bool) {
+    fn hang_up(&mut self, host: usize, session: SessionId, linger: bool) {
         let Some(number) = self.link_of(host, session) else {
             return;
         };

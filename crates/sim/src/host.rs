@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use uuid::Uuid;
-use zre_proto::machine::Session;
+use zre_proto::machine::SessionId;
 use zre_proto::{Endpoint, Time};
 
 use crate::brain::Brain;
@@ -46,9 +46,9 @@ pub(crate) struct Process {
     pub(crate) brain: Brain,
     pub(crate) checker: Checker,
     /// Its mailboxes, by the number of the link.
-    pub(crate) mailboxes: BTreeMap<Session, usize>,
+    pub(crate) mailboxes: BTreeMap<SessionId, usize>,
     /// All links that it has dialled.
-    pub(crate) dialled: BTreeMap<Session, usize>,
+    pub(crate) dialled: BTreeMap<SessionId, usize>,
     /// The links into its inbox, by the identity at their other end.
     pub(crate) inbound: BTreeMap<Uuid, usize>,
     pub(crate) enters: BTreeMap<Uuid, u64>,

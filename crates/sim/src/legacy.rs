@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::machine::{
-    Event, ExitReason, Heard, Inbound, Output, PeerInfo, STATE_HEADER, Session, SharedOutgoing,
+    Event, ExitReason, Heard, Inbound, Output, PeerInfo, STATE_HEADER, SessionId, SharedOutgoing,
 };
-use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, Limits, Outgoing, State, Time};
+use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, MessageLimits, Outgoing, State, Time};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 const EVASIVE: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ pub(crate) struct Legacy {
 #[derive(Debug)]
 struct Peer {
     endpoint: Endpoint,
-    session: Session,
+    session: SessionId,
     up: bool,
     reconnect_at: Option<Time>,
     outgoing: SharedOutgoing,
@@ -156,7 +156,7 @@ impl Legacy {
         }
         let peer = Peer {
             endpoint,
-            session: Session(0),
+            session: SessionId(0),
             up: false,
             reconnect_at: None,
             outgoing: Arc::new(Mutex::new(Outgoing::new(self.short_wrap))),
@@ -181,7 +181,7 @@ impl Legacy {
 
     fn connect(&mut self, uuid: Uuid) {
         self.sessions += 1;
-        let session = Session(self.sessions);
+        let session = SessionId(self.sessions);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
@@ -226,14 +226,14 @@ impl Legacy {
         }
     }
 
-    fn session(&mut self, session: Session) -> Option<(Uuid, &mut Peer)> {
+    fn session(&mut self, session: SessionId) -> Option<(Uuid, &mut Peer)> {
         self.peers
             .iter_mut()
             .find(|(_, peer)| peer.session == session)
             .map(|(uuid, peer)| (*uuid, peer))
     }
 
-    pub(crate) fn handle_session_up(&mut self, session: Session) {
+    pub(crate) fn handle_session_up(&mut self, session: SessionId) {
         let Some((_, peer)) = self.session(session) else {
             return;
         };
@@ -244,7 +244,7 @@ impl Legacy {
         }
     }
 
-    pub(crate) fn handle_session_closed(&mut self, now: Time, session: Session) {
+    pub(crate) fn handle_session_closed(&mut self, now: Time, session: SessionId) {
         if let Some((_, peer)) = self.session(session) {
             peer.up = false;
             peer.reconnect_at = Some(now + RECONNECT);
@@ -253,7 +253,7 @@ impl Legacy {
 
     pub(crate) fn handle_message(&mut self, now: Time, from: &Inbound, frames: Frames) {
         let uuid = from.peer;
-        let (sequence, command) = match Command::decode(frames, &Limits::default()) {
+        let (sequence, command) = match Command::decode(frames, &MessageLimits::default()) {
             Ok((_, Command::State(_) | Command::Request { .. } | Command::Reply { .. }))
             | Err(_) => {
                 return;
@@ -341,14 +341,9 @@ impl Legacy {
             .headers
             .get(STATE_HEADER)
             .and_then(|it| it.parse().ok());
-        let info = PeerInfo {
-            name: hello.name,
-            headers: hello.headers,
-            endpoint: peer.endpoint.clone(),
-            state: state.unwrap_or_default(),
-            takes_requests: false,
-            via: BTreeSet::new(),
-        };
+        let mut info = PeerInfo::new(hello.name, peer.endpoint.clone());
+        info.headers = hello.headers;
+        info.state = state.unwrap_or_default();
         let session = peer.session;
         self.outputs.push_back(Output::Event(Event::Enter {
             peer: uuid,

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use uuid::Uuid;
-use zre_proto::machine::{Session, SharedOutgoing};
+use zre_proto::machine::{SessionId, SharedOutgoing};
 use zre_proto::{Frames, Time};
 
 use crate::wire::WireCheck;
@@ -84,7 +84,7 @@ pub(crate) struct Link {
     pub(crate) dialler: ProcessId,
     /// Who the dialler says it is.
     pub(crate) identity: Uuid,
-    pub(crate) session: Session,
+    pub(crate) session: SessionId,
     pub(crate) outgoing: SharedOutgoing,
     /// The host and port that were dialled.
     pub(crate) target: usize,

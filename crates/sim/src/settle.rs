@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::Message;
-use zre_proto::machine::Session;
+use zre_proto::machine::SessionId;
 
 use crate::action::Action;
 use crate::drain::Mark;
@@ -120,7 +120,7 @@ impl World {
     }
 
     /// A session ended for its sender, which learns how much may be lost.
-    pub(crate) fn note_told(&mut self, host: usize, session: Session, unconfirmed: u64) {
+    pub(crate) fn note_told(&mut self, host: usize, session: SessionId, unconfirmed: u64) {
         let number = self
             .hosts
             .get(host)

@@ -1,7 +1,7 @@
 //! What each implementation may rely on: checked on every message that one of
 //! ours puts on a link, as the strictest of the others would.
 
-use zre_proto::{Command, Frames, Limits};
+use zre_proto::{Command, Frames, MessageLimits};
 
 /// One sender's messages on one link, so far.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl WireCheck {
         wraps_early: bool,
         knows_state: bool,
     ) -> Result<Command, String> {
-        let (sequence, command) = Command::decode(frames.clone(), &Limits::default())
+        let (sequence, command) = Command::decode(frames.clone(), &MessageLimits::default())
             .map_err(|error| format!("puts on the wire what nobody can read: {error}"))?;
         if self.ended {
             return Err(format!("{} after GOODBYE", command.name()));

@@ -38,7 +38,7 @@ pub struct Options {
     /// Whether those wrap 65534 to 0, as pyre does.
     pub short_wrap: bool,
     /// How many peers a node dials at a time, as
-    /// [`Limits::dials`](zre_proto::Limits::dials).
+    /// [`MessageLimits::dials`](zre_proto::MessageLimits::dials).
     pub dials: usize,
     /// Whether a dialler learns from the handshake whom it has reached, as it
     /// does between nodes of our own link engine.
@@ -61,7 +61,7 @@ impl Options {
             legacy: 0,
             short_wrap: false,
             names: false,
-            dials: zre_proto::Limits::default().dials,
+            dials: zre_proto::MessageLimits::default().dials,
             script: Script::default(),
             log: false,
         }
@@ -424,15 +424,15 @@ impl World {
             }
             return;
         }
-        let heard = Heard {
-            from: host::beacon_address(datagram.from),
-            over_loopback: false,
-            source: if datagram.multicast {
+        let heard = Heard::new(
+            host::beacon_address(datagram.from),
+            if datagram.multicast {
                 Source::Multicast
             } else {
                 Source::Broadcast
             },
-        };
+            false,
+        );
         self.report.heard += 1;
         self.call(to, |machine, now| {
             machine.handle_beacon(now, &datagram.beacon, &heard);

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use zre_beacon::{Broadcast, Interfaces};
 use zre_session::{Engine, IpcDir};
 
-use crate::{Endpoint, Limits, LinkLimits, Listen, SendPolicy, Settings, State};
+use crate::{Endpoint, LinkLimits, Listen, MessageLimits, SendPolicy, Settings, State};
 
 /// Configures a node. Every setting has a default that suits a local network.
 ///
@@ -306,7 +306,7 @@ impl Builder {
     }
 
     /// What a peer may cost.
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn limits(mut self, limits: MessageLimits) -> Self {
         self.settings.limits = limits;
         self
     }

@@ -154,11 +154,7 @@ impl Start {
         for endpoint in &settings.peer {
             machine.handle_found(
                 clock.now(),
-                Found {
-                    endpoint: endpoint.clone(),
-                    peer: None,
-                    source: Source::Static,
-                },
+                Found::new(endpoint.clone(), None, Source::Static),
             );
         }
 
@@ -283,7 +279,7 @@ impl Start {
         }
         config.headers = self.settings.header.clone();
         config.advertise = self.settings.advertise.clone();
-        config.evasive = self.settings.evasive;
+        config.ping_after = self.settings.evasive;
         config.expired = self.settings.expired;
         config.limits = self.settings.limits.clone();
         Ok(config)

@@ -2,7 +2,7 @@
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use zre_proto::machine::Session;
+use zre_proto::machine::SessionId;
 
 use super::Driver;
 use super::dial::Way;
@@ -42,7 +42,7 @@ impl BackpressureMonitor {
     }
 
     /// For a new session.
-    pub(crate) fn signal(&self, session: Session) -> BackpressureSignal {
+    pub(crate) fn signal(&self, session: SessionId) -> BackpressureSignal {
         BackpressureSignal::new(session, self.sender.clone())
     }
 

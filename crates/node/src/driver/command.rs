@@ -66,7 +66,7 @@ impl Driver {
     }
 
     pub(super) fn stats(&self) -> Stats {
-        let [peers, sessions, seeds, tombstones, timers] = self.machine.table_sizes();
+        let [peers, sessions, bootstraps, tombstones, timers] = self.machine.table_sizes();
         let (requests, late_replies) = self.shared.pending_requests.counts();
         Stats {
             requests,
@@ -75,7 +75,7 @@ impl Driver {
             peers: self.entered,
             known: peers,
             sessions,
-            seeds,
+            bootstraps,
             tombstones,
             timers,
             connections: self.connections,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use tracing::Instrument;
 use uuid::Uuid;
 use zre_proto::Endpoint;
-use zre_proto::machine::{PeerInfo, Session, SharedOutgoing};
+use zre_proto::machine::{PeerInfo, SessionId, SharedOutgoing};
 use zre_session::{Link, SameHost, Target};
 
 use super::Driver;
@@ -56,7 +56,7 @@ impl Way {
 }
 
 /// A name that was looked up.
-pub(super) type Resolved = (Session, Vec<SocketAddr>);
+pub(super) type Resolved = (SessionId, Vec<SocketAddr>);
 
 #[derive(Clone, Debug)]
 pub(super) struct Dial {
@@ -66,7 +66,7 @@ pub(super) struct Dial {
 }
 
 impl Driver {
-    pub(super) fn connect(&mut self, session: Session, endpoint: Endpoint, dial: Dial) {
+    pub(super) fn connect(&mut self, session: SessionId, endpoint: Endpoint, dial: Dial) {
         match endpoint {
             Endpoint::Tcp(addr) => self.dial(session, Some(addr), None, dial),
             Endpoint::Ipc(path) => self.dial(session, None, Some(path), dial),
@@ -84,7 +84,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn handle_resolved(&mut self, session: Session, addrs: Vec<SocketAddr>) {
+    pub(super) fn handle_resolved(&mut self, session: SessionId, addrs: Vec<SocketAddr>) {
         let Some(dial) = self.pending.remove(&session) else {
             return;
         };
@@ -97,7 +97,7 @@ impl Driver {
     }
 
     /// Dials the first of the addresses; the others when that fails.
-    pub(super) fn dial_any(&mut self, session: Session, mut addrs: Vec<SocketAddr>, dial: Dial) {
+    pub(super) fn dial_any(&mut self, session: SessionId, mut addrs: Vec<SocketAddr>, dial: Dial) {
         if addrs.is_empty() {
             return;
         }
@@ -110,7 +110,7 @@ impl Driver {
     }
 
     /// A mailbox has ended. True where it is tried at another address.
-    pub(super) fn dial_spare(&mut self, session: Session) -> bool {
+    pub(super) fn dial_spare(&mut self, session: SessionId) -> bool {
         let Some(spare) = self.ways.remove(&session).and_then(Way::spare) else {
             return false;
         };
@@ -120,7 +120,7 @@ impl Driver {
     }
 
     /// The way to a peer that enters by that session is its own from now on.
-    pub(super) fn enter(&mut self, session: Session, uuid: Uuid, info: PeerInfo) -> Option<Peer> {
+    pub(super) fn enter(&mut self, session: SessionId, uuid: Uuid, info: PeerInfo) -> Option<Peer> {
         match self.ways.remove(&session)? {
             Way::Opening(opening) => {
                 let link = opening.link.unwrap_or(Link::Tcp);
@@ -137,7 +137,7 @@ impl Driver {
 
     pub(super) fn dial(
         &mut self,
-        session: Session,
+        session: SessionId,
         addr: Option<SocketAddr>,
         ipc: Option<String>,
         dial: Dial,

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use zre_beacon::{Datagram, Datagrams};
-use zre_proto::machine::Session;
+use zre_proto::machine::SessionId;
 use zre_proto::{Machine, State, Time};
 use zre_session::{Inbox, Link, Links, Notices};
 
@@ -69,7 +69,7 @@ pub(crate) struct Driver {
     announcer: Option<Announcer>,
     events: EventSender,
     shared: Arc<Shared>,
-    ways: HashMap<Session, Way>,
+    ways: HashMap<SessionId, Way>,
     /// How many peers have entered and not exited.
     entered: usize,
     pings: PingWaiters,
@@ -79,7 +79,7 @@ pub(crate) struct Driver {
     /// How many nodes are connected to our inbox.
     connections: usize,
     /// Dials that wait for a name to be looked up.
-    pending: HashMap<Session, Dial>,
+    pending: HashMap<SessionId, Dial>,
     names: Names,
     network_changes: ChangeNotifier,
     gossip: Option<Gossip>,
@@ -304,7 +304,7 @@ impl Driver {
             self.entered = self.entered.saturating_sub(1);
         }
         self.neighbours.changed(came, link == Link::Inproc);
-        self.machine.stretch_interval(self.neighbours.interval());
+        self.machine.set_min_interval(self.neighbours.interval());
     }
 
     fn is_due(&self, now: Time) -> bool {

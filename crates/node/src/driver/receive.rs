@@ -2,7 +2,7 @@
 
 use tracing::Instrument;
 use zre_beacon::{CastKind, Changes, Datagram, Interface};
-use zre_proto::machine::{Heard, Inbound, Session, Up};
+use zre_proto::machine::{Heard, Inbound, SessionId, Up};
 use zre_session::{Arrival, Batch, Link, Message, Notice};
 
 use super::Driver;
@@ -22,7 +22,7 @@ impl Driver {
                 remote,
                 identity,
             } => {
-                let session = Session(id);
+                let session = SessionId(id);
                 let Some(opening) = self.ways.get_mut(&session).and_then(Way::opening_mut) else {
                     return;
                 };
@@ -34,18 +34,15 @@ impl Driver {
                     (None, Some(remote)) if link == Link::Tcp => source_towards(remote),
                     _ => None,
                 };
-                let up = Up {
-                    local,
-                    peer: identity.as_ref().and_then(uuid_of),
-                    remote,
-                    in_memory: link == Link::Inproc,
-                };
+                let peer = identity.as_ref().and_then(uuid_of);
+                let mut up = Up::new(local, remote).with_peer(peer);
+                up.in_memory = link == Link::Inproc;
                 self.machine.handle_session_up(now, session, up);
             }
             Notice::Closed { id, reason, lost } => {
-                tracing::debug!(session = ?Session(id), %reason, lost, "a mailbox has ended");
-                if !self.dial_spare(Session(id)) {
-                    self.machine.handle_session_closed(now, Session(id));
+                tracing::debug!(session = ?SessionId(id), %reason, lost, "a mailbox has ended");
+                if !self.dial_spare(SessionId(id)) {
+                    self.machine.handle_session_closed(now, SessionId(id));
                 }
             }
         }
@@ -59,14 +56,14 @@ impl Driver {
                 return;
             }
         };
-        let heard = Heard {
-            from: datagram.from,
-            over_loopback: datagram.loopback || datagram.same_process,
-            source: match datagram.cast {
+        let heard = Heard::new(
+            datagram.from,
+            match datagram.cast {
                 CastKind::Multicast => Source::Multicast,
                 _ => Source::Broadcast,
             },
-        };
+            datagram.loopback || datagram.same_process,
+        );
         self.machine
             .handle_beacon(self.clock.now(), &beacon, &heard);
     }
@@ -181,9 +178,9 @@ impl Driver {
 
 /// Where the messages of a connection come from, if it is a ZRE node's.
 fn inbound(connection: u64, from: &zre_session::Source) -> Option<Inbound> {
-    Some(Inbound {
-        peer: uuid_of(&from.identity)?,
+    Some(Inbound::new(
+        uuid_of(&from.identity)?,
         connection,
-        from: from.addr,
-    })
+        from.addr,
+    ))
 }

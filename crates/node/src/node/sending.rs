@@ -142,7 +142,7 @@ impl Node {
         group: &str,
         message: &Message,
     ) -> Result<(zre_proto::Header, Shouted), SendError> {
-        zre_proto::Limits::default().validate_group(group)?;
+        zre_proto::MessageLimits::default().validate_group(group)?;
         let mut header = shout_header(group, 0);
         let mut shouted = Shouted::default();
         let directory = self.inner.shared.read();

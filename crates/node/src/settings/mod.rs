@@ -24,7 +24,7 @@ use zre_session::{Engine, IpcDir};
 pub use self::error::SettingError;
 pub use self::realm::realm_port;
 pub use self::setting::Setting;
-use crate::{Builder, Endpoint, Limits, LinkLimits, Listen, SendPolicy, State};
+use crate::{Builder, Endpoint, LinkLimits, Listen, MessageLimits, SendPolicy, State};
 
 /// All settings of a node, as plain data.
 ///
@@ -133,7 +133,7 @@ pub struct Settings {
     /// [`Builder::auto_busy`].
     pub auto_busy: bool,
     /// [`Builder::limits`].
-    pub limits: Limits,
+    pub limits: MessageLimits,
     /// [`Builder::link_limits`].
     pub link_limits: LinkLimits,
 }
@@ -162,7 +162,7 @@ impl Default for Settings {
             dns_server: None,
             gossip_bind: Vec::new(),
             gossip_connect: Vec::new(),
-            evasive: config.evasive,
+            evasive: config.ping_after,
             expired: config.expired,
             listen: Listen::default(),
             advertise: None,
@@ -172,7 +172,7 @@ impl Default for Settings {
             send_policy: SendPolicy::default(),
             event_queue_bytes: 16 << 20,
             auto_busy: false,
-            limits: Limits::default(),
+            limits: MessageLimits::default(),
             link_limits: LinkLimits::default(),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::Wrong;
 use super::text::{bytes_text, number, pair, room, time, time_text};
-use crate::{Limits, LinkLimits};
+use crate::{LinkLimits, MessageLimits};
 
 /// One value of `T`, by its name.
 pub(super) struct Part<T> {
@@ -28,7 +28,7 @@ macro_rules! parts {
     };
 }
 
-pub(super) const LIMITS: &[Part<Limits>] = parts! { Limits:
+pub(super) const LIMITS: &[Part<MessageLimits>] = parts! { MessageLimits:
     Count max_frames,
     Bytes header_frame_bytes,
     Bytes hello_bytes,
@@ -39,8 +39,10 @@ pub(super) const LIMITS: &[Part<Limits>] = parts! { Limits:
     Count header_key_bytes,
     Bytes header_value_bytes,
     Bytes headers_bytes,
+    Bytes held_bytes_per_peer,
+    Bytes held_bytes,
     Count peers,
-    Count seeds,
+    Count bootstraps,
     Count dials,
 };
 

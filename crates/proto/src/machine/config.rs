@@ -1,65 +1,67 @@
+//! The settings of a node.
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::{Endpoint, Limits, State};
+use crate::{Endpoint, MessageLimits, State};
 
-/// What a node is and how patient it is.
+/// The settings of a node: its identity and its patience.
 ///
-/// Durations below a millisecond are taken for one, except
+/// A duration below a millisecond counts as one, except for
 /// [`silent`](Self::silent), [`expired`](Self::expired) and
 /// [`tombstone`](Self::tombstone).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// Who this node is. Two live nodes must never share one.
+    /// The node's UUID. No two live nodes may share one.
     pub uuid: Uuid,
-    /// The public name, told in HELLO. At most 255 bytes.
+    /// The public name, which HELLO carries. At most 255 bytes.
     pub name: String,
-    /// The headers, told in HELLO and never changed afterwards.
+    /// The headers, which HELLO carries and which never change afterwards.
     pub headers: BTreeMap<String, String>,
-    /// The TCP port of the inbox, told in every beacon.
+    /// The TCP port of the inbox, which every beacon carries.
     pub port: u16,
-    /// What HELLO tells as our endpoint, instead of the local address of each
-    /// session with [`port`](Self::port): for a node behind NAT.
+    /// The endpoint in our HELLO, for a node behind NAT. Without it, HELLO names
+    /// the local address of each session with [`port`](Self::port).
     pub advertise: Option<Endpoint>,
-    /// The state that a starting node shows.
+    /// The state of the node when it starts.
     pub state: State,
-    /// Time between two beacons; RFC 36 leaves it open, every implementation
-    /// sends one a second. `None`: no beacons at all.
+    /// The time between two beacons; `None` for no beacons at all. RFC 36 leaves it
+    /// open, and every implementation sends one a second.
     pub interval: Option<Duration>,
-    /// Silence after which a peer is sent a PING. RFC 36: "typically five
+    /// The silence after which a peer gets a PING. RFC 36: "typically five
     /// seconds".
-    pub evasive: Duration,
-    /// Silence after which a peer is given up. RFC 36: "typically 30 seconds".
-    /// Must be longer than [`evasive`](Self::evasive) by several
-    /// [`ping_timeout`](Self::ping_timeout)s, or nobody gets a second chance.
-    pub expired: Duration,
-    /// How long a PING may go unanswered before the peer counts as evasive,
-    /// and the time between PINGs from then on.
-    pub ping_timeout: Duration,
-    /// How long a peer stays evasive before it counts as silent.
+    pub ping_after: Duration,
+    /// The time between two PINGs to a peer that doesn't answer. When the first of
+    /// them is unanswered for that long, the peer becomes evasive.
+    pub ping_interval: Duration,
+    /// How long a peer stays evasive before it becomes silent.
     pub silent: Duration,
-    /// How long our HELLO may go unanswered before the session is closed.
+    /// The silence after which a peer is given up. RFC 36: "typically 30 seconds".
+    /// It must be longer than [`ping_after`](Self::ping_after) by several times
+    /// [`ping_interval`](Self::ping_interval), or no peer gets a second chance.
+    pub expired: Duration,
+    /// How long our HELLO may be unanswered before its session is closed.
     pub hello_timeout: Duration,
-    /// How long messages of a peer that leaves are still delivered, when
-    /// nothing ends its session sooner.
+    /// How long messages of a leaving peer are still delivered, if nothing ends its
+    /// session sooner.
     pub farewell: Duration,
-    /// How long beacons of a (UUID, port) that said EXIT are ignored: a
-    /// datagram may be delayed or repeated by the network.
+    /// How long beacons of a (UUID, port) that announced EXIT are ignored. The
+    /// network may delay or repeat a datagram.
     pub tombstone: Duration,
-    /// The shortest wait before an address that failed is dialled again; it
-    /// doubles up to [`backoff_max`](Self::backoff_max), with jitter.
+    /// The shortest wait before an address that failed is dialled again. It doubles
+    /// with each failure up to [`backoff_max`](Self::backoff_max), with jitter.
     pub backoff_min: Duration,
     /// The longest wait before an address that failed is dialled again.
     pub backoff_max: Duration,
     /// What a peer may cost.
-    pub limits: Limits,
+    pub limits: MessageLimits,
 }
 
 impl Config {
-    /// The defaults for a node of that UUID with its inbox on that port.
+    /// The defaults for a node of that UUID whose inbox has that port.
     ///
     /// The default name is the first six hex digits of the UUID in upper
     /// case, as in every other implementation.
@@ -75,28 +77,28 @@ impl Config {
             advertise: None,
             state: State::Init,
             interval: Some(Duration::from_secs(1)),
-            evasive: Duration::from_secs(5),
-            expired: Duration::from_secs(30),
-            ping_timeout: Duration::from_secs(1),
+            ping_after: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(1),
             silent: Duration::from_secs(5),
+            expired: Duration::from_secs(30),
             hello_timeout: Duration::from_secs(5),
             farewell: Duration::from_millis(50),
             tombstone: Duration::from_secs(2),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
-            limits: Limits::default(),
+            limits: MessageLimits::default(),
         }
     }
 
-    /// Waits of no length would be waited for without end.
-    pub(super) fn mend(&mut self) {
+    /// A zero duration would make its timer spin.
+    pub(super) fn correct(&mut self) {
         const LEAST: Duration = Duration::from_millis(1);
         if let Some(interval) = &mut self.interval {
             *interval = LEAST.max(*interval);
         }
         for wait in [
-            &mut self.evasive,
-            &mut self.ping_timeout,
+            &mut self.ping_after,
+            &mut self.ping_interval,
             &mut self.hello_timeout,
             &mut self.farewell,
             &mut self.backoff_min,

@@ -1,116 +1,128 @@
-//! Two nodes that claim the same: a UUID, or an address.
+//! Two nodes that claim the same UUID or the same address.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::guest::{Greeted, Guest};
-use super::live::Contest;
-use super::output::Source;
-use super::output::count;
-use super::peer::{Mailbox, Peer, Phase};
+use super::bounds::DISPUTE_REST;
+use super::counters::count;
+use super::mailbox::AdoptedDial;
+use super::peer::{Peer, Phase};
+use super::pending::PendingPeer;
+use super::remote_hello::RemoteHello;
 use super::{Event, ExitReason, Machine};
-use crate::{Command, Endpoint, Time};
+use crate::{Endpoint, Time};
 
-/// How long a UUID that two nodes claim isn't contested again.
-const CONTEST_REST: Duration = Duration::from_secs(10);
+/// Another node has greeted us under the UUID of an established peer. If that peer
+/// still answers, it stays.
+#[derive(Debug)]
+pub(super) struct Dispute {
+    pub(super) newcomer: Box<PendingPeer>,
+    /// PINGs that the older peer still has to answer.
+    pub(super) open_pings: u32,
+    /// Until when, on the silence clock.
+    pub(super) until: Time,
+}
 
 impl Machine {
-    /// A HELLO under the UUID of a live peer, from elsewhere: whether that one
-    /// still answers a PING decides.
-    pub(super) fn dispute(&mut self, now: Time, uuid: Uuid, newcomer: Box<Guest>) {
-        let timeout = self.config.ping_timeout;
-        let clock = self.clock(now);
+    /// Handles a HELLO from elsewhere under the UUID of an established peer: sends
+    /// that peer a PING, whose answer decides.
+    pub(super) fn open_dispute(&mut self, now: Time, uuid: Uuid, newcomer: Box<PendingPeer>) {
+        let until = self.clock.at(now) + self.config.ping_interval;
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let contested_until = peer.disputed_until;
-        let Phase::Ready(live) = &mut peer.phase else {
+        let resting = peer.disputed_until.is_some_and(|until| now < until);
+        let Phase::Established(established) = &mut peer.phase else {
             return;
         };
-        if contested_until.is_some_and(|until| now < until) {
+        if resting {
             count(&mut self.counters.refused);
             return;
         }
-        live.note_ping(now);
-        live.watch.contest = Some(Contest {
+        established.dispute = Some(Dispute {
             newcomer,
-            pings: live.watch.pings,
-            until: clock + timeout,
+            open_pings: established.liveness.open_pings.saturating_add(1),
+            until,
         });
-        let session = live.mailbox.session;
-        self.send(session, Command::Ping);
-        let due = self.due(now, clock + timeout);
+        self.send_ping(now, uuid);
+        let due = self.clock.due(now, until);
         self.schedule(uuid, due);
     }
 
-    /// The older one answered: two live nodes share a UUID.
-    pub(super) fn newcomer_loses(&mut self, now: Time, uuid: Uuid) {
+    /// The older peer answered: two live nodes share a UUID.
+    pub(super) fn reject_newcomer(&mut self, now: Time, uuid: Uuid) {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        if let Some(live) = peer.live_mut() {
-            live.end_contest();
-            // It is its turn, not that of whoever said last where it is.
-            let endpoint = live.greeted.endpoint.clone();
+        if let Some(established) = peer.established_mut() {
+            established.dispute = None;
+            // The older peer keeps the UUID: its endpoint counts, not the
+            // newcomer's.
+            let endpoint = established.hello.endpoint.clone();
             peer.greeted_at = endpoint;
         }
-        self.tell_conflict(now, uuid);
+        self.report_conflict(now, uuid);
     }
 
-    /// Two live nodes claim that UUID. The application is told once.
-    pub(super) fn tell_conflict(&mut self, now: Time, uuid: Uuid) {
+    /// Two live nodes claim that UUID. The application hears of it once.
+    pub(super) fn report_conflict(&mut self, now: Time, uuid: Uuid) {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
         let first = peer.disputed_until.is_none();
-        peer.disputed_until = Some(now + CONTEST_REST);
+        peer.disputed_until = Some(now + DISPUTE_REST);
         if first {
             tracing::debug!(%uuid, "two live nodes claim this UUID");
             self.event(Event::Conflict { peer: uuid });
         }
     }
 
-    /// The older one is gone: it started anew elsewhere.
-    pub(super) fn newcomer_wins(&mut self, now: Time, uuid: Uuid) {
-        self.judge_wrap(uuid);
-        // Which answers who waits for that.
+    /// The older peer is gone: it has restarted elsewhere.
+    pub(super) fn admit_newcomer(&mut self, now: Time, uuid: Uuid) {
+        self.check_wrap(uuid);
+        // `exit` then answers the waiting newcomer.
         self.exit(now, uuid, ExitReason::Replaced);
     }
 
-    /// Another UUID claims the address of a peer. Container and link-local
-    /// addresses collide, and a HELLO can say anything: the older one goes only
-    /// if it doesn't answer.
-    pub(super) fn doubt_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
-        let holder = self.sessions.peers_at(endpoint).find(|uuid| {
-            let holds = |peer: &Peer| match &peer.phase {
-                Phase::Ready(live) => live.mailbox.endpoint == *endpoint && !live.watch.doubted,
-                _ => false,
-            };
-            *uuid != claimant && self.peers.get(uuid).is_some_and(|peer| holds(peer))
-        });
-        if let Some(holder) = holder {
-            if let Some(live) = self.peers.get_mut(&holder).and_then(|peer| peer.live_mut()) {
-                live.watch.doubted = true;
+    /// Another UUID claims the address of a peer. Addresses of containers and
+    /// link-local addresses collide, and a HELLO can name any: the older peer exits
+    /// only if it doesn't answer.
+    pub(super) fn suspect_holder(&mut self, now: Time, claimant: Uuid, endpoint: &Endpoint) {
+        let holds = |peer: &Peer| match &peer.phase {
+            Phase::Established(established) => {
+                established.mailbox.endpoint == *endpoint && !established.liveness.suspect
             }
-            self.ask(now, holder);
+            _ => false,
+        };
+        let holder = self
+            .sessions
+            .peers_at(endpoint)
+            .find(|uuid| *uuid != claimant && self.peers.get(uuid).is_some_and(|peer| holds(peer)));
+        let Some(holder) = holder else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(&holder)
+            && let Some(established) = peer.established_mut()
+        {
+            established.liveness.suspect = true;
         }
+        self.probe(now, holder);
     }
 
-    /// The unanswered dial of somebody else at the address from which this HELLO
-    /// comes: a new node lives there, and our HELLO has reached it already. Unless
-    /// that other one is there: then this HELLO is of who lived there before, and
-    /// hasn't been read until now.
+    /// Finds the unanswered dial of another peer at the address from which this
+    /// HELLO comes: a new node lives there, and our HELLO has reached it already.
+    ///
+    /// If the other peer is known to be there, this HELLO is from a node that lived
+    /// there before, and was read only now. Then the dial stays.
     pub(super) fn take_over_dial(
         &mut self,
         now: Time,
         uuid: Uuid,
-        greeted: &Greeted,
-    ) -> Option<(Box<Mailbox>, Option<Source>, bool)> {
-        let told = greeted.endpoint.as_ref()?;
-        let port = told.port()?;
-        let from = greeted.ip();
+        hello: &RemoteHello,
+    ) -> Option<AdoptedDial> {
+        let port = hello.endpoint.as_ref()?.port()?;
+        let from = hello.ip();
         let is_dial_there = |peer: &Peer| match &peer.phase {
             Phase::Dialling(mailbox) | Phase::Greeting(mailbox, _) => {
                 from.is_none_or(|from| mailbox.endpoint.ip() == Some(from)) && !peer.is_at_mailbox()
@@ -132,7 +144,7 @@ impl Machine {
             None => self.sessions.peers_at_port(port).find(is_former),
         }?;
         let peer = self.peers.get_mut(&former)?;
-        let (mailbox, greeted_already) = match peer.take_phase(now) {
+        let (mailbox, greeted) = match peer.take_phase(now) {
             Phase::Dialling(mailbox) => (mailbox, false),
             Phase::Greeting(mailbox, _) => (mailbox, true),
             other => {
@@ -144,20 +156,24 @@ impl Machine {
         let retry_at = now + self.backoff_of(former);
         if let Some(peer) = self.peers.get_mut(&former) {
             peer.phase = Phase::Known { retry_at };
-            if peer.is_lasting() {
+            if peer.is_persistent() {
                 self.schedule(former, retry_at);
             }
         }
-        Some((mailbox, None, greeted_already))
+        Some(AdoptedDial {
+            mailbox,
+            greeted,
+            source: None,
+        })
     }
 
-    /// Whether a session with somebody else leads to that address, or is being
+    /// Whether a session with another peer leads to that address, or is being
     /// opened there.
     pub(super) fn is_held_by_another(&self, uuid: Uuid, endpoint: &Endpoint) -> bool {
         self.peers_dialled_at(endpoint).any(|other| other != uuid)
     }
 
-    /// Those whose session leads to that address, or is being opened there.
+    /// The peers whose session leads to that address, or is being opened there.
     pub(super) fn peers_dialled_at(&self, endpoint: &Endpoint) -> impl Iterator<Item = Uuid> {
         let leads_there = |peer: &Peer| {
             peer.mailbox()

@@ -1,25 +1,45 @@
-//! Opening mailboxes, and what becomes of those that don't open.
+//! Opening mailboxes, and what follows if they don't open.
 
+use std::cmp::Reverse;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::guest::{Greeted, Guest};
-use super::output::count;
-use super::peer::{Address, Mailbox, Peer, Phase};
-use super::{ExitReason, Machine, Output, Owner, Session, Up};
+use super::address::Address;
+use super::bounds::TRIED;
+use super::counters::count;
+use super::mailbox::Mailbox;
+use super::peer::{Peer, Phase};
+use super::pending::PendingPeer;
+use super::remote_hello::RemoteHello;
+use super::sessions::Owner;
+use super::{ExitReason, Machine, Output, SessionId, Up};
 use crate::{Endpoint, Outgoing, State, Time};
 
-/// Addresses of one peer that are tried without a rest.
-const TRIED: usize = 8;
-
 /// How many times longer a HELLO may go unanswered between two nodes of one
-/// process.
-const IN_MEMORY: u32 = 12;
+/// process. Such a peer lives as long as we do, so it is only busy: hundreds of
+/// nodes may be meeting at once. To give up would make all of them busier.
+const IN_MEMORY_PATIENCE: u32 = 12;
+
+/// One way to dial a peer.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) endpoint: Endpoint,
+    pub(super) over_loopback: bool,
+}
+
+impl From<&Address> for Route {
+    fn from(address: &Address) -> Self {
+        Self {
+            endpoint: address.endpoint.clone(),
+            over_loopback: address.over_loopback,
+        }
+    }
+}
 
 impl Machine {
-    /// Dials a peer that has no session, where nothing speaks against it.
+    /// Dials a peer that has no session, unless there is a reason to wait.
     pub(super) fn dial_if_due(&mut self, now: Time, uuid: Uuid) {
         let Some(peer) = self.peers.get(&uuid) else {
             return;
@@ -27,7 +47,7 @@ impl Machine {
         let Phase::Known { retry_at } = peer.phase else {
             return;
         };
-        // Who drains or sleeps is left alone until it says otherwise.
+        // A peer that drains or sleeps is left alone until its state changes.
         let away = matches!(
             peer.announced,
             State::Exit | State::Draining | State::Asleep
@@ -36,49 +56,51 @@ impl Machine {
             return;
         }
         if now < retry_at {
-            if peer.is_lasting() {
-                self.schedule(uuid, retry_at);
-            }
+            self.schedule_persistent(uuid, retry_at);
             return;
         }
-        let Some(address) = peer.dial_address().cloned() else {
+        let Some(route) = peer.dial_address().map(Route::from) else {
             return;
         };
-        if let Some((mailbox, deadline)) = self.take_seed_dial(now, &address.endpoint, uuid) {
+        if let Some((mailbox, deadline)) = self.take_bootstrap_dial(now, &route.endpoint, uuid) {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
-            self.set_unanswered(now, uuid, mailbox, deadline);
+            self.await_hello(now, uuid, mailbox, deadline);
             return;
         }
-        if self.is_held_by_another(uuid, &address.endpoint) {
+        if self.is_held_by_another(uuid, &route.endpoint) {
             // A second link to the same inbox would take the place of the first.
-            // The holder has been asked, and goes if it doesn't answer.
-            let retry_at = now + self.config.hello_timeout;
-            if self.peers.get(&uuid).is_some_and(|peer| peer.is_lasting()) {
-                self.schedule(uuid, retry_at);
-            }
+            // The holder has been probed, and exits if it doesn't answer.
+            self.schedule_persistent(uuid, now + self.config.hello_timeout);
             return;
         }
         if self.sessions.unanswered() >= self.config.limits.dials {
             self.queue_dial(uuid);
             return;
         }
-        let mailbox = self.connect(
-            Owner::Peer(uuid),
-            Some(uuid),
-            address.endpoint,
-            address.over_loopback,
-        );
+        let mailbox = self.open_mailbox(Owner::Peer(uuid), Some(uuid), route);
         self.sessions.await_answer(mailbox.session);
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Dialling(mailbox);
         }
     }
 
+    /// Sets the timer of a peer that is dialled again by itself. For any other its
+    /// next beacon does that.
+    fn schedule_persistent(&mut self, uuid: Uuid, at: Time) {
+        if self
+            .peers
+            .get(&uuid)
+            .is_some_and(|peer| peer.is_persistent())
+        {
+            self.schedule(uuid, at);
+        }
+    }
+
     fn queue_dial(&mut self, uuid: Uuid) {
         if self.dial_queue.len() >= self.config.limits.peers {
-            // Full of those who have gone: swept soon, and the next beacon asks
-            // again.
+            // It is full of peers that are gone. They are swept soon, and the next
+            // beacon asks again.
             count(&mut self.counters.overflow);
             return;
         }
@@ -90,7 +112,7 @@ impl Machine {
         }
     }
 
-    /// Dials those who wait for it, as far as there is room by now.
+    /// Dials the peers that wait for it, as far as there is room now.
     pub(super) fn dial_queued(&mut self, now: Time) {
         while self.sessions.unanswered() < self.config.limits.dials
             && let Some(uuid) = self.dial_queue.pop_front()
@@ -102,40 +124,46 @@ impl Machine {
         }
     }
 
-    fn set_unanswered(
+    /// Waits for a peer's HELLO, by the deadline if ours is out.
+    fn await_hello(
         &mut self,
         now: Time,
         uuid: Uuid,
         mailbox: Box<Mailbox>,
         deadline: Option<Time>,
     ) {
-        if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = match deadline {
-                Some(deadline) => Phase::Greeting(mailbox, deadline),
-                None => Phase::Dialling(mailbox),
-            };
-            if let Some(deadline) = deadline {
-                let due = self.due(now, deadline);
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        match deadline {
+            None => peer.phase = Phase::Dialling(mailbox),
+            Some(deadline) => {
+                peer.phase = Phase::Greeting(mailbox, deadline);
+                let due = self.clock.due(now, deadline);
                 self.schedule(uuid, due);
             }
         }
     }
 
-    pub(super) fn connect(
+    /// Asks the driver for a mailbox.
+    pub(super) fn open_mailbox(
         &mut self,
         owner: Owner,
         peer: Option<Uuid>,
-        endpoint: Endpoint,
-        over_loopback: bool,
+        route: Route,
     ) -> Box<Mailbox> {
+        let Route {
+            endpoint,
+            over_loopback,
+        } = route;
         self.last_session = self.last_session.saturating_add(1);
-        let session = Session(self.last_session);
+        let session = SessionId(self.last_session);
         let short = peer.is_some_and(|peer| self.short_wraps.contains(peer));
         let outgoing = Arc::new(Mutex::new(Outgoing::new(short)));
         self.sessions.insert(session, owner, &endpoint);
         match peer {
             Some(uuid) => tracing::debug!(%uuid, ?session, %endpoint, "dialling"),
-            None => tracing::debug!(?session, %endpoint, "dialling whoever is there"),
+            None => tracing::debug!(?session, %endpoint, "dialling whichever node is there"),
         }
         self.outputs.push_back(Output::Connect {
             session,
@@ -148,34 +176,36 @@ impl Machine {
             session,
             endpoint,
             outgoing,
-            told: self.state,
+            sent_state: self.state,
             in_memory: false,
             opened: None,
             proven: false,
         })
     }
 
-    /// A mailbox has opened: our HELLO goes out as its first message.
+    /// A mailbox has opened. Our HELLO goes out as its first message.
     ///
     /// RFC 36: "Each node SHALL start a dialog by sending HELLO as the first
     /// command on an connection to a peer."
-    pub fn handle_session_up(&mut self, now: Time, session: Session, up: Up) {
+    pub fn handle_session_up(&mut self, now: Time, session: SessionId, up: Up) {
         match self.sessions.get(session).cloned() {
             None => {}
-            Some(Owner::Seed(endpoint)) => self.handle_seed_up(now, session, &endpoint, up),
+            Some(Owner::Bootstrap(endpoint)) => {
+                self.handle_bootstrap_up(now, session, &endpoint, up);
+            }
             Some(Owner::Peer(uuid)) => self.handle_peer_up(now, session, uuid, up),
         }
         self.dial_queued(now);
     }
 
-    fn handle_peer_up(&mut self, now: Time, session: Session, uuid: Uuid, up: Up) {
+    fn handle_peer_up(&mut self, now: Time, session: SessionId, uuid: Uuid, up: Up) {
         let opening = |peer: &Peer| matches!(peer.phase, Phase::Dialling(_) | Phase::Entering(..));
         if !self.peers.get(&uuid).is_some_and(|peer| opening(peer)) {
-            // It is open already: that is said once.
+            // It is open already, and opens only once.
             return;
         }
         if up.peer.is_some_and(|found| found != uuid) {
-            // Somebody else lives at that address now.
+            // Another node lives at that address now.
             self.disconnect(session);
             self.session_failed(now, uuid);
             return;
@@ -190,33 +220,30 @@ impl Machine {
                 let mut patience = self.config.hello_timeout;
                 if up.in_memory {
                     self.sessions.note_answer(session);
-                    // It lives as long as we do, and so does the session: where
-                    // hundreds of nodes meet at once, it is just busy. Who gave
-                    // up would have to begin anew, and make all of them busier.
-                    patience = patience.saturating_mul(IN_MEMORY);
+                    patience = patience.saturating_mul(IN_MEMORY_PATIENCE);
                 }
-                let deadline = self.clock(now) + patience;
-                self.set_unanswered(now, uuid, mailbox, Some(deadline));
+                let deadline = self.clock.at(now) + patience;
+                self.await_hello(now, uuid, mailbox, Some(deadline));
             }
-            Phase::Entering(mut mailbox, guest) => {
+            Phase::Entering(mut mailbox, pending) => {
                 self.greet(now, &mut mailbox, up);
-                self.enter(now, uuid, mailbox, *guest);
+                self.establish(now, uuid, mailbox, *pending);
             }
             other => peer.phase = other,
         }
     }
 
-    /// A mailbox has ended, or never opened.
-    pub fn handle_session_closed(&mut self, now: Time, session: Session) {
+    /// A mailbox has ended, or it never opened.
+    pub fn handle_session_closed(&mut self, now: Time, session: SessionId) {
         match self.sessions.remove(session) {
             None => {}
-            Some(Owner::Seed(endpoint)) => self.seed_failed(now, &endpoint),
+            Some(Owner::Bootstrap(endpoint)) => self.bootstrap_failed(now, &endpoint),
             Some(Owner::Peer(uuid)) => match self.peers.get(&uuid).map(|peer| &peer.phase) {
-                Some(Phase::Ready(live)) => {
-                    // Deliver what it sent before its end: its own connection
-                    // ends after that.
-                    if live.watch.contest.is_some() {
-                        self.newcomer_wins(now, uuid);
+                Some(Phase::Established(established)) => {
+                    // What it sent before the end is still delivered: its own
+                    // connection ends after that.
+                    if established.dispute.is_some() {
+                        self.admit_newcomer(now, uuid);
                     } else {
                         self.begin_leaving(now, uuid, ExitReason::Disconnected);
                     }
@@ -228,7 +255,7 @@ impl Machine {
         self.dial_queued(now);
     }
 
-    /// A session that never became one: the next address, or a rest.
+    /// A dial has failed: tries the next address, or takes a rest.
     pub(super) fn session_failed(&mut self, now: Time, uuid: Uuid) {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
@@ -242,7 +269,6 @@ impl Machine {
             self.answer_elsewhere(now, uuid);
             return;
         }
-        // Liars may name ever new addresses: some time there is a rest.
         let untried = peer.dial_address().is_some() && peer.tried.len() < TRIED;
         let retry_at = if untried {
             now
@@ -259,65 +285,64 @@ impl Machine {
         self.dial_if_due(now, uuid);
     }
 
-    /// Where somebody can be dialled whose HELLO came, the best first: what it
-    /// told, if that was heard of, then where it is heard with the port that it
-    /// told, the latest first, then what it told. A node that started anew has
-    /// another port.
-    fn ways_to(peer: &Peer, greeted: &Greeted) -> Vec<(Endpoint, bool)> {
-        let port = greeted.endpoint.as_ref().map(Endpoint::port);
+    /// The routes to a peer whose HELLO came, the best first: the endpoint of its
+    /// HELLO if it was heard there; then the addresses where it was heard with the
+    /// port of that endpoint, the latest first; then that endpoint although nothing
+    /// was heard there. A process that restarted has another port.
+    fn routes_to(peer: &Peer, hello: &RemoteHello) -> Vec<Route> {
+        let port = hello.endpoint.as_ref().map(Endpoint::port);
         let mut heard: Vec<&Address> = peer
             .addresses
             .iter()
             .filter(|known| port.is_none_or(|port| known.endpoint.port() == port))
             .collect();
         heard.sort_by_key(|known| {
-            let told = Some(&known.endpoint) == greeted.endpoint.as_ref();
-            std::cmp::Reverse((told, known.heard))
+            let named = Some(&known.endpoint) == hello.endpoint.as_ref();
+            Reverse((named, known.heard))
         });
-        let mut ways: Vec<(Endpoint, bool)> = heard
-            .iter()
-            .map(|known| (known.endpoint.clone(), known.over_loopback))
-            .collect();
-        if let Some(told) = &greeted.endpoint
-            && !ways.iter().any(|(endpoint, _)| endpoint == told)
+        let mut routes: Vec<Route> = heard.into_iter().map(Route::from).collect();
+        if let Some(named) = &hello.endpoint
+            && !routes.iter().any(|route| route.endpoint == *named)
         {
-            let local = greeted.ip().is_none_or(|from| from.is_loopback());
-            ways.push((told.clone(), local));
+            routes.push(Route {
+                endpoint: named.clone(),
+                over_loopback: hello.ip().is_none_or(|from| from.is_loopback()),
+            });
         }
-        ways
+        routes
     }
 
-    /// The best of them that hasn't just failed.
-    pub(super) fn next_way(peer: &Peer, greeted: &Greeted) -> Option<(Endpoint, bool)> {
-        Self::ways_to(peer, greeted)
+    /// The best route that hasn't just failed.
+    pub(super) fn next_route(peer: &Peer, hello: &RemoteHello) -> Option<Route> {
+        Self::routes_to(peer, hello)
             .into_iter()
-            .find(|(way, _)| !peer.tried.contains(way))
+            .find(|route| !peer.tried.contains(&route.endpoint))
     }
 
-    /// A mailbox to somebody who greeted us didn't open: the next way to it, or
-    /// a rest, without forgetting what it said.
+    /// A mailbox to a peer that greeted us didn't open: tries the next route, or
+    /// takes a rest. What the peer sent is kept.
     fn answer_elsewhere(&mut self, now: Time, uuid: Uuid) {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let guest = match peer.take_phase(now) {
-            Phase::Entering(_, guest) => guest,
+        let pending = match peer.take_phase(now) {
+            Phase::Entering(_, pending) => pending,
             other => {
                 peer.phase = other;
                 return;
             }
         };
         if peer.tried.len() < TRIED
-            && let Some((endpoint, over_loopback)) = Self::next_way(peer, &guest.greeted)
+            && let Some(route) = Self::next_route(peer, &pending.hello)
         {
-            self.open(uuid, guest, endpoint, over_loopback);
+            self.open_answer(uuid, pending, route);
             return;
         }
         peer.tried.clear();
         peer.count_failure();
         let retry_at = now + self.backoff_of(uuid);
         if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = Phase::Waiting(guest, retry_at);
+            peer.phase = Phase::Waiting(pending, retry_at);
         }
         self.schedule(uuid, retry_at);
     }
@@ -328,27 +353,20 @@ impl Machine {
             return;
         };
         match peer.take_phase(now) {
-            Phase::Waiting(guest, _) => {
-                let way = Self::next_way(peer, &guest.greeted);
-                if let Some((endpoint, over_loopback)) = way {
-                    self.open(uuid, guest, endpoint, over_loopback);
+            Phase::Waiting(pending, _) => {
+                if let Some(route) = Self::next_route(peer, &pending.hello) {
+                    self.open_answer(uuid, pending, route);
                 }
             }
             other => peer.phase = other,
         }
     }
 
-    /// Opens a mailbox to somebody whose HELLO came.
-    pub(super) fn open(
-        &mut self,
-        uuid: Uuid,
-        guest: Box<Guest>,
-        endpoint: Endpoint,
-        over_loopback: bool,
-    ) {
-        let mailbox = self.connect(Owner::Peer(uuid), Some(uuid), endpoint, over_loopback);
+    /// Opens a mailbox to a peer whose HELLO came.
+    pub(super) fn open_answer(&mut self, uuid: Uuid, pending: Box<PendingPeer>, route: Route) {
+        let mailbox = self.open_mailbox(Owner::Peer(uuid), Some(uuid), route);
         if let Some(peer) = self.peers.get_mut(&uuid) {
-            peer.phase = Phase::Entering(mailbox, guest);
+            peer.phase = Phase::Entering(mailbox, pending);
         }
     }
 
@@ -364,8 +382,8 @@ impl Machine {
         self.random.jitter(wait.min(self.config.backoff_max))
     }
 
-    /// Closes a mailbox that isn't wanted any more.
-    pub(super) fn disconnect(&mut self, session: Session) {
+    /// Closes a mailbox without sending what it has queued.
+    pub(super) fn disconnect(&mut self, session: SessionId) {
         if self.sessions.remove(session).is_some() {
             self.outputs.push_back(Output::Disconnect {
                 session,

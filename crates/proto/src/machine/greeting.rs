@@ -1,31 +1,26 @@
-//! From a beacon or a HELLO to a session in both directions.
+//! From a HELLO to a session in both directions.
 
-use std::sync::Arc;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::guest::{Greeted, Guest, Held};
-use super::live::Live;
-use super::output::count;
-use super::peer::{ELECTION_HEADER, Mailbox, Peer, Phase, REQUEST_HEADER, STATE_HEADER};
-use super::sources::Sources;
-use super::{Event, ExitReason, Inbound, Machine, Owner, PeerInfo, Source, Up};
+use super::counters::count;
+use super::established::EstablishedPeer;
+use super::event::PeerInfo;
+use super::mailbox::Mailbox;
+use super::peer::{Peer, Phase};
+use super::pending::{HeldMessages, PendingPeer};
+use super::remote_hello::RemoteHello;
+use super::sessions::Owner;
+use super::{Event, ExitReason, Inbound, Machine, Source, Up};
+use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
-/// A HELLO that comes so soon after a session began, from the same place over
-/// a new connection, is the echo of ours: the peer took ours for a restart (as
-/// C Zyre takes every second one), began anew and greeted back.
+/// A HELLO so soon after a session began, from the same place over a new
+/// connection, is the echo of ours: the peer took ours for a restart (as C Zyre
+/// takes every second one), started again and greeted back.
 const ECHO: Duration = Duration::from_secs(1);
-
-/// Re-greetings of one UUID that are followed within [`RESTART_WINDOW`]; what
-/// comes beyond is a loop or an attack.
-const RESTARTS: u8 = 8;
-const RESTART_WINDOW: Duration = Duration::from_secs(10);
-
-/// A session that lasted that long counts as a success: the next failure
-/// starts the backoff anew.
-const STEADY: Duration = Duration::from_secs(10);
 
 impl Machine {
     /// Sends our HELLO.
@@ -33,28 +28,13 @@ impl Machine {
         mailbox.opened = Some(now);
         mailbox.proven = up.peer.is_some();
         mailbox.in_memory = up.in_memory;
-        mailbox.told = self.state;
-        let endpoint = match (&self.config.advertise, up.local, &mailbox.endpoint) {
-            (Some(advertise), ..) => advertise.clone(),
-            (None, Some(local), _) => Endpoint::Tcp((local, self.config.port).into()),
-            // A link without addresses is of this host: the peer's is ours too.
-            (None, None, Endpoint::Tcp(addr)) => {
-                Endpoint::Tcp((addr.ip(), self.config.port).into())
-            }
-            (None, None, Endpoint::Host { host, .. }) => Endpoint::Host {
-                host: host.clone(),
-                port: self.config.port,
-            },
-            (None, None, Endpoint::Ipc(_)) => {
-                Endpoint::Tcp((std::net::Ipv4Addr::LOCALHOST, self.config.port).into())
-            }
-        };
+        mailbox.sent_state = self.state;
         let mut headers = self.config.headers.clone();
         headers.insert(STATE_HEADER.into(), u8::from(self.state).to_string());
         headers.insert(REQUEST_HEADER.into(), "1".into());
         headers.insert(ELECTION_HEADER.into(), "1".into());
         let hello = Hello {
-            endpoint: endpoint.to_wire(),
+            endpoint: self.own_endpoint(mailbox, up).to_wire(),
             groups: self.own_groups.iter().map(ToString::to_string).collect(),
             status: self.status,
             name: self.config.name.clone(),
@@ -63,112 +43,125 @@ impl Machine {
         self.send(mailbox.session, Command::Hello(hello));
     }
 
-    /// A HELLO came, with sequence 1.
+    /// The endpoint that our HELLO on that mailbox names.
+    fn own_endpoint(&self, mailbox: &Mailbox, up: Up) -> Endpoint {
+        if let Some(advertise) = &self.config.advertise {
+            return advertise.clone();
+        }
+        let port = self.config.port;
+        match (up.local, &mailbox.endpoint) {
+            (Some(local), _) => Endpoint::Tcp((local, port).into()),
+            // A link without addresses stays on this host: the peer's address is
+            // ours, too.
+            (None, Endpoint::Tcp(addr)) => Endpoint::Tcp((addr.ip(), port).into()),
+            (None, Endpoint::Host { host, .. }) => Endpoint::Host {
+                host: host.clone(),
+                port,
+            },
+            (None, Endpoint::Ipc(_)) => Endpoint::Tcp((Ipv4Addr::LOCALHOST, port).into()),
+        }
+    }
+
+    /// Handles a HELLO, with sequence 1.
     ///
-    /// One that comes while ours is unanswered is the answer. Only a peer that
-    /// had greeted us on this session before has started anew: two nodes that
-    /// answered each HELLO with another would greet each other for ever.
+    /// A HELLO that comes while ours is unanswered is the answer. Only a peer that
+    /// had greeted us on this session before has restarted. Two nodes that answered
+    /// each HELLO with another would greet each other for ever.
     pub(super) fn handle_hello(&mut self, now: Time, from: &Inbound, hello: Hello) {
         let uuid = from.peer;
-        let greeted = Greeted::new(from, &hello);
+        let remote = RemoteHello::new(from, &hello);
         tracing::debug!(
             %uuid,
             name = %hello.name,
-            connection = greeted.connection,
-            from = ?greeted.from,
-            endpoint = greeted.endpoint.as_ref().map(tracing::field::display),
+            connection = remote.connection,
+            from = ?remote.from,
+            endpoint = remote.endpoint.as_ref().map(tracing::field::display),
             "hello"
         );
         if uuid == self.config.uuid {
-            self.found_self(&greeted);
+            self.found_self(&remote);
             return;
         }
-        if self.departure.is_some() || greeted.state == State::Exit {
+        if self.departure.is_some() || remote.state == State::Exit {
             count(&mut self.counters.refused);
             return;
         }
-        if greeted.groups.len() > self.config.limits.groups_per_peer {
+        if remote.groups.len() > self.config.limits.groups_per_peer {
             count(&mut self.counters.limited);
             return;
         }
-        let lives: Vec<(Uuid, u16)> = self
-            .tombstones
-            .range((uuid, 0)..=(uuid, u16::MAX))
-            .map(|(life, _)| *life)
-            .collect();
-        for life in lives {
-            self.tombstones.remove(&life);
+        self.unbury(uuid);
+        if let Some(endpoint) = &remote.endpoint {
+            self.suspect_holder(now, uuid, endpoint);
         }
-        if let Some(endpoint) = &greeted.endpoint {
-            self.doubt_holder(now, uuid, endpoint);
-        }
-        self.suspect_seeds(uuid);
-        let held = Held::new(&self.held);
+        self.note_greeter(uuid);
+        let held = HeldMessages::new(&self.held_bytes);
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
         peer.heard = now;
-        if peer.is_refused(now, greeted.endpoint.as_ref()) {
+        if peer.is_refused(now, remote.endpoint.as_ref()) {
             count(&mut self.counters.refused);
             return;
         }
-        if peer.note_move(now, greeted.endpoint.as_ref()) {
-            self.tell_conflict(now, uuid);
+        if peer.note_move(now, remote.endpoint.as_ref()) {
+            self.report_conflict(now, uuid);
         }
+        let pending = Box::new(PendingPeer::new(remote, hello, held));
+        self.handle_greeting(now, uuid, pending);
+    }
+
+    /// What a HELLO means depends on the phase of its peer.
+    fn handle_greeting(&mut self, now: Time, uuid: Uuid, pending: Box<PendingPeer>) {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let guest = Box::new(Guest::new(greeted, hello, held));
         if !peer.is_engaged() {
-            self.answer(now, uuid, guest);
+            self.answer(now, uuid, pending);
             return;
         }
         match peer.take_phase(now) {
-            Phase::Known { .. } | Phase::Waiting(..) => self.answer(now, uuid, guest),
+            Phase::Known { .. } | Phase::Waiting(..) => self.answer(now, uuid, pending),
             Phase::Dialling(mailbox) | Phase::Entering(mailbox, _) => {
-                peer.phase = Phase::Entering(mailbox, guest);
+                peer.phase = Phase::Entering(mailbox, pending);
             }
-            Phase::Greeting(mailbox, _) => self.enter(now, uuid, mailbox, *guest),
-            Phase::Ready(mut live) => {
-                let (before, greeted) = (&live.greeted, &guest.greeted);
-                let anew = before.connection != greeted.connection;
-                let elsewhere = before.endpoint != greeted.endpoint || before.is_far(greeted);
-                if anew && !elsewhere && live.age(now) < ECHO {
-                    peer.phase = Phase::Ready(live);
-                    self.greeted_again(now, uuid, guest.greeted);
-                } else if anew && elsewhere {
-                    peer.phase = Phase::Ready(live);
-                    self.dispute(now, uuid, guest);
+            Phase::Greeting(mailbox, _) => self.establish(now, uuid, mailbox, *pending),
+            Phase::Established(mut established) => {
+                let (before, hello) = (&established.hello, &pending.hello);
+                let new_connection = before.connection != hello.connection;
+                let elsewhere = before.endpoint != hello.endpoint || before.is_far(hello);
+                if new_connection && !elsewhere && established.age(now) < ECHO {
+                    peer.phase = Phase::Established(established);
+                    self.accept_echo(now, uuid, pending.hello);
+                } else if new_connection && elsewhere {
+                    peer.phase = Phase::Established(established);
+                    self.open_dispute(now, uuid, pending);
                 } else {
-                    live.end_contest();
-                    peer.phase = Phase::Ready(live);
-                    self.judge_wrap(uuid);
+                    established.dispute = None;
+                    peer.phase = Phase::Established(established);
+                    self.check_wrap(uuid);
                     self.exit(now, uuid, ExitReason::Replaced);
-                    self.answer(now, uuid, guest);
+                    self.answer(now, uuid, pending);
                 }
             }
-            Phase::Leaving(mut live, reason, until) => {
-                live.end_contest();
-                peer.phase = Phase::Leaving(live, reason, until);
+            Phase::Leaving(mut established, reason, until) => {
+                established.dispute = None;
+                peer.phase = Phase::Leaving(established, reason, until);
                 self.exit(now, uuid, reason);
-                self.answer(now, uuid, guest);
+                self.answer(now, uuid, pending);
             }
         }
     }
 
-    /// Opens a mailbox to somebody who greeted us first.
+    /// Opens a mailbox to a peer that greeted us first.
     ///
     /// RFC 36: "If the recipient has not already connected to this peer it
     /// SHALL create a ZeroMQ DEALER socket and connect it to the endpoint".
-    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, guest: Box<Guest>) {
+    pub(super) fn answer(&mut self, now: Time, uuid: Uuid, pending: Box<PendingPeer>) {
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
-        if now - peer.restarted > RESTART_WINDOW {
-            (peer.restarted, peer.restarts) = (now, 0);
-        }
-        peer.restarts = peer.restarts.saturating_add(1);
-        if peer.restarts > RESTARTS {
+        if !peer.count_greeting(now) {
             tracing::debug!(%uuid, "greets too often");
             count(&mut self.counters.refused);
             return;
@@ -177,71 +170,79 @@ impl Machine {
             peer.via.insert(Source::Hello);
         }
         let adopted = self
-            .adopt_dial(now, uuid, &guest.greeted)
-            .or_else(|| self.take_over_dial(now, uuid, &guest.greeted));
+            .adopt_dial(now, uuid, &pending.hello)
+            .or_else(|| self.take_over_dial(now, uuid, &pending.hello));
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        if let Some((mailbox, source, greeted_already)) = adopted {
-            if let Some(source) = source {
+        if let Some(adopted) = adopted {
+            if let Some(source) = adopted.source {
                 peer.via.remove(Source::Hello);
                 peer.via.insert(source);
             }
+            let mailbox = adopted.mailbox;
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
-            if greeted_already {
-                self.enter(now, uuid, mailbox, *guest);
+            if adopted.greeted {
+                self.establish(now, uuid, mailbox, *pending);
             } else {
-                peer.phase = Phase::Entering(mailbox, guest);
+                peer.phase = Phase::Entering(mailbox, pending);
             }
             return;
         }
         peer.tried.clear();
-        let way = Self::next_way(peer, &guest.greeted);
-        let Some((endpoint, over_loopback)) = way else {
+        let Some(route) = Self::next_route(peer, &pending.hello) else {
             tracing::debug!(%uuid, "its endpoint can't be dialled");
             count(&mut self.counters.refused);
             return;
         };
-        let comes_from_there = guest
-            .greeted
-            .ip()
-            .is_none_or(|from| endpoint.ip() == Some(from));
+        if self.is_claimed_from_another(now, uuid, &pending.hello, &route.endpoint) {
+            tracing::debug!(%uuid, "claims the address of another");
+            count(&mut self.counters.refused);
+            return;
+        }
+        self.open_answer(uuid, pending, route);
+    }
+
+    /// Whether a HELLO names an address that another peer holds. Any node can claim
+    /// it, and a HELLO that was read late may be from the node that was there
+    /// before. A second link to the holder would cost us the first. The holder has
+    /// been probed.
+    fn is_claimed_from_another(
+        &self,
+        now: Time,
+        uuid: Uuid,
+        hello: &RemoteHello,
+        endpoint: &Endpoint,
+    ) -> bool {
+        let comes_from_there = hello.ip().is_none_or(|from| endpoint.ip() == Some(from));
         let holder_is_there = |other: Uuid| {
             let beacons = |peer: &Peer| peer.beacons_from_mailbox(now);
             other != uuid
                 && (!comes_from_there || self.peers.get(&other).is_some_and(|peer| beacons(peer)))
         };
-        if self.peers_dialled_at(&endpoint).any(holder_is_there) {
-            // Anybody can claim the address of another, and a HELLO that nobody
-            // read for long may be of somebody whose address it was; a second
-            // link to it would cost us the first. The holder has been asked.
-            tracing::debug!(%uuid, "claims the address of another");
-            count(&mut self.counters.refused);
-            return;
-        }
-        self.open(uuid, guest, endpoint, over_loopback);
+        self.peers_dialled_at(endpoint).any(holder_is_there)
     }
 
-    /// A HELLO that is the echo of ours, on a new connection of the same peer:
-    /// it has the session that it had, with another beginning.
-    fn greeted_again(&mut self, now: Time, uuid: Uuid, greeted: Greeted) {
-        let clock = self.clock(now);
+    /// Handles the echo of our HELLO, on a new connection of the same peer. The
+    /// session stays, and its messages are numbered from the start again.
+    fn accept_echo(&mut self, now: Time, uuid: Uuid, hello: RemoteHello) {
+        let clock = self.clock.at(now);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        peer.shows_state = greeted.shows_state;
-        let Some(live) = peer.live_mut() else {
+        peer.shows_state = hello.shows_state;
+        let Some(established) = peer.established_mut() else {
             return;
         };
         tracing::debug!(%uuid, "greeted us back once more");
-        live.status = greeted.status;
-        live.incoming = Incoming::greeted();
-        live.watch.last_heard = clock;
-        let state = greeted.shows_state.then_some(greeted.state);
-        let groups = greeted.groups.clone();
-        let before = std::mem::replace(&mut live.greeted, greeted).groups;
-        self.heard_again(uuid);
+        established.status = hello.status;
+        established.incoming = Incoming::greeted();
+        established.liveness.last_heard = clock;
+        let state = hello.shows_state.then_some(hello.state);
+        let groups = hello.groups.clone();
+        let before = std::mem::replace(&mut established.hello, hello).groups;
+        self.recover(uuid);
         for group in before.difference(&groups).cloned() {
             self.election_member_went(now, uuid, &group);
             self.event(Event::Leave { peer: uuid, group });
@@ -258,56 +259,48 @@ impl Machine {
         }
     }
 
-    /// Both have greeted.
-    pub(super) fn enter(&mut self, now: Time, uuid: Uuid, mailbox: Box<Mailbox>, guest: Guest) {
-        let Guest {
-            mut greeted,
+    /// Both have greeted: the application hears of the peer.
+    pub(super) fn establish(
+        &mut self,
+        now: Time,
+        uuid: Uuid,
+        mailbox: Box<Mailbox>,
+        pending: PendingPeer,
+    ) {
+        let PendingPeer {
+            mut hello,
             name,
             headers,
             mut held,
-        } = guest;
-        let clock = self.clock(now);
+        } = pending;
+        let clock = self.clock.at(now);
         let session = mailbox.session;
-        let mut stale = None;
-        if !greeted.shows_state
-            && let Some(peer) = self.peers.get(&uuid)
-        {
-            greeted.state = peer.announced;
-        }
         self.sessions.note_answer(session);
-        let live = Live::new(now, clock, mailbox, greeted);
-        if live.greeted.shows_state && live.mailbox.told != self.state {
-            stale = Some(self.state);
-        }
-        let info = Box::new(PeerInfo {
-            name,
-            headers,
-            endpoint: live.mailbox.endpoint.clone(),
-            state: live.state,
-            takes_requests: live.greeted.takes_requests,
-            via: self
-                .peers
-                .get(&uuid)
-                .map_or(Sources::default(), |peer| peer.via)
-                .iter()
-                .collect(),
-        });
-        let groups: Vec<Arc<str>> = live.greeted.groups.iter().cloned().collect();
-        let inbound = Inbound {
-            peer: uuid,
-            connection: live.greeted.connection,
-            from: live.greeted.from,
-        };
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
         peer.tried.clear();
-        peer.shows_state = live.greeted.shows_state;
-        peer.phase = Phase::Ready(Box::new(live));
+        peer.shows_state = hello.shows_state;
+        if !hello.shows_state {
+            hello.state = peer.announced;
+        }
+        let info = PeerInfo {
+            name,
+            headers,
+            endpoint: mailbox.endpoint.clone(),
+            state: hello.state,
+            takes_requests: hello.takes_requests,
+            via: peer.via.iter().collect(),
+        };
+        let inbound = Inbound::new(uuid, hello.connection, hello.from);
+        let groups: Vec<_> = hello.groups.iter().cloned().collect();
+        let stale = hello.shows_state && mailbox.sent_state != self.state;
+        let established = EstablishedPeer::new(now, clock, mailbox, hello);
+        peer.phase = Phase::Established(Box::new(established));
         self.event(Event::Enter {
             peer: uuid,
             session,
-            info,
+            info: Box::new(info),
         });
         for group in groups {
             self.event(Event::Join {
@@ -316,92 +309,14 @@ impl Machine {
             });
             self.election_member_came(now, uuid, &group);
         }
-        if let Some(state) = stale {
-            self.send(session, Command::State(state));
-            if let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) {
-                live.mailbox.told = state;
-            }
+        if stale {
+            self.send_state(uuid);
         }
-        // It was set for the HELLO that has come.
+        // The timer was set for the HELLO that has come.
         self.unschedule(uuid);
-        self.tend(now, uuid);
+        self.check_peer(now, uuid);
         for (header, content) in held.take() {
             self.handle_message(now, &inbound, &header, content);
-        }
-    }
-
-    /// The application has seen the last of a peer.
-    pub(super) fn exit(&mut self, now: Time, uuid: Uuid, reason: ExitReason) {
-        let Some(peer) = self.peers.get_mut(&uuid) else {
-            return;
-        };
-        let mut live = match peer.take_phase(now) {
-            Phase::Ready(live) | Phase::Leaving(live, ..) => live,
-            other => {
-                peer.phase = other;
-                return;
-            }
-        };
-        peer.failures = match reason {
-            ExitReason::Goodbye | ExitReason::Replaced => 0,
-            _ if live.age(now) >= STEADY => 0,
-            _ => peer.failures.saturating_add(1),
-        };
-        let unconfirmed = live.mailbox.numbering(|outgoing| outgoing.unconfirmed());
-        if live.incoming.wraps_early() {
-            self.short_wraps.insert(uuid);
-        }
-        if reason == ExitReason::Goodbye {
-            self.forget(now, uuid);
-        } else if peer.failures > 0 {
-            let retry_at = now + self.backoff_of(uuid);
-            if let Some(peer) = self.peers.get_mut(&uuid) {
-                peer.phase = Phase::Known { retry_at };
-            }
-        }
-        self.disconnect(live.mailbox.session);
-        self.pings.forget(uuid);
-        self.event(Event::Exit {
-            peer: uuid,
-            reason,
-            unconfirmed,
-        });
-        self.election_peer_went(now, uuid, &live.greeted.groups);
-        self.no_longer_awaited(now, uuid);
-        self.retry_seeds_of(now, uuid);
-        self.dial_lasting(now, uuid);
-        // Who greeted us under its UUID and waited for that.
-        if let Some(contest) = live.end_contest()
-            && self.departure.is_none()
-        {
-            self.answer(now, uuid, contest.newcomer);
-        }
-    }
-
-    fn dial_lasting(&mut self, now: Time, uuid: Uuid) {
-        let lasting = self.peers.get(&uuid).is_some_and(|peer| peer.is_lasting());
-        if lasting && let Some(peer) = self.peers.get(&uuid) {
-            // Not within this input: whoever caused the exit may go on.
-            let Phase::Known { retry_at } = peer.phase else {
-                return;
-            };
-            self.schedule(uuid, retry_at.max(now + self.config.farewell));
-        }
-    }
-
-    /// A peer dropped us. Where that was exactly at our 65535, it is one of
-    /// those whose sequence goes from 65534 to 0.
-    pub(super) fn judge_wrap(&mut self, uuid: Uuid) {
-        let at_the_wrap = self
-            .peers
-            .get(&uuid)
-            .and_then(|peer| peer.live())
-            .is_some_and(|live| {
-                live.mailbox
-                    .numbering(|outgoing| outgoing.wrapped_unconfirmed())
-            });
-        if at_the_wrap {
-            self.short_wraps.toggle(uuid);
         }
     }
 }

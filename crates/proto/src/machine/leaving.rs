@@ -1,51 +1,35 @@
-//! How peers go, and how we go.
+//! How peers leave.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::output::Heard;
-use super::output::count;
+use super::counters::count;
+use super::input::Heard;
 use super::peer::Phase;
 use super::timers::Timer;
-use super::{ExitReason, Machine, Output};
-use crate::{Beacon, Command, State, Time};
+use super::{Event, ExitReason, Machine};
+use crate::{Beacon, State, Time};
 
-/// EXIT beacons are datagrams: one may be lost, three within 50 ms hardly.
-const EXIT_BEACONS: u8 = 3;
-const EXIT_SPACING: Duration = Duration::from_millis(20);
-
-/// A classic goodbye names no port, so a late copy could hit a node that has
-/// just started anew: a session that young is asked first.
+/// A classic EXIT beacon names no port, so a late copy could hit a node that has
+/// just restarted. A session this young is probed first.
 const YOUNG: Duration = Duration::from_secs(1);
 
-/// Who said goodbye is looked for as if it had failed that often.
+/// A session that lasted that long counts as a success: the next failure starts
+/// the backoff from its shortest wait.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// A peer that announced its exit is looked for as if dialling it had failed that
+/// often.
 const FAILURES_OF_GONE: u32 = 2;
 
-/// Our own way out.
-#[derive(Debug)]
-pub(super) struct Departure {
-    /// Peers whose PING-OK is still due: it says that all before has arrived.
-    awaited: BTreeSet<Uuid>,
-    /// EXIT beacons sent; 0 while we wait for the peers.
-    announced: u8,
-}
-
-impl Departure {
-    /// Whether EXIT has been announced: nothing but that follows.
-    pub(super) fn is_said(&self) -> bool {
-        self.announced > 0
-    }
-}
-
 impl Machine {
-    /// A beacon says that its node leaves.
+    /// Handles a beacon by which a node announces that it leaves.
     ///
     /// RFC 36: "When a ZRE node receives a beacon from a known node, with a
-    /// zero port number, it SHALL disconnect from this peer." A beacon is
-    /// easily forged, so one from where the peer was never heard only makes us
-    /// ask it.
+    /// zero port number, it SHALL disconnect from this peer." A beacon is easily
+    /// forged, so if the peer was never heard at the sender's address, we only probe
+    /// it.
     pub(super) fn handle_exit_beacon(&mut self, now: Time, beacon: &Beacon, heard: &Heard) {
         let uuid = beacon.uuid();
         let port = (beacon.port() != 0).then(|| beacon.port());
@@ -57,63 +41,58 @@ impl Machine {
         };
         let used = peer
             .mailbox()
-            .map(|mailbox| mailbox.endpoint.clone())
-            .or_else(|| peer.addresses.first().map(|known| known.endpoint.clone()))
+            .map(|mailbox| &mailbox.endpoint)
+            .or_else(|| peer.addresses.first().map(|known| &known.endpoint))
             .and_then(|endpoint| endpoint.port());
         if let (Some(port), Some(used)) = (port, used)
             && port != used
         {
-            // Of its life before: it has started anew on another port.
+            // A process before this one: it has restarted on another port.
             self.bury(now, uuid, port);
             return;
         }
         let known_there = peer.was_heard_at(heard.from.ip());
         let in_doubt = match &peer.phase {
-            Phase::Ready(live) => !known_there || (port.is_none() && live.age(now) < YOUNG),
+            Phase::Established(established) => {
+                !known_there || (port.is_none() && established.age(now) < YOUNG)
+            }
             _ => !known_there,
         };
         if in_doubt {
-            self.ask(now, uuid);
+            self.probe(now, uuid);
             return;
         }
         if let Some(port) = port.or(used) {
             self.bury(now, uuid, port);
         }
-        match self.peers.get(&uuid).map(|peer| &peer.phase) {
-            Some(Phase::Ready(_)) => self.begin_leaving(now, uuid, ExitReason::Goodbye),
-            Some(Phase::Leaving(..)) => {
-                // Its session ended first, and this is why.
-                if let Some(Phase::Leaving(_, reason, _)) =
-                    self.peers.get_mut(&uuid).map(|peer| &mut peer.phase)
-                {
-                    *reason = ExitReason::Goodbye;
-                }
-            }
+        match self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
+            Some(Phase::Established(_)) => self.begin_leaving(now, uuid, ExitReason::Goodbye),
+            // Its session ended first, and this is the reason.
+            Some(Phase::Leaving(_, reason, _)) => *reason = ExitReason::Goodbye,
             Some(_) => self.forget(now, uuid),
             None => {}
         }
     }
 
-    /// Drops somebody whom the application doesn't know, or no longer. Who is
-    /// named by a source that keeps its word is looked for again after a rest.
+    /// Drops a peer that the application doesn't know, or no longer. If a persistent
+    /// source names it, it is looked for again after a rest.
     pub(super) fn forget(&mut self, now: Time, uuid: Uuid) {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        let session = peer.mailbox().map(|mailbox| mailbox.session);
-        if peer.is_lasting() && self.departure.is_none() {
-            peer.announced = State::Ready;
-            peer.tried.clear();
-            peer.failures = peer.failures.max(FAILURES_OF_GONE);
-            let retry_at = now + self.backoff_of(uuid);
-            if let Some(peer) = self.peers.get_mut(&uuid) {
-                peer.phase = Phase::Known { retry_at };
-            }
-            self.schedule(uuid, retry_at);
-        } else {
+        if !peer.is_persistent() || self.departure.is_some() {
             self.drop_peer(uuid);
             return;
         }
+        let session = peer.mailbox().map(|mailbox| mailbox.session);
+        peer.announced = State::Ready;
+        peer.tried.clear();
+        peer.failures = peer.failures.max(FAILURES_OF_GONE);
+        let retry_at = now + self.backoff_of(uuid);
+        if let Some(peer) = self.peers.get_mut(&uuid) {
+            peer.phase = Phase::Known { retry_at };
+        }
+        self.schedule(uuid, retry_at);
         if let Some(session) = session {
             self.disconnect(session);
         }
@@ -130,8 +109,8 @@ impl Machine {
         }
     }
 
-    /// Somebody greeted us and is gone, or too loud, before we could answer.
-    pub(super) fn give_up_greeted(&mut self, now: Time, uuid: Uuid) {
+    /// A peer that greeted us went away, or sent too much, before we could answer.
+    pub(super) fn give_up_pending(&mut self, now: Time, uuid: Uuid) {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
@@ -148,24 +127,24 @@ impl Machine {
         self.dial_if_due(now, uuid);
     }
 
-    /// Stops sending to a peer at once; what it sent before is delivered until
-    /// its GOODBYE, the end of its connection, or a short while.
+    /// Stops sending to a peer at once. What it sent before is delivered until its
+    /// GOODBYE, the end of its connection, or for a short while.
     pub(super) fn begin_leaving(&mut self, now: Time, uuid: Uuid, reason: ExitReason) {
-        let until = self.clock(now) + self.config.farewell;
+        let until = self.clock.at(now) + self.config.farewell;
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
         match peer.take_phase(now) {
-            Phase::Ready(live) => {
-                let session = live.mailbox.session;
-                let gone = live.connection_ended;
+            Phase::Established(established) => {
+                let session = established.mailbox.session;
+                let ended = established.connection_ended;
                 tracing::debug!(%uuid, ?session, %reason, "leaving");
-                peer.phase = Phase::Leaving(live, reason, until);
+                peer.phase = Phase::Leaving(established, reason, until);
                 self.disconnect(session);
-                if gone {
+                if ended {
                     self.exit(now, uuid, reason);
                 } else {
-                    let due = self.due(now, until);
+                    let due = self.clock.due(now, until);
                     self.schedule(uuid, due);
                 }
             }
@@ -173,52 +152,133 @@ impl Machine {
         }
     }
 
-    /// GOODBYE: the last message of its session.
+    /// Handles GOODBYE, the last message of its session.
     pub(super) fn handle_goodbye(&mut self, now: Time, uuid: Uuid) {
         let port = self
             .peers
             .get(&uuid)
-            .and_then(|peer| peer.live())
-            .and_then(|live| live.mailbox.endpoint.port());
+            .and_then(|peer| peer.established())
+            .and_then(|established| established.mailbox.endpoint.port());
         if let Some(port) = port {
             self.bury(now, uuid, port);
         }
         self.exit(now, uuid, ExitReason::Goodbye);
     }
 
-    /// A connection to our inbox has ended, after all that came over it.
+    /// A connection to our inbox has ended. Everything that came over it has been
+    /// handled.
     pub fn handle_connection_closed(&mut self, now: Time, peer: Uuid, connection: u64) {
         let uuid = peer;
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
         match &mut peer.phase {
-            Phase::Leaving(live, reason, _) if live.greeted.connection == connection => {
+            Phase::Leaving(established, reason, _)
+                if established.hello.connection == connection =>
+            {
                 let reason = *reason;
                 self.exit(now, uuid, reason);
             }
-            Phase::Ready(live) if live.greeted.connection == connection => {
-                live.connection_ended = true;
-                if live.watch.contest.is_some() {
-                    self.newcomer_wins(now, uuid);
+            Phase::Established(established) if established.hello.connection == connection => {
+                established.connection_ended = true;
+                if established.dispute.is_some() {
+                    self.admit_newcomer(now, uuid);
                 } else {
-                    self.judge_wrap(uuid);
+                    self.check_wrap(uuid);
                     self.exit(now, uuid, ExitReason::Disconnected);
                 }
             }
-            Phase::Ready(live) if live.is_contested_by(connection) => {
-                live.end_contest();
+            Phase::Established(established) if established.is_disputed_by(connection) => {
+                established.dispute = None;
             }
-            Phase::Entering(_, guest) | Phase::Waiting(guest, _)
-                if guest.greeted.connection == connection =>
+            Phase::Entering(_, pending) | Phase::Waiting(pending, _)
+                if pending.hello.connection == connection =>
             {
-                self.give_up_greeted(now, uuid);
+                self.give_up_pending(now, uuid);
             }
             _ => {}
         }
         self.dial_queued(now);
     }
 
+    /// Ends a session for the application.
+    pub(super) fn exit(&mut self, now: Time, uuid: Uuid, reason: ExitReason) {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
+        let mut established = match peer.take_phase(now) {
+            Phase::Established(established) | Phase::Leaving(established, ..) => established,
+            other => {
+                peer.phase = other;
+                return;
+            }
+        };
+        peer.failures = match reason {
+            ExitReason::Goodbye | ExitReason::Replaced => 0,
+            _ if established.age(now) >= STEADY => 0,
+            _ => peer.failures.saturating_add(1),
+        };
+        let unconfirmed = established
+            .mailbox
+            .numbering(|outgoing| outgoing.unconfirmed());
+        if established.incoming.wraps_early() {
+            self.short_wraps.insert(uuid);
+        }
+        if reason == ExitReason::Goodbye {
+            self.forget(now, uuid);
+        } else if peer.failures > 0 {
+            let retry_at = now + self.backoff_of(uuid);
+            if let Some(peer) = self.peers.get_mut(&uuid) {
+                peer.phase = Phase::Known { retry_at };
+            }
+        }
+        self.disconnect(established.mailbox.session);
+        self.pings.forget(uuid);
+        self.event(Event::Exit {
+            peer: uuid,
+            reason,
+            unconfirmed,
+        });
+        self.election_peer_went(now, uuid, &established.hello.groups);
+        self.no_longer_awaited(now, uuid);
+        self.retry_bootstraps_of(now, uuid);
+        self.redial_persistent(now, uuid);
+        // The newcomer greeted us under its UUID and waited for this exit.
+        if let Some(dispute) = established.dispute.take()
+            && self.departure.is_none()
+        {
+            self.answer(now, uuid, dispute.newcomer);
+        }
+    }
+
+    fn redial_persistent(&mut self, now: Time, uuid: Uuid) {
+        if let Some(peer) = self.peers.get(&uuid)
+            && peer.is_persistent()
+            && let Phase::Known { retry_at } = peer.phase
+        {
+            // Not within this input: whatever caused the exit may go on.
+            self.schedule(uuid, retry_at.max(now + self.config.farewell));
+        }
+    }
+
+    /// A peer dropped us. If it did so exactly at our 65535, it is one of those
+    /// whose sequence goes from 65534 to 0.
+    pub(super) fn check_wrap(&mut self, uuid: Uuid) {
+        let at_the_wrap = self
+            .peers
+            .get(&uuid)
+            .and_then(|peer| peer.established())
+            .is_some_and(|established| {
+                established
+                    .mailbox
+                    .numbering(|outgoing| outgoing.wrapped_unconfirmed())
+            });
+        if at_the_wrap {
+            self.short_wraps.toggle(uuid);
+        }
+    }
+
+    /// Ignores beacons of that (UUID, port) for a while: they are late copies.
     pub(super) fn bury(&mut self, now: Time, uuid: Uuid, port: u16) {
         if self.tombstones.len() >= self.config.limits.peers {
             count(&mut self.counters.overflow);
@@ -230,107 +290,21 @@ impl Machine {
             .set_if_none(Timer::Sweep, now + self.config.tombstone);
     }
 
+    /// A node of that UUID is alive: its tombstones go, whatever their ports.
+    pub(super) fn unbury(&mut self, uuid: Uuid) {
+        let buried: Vec<(Uuid, u16)> = self
+            .tombstones
+            .range((uuid, 0)..=(uuid, u16::MAX))
+            .map(|(process, _)| *process)
+            .collect();
+        for process in buried {
+            self.tombstones.remove(&process);
+        }
+    }
+
     pub(super) fn is_buried(&self, now: Time, uuid: Uuid, port: u16) -> bool {
         self.tombstones
             .get(&(uuid, port))
             .is_some_and(|until| now < *until)
-    }
-
-    /// Leaves: shows Draining, waits until every peer has confirmed what was
-    /// sent to it, but no longer than `patience`, says GOODBYE on each session
-    /// and EXIT in beacons. [`Output::Stopped`] comes last.
-    ///
-    /// GOODBYE is the last message of a session: whoever doesn't know it drops
-    /// it uncounted, and no later number shows the gap.
-    pub fn shutdown(&mut self, now: Time, patience: Duration) {
-        if self.departure.is_some() {
-            return;
-        }
-        self.show_state(now, State::Draining);
-        let uuids: Vec<Uuid> = self.peers.keys().copied().collect();
-        let mut awaited = BTreeSet::new();
-        for uuid in uuids {
-            match self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
-                Some(Phase::Ready(live)) => {
-                    live.note_ping(now);
-                    let session = live.mailbox.session;
-                    self.send(session, Command::Ping);
-                    awaited.insert(uuid);
-                }
-                Some(Phase::Leaving(..)) | None => {}
-                Some(_) => self.drop_peer(uuid),
-            }
-        }
-        self.drop_seeds();
-        let alone = awaited.is_empty();
-        self.departure = Some(Departure {
-            awaited,
-            announced: 0,
-        });
-        self.timers.set(Timer::Departure, now + patience);
-        if alone {
-            self.say_goodbye(now);
-        }
-    }
-
-    /// A peer has confirmed all, or is gone.
-    pub(super) fn no_longer_awaited(&mut self, now: Time, uuid: Uuid) {
-        if let Some(departure) = &mut self.departure
-            && departure.announced == 0
-        {
-            departure.awaited.remove(&uuid);
-            if departure.awaited.is_empty() {
-                self.say_goodbye(now);
-            }
-        }
-    }
-
-    /// The next step of our departure is due.
-    pub(super) fn depart(&mut self, now: Time) {
-        match self.departure.as_ref().map(|departure| departure.announced) {
-            Some(0) => self.say_goodbye(now),
-            Some(_) => self.announce_exit(now),
-            None => {}
-        }
-    }
-
-    fn say_goodbye(&mut self, now: Time) {
-        self.timers.clear(&Timer::Announce);
-        for peer in self.peers.values_mut() {
-            if let Phase::Ready(live) = &peer.phase {
-                let session = live.mailbox.session;
-                self.sessions.remove(session);
-                self.outputs.push_back(Output::Send {
-                    session,
-                    command: Command::Goodbye,
-                });
-                self.outputs.push_back(Output::Disconnect {
-                    session,
-                    linger: true,
-                });
-            }
-        }
-        self.peers.clear();
-        self.announce_exit(now);
-    }
-
-    fn announce_exit(&mut self, now: Time) {
-        let Some(departure) = &mut self.departure else {
-            return;
-        };
-        self.state = State::Exit;
-        departure.announced = departure.announced.saturating_add(1);
-        let beacons = self.config.interval.is_some();
-        let last = departure.announced >= EXIT_BEACONS || !beacons;
-        if beacons {
-            self.outputs
-                .push_back(Output::Announce { state: State::Exit });
-        }
-        if last {
-            self.timers = super::Timers::default();
-            self.outputs.push_back(Output::Stopped);
-        } else {
-            self.timers.set(Timer::Departure, now + EXIT_SPACING);
-        }
     }
 }

@@ -1,8 +1,7 @@
-//! A peer's life, as a log tells it.
+//! The life of a peer, as a log shows it.
 //!
-//! Each line has the field `uuid`, and `session` where it is about one mailbox.
-//! What happens seldom is told at debug level, what happens for each message at
-//! trace level.
+//! Each line has the field `uuid`, and `session` if it is about one mailbox. Rare
+//! events are at debug level, and what happens for each message at trace level.
 
 use tracing::{debug, trace};
 

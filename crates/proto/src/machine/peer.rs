@@ -1,160 +1,87 @@
+//! One entry of the peer table.
+
 use std::collections::BTreeSet;
 use std::mem;
 use std::net::IpAddr;
-use std::sync::PoisonError;
-use std::time::Duration;
 
-use smallvec::SmallVec;
-use uuid::Uuid;
+use super::address::{Address, Addresses};
+use super::bounds::{GREETINGS, GREETINGS_WINDOW, MOVES, MOVES_WINDOW};
+use super::established::EstablishedPeer;
+use super::event::ExitReason;
+use super::input::Heard;
+use super::mailbox::Mailbox;
+use super::pending::PendingPeer;
+use super::source::{Source, Sources};
+use super::{DATAGRAM_LATENESS, Time};
+use crate::{Beacon, Endpoint, State};
 
-use super::guest::Guest;
-use super::live::Live;
-use super::output::{Heard, Session, SharedOutgoing, Source};
-use super::sources::Sources;
-use crate::{Beacon, Endpoint, Outgoing, State, Time};
-
-/// The HELLO header in which our nodes tell their state. A peer that shows it
-/// understands [`Command::State`](crate::Command::State).
-pub const STATE_HEADER: &str = "X-ZRE-STATE";
-
-/// The HELLO header by which our nodes tell that they take requests and answers.
-/// A peer that shows it understands [`Command::Request`](crate::Command::Request)
-/// and [`Command::Reply`](crate::Command::Reply).
-pub const REQUEST_HEADER: &str = "X-ZRE-REQUEST";
-
-/// The HELLO header by which our nodes tell that they take part in elections. A
-/// peer that shows it understands [`Command::Elect`](crate::Command::Elect) and
-/// [`Command::Leader`](crate::Command::Leader), as one does that sends them.
-pub const ELECTION_HEADER: &str = "X-ZRE-ELECT";
-
-/// An address that wasn't heard for that long and is heard again is as good as
-/// a new one.
-const LAPSE: Duration = Duration::from_secs(5);
-
-/// How late a datagram may be.
-const LATE: Duration = Duration::from_secs(2);
-
-/// Addresses remembered for one peer: its interfaces, twice over. Those that a
-/// source keeps naming stay longest.
-const ADDRESSES: usize = 8;
-
-/// Moves of one peer from place to place within a time that no traveller makes.
-const MOVES: u8 = 4;
-const MOVES_WINDOW: Duration = Duration::from_secs(120);
-
-/// Somebody who is known, by a beacon or by a session. There may be thousands, so
-/// what few of them have is in places of its own.
+/// A node that was heard by beacon, discovery or HELLO.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) phase: Phase,
-    /// Where it can be dialled, the best first. Most have one address.
-    pub(super) addresses: SmallVec<[Address; 1]>,
+    pub(super) addresses: Addresses,
     pub(super) via: Sources,
-    /// What its beacons show.
+    /// The state that its beacons show.
     pub(super) announced: State,
-    /// Whether its last session showed its state: beacons have no say then.
+    /// Whether its last session showed its state. Its beacons don't count then.
     pub(super) shows_state: bool,
-    /// When it was last heard of outside a session.
+    /// When it was last heard outside of a session.
     pub(super) heard: Time,
-    /// Re-greetings and when their count began, so that they can be bounded.
-    pub(super) restarted: Time,
-    pub(super) restarts: u8,
-    /// Where it said it was when it last greeted; since when it has said
-    /// another place each time, and how often.
+    /// The greetings that we answered since the time beside them.
+    greetings: u8,
+    greetings_since: Time,
+    /// The endpoint in its last HELLO, and how often that has changed since the
+    /// time behind it.
     pub(super) greeted_at: Option<Endpoint>,
-    moved: Time,
     moves: u8,
+    moves_since: Time,
     /// Dials that failed and sessions that broke early, in a row.
     pub(super) failures: u32,
     /// The addresses at which a dial has failed since the last rest.
     pub(super) tried: BTreeSet<Endpoint>,
-    /// Until then, no second dispute over this UUID is opened.
+    /// Until then no second dispute over this UUID is opened.
     pub(super) disputed_until: Option<Time>,
     /// When its timer is set.
     pub(super) timer: Option<Time>,
-    /// Whether it stands in the queue of those to be dialled.
+    /// Whether it waits in the dial queue.
     pub(super) queued: bool,
 }
 
-/// Where a peer stands. It is always in exactly one of these.
+/// The phase of a peer. It is in exactly one of them.
 #[derive(Debug)]
 pub(super) enum Phase {
-    /// No session. Not dialled before the given time.
+    /// It has no session, and isn't dialled before the given time.
     Known { retry_at: Time },
     /// A mailbox is being opened.
     Dialling(Box<Mailbox>),
-    /// Our HELLO is out; theirs is due by the given time on the silence clock.
+    /// Our HELLO is out. Theirs is due by the given time on the silence clock.
     Greeting(Box<Mailbox>, Time),
-    /// Their HELLO came; the mailbox is being opened.
-    Entering(Box<Mailbox>, Box<Guest>),
-    /// Their HELLO came and no mailbox could be opened; it is tried again at the
-    /// given time. They won't greet twice.
-    Waiting(Box<Guest>, Time),
-    /// Both have greeted: the application knows it.
-    Ready(Box<Live>),
-    /// It is going. What it sent before is delivered until the given time on
-    /// the silence clock.
-    Leaving(Box<Live>, super::ExitReason, Time),
-}
-
-/// One mailbox of ours, as the machine sees it.
-#[derive(Debug)]
-pub(super) struct Mailbox {
-    pub(super) session: Session,
-    pub(super) endpoint: Endpoint,
-    pub(super) outgoing: SharedOutgoing,
-    /// Our state, as our HELLO or a later message told it.
-    pub(super) told: State,
-    pub(super) in_memory: bool,
-    /// When it opened, and whether the handshake said who is at its other end.
-    pub(super) opened: Option<Time>,
-    pub(super) proven: bool,
-}
-
-/// An address, and when and how it was last heard.
-#[derive(Clone, Debug)]
-pub(super) struct Address {
-    pub(super) endpoint: Endpoint,
-    pub(super) over_loopback: bool,
-    /// Which sources name it; the first decides when it is dialled.
-    pub(super) sources: Sources,
-    pub(super) heard: Time,
-}
-
-impl Address {
-    pub(super) fn new(endpoint: Endpoint, source: Source, over_loopback: bool, now: Time) -> Self {
-        Self {
-            endpoint,
-            over_loopback,
-            sources: source.into(),
-            heard: now,
-        }
-    }
-
-    fn rank(&self) -> Option<Source> {
-        self.sources.first()
-    }
-
-    /// Whether a source names it that keeps its word by itself.
-    fn is_lasting(&self) -> bool {
-        self.sources.iter().any(|source| source.is_lasting())
-    }
+    /// Their HELLO came, and the mailbox is being opened.
+    Entering(Box<Mailbox>, Box<PendingPeer>),
+    /// Their HELLO came, and no mailbox could be opened. We try again at the given
+    /// time, because they won't greet twice.
+    Waiting(Box<PendingPeer>, Time),
+    /// Both have greeted, and the application knows the peer.
+    Established(Box<EstablishedPeer>),
+    /// It is leaving. Until the given time on the silence clock, what it sent
+    /// before is delivered.
+    Leaving(Box<EstablishedPeer>, ExitReason, Time),
 }
 
 impl Peer {
     pub(super) fn new(now: Time) -> Self {
         Self {
             phase: Phase::Known { retry_at: now },
-            addresses: SmallVec::new(),
+            addresses: Addresses::default(),
             via: Sources::default(),
             announced: State::Ready,
             shows_state: false,
             heard: now,
-            restarted: now,
-            restarts: 0,
+            greetings: 0,
+            greetings_since: now,
             greeted_at: None,
-            moved: now,
             moves: 0,
+            moves_since: now,
             failures: 0,
             tried: BTreeSet::new(),
             disputed_until: None,
@@ -167,104 +94,67 @@ impl Peer {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// Remembers an address. The order of the sources decides which is dialled
-    /// first; within one source, the newest.
-    pub(super) fn note_address(&mut self, mut address: Address) {
+    /// Counts a greeting that wants our HELLO. Returns whether it may have one.
+    pub(super) fn count_greeting(&mut self, now: Time) -> bool {
+        if now - self.greetings_since > GREETINGS_WINDOW {
+            (self.greetings_since, self.greetings) = (now, 0);
+        }
+        self.greetings = self.greetings.saturating_add(1);
+        self.greetings <= GREETINGS
+    }
+
+    pub(super) fn note_address(&mut self, address: Address) {
         self.heard = address.heard;
-        let known = self
-            .addresses
-            .iter()
-            .position(|known| known.endpoint == address.endpoint);
-        if let Some(index) = known
-            && let Some(known) = self.addresses.get_mut(index)
-        {
-            known.over_loopback |= address.over_loopback;
-            let rank = known.rank();
-            known.sources.extend(address.sources);
-            let last = std::mem::replace(&mut known.heard, address.heard);
-            // Heard all the time, or as good as before: it keeps its place.
-            if address.heard - last < LAPSE && known.rank() == rank {
-                return;
-            }
-            address = self.addresses.remove(index);
-        }
-        let at = self
-            .addresses
-            .partition_point(|known| known.rank() < address.rank());
-        self.addresses.insert(at, address);
-        if self.addresses.len() > ADDRESSES
-            && let Some((stalest, _)) = self
-                .addresses
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, known)| (known.is_lasting(), known.heard))
-        {
-            self.addresses.remove(stalest);
-        }
+        self.addresses.note(address);
     }
 
     /// A source no longer names an address.
     pub(super) fn drop_source(&mut self, endpoint: &Endpoint, source: Source) {
-        let mut dropped = false;
-        self.addresses.retain(|known| {
-            dropped |= known.endpoint == *endpoint && known.sources.remove(source);
-            !known.sources.is_empty()
-        });
-        if dropped
-            && !self
-                .addresses
-                .iter()
-                .any(|known| known.sources.contains(source))
-        {
+        if self.addresses.drop_source(endpoint, source) && !self.addresses.names_source(source) {
             self.via.remove(source);
         }
     }
 
-    /// Whether a beacon could tell no more than that the peer is still there:
-    /// it has a session, or is about to, and shows the state that it showed.
+    /// Whether a beacon can tell no more than that the peer is still there: it has
+    /// a session, or is about to, and the beacon shows the state that we know.
     pub(super) fn is_as_shown(&self, beacon: &Beacon) -> bool {
-        let told = match &self.phase {
+        let known = match &self.phase {
             Phase::Known { .. } => return false,
-            Phase::Ready(live) if !self.shows_state => live.state,
+            Phase::Established(established) if !self.shows_state => established.state,
             _ => self.announced,
         };
         beacon
             .state()
-            .is_none_or(|state| state == self.announced && state == told)
+            .is_none_or(|state| state == self.announced && state == known)
     }
 
-    /// Takes note that it was heard where it is heard all the time. False where
-    /// that is news in any way: nothing has changed then.
+    /// Notes a beacon from an address that is heard all the time. Returns false,
+    /// and changes nothing, if it tells anything new.
     pub(super) fn hear_again(&mut self, now: Time, endpoint: &Endpoint, heard: &Heard) -> bool {
-        let known = self.addresses.iter_mut().find(|known| {
-            known.sources.contains(heard.source)
-                && now - known.heard < LAPSE
-                && (known.over_loopback || !heard.over_loopback)
-                && known.endpoint == *endpoint
-        });
-        if let Some(known) = known {
-            known.heard = now;
+        let again = self.addresses.hear_again(now, endpoint, heard);
+        if again {
             self.heard = now;
-            return true;
         }
-        false
+        again
     }
 
-    /// Whether its mailbox leads to it for sure and to nobody who came after it:
-    /// the handshake said so, or its beacons still came from there when the
-    /// mailbox had long been open.
+    /// Whether this peer itself, and not a successor at its address, is at the
+    /// other end of its mailbox: the handshake named it, or its beacons still came
+    /// from there when the mailbox had long been open.
     pub(super) fn is_at_mailbox(&self) -> bool {
-        self.mailbox().is_some_and(|mailbox| mailbox.proven) || self.last_beacon().is_some()
+        self.mailbox().is_some_and(|mailbox| mailbox.proven)
+            || self.beacon_since_mailbox().is_some()
     }
 
-    /// Whether its beacons come from where its mailbox leads to.
+    /// Whether its beacons come from the address that its mailbox leads to.
     pub(super) fn beacons_from_mailbox(&self, now: Time) -> bool {
-        self.last_beacon().is_some_and(|heard| now - heard < LATE)
+        self.beacon_since_mailbox()
+            .is_some_and(|heard| now - heard < DATAGRAM_LATENESS)
     }
 
-    /// The last from where its mailbox leads, if it can't have been sent before
-    /// that opened.
-    fn last_beacon(&self) -> Option<Time> {
+    /// The last beacon from the address that its mailbox leads to, if it can't
+    /// have been sent before the mailbox opened.
+    fn beacon_since_mailbox(&self) -> Option<Time> {
         let mailbox = self.mailbox()?;
         let opened = mailbox.opened?;
         self.addresses
@@ -272,42 +162,35 @@ impl Peer {
             .filter(|known| known.endpoint == mailbox.endpoint)
             .filter(|known| known.sources.iter().any(Source::is_beacon))
             .map(|known| known.heard)
-            .find(|heard| *heard > opened + LATE)
+            .find(|heard| *heard > opened + DATAGRAM_LATENESS)
     }
 
-    pub(super) fn knows(&self, endpoint: &Endpoint) -> bool {
-        self.addresses
-            .iter()
-            .any(|known| known.endpoint == *endpoint)
-    }
-
-    /// Takes note of where it says it is. True where it has said another place
-    /// so often that it must be two: an inbox that lets a new connection take the
-    /// place of the old one of the same identity hears them in turns.
+    /// Notes the endpoint of its HELLO. Returns whether it has changed so often
+    /// that two nodes must be sending: an inbox that gives each new connection of
+    /// an identity the place of the old one hears them in turns.
     pub(super) fn note_move(&mut self, now: Time, endpoint: Option<&Endpoint>) -> bool {
         if endpoint.is_none() || self.greeted_at.as_ref() == endpoint {
             return false;
         }
-        if self.greeted_at.is_none() || now - self.moved > MOVES_WINDOW {
-            (self.moved, self.moves) = (now, 0);
+        if self.greeted_at.is_none() || now - self.moves_since > MOVES_WINDOW {
+            (self.moves_since, self.moves) = (now, 0);
         }
         self.greeted_at = endpoint.cloned();
         self.moves = self.moves.saturating_add(1);
         self.moves > MOVES
     }
 
-    /// Whether a HELLO from that place has to wait: two nodes claim this UUID, and
-    /// the other one has its turn.
+    /// Whether a HELLO with that endpoint has to wait: two nodes claim this UUID,
+    /// and it is the other one's turn.
     pub(super) fn is_refused(&self, now: Time, endpoint: Option<&Endpoint>) -> bool {
-        let resting = self.disputed_until.is_some_and(|until| now < until);
-        resting && self.greeted_at.as_ref() != endpoint
+        self.disputed_until.is_some_and(|until| now < until) && self.greeted_at.as_ref() != endpoint
     }
 
-    /// Whether it is dialled again although nothing more is heard of it: a
-    /// source that keeps its word names it. A seed, which names nobody, is
-    /// dialled on its own account, whoever is met there.
-    pub(super) fn is_lasting(&self) -> bool {
-        self.addresses.iter().any(Address::is_lasting)
+    /// Whether it is dialled again although nothing more is heard of it, because a
+    /// persistent source names it. A bootstrap address names no node; it is
+    /// dialled on its own account.
+    pub(super) fn is_persistent(&self) -> bool {
+        self.addresses.any_persistent()
     }
 
     /// The address to dial now: the best that hasn't just failed.
@@ -317,17 +200,17 @@ impl Peer {
             .find(|known| !self.tried.contains(&known.endpoint))
     }
 
-    /// Whether the application knows it.
-    pub(super) fn live(&self) -> Option<&Live> {
+    /// The peer as the application knows it, if it does.
+    pub(super) fn established(&self) -> Option<&EstablishedPeer> {
         match &self.phase {
-            Phase::Ready(live) | Phase::Leaving(live, ..) => Some(live),
+            Phase::Established(established) | Phase::Leaving(established, ..) => Some(established),
             _ => None,
         }
     }
 
-    pub(super) fn live_mut(&mut self) -> Option<&mut Live> {
+    pub(super) fn established_mut(&mut self) -> Option<&mut EstablishedPeer> {
         match &mut self.phase {
-            Phase::Ready(live) | Phase::Leaving(live, ..) => Some(live),
+            Phase::Established(established) | Phase::Leaving(established, ..) => Some(established),
             _ => None,
         }
     }
@@ -339,69 +222,34 @@ impl Peer {
             Phase::Dialling(mailbox)
             | Phase::Greeting(mailbox, _)
             | Phase::Entering(mailbox, ..) => Some(mailbox),
-            Phase::Ready(live) => Some(&live.mailbox),
+            Phase::Established(established) => Some(&established.mailbox),
         }
     }
 
-    /// The mailbox, if it carried our HELLO.
+    /// The mailbox, if it has carried our HELLO.
     pub(super) fn greeted_mailbox_mut(&mut self) -> Option<&mut Mailbox> {
         match &mut self.phase {
             Phase::Greeting(mailbox, _) => Some(mailbox),
-            Phase::Ready(live) => Some(&mut live.mailbox),
+            Phase::Established(established) => Some(&mut established.mailbox),
             _ => None,
         }
     }
 
-    /// Whether there is anything with it beyond its being known.
+    /// Whether it has a session, or is about to.
     pub(super) fn is_engaged(&self) -> bool {
         !matches!(self.phase, Phase::Known { .. })
     }
 
-    /// Takes the phase out, to be replaced by the next one.
+    /// Takes the phase out. The caller puts in the next one.
     pub(super) fn take_phase(&mut self, now: Time) -> Phase {
         mem::replace(&mut self.phase, Phase::Known { retry_at: now })
     }
 
     /// Whether it was ever heard at that address, by beacon or in a session.
     pub(super) fn was_heard_at(&self, ip: IpAddr) -> bool {
-        let heard_at =
-            |endpoint: &Endpoint| matches!(endpoint, Endpoint::Tcp(addr) if addr.ip() == ip);
-        self.addresses.iter().any(|known| heard_at(&known.endpoint))
-            || self.live().is_some_and(|live| {
-                heard_at(&live.mailbox.endpoint) || live.greeted.ip() == Some(ip)
+        self.addresses.any_at(ip)
+            || self.established().is_some_and(|established| {
+                established.mailbox.endpoint.ip() == Some(ip) || established.hello.ip() == Some(ip)
             })
-    }
-}
-
-impl Mailbox {
-    pub(super) fn numbering<T>(&self, f: impl FnOnce(&mut Outgoing) -> T) -> T {
-        f(&mut self.outgoing.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// The UUIDs whose sequence wraps from 65534 to 0, as far as was seen.
-#[derive(Debug, Default)]
-pub(super) struct ShortWraps(BTreeSet<Uuid>);
-
-impl ShortWraps {
-    /// More than that are forgotten: each costs its session one more break.
-    const MAX: usize = 1024;
-
-    pub(super) fn contains(&self, peer: Uuid) -> bool {
-        self.0.contains(&peer)
-    }
-
-    /// A peer was seen to do so.
-    pub(super) fn insert(&mut self, peer: Uuid) {
-        if self.0.len() < Self::MAX {
-            self.0.insert(peer);
-        }
-    }
-
-    /// A peer dropped us where the two wraps part: it uses the other one.
-    pub(super) fn toggle(&mut self, peer: Uuid) {
-        if !self.0.remove(&peer) && self.0.len() < Self::MAX {
-            self.0.insert(peer);
-        }
     }
 }

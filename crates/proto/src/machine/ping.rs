@@ -4,45 +4,42 @@ use std::collections::{BTreeMap, VecDeque};
 
 use uuid::Uuid;
 
+use super::bounds::OPEN_PINGS;
 use super::peer::Phase;
 use super::{Event, Machine};
-use crate::{Command, Time};
-
-/// How many of its PINGs to one peer may wait for their answers: one a second,
-/// to a peer that has died and is soon to expire.
-const OPEN: usize = 32;
+use crate::Time;
 
 /// Why a PING wasn't sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PingRefused {
-    /// The peer isn't here, or is going; or we are.
+    /// The peer isn't here, or it is leaving, or we are.
     #[error("the peer is gone")]
     Gone,
-    /// Too many to it wait for their answers.
-    #[error("{OPEN} PINGs to the peer wait for their answers")]
+    /// Too many PINGs to the peer are unanswered.
+    #[error("{OPEN_PINGS} PINGs to the peer are unanswered: wait for their answers")]
     TooMany,
 }
 
-/// The application's PINGs that aren't answered.
+/// The unanswered PINGs of the application.
 #[derive(Debug, Default)]
-pub(super) struct Pings(BTreeMap<Uuid, VecDeque<Open>>);
+pub(super) struct Pings(BTreeMap<Uuid, VecDeque<OpenPing>>);
 
 #[derive(Debug)]
-struct Open {
-    /// PING-OKs until its own, which is one of them: PING-OK names no PING, but
-    /// a session is ordered.
+struct OpenPing {
+    /// PING-OKs up to and including its own. PING-OK names no PING, but a session
+    /// keeps their order.
     due: u32,
     sent: Time,
 }
 
 impl Pings {
-    /// The peer has gone.
+    /// The peer is gone.
     pub(super) fn forget(&mut self, peer: Uuid) {
         self.0.remove(&peer);
     }
 
-    /// A PING-OK came. When the PING was sent that it answers, if that one was
-    /// the application's.
+    /// A PING-OK came. If it answers a PING of the application, returns when that
+    /// was sent.
     fn answered(&mut self, peer: Uuid) -> Option<Time> {
         let open = self.0.get_mut(&peer)?;
         for ping in open.iter_mut() {
@@ -57,11 +54,11 @@ impl Pings {
 }
 
 impl Machine {
-    /// Sends a PING, whatever the silence. [`Event::Pong`] tells its round trip;
-    /// a peer that exits first owes no answer any more.
+    /// Sends a PING, however short the silence is. [`Event::Pong`] reports its round
+    /// trip. A peer that exits first owes no answer any more.
     ///
-    /// Any ZRE peer answers. The time is from here to when its PING-OK is
-    /// handled, so it includes what waits in the queues of both sides.
+    /// Every ZRE peer answers. The time ends when its PING-OK is handled, so it
+    /// includes the waits in the queues of both sides.
     ///
     /// # Errors
     /// [`PingRefused`]; no PING was sent.
@@ -69,24 +66,23 @@ impl Machine {
         if self.departure.is_some() {
             return Err(PingRefused::Gone);
         }
-        let Some(Phase::Ready(live)) = self.peers.get_mut(&peer).map(|peer| &mut peer.phase) else {
+        let Some(Phase::Established(established)) = self.peers.get(&peer).map(|peer| &peer.phase)
+        else {
             return Err(PingRefused::Gone);
         };
         let open = self.pings.0.entry(peer).or_default();
-        if open.len() >= OPEN {
+        if open.len() >= OPEN_PINGS {
             return Err(PingRefused::TooMany);
         }
-        live.note_ping(now);
-        open.push_back(Open {
-            due: live.watch.pings,
+        open.push_back(OpenPing {
+            due: established.liveness.open_pings.saturating_add(1),
             sent: now,
         });
-        let session = live.mailbox.session;
-        self.send(session, Command::Ping);
+        self.send_ping(now, peer);
         Ok(())
     }
 
-    pub(super) fn tell_round_trip(&mut self, now: Time, peer: Uuid) {
+    pub(super) fn report_round_trip(&mut self, now: Time, peer: Uuid) {
         if let Some(sent) = self.pings.answered(peer) {
             let round_trip = now - sent;
             self.event(Event::Pong { peer, round_trip });

@@ -1,10 +1,12 @@
+//! When the machine wants to be called again.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
 use crate::{Endpoint, Time};
 
-/// What a timer is for. Each has at most one.
+/// The purpose of a timer. There is at most one timer for each.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     Announce,
@@ -12,16 +14,16 @@ pub(super) enum Timer {
     Sweep,
     Elections,
     Peer(Uuid),
-    Seed(Box<Endpoint>),
+    Bootstrap(Box<Endpoint>),
 }
 
-/// All timers of a node, by time.
+/// The timers of a node, by time.
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     queue: BTreeSet<(Time, Timer)>,
-    /// When each is set, but those of peers: their entries know it.
+    /// When each timer is set. Those of peers aren't here: the peer knows it.
     set: BTreeMap<Timer, Time>,
-    /// The time of the first: it is asked for after every input.
+    /// The time of the first, which is read after every input.
     next: Option<Time>,
 }
 
@@ -55,12 +57,13 @@ impl Timers {
         self.replace(timer.clone(), was, None);
     }
 
-    /// Sets, moves or clears the timer of a peer, which knows when it was set.
+    /// Sets, moves or clears the timer of a peer, whose entry knows when it was
+    /// set.
     pub(super) fn set_peer(&mut self, uuid: Uuid, was: Option<Time>, at: Option<Time>) {
         self.replace(Timer::Peer(uuid), was, at);
     }
 
-    /// The first timer that is due, and since when.
+    /// Takes the first timer that is due, with the time that it was set for.
     pub(super) fn pop(&mut self, now: Time) -> Option<(Time, Timer)> {
         if self.next? > now {
             return None;
@@ -69,7 +72,7 @@ impl Timers {
         if !matches!(timer, Timer::Peer(_)) {
             self.set.remove(&timer);
         }
-        self.look();
+        self.find_next();
         Some((at, timer))
     }
 
@@ -84,11 +87,11 @@ impl Timers {
             self.queue.insert((at, timer));
         }
         if was == self.next || at.is_some_and(|at| self.next.is_none_or(|next| at < next)) {
-            self.look();
+            self.find_next();
         }
     }
 
-    fn look(&mut self) {
+    fn find_next(&mut self) {
         self.next = self.queue.first().map(|(at, _)| *at);
     }
 }
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_is_known_whatever_is_set_moved_and_cleared() {
+    fn the_next_time_is_right_after_every_change() {
         let mut timers = Timers::default();
         assert_eq!(timers.next(), None);
         timers.set(Timer::Announce, at(5));

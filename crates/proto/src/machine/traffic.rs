@@ -1,14 +1,13 @@
-//! What peers say.
-
-use std::sync::Arc;
+//! What peers send.
 
 use uuid::Uuid;
 
-use super::live::{Live, Presence};
-use super::output::count;
+use super::counters::count;
+use super::established::EstablishedPeer;
+use super::liveness::Presence;
 use super::peer::Phase;
 use super::{Event, ExitReason, Inbound, Machine};
-use crate::{Command, DecodeError, Frames, State, Time};
+use crate::{Command, DecodeError, Frames, State, Str, Time};
 
 impl Machine {
     /// A message came into our inbox.
@@ -16,28 +15,31 @@ impl Machine {
     /// RFC 36: "When a node receives messages from a new peer it SHALL silently
     /// ignore any commands that precede a HELLO command."
     pub fn handle_message(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
+        let limits = &self.config.limits;
         match self.peers.get_mut(&from.peer).map(|peer| &mut peer.phase) {
-            Some(Phase::Ready(live) | Phase::Leaving(live, ..))
-                if live.greeted.connection == from.connection =>
+            Some(Phase::Established(established) | Phase::Leaving(established, ..))
+                if established.hello.connection == from.connection =>
             {
-                self.handle_live(now, from, header, content);
+                self.handle_established(now, from, header, content);
             }
-            Some(Phase::Ready(live)) if live.is_contested_by(from.connection) => {
-                let contest = &mut live.watch.contest;
-                let held = contest
+            Some(Phase::Established(established))
+                if established.is_disputed_by(from.connection) =>
+            {
+                let held = established
+                    .dispute
                     .as_mut()
-                    .is_none_or(|contest| contest.newcomer.held.push(header, content));
+                    .is_none_or(|dispute| dispute.newcomer.held.push(header, content, limits));
                 if !held {
+                    established.dispute = None;
                     count(&mut self.counters.limited);
-                    *contest = None;
                 }
             }
-            Some(Phase::Entering(_, guest) | Phase::Waiting(guest, _))
-                if guest.greeted.connection == from.connection =>
+            Some(Phase::Entering(_, pending) | Phase::Waiting(pending, _))
+                if pending.hello.connection == from.connection =>
             {
-                if !guest.held.push(header, content) {
+                if !pending.held.push(header, content, limits) {
                     count(&mut self.counters.limited);
-                    self.give_up_greeted(now, from.peer);
+                    self.give_up_pending(now, from.peer);
                 }
             }
             _ => self.handle_stranger(now, from, header, content),
@@ -50,16 +52,16 @@ impl Machine {
             Ok((1, Command::Hello(hello))) => self.handle_hello(now, from, hello),
             Ok(_) => {
                 count(&mut self.counters.ungreeted);
-                tracing::debug!(uuid = %from.peer, "a message from somebody who hasn't greeted");
+                tracing::debug!(uuid = %from.peer, "a message from a peer that hasn't greeted");
             }
-            Err(error) => self.count(from, &error),
+            Err(error) => self.count_dropped(from, &error),
         }
     }
 
     /// RFC 36: "every message must have a strictly incrementing sequence
     /// number. When a peer detects gaps in the sequence, or an out-of-sequence
     /// message, it" ends the session, as others do.
-    fn handle_live(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
+    fn handle_established(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
         let uuid = from.peer;
         let whisper = Command::whisper_sequence(header, &content, &self.config.limits);
         if let Some(sequence) = whisper {
@@ -81,9 +83,9 @@ impl Machine {
             }
             Ok((sequence, _)) => *sequence,
             Err(error) => {
-                self.count(from, error);
+                self.count_dropped(from, error);
                 match error.sequence() {
-                    // Not ZRE at all: no number that it could have used up.
+                    // It isn't ZRE at all, so it took no number.
                     None => return,
                     Some(sequence) => sequence,
                 }
@@ -99,22 +101,22 @@ impl Machine {
         }
     }
 
-    /// Whether a message of a peer that is here is the next one; it has been
-    /// heard then. Otherwise it is gone now.
+    /// Returns whether a message of an established peer is the next one. If it is,
+    /// the peer has been heard; otherwise it exits.
     fn accept(&mut self, now: Time, uuid: Uuid, sequence: u16) -> bool {
-        let clock = self.clock(now);
-        let Some(live) = self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut()) else {
+        let clock = self.clock.at(now);
+        let Some(established) = self.established_mut(uuid) else {
             return false;
         };
-        if let Err(gap) = live.incoming.accept(sequence) {
+        if let Err(gap) = established.incoming.accept(sequence) {
             tracing::debug!(%uuid, %gap, "messages are missing");
             count(&mut self.counters.gaps);
             self.exit(now, uuid, ExitReason::Sequence);
             return false;
         }
-        live.watch.last_heard = clock;
-        if live.watch.presence != Presence::Healthy {
-            self.heard_again(uuid);
+        established.liveness.last_heard = clock;
+        if established.liveness.presence != Presence::Healthy {
+            self.recover(uuid);
         }
         true
     }
@@ -126,18 +128,15 @@ impl Machine {
                 content,
             }),
             Command::Shout { group, content } => {
-                let group = self
-                    .own_groups
-                    .get(&*group)
-                    .cloned()
-                    .unwrap_or_else(|| Arc::from(&*group));
+                // All shouts to a group of ours share one name.
+                let group = self.own_groups.get(&group).cloned().unwrap_or(group);
                 self.event(Event::Shout {
                     peer: uuid,
                     group,
                     content,
                 });
             }
-            Command::Request { .. } | Command::Reply { .. } if !self.exchanges(uuid) => {
+            Command::Request { .. } | Command::Reply { .. } if !self.takes_requests(uuid) => {
                 count(&mut self.counters.unknown);
             }
             Command::Request { id, content } => self.event(Event::Request {
@@ -150,52 +149,15 @@ impl Machine {
                 id,
                 content,
             }),
-            Command::Join { group, status } => {
-                let most = self.config.limits.groups_per_peer;
-                let Some(live) = self.live_mut(uuid) else {
-                    return;
-                };
-                let groups = &mut live.greeted.groups;
-                let full = groups.len() >= most;
-                let joined = !full && groups.insert(Arc::from(&*group));
-                let as_expected = live.count_status(status);
-                if !as_expected {
-                    count(&mut self.counters.status);
-                }
-                if full {
-                    count(&mut self.counters.limited);
-                }
-                if joined {
-                    let joined = Arc::from(&*group);
-                    self.event(Event::Join {
-                        peer: uuid,
-                        group: joined,
-                    });
-                    self.election_member_came(now, uuid, &group);
-                }
-            }
-            Command::Leave { group, status } => {
-                let Some(live) = self.live_mut(uuid) else {
-                    return;
-                };
-                let as_expected = live.count_status(status);
-                let left = live.greeted.groups.take(&*group);
-                if !as_expected {
-                    count(&mut self.counters.status);
-                }
-                if let Some(group) = left {
-                    self.event(Event::Leave {
-                        peer: uuid,
-                        group: group.clone(),
-                    });
-                    self.election_member_went(now, uuid, &group);
-                }
-            }
+            Command::Join { group, status } => self.handle_join(now, uuid, group, status),
+            Command::Leave { group, status } => self.handle_leave(now, uuid, &group, status),
             // RFC 36: "When a node receives a PING command it SHALL reply with
             // a PING-OK command."
             Command::Ping => {
-                if let Some(Phase::Ready(live)) = self.peers.get(&uuid).map(|peer| &peer.phase) {
-                    let session = live.mailbox.session;
+                if let Some(Phase::Established(established)) =
+                    self.peers.get(&uuid).map(|peer| &peer.phase)
+                {
+                    let session = established.mailbox.session;
                     self.send(session, Command::PingOk);
                 }
             }
@@ -207,7 +169,9 @@ impl Machine {
             Command::State(state) => {
                 self.set_peer_state(uuid, state);
                 if state == State::Draining {
-                    self.confirm_rest(now, uuid);
+                    // It answers before its GOODBYE, and its `Exit` then doesn't
+                    // count messages as lost that have arrived.
+                    self.send_ping(now, uuid);
                 }
             }
             Command::Elect {
@@ -219,50 +183,83 @@ impl Machine {
         }
     }
 
-    /// Whether a peer showed that it knows of requests and answers.
-    fn exchanges(&self, uuid: Uuid) -> bool {
-        let live = self.peers.get(&uuid).and_then(|peer| peer.live());
-        live.is_some_and(|live| live.greeted.takes_requests)
-    }
-
-    /// Asks a peer that is about to leave whether it has all that was sent to
-    /// it: it answers before its GOODBYE, and `Exit` then counts nothing as lost
-    /// that wasn't.
-    fn confirm_rest(&mut self, now: Time, uuid: Uuid) {
-        if let Some(Phase::Ready(live)) = self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
-            live.note_ping(now);
-            let session = live.mailbox.session;
-            self.send(session, Command::Ping);
+    fn handle_join(&mut self, now: Time, uuid: Uuid, group: Str, status: u8) {
+        let most = self.config.limits.groups_per_peer;
+        let Some(established) = self.established_mut(uuid) else {
+            return;
+        };
+        let groups = &mut established.hello.groups;
+        let full = groups.len() >= most;
+        let joined = !full && groups.insert(group.clone());
+        let as_expected = established.note_status(status);
+        if !as_expected {
+            count(&mut self.counters.status);
+        }
+        if full {
+            count(&mut self.counters.limited);
+        }
+        if joined {
+            self.event(Event::Join {
+                peer: uuid,
+                group: group.clone(),
+            });
+            self.election_member_came(now, uuid, &group);
         }
     }
 
-    fn handle_ping_ok(&mut self, now: Time, uuid: Uuid) {
-        let Some(live) = self.live_mut(uuid) else {
+    fn handle_leave(&mut self, now: Time, uuid: Uuid, group: &str, status: u8) {
+        let Some(established) = self.established_mut(uuid) else {
             return;
         };
-        live.mailbox.numbering(|outgoing| outgoing.confirm());
-        let watch = &mut live.watch;
-        watch.pings = watch.pings.saturating_sub(1);
-        watch.doubted = false;
-        let all_answered = watch.pings == 0;
-        let older_lives = watch.contest.as_mut().is_some_and(|contest| {
-            contest.pings = contest.pings.saturating_sub(1);
-            contest.pings == 0
+        let as_expected = established.note_status(status);
+        let left = established.hello.groups.take(group);
+        if !as_expected {
+            count(&mut self.counters.status);
+        }
+        if let Some(group) = left {
+            self.event(Event::Leave {
+                peer: uuid,
+                group: group.clone(),
+            });
+            self.election_member_went(now, uuid, &group);
+        }
+    }
+
+    /// Whether a peer has shown that it understands requests and answers.
+    fn takes_requests(&self, uuid: Uuid) -> bool {
+        let established = self.peers.get(&uuid).and_then(|peer| peer.established());
+        established.is_some_and(|established| established.hello.takes_requests)
+    }
+
+    fn handle_ping_ok(&mut self, now: Time, uuid: Uuid) {
+        let Some(established) = self.established_mut(uuid) else {
+            return;
+        };
+        established.mailbox.numbering(|outgoing| outgoing.confirm());
+        let liveness = &mut established.liveness;
+        liveness.open_pings = liveness.open_pings.saturating_sub(1);
+        liveness.suspect = false;
+        let all_answered = liveness.open_pings == 0;
+        let older_lives = established.dispute.as_mut().is_some_and(|dispute| {
+            dispute.open_pings = dispute.open_pings.saturating_sub(1);
+            dispute.open_pings == 0
         });
-        self.tell_round_trip(now, uuid);
+        self.report_round_trip(now, uuid);
         if older_lives {
-            self.newcomer_loses(now, uuid);
+            self.reject_newcomer(now, uuid);
         }
         if all_answered {
             self.no_longer_awaited(now, uuid);
         }
     }
 
-    fn live_mut(&mut self, uuid: Uuid) -> Option<&mut Live> {
-        self.peers.get_mut(&uuid).and_then(|peer| peer.live_mut())
+    pub(super) fn established_mut(&mut self, uuid: Uuid) -> Option<&mut EstablishedPeer> {
+        self.peers
+            .get_mut(&uuid)
+            .and_then(|peer| peer.established_mut())
     }
 
-    fn count(&mut self, from: &Inbound, error: &DecodeError) {
+    fn count_dropped(&mut self, from: &Inbound, error: &DecodeError) {
         tracing::debug!(uuid = %from.peer, %error, "a message was dropped");
         let counter = match error {
             DecodeError::NotZre => &mut self.counters.foreign,
@@ -272,15 +269,5 @@ impl Machine {
             DecodeError::Limit { .. } => &mut self.counters.limited,
         };
         count(counter);
-    }
-}
-
-impl Live {
-    /// Takes over the peer's status; false where it isn't the next one. Others
-    /// assert it; to us it says only that somebody counts differently.
-    fn count_status(&mut self, status: u8) -> bool {
-        let expected = self.status.wrapping_add(1);
-        self.status = status;
-        status == expected
     }
 }

@@ -7,11 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 use zre_proto::machine::{
-    Config, Event, Found, Heard, Inbound, Output, REQUEST_HEADER, STATE_HEADER, Session,
+    Config, Event, Found, Heard, Inbound, Output, REQUEST_HEADER, STATE_HEADER, SessionId,
     SharedOutgoing, Source, Up,
 };
 use zre_proto::{
-    Beacon, Command, Endpoint, Frames, Hello, Limits, Machine, Message, State, Time, split_header,
+    Beacon, Command, Endpoint, Frames, Hello, Machine, Message, MessageLimits, State, Time,
+    split_header,
 };
 
 pub(crate) const OUR_PORT: u16 = 49200;
@@ -149,16 +150,16 @@ pub(crate) struct Bench {
     pub(crate) open: bool,
     /// What such a mailbox says of itself when it opens.
     pub(crate) up: Up,
-    pub(crate) connects: Vec<(Session, Option<Uuid>, Endpoint)>,
-    pub(crate) sent: Vec<(Session, u16, Command)>,
-    pub(crate) disconnected: Vec<(Session, bool)>,
+    pub(crate) connects: Vec<(SessionId, Option<Uuid>, Endpoint)>,
+    pub(crate) sent: Vec<(SessionId, u16, Command)>,
+    pub(crate) disconnected: Vec<(SessionId, bool)>,
     pub(crate) announced: Vec<(Time, State)>,
     pub(crate) stopped: Option<Time>,
     events: Vec<String>,
     pub(crate) exits: Vec<u64>,
     /// What those who entered said of themselves.
     pub(crate) takes_requests: Vec<bool>,
-    mailboxes: BTreeMap<Session, Mailbox>,
+    mailboxes: BTreeMap<SessionId, Mailbox>,
     discipline: Discipline,
 }
 
@@ -176,10 +177,7 @@ impl Bench {
             machine: Machine::new(config, 7, now),
             now,
             open: true,
-            up: Up {
-                local: Some(OUR_IP),
-                ..Up::default()
-            },
+            up: Up::new(Some(OUR_IP), None),
             connects: Vec::new(),
             sent: Vec::new(),
             disconnected: Vec::new(),
@@ -236,7 +234,7 @@ impl Bench {
                     );
                     drop(outgoing);
                     let frames = command.encode(sequence);
-                    let read = Command::decode(frames, &Limits::default());
+                    let read = Command::decode(frames, &MessageLimits::default());
                     assert_eq!(read, Ok((sequence, command.clone())));
                     self.sent.push((session, sequence, command));
                 }
@@ -260,7 +258,7 @@ impl Bench {
         }
     }
 
-    pub(crate) fn mailbox_opens(&mut self, session: Session) {
+    pub(crate) fn mailbox_opens(&mut self, session: SessionId) {
         if let Some(mailbox) = self.mailboxes.get_mut(&session) {
             mailbox.up = true;
             self.machine.handle_session_up(self.now, session, self.up);
@@ -269,17 +267,17 @@ impl Bench {
     }
 
     /// The mailbox ends, or can't be opened.
-    pub(crate) fn mailbox_closes(&mut self, session: Session) {
+    pub(crate) fn mailbox_closes(&mut self, session: SessionId) {
         self.mailboxes.remove(&session);
         self.machine.handle_session_closed(self.now, session);
         self.drain();
     }
 
-    pub(crate) fn is_open(&self, session: Session) -> bool {
+    pub(crate) fn is_open(&self, session: SessionId) -> bool {
         self.mailboxes.contains_key(&session)
     }
 
-    pub(crate) fn endpoint(&self, session: Session) -> &Endpoint {
+    pub(crate) fn endpoint(&self, session: SessionId) -> &Endpoint {
         &self.mailboxes[&session].endpoint
     }
 
@@ -288,7 +286,7 @@ impl Bench {
     }
 
     /// Puts that many whispers of the application into a mailbox.
-    pub(crate) fn whisper_out(&self, session: Session, count: u32) -> u16 {
+    pub(crate) fn whisper_out(&self, session: SessionId, count: u32) -> u16 {
         let mut last = 0;
         for _ in 0..count {
             last = self.mailboxes[&session]
@@ -300,7 +298,7 @@ impl Bench {
         last
     }
 
-    pub(crate) fn last_session(&self) -> Session {
+    pub(crate) fn last_session(&self) -> SessionId {
         self.connects.last().expect("nothing was dialled").0
     }
 
@@ -341,11 +339,7 @@ impl Bench {
 
     pub(crate) fn hear_beacon_by(&mut self, beacon: &Beacon, from: IpAddr, source: Source) {
         let read = Beacon::decode(&beacon.encode()).unwrap();
-        let heard = Heard {
-            from: SocketAddr::new(from, 5670),
-            over_loopback: from.is_loopback(),
-            source,
-        };
+        let heard = Heard::new(SocketAddr::new(from, 5670), source, from.is_loopback());
         self.machine.handle_beacon(self.now, &read, &heard);
         self.drain();
     }
@@ -389,11 +383,7 @@ impl Bench {
     pub(crate) fn find(&mut self, endpoint: &str, source: Source) {
         self.machine.handle_found(
             self.now,
-            Found {
-                endpoint: endpoint.parse().unwrap(),
-                peer: None,
-                source,
-            },
+            Found::new(endpoint.parse().unwrap(), None, source),
         );
         self.drain();
     }
@@ -404,7 +394,7 @@ impl Bench {
     }
 
     /// Meets a peer by its beacon, and gives back the session.
-    pub(crate) fn meet(&mut self, peer: &mut Peer) -> Session {
+    pub(crate) fn meet(&mut self, peer: &mut Peer) -> SessionId {
         self.hear(peer);
         let session = self.last_session();
         self.greet(peer);
@@ -420,7 +410,7 @@ impl Bench {
     }
 
     /// What was sent in a session since its beginning, HELLO apart.
-    pub(crate) fn said(&self, session: Session) -> Vec<&Command> {
+    pub(crate) fn said(&self, session: SessionId) -> Vec<&Command> {
         self.sent
             .iter()
             .filter(|(to, ..)| *to == session)
@@ -436,7 +426,7 @@ impl Bench {
             .count()
     }
 
-    pub(crate) fn pings(&self, session: Session) -> usize {
+    pub(crate) fn pings(&self, session: SessionId) -> usize {
         self.said(session)
             .iter()
             .filter(|command| ***command == Command::Ping)
@@ -509,11 +499,11 @@ impl Peer {
     }
 
     pub(crate) fn inbound(&self) -> Inbound {
-        Inbound {
-            peer: self.uuid,
-            connection: self.connection,
-            from: Some(SocketAddr::new(self.ip, 30_000)),
-        }
+        Inbound::new(
+            self.uuid,
+            self.connection,
+            Some(SocketAddr::new(self.ip, 30_000)),
+        )
     }
 
     pub(crate) fn beacon(&self) -> Beacon {

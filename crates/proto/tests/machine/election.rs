@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use uuid::Uuid;
 use zre_proto::Command;
-use zre_proto::machine::Session;
+use zre_proto::machine::SessionId;
 
 use crate::bench::{Bench, Peer, join, leave, ms, our_uuid, secs};
 use crate::net::Net;
@@ -34,7 +34,7 @@ fn is_ballot(command: &Command) -> bool {
 
 impl Bench {
     /// What it has said of elections to one peer.
-    fn ballots(&self, session: Session) -> Vec<Command> {
+    fn ballots(&self, session: SessionId) -> Vec<Command> {
         let said = self.said(session).into_iter();
         said.filter(|command| is_ballot(command)).cloned().collect()
     }

@@ -157,7 +157,7 @@ fn what_all_strangers_together_say_before_they_entered_is_bounded() {
 
 #[test]
 fn addresses_without_a_uuid_are_bounded() {
-    let mut bench = Bench::with(|config| config.limits.seeds = 10);
+    let mut bench = Bench::with(|config| config.limits.bootstraps = 10);
     for n in 1..100 {
         bench.find(
             &format!("tcp://10.0.0.1:{n}"),

@@ -14,6 +14,7 @@
 mod bench;
 mod net;
 
+mod bootstrap;
 mod chaos;
 mod conflict;
 mod election;
@@ -24,6 +25,5 @@ mod pair;
 mod ping;
 mod presence;
 mod request;
-mod seeds;
 mod state;
 mod traffic;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::machine::{
-    Config, Event, Heard, Inbound, Output, Session, SharedOutgoing, Source, Up,
+    Config, Event, Heard, Inbound, Output, SessionId, SharedOutgoing, Source, Up,
 };
 use zre_proto::{Beacon, Command, Endpoint, Frames, Machine, State, Time, split_header};
 
@@ -15,11 +15,11 @@ use crate::bench::{Discipline, is_data, ms, tell};
 
 enum Delivery {
     Beacon(Beacon, IpAddr),
-    Opened(usize, Session),
-    Refused(usize, Session),
+    Opened(usize, SessionId),
+    Refused(usize, SessionId),
     Message(usize, u64, Frames),
     ConnectionClosed(usize, u64),
-    MailboxClosed(usize, Session),
+    MailboxClosed(usize, SessionId),
 }
 
 struct Link {
@@ -37,9 +37,9 @@ pub(crate) struct Node {
     pub(crate) stopped: Option<Time>,
     port: u16,
     ip: IpAddr,
-    links: BTreeMap<Session, Link>,
+    links: BTreeMap<SessionId, Link>,
     /// Connections to its inbox: from whom, and over which mailbox.
-    inbox: BTreeMap<u64, (usize, Session)>,
+    inbox: BTreeMap<u64, (usize, SessionId)>,
     discipline: Discipline,
     alive: bool,
 }
@@ -171,7 +171,7 @@ impl Net {
     fn connect(
         &mut self,
         index: usize,
-        session: Session,
+        session: SessionId,
         endpoint: &Endpoint,
         outgoing: SharedOutgoing,
     ) {
@@ -195,7 +195,7 @@ impl Net {
         self.after(delay, Delivery::Opened(index, session));
     }
 
-    fn send(&mut self, index: usize, session: Session, command: Command) {
+    fn send(&mut self, index: usize, session: SessionId, command: Command) {
         let node = &mut self.nodes[index];
         node.sent.push((self.now, command.clone()));
         if matches!(command, Command::Hello(_)) {
@@ -229,7 +229,7 @@ impl Net {
         self.send(from, session, command);
     }
 
-    pub(crate) fn session(&self, from: usize, to: usize) -> Option<Session> {
+    pub(crate) fn session(&self, from: usize, to: usize) -> Option<SessionId> {
         let mut links = self.nodes[from].links.iter();
         links
             .find(|(_, link)| link.to == to)
@@ -293,11 +293,7 @@ impl Net {
     fn deliver(&mut self, delivery: Delivery) {
         match delivery {
             Delivery::Beacon(beacon, from) => {
-                let heard = Heard {
-                    from: SocketAddr::new(from, 5670),
-                    over_loopback: false,
-                    source: Source::Multicast,
-                };
+                let heard = Heard::new(SocketAddr::new(from, 5670), Source::Multicast, false);
                 for index in 0..self.nodes.len() {
                     if self.nodes[index].alive {
                         self.act(index, |machine, now| {
@@ -310,12 +306,9 @@ impl Net {
                 let Some(to) = self.nodes[index].links.get(&session).map(|link| link.to) else {
                     return;
                 };
-                let up = Up {
-                    local: Some(self.nodes[index].ip),
-                    peer: self.identities.then(|| self.uuid(to)),
-                    in_memory: self.in_memory,
-                    ..Up::default()
-                };
+                let peer = self.identities.then(|| self.uuid(to));
+                let mut up = Up::new(Some(self.nodes[index].ip), None).with_peer(peer);
+                up.in_memory = self.in_memory;
                 self.act(index, |machine, now| {
                     machine.handle_session_up(now, session, up);
                 });
@@ -353,10 +346,10 @@ impl Net {
     }
 
     fn inbound(&self, from: usize, connection: u64) -> Inbound {
-        Inbound {
-            peer: self.uuid(from),
+        Inbound::new(
+            self.uuid(from),
             connection,
-            from: Some(SocketAddr::new(self.nodes[from].ip, 30_000)),
-        }
+            Some(SocketAddr::new(self.nodes[from].ip, 30_000)),
+        )
     }
 }

@@ -301,8 +301,8 @@ fn patience_of_no_length_is_no_endless_loop() {
     let zero = ms(0);
     let mut bench = Bench::with(|config| {
         config.interval = Some(zero);
-        config.evasive = zero;
-        config.ping_timeout = zero;
+        config.ping_after = zero;
+        config.ping_interval = zero;
         config.silent = zero;
         config.hello_timeout = zero;
         config.backoff_min = zero;
@@ -319,7 +319,7 @@ fn patience_of_no_length_is_no_endless_loop() {
     bench.pause(false);
     let mut endless = Bench::with(|config| {
         config.interval = Some(std::time::Duration::MAX);
-        config.ping_timeout = std::time::Duration::MAX;
+        config.ping_interval = std::time::Duration::MAX;
     });
     let mut peer = Peer::new(1);
     endless.meet(&mut peer);

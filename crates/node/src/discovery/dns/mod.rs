@@ -102,11 +102,7 @@ async fn tell(
     for (endpoint, peer) in answer.found {
         listed.insert(endpoint.clone());
         // Those that are known already too: a full table may have room by now.
-        let found = Found {
-            endpoint,
-            peer,
-            source: Source::Dns,
-        };
+        let found = Found::new(endpoint, peer, Source::Dns);
         updates.send(DiscoveryUpdate::Found(found)).await.ok()?;
     }
     Some(())

@@ -334,11 +334,7 @@ impl Hub {
             tracing::debug!(%key, "a tuple of another host that names loopback");
             return;
         }
-        let found = Found {
-            endpoint,
-            peer: Some(uuid),
-            source: Source::Gossip,
-        };
+        let found = Found::new(endpoint, Some(uuid), Source::Gossip);
         // An error: the driver has stopped, and so do we.
         let _ = self.updates.send(DiscoveryUpdate::Found(found)).await;
     }

@@ -1,4 +1,4 @@
-//! What is said in an election, and what comes of it.
+//! The messages of an election, and how they decide it.
 
 use std::collections::BTreeSet;
 
@@ -24,18 +24,18 @@ impl Machine {
         let election = self.elections.groups.entry(group.into()).or_default();
         match &mut election.wave {
             Some(wave) if wave.challenger == challenger => {
-                wave.elects.insert(from);
-                // The one whose wave it is says ELECT again when it has started
-                // anew, and then everybody does.
+                wave.elects_seen.insert(from);
+                // Its initiator resends ELECT when it starts the wave anew, and then
+                // all members do.
                 if from == challenger {
                     wave.parent = Some(from);
-                    wave.told.clear();
-                    wave.leaders.clear();
-                    wave.led = false;
+                    wave.elects_sent.clear();
+                    wave.leaders_seen.clear();
+                    wave.leader_sent = false;
                 }
             }
             Some(wave) if wave.challenger < challenger => {}
-            // Ours is the lower one, or it is late word of one that has ended.
+            // Our UUID is the lower one, or the message is of a wave that has ended.
             None if challenger == own || (election.contests && own < challenger) => {
                 if election.contests && challenger != own {
                     self.challenge(now, group);
@@ -44,12 +44,12 @@ impl Machine {
             }
             _ => {
                 let mut wave = Wave::new(challenger, Some(from));
-                wave.elects.insert(from);
+                wave.elects_seen.insert(from);
                 election.wave = Some(wave);
-                self.look_later(now, group);
+                self.check_later(now, group);
             }
         }
-        self.say_elect_to_all(group);
+        self.send_elect_to_all(group);
         self.advance(group);
     }
 
@@ -61,36 +61,36 @@ impl Machine {
         let Some(wave) = self.elections.wave_mut(group) else {
             return;
         };
-        // Nobody but us can say that we have won.
-        if wave.challenger != leader || (leader == own && !wave.led) {
+        // Only we can decide that we have won.
+        if wave.challenger != leader || (leader == own && !wave.leader_sent) {
             return;
         }
-        wave.leaders.insert(from);
-        let first = !std::mem::replace(&mut wave.led, true);
+        wave.leaders_seen.insert(from);
+        let first = !std::mem::replace(&mut wave.leader_sent, true);
         if first {
-            self.say_leader(group, leader);
+            self.send_leader(group, leader);
         }
         self.advance(group);
     }
 
-    /// Goes on as far as what has come allows.
+    /// Takes the election as far as the messages that have come allow.
     pub(super) fn advance(&mut self, group: &str) {
         let own = self.config.uuid;
         let members = self.members(group);
         let Some(wave) = self.elections.wave_mut(group) else {
             return;
         };
-        // Alone with a wave of our own: time tells.
+        // We are alone with our wave. `check_election` decides.
         if members.is_empty() {
             return;
         }
         let challenger = wave.challenger;
-        if members.is_subset(&wave.elects) {
+        if members.is_subset(&wave.elects_seen) {
             match wave.parent {
-                Some(parent) => self.say_elect(group, &[parent]),
-                None if !wave.led => {
-                    wave.led = true;
-                    self.say_leader(group, own);
+                Some(parent) => self.send_elect(group, &[parent]),
+                None if !wave.leader_sent => {
+                    wave.leader_sent = true;
+                    self.send_leader(group, own);
                 }
                 None => {}
             }
@@ -98,7 +98,7 @@ impl Machine {
         let ended = self
             .elections
             .wave(group)
-            .is_some_and(|wave| wave.led && members.is_subset(&wave.leaders));
+            .is_some_and(|wave| wave.leader_sent && members.is_subset(&wave.leaders_seen));
         if ended && (challenger == own || members.contains(&challenger)) {
             self.decide(group, challenger);
         }
@@ -110,7 +110,7 @@ impl Machine {
         };
         let group = group.clone();
         let contests = election.contests;
-        let news = election.leader != Some(leader);
+        let changed = election.leader != Some(leader);
         self.elections.groups.insert(
             group.clone(),
             Election {
@@ -119,8 +119,8 @@ impl Machine {
                 ..Election::default()
             },
         );
-        self.set_look();
-        if news {
+        self.schedule_check();
+        if changed {
             self.event(Event::Leader { group, leader });
         }
     }
@@ -128,7 +128,7 @@ impl Machine {
     /// The other members of a group.
     pub(super) fn members(&self, group: &str) -> BTreeSet<Uuid> {
         let is_member = |phase: &Phase| match phase {
-            Phase::Ready(live) => live.greeted.groups.contains(group),
+            Phase::Established(established) => established.hello.groups.contains(group),
             _ => false,
         };
         self.peers
@@ -138,35 +138,35 @@ impl Machine {
             .collect()
     }
 
-    /// Whom a message of an election names, where it is one to listen to: its
-    /// sender and we are members, and the name is a UUID.
+    /// The UUID that a message of an election names. `None` if the message doesn't
+    /// count: its sender and we must be members, and the name must be a UUID.
     fn ballot(&mut self, from: Uuid, group: &str, name: &str) -> Option<Uuid> {
-        let live = self.peers.get(&from)?.live()?;
-        if !self.own_groups.contains(group) || !live.greeted.groups.contains(group) {
-            tracing::debug!(uuid = %from, group, "an election among others");
+        let established = self.peers.get(&from)?.established()?;
+        if !self.own_groups.contains(group) || !established.hello.groups.contains(group) {
+            tracing::debug!(uuid = %from, group, "an election in a group that isn't ours or the sender's");
             return None;
         }
         let Ok(named) = Uuid::try_parse(name) else {
             self.counters.malformed = self.counters.malformed.saturating_add(1);
-            tracing::debug!(uuid = %from, group, "an election of somebody without a UUID");
+            tracing::debug!(uuid = %from, group, "an election message without a UUID");
             return None;
         };
-        self.elections.takers.insert(from);
+        self.elections.participants.insert(from);
         Some(named)
     }
 
-    pub(super) fn say_elect_to_all(&mut self, group: &str) {
+    pub(super) fn send_elect_to_all(&mut self, group: &str) {
         let members: Vec<Uuid> = self.members(group).into_iter().collect();
         let parent = self.elections.wave(group).and_then(|wave| wave.parent);
         let others: Vec<Uuid> = members
             .into_iter()
             .filter(|member| Some(*member) != parent)
             .collect();
-        self.say_elect(group, &others);
+        self.send_elect(group, &others);
     }
 
-    /// Says ELECT of the wave that we are in, to each once.
-    pub(super) fn say_elect(&mut self, group: &str, to: &[Uuid]) {
+    /// Sends ELECT of the wave that we are in, to each member once.
+    pub(super) fn send_elect(&mut self, group: &str, to: &[Uuid]) {
         for member in to {
             if !self.takes_part(*member) {
                 continue;
@@ -174,10 +174,10 @@ impl Machine {
             let Some(wave) = self.elections.wave_mut(group) else {
                 return;
             };
-            if wave.told.insert(*member) {
+            if wave.elects_sent.insert(*member) {
                 let challenger_id = text(wave.challenger);
                 let group = group.into();
-                self.say(
+                self.send_to_peer(
                     *member,
                     Command::Elect {
                         group,
@@ -188,34 +188,35 @@ impl Machine {
         }
     }
 
-    fn say_leader(&mut self, group: &str, leader: Uuid) {
+    fn send_leader(&mut self, group: &str, leader: Uuid) {
         for member in self.members(group) {
             if self.takes_part(member) {
                 let leader_id = text(leader);
                 let group = group.into();
-                self.say(member, Command::Leader { group, leader_id });
+                self.send_to_peer(member, Command::Leader { group, leader_id });
             }
         }
     }
 
     fn takes_part(&self, peer: Uuid) -> bool {
-        self.elections.takers.contains(&peer)
+        self.elections.participants.contains(&peer)
             || self
                 .peers
                 .get(&peer)
-                .and_then(|peer| peer.live())
-                .is_some_and(|live| live.greeted.takes_elections)
+                .and_then(|peer| peer.established())
+                .is_some_and(|established| established.hello.takes_elections)
     }
 
-    fn say(&mut self, peer: Uuid, command: Command) {
-        if let Some(Phase::Ready(live)) = self.peers.get(&peer).map(|peer| &peer.phase) {
-            let session = live.mailbox.session;
+    fn send_to_peer(&mut self, peer: Uuid, command: Command) {
+        if let Some(Phase::Established(established)) = self.peers.get(&peer).map(|peer| &peer.phase)
+        {
+            let session = established.mailbox.session;
             self.send(session, command);
         }
     }
 }
 
-/// As C Zyre writes a UUID.
+/// A UUID as C Zyre writes it.
 fn text(uuid: Uuid) -> Str {
     uuid.simple().to_string().to_uppercase().into()
 }

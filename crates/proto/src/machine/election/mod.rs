@@ -1,18 +1,19 @@
-//! Who leads a group.
+//! Which member leads a group.
 //!
-//! C Zyre's election, an echo wave with extinction. Whoever contests starts a
-//! wave: ELECT with its own UUID, to every other member. A member that hears of a
-//! lower UUID than that of the wave it is in joins that one instead: the sender
-//! becomes its *parent*, and the others get ELECT from it. Who has ELECT of its
-//! wave from every other member echoes it to its parent; whose own wave it is has
-//! won, and says LEADER to all. Who hears LEADER says it to all; who has it from
-//! every other member knows that all know. So the lowest UUID that contests wins.
+//! C Zyre's election, an echo wave with extinction. Each candidate starts a wave:
+//! it sends ELECT with its own UUID to every other member. A member that hears a
+//! lower UUID than that of its wave joins the lower wave instead: the sender becomes
+//! its *parent*, and it sends ELECT on to the others. A member that has heard ELECT
+//! of its wave from every other member echoes it to its parent; if the wave is its
+//! own, it has won and sends LEADER to all. A member that hears LEADER for the first
+//! time sends it to all; when it has heard LEADER from every other member, all
+//! members know. Therefore the lowest UUID among the candidates wins.
 //!
-//! C Zyre counts how many ELECTs came, we remember from whom: what arrives twice
-//! counts once here, and there it mustn't be sent twice. Members that know nothing
-//! of elections would take ELECT for a gap, so it goes only to those who showed
-//! that they take part, and the application is told who keeps an election from
-//! its end.
+//! C Zyre counts how many ELECTs came, and we remember from which members. A
+//! repetition counts once here, so we must not send one to C Zyre. Members that know
+//! nothing of elections would take ELECT for a gap. So it goes only to members that
+//! have shown that they take part, and the application hears of the others when they
+//! keep an election from its end.
 
 mod ballots;
 
@@ -26,12 +27,12 @@ use super::timers::Timer;
 use super::{Event, Machine};
 use crate::{LimitError, Time};
 
-/// How long an election may take before the application hears who keeps it from
-/// its end, and before a winner asks again.
+/// How long an election may take before the application hears which members it
+/// waits for, and before the initiator of the wave resends ELECT.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often the one whose wave it is asks again: what was lost went with a
-/// session, whose end restarts the election anyway.
+/// How often the initiator of a wave resends ELECT. More would be of no use: a lost
+/// message was lost with its session, whose end restarts the election anyway.
 const ROUNDS: u8 = 3;
 
 /// The elections of the groups that we are in or want to lead.
@@ -39,34 +40,34 @@ const ROUNDS: u8 = 3;
 pub(super) struct Elections {
     groups: BTreeMap<Arc<str>, Election>,
     /// Peers that sent ELECT or LEADER.
-    takers: BTreeSet<Uuid>,
+    participants: BTreeSet<Uuid>,
 }
 
 #[derive(Debug, Default)]
 struct Election {
-    /// We want to lead.
+    /// Whether we are a candidate.
     contests: bool,
     wave: Option<Wave>,
     leader: Option<Uuid>,
-    /// When to see whether it has come to its end.
-    look_at: Option<Time>,
+    /// When to check whether it has ended.
+    check_at: Option<Time>,
     rounds: u8,
-    told_undecided: bool,
+    reported_undecided: bool,
 }
 
 #[derive(Debug)]
 struct Wave {
     challenger: Uuid,
-    /// Who brought it; nobody where it is ours.
+    /// The member that brought it; `None` if it is ours.
     parent: Option<Uuid>,
-    /// To whom we have said ELECT.
-    told: BTreeSet<Uuid>,
-    /// Who has said ELECT to us.
-    elects: BTreeSet<Uuid>,
-    /// We have said LEADER.
-    led: bool,
-    /// Who has said LEADER to us.
-    leaders: BTreeSet<Uuid>,
+    /// The members that we have sent ELECT.
+    elects_sent: BTreeSet<Uuid>,
+    /// The members that have sent us ELECT.
+    elects_seen: BTreeSet<Uuid>,
+    /// Whether we have sent LEADER.
+    leader_sent: bool,
+    /// The members that have sent us LEADER.
+    leaders_seen: BTreeSet<Uuid>,
 }
 
 impl Wave {
@@ -74,18 +75,18 @@ impl Wave {
         Self {
             challenger,
             parent,
-            told: BTreeSet::new(),
-            elects: BTreeSet::new(),
-            led: false,
-            leaders: BTreeSet::new(),
+            elects_sent: BTreeSet::new(),
+            elects_seen: BTreeSet::new(),
+            leader_sent: false,
+            leaders_seen: BTreeSet::new(),
         }
     }
 }
 
 impl Elections {
-    /// A peer has gone.
+    /// A peer is gone.
     fn forget(&mut self, peer: Uuid) {
-        self.takers.remove(&peer);
+        self.participants.remove(&peer);
     }
 
     /// The wave that we are in.
@@ -97,19 +98,20 @@ impl Elections {
         self.groups.get_mut(group)?.wave.as_mut()
     }
 
-    fn next_look(&self) -> Option<Time> {
-        let looks = self.groups.values().filter_map(|group| group.look_at);
-        looks.min()
+    fn next_check(&self) -> Option<Time> {
+        self.groups
+            .values()
+            .filter_map(|group| group.check_at)
+            .min()
     }
 }
 
 impl Machine {
-    /// Wants to lead a group from now on, while we are in it. True where we
-    /// didn't before.
+    /// Makes us a candidate for the lead of a group, while we are in it. Returns
+    /// false if we were one already.
     ///
-    /// [`Event::Leader`] tells the outcome of each election: of the members that
-    /// contest, the one with the lowest UUID. A member that is alone leads after
-    /// 5 s.
+    /// [`Event::Leader`] reports the outcome of each election: the candidate with
+    /// the lowest UUID. A candidate that is alone in its group leads after 5 s.
     ///
     /// # Errors
     /// The name is empty or too long, or these are too many groups.
@@ -130,7 +132,7 @@ impl Machine {
         Ok(true)
     }
 
-    /// Who leads a group, as the last election that has ended in it tells.
+    /// The leader of a group, by the last election that has ended in it.
     #[must_use]
     pub fn leader(&self, group: &str) -> Option<Uuid> {
         self.elections.groups.get(group)?.leader
@@ -144,7 +146,7 @@ impl Machine {
         }
     }
 
-    /// We have left a group: what the others elect there isn't ours to know.
+    /// We have left a group. Its elections no longer concern us.
     pub(super) fn election_left(&mut self, group: &str) {
         if let Some(election) = self.elections.groups.get_mut(group) {
             if election.contests {
@@ -168,9 +170,10 @@ impl Machine {
             return;
         };
         match &election.wave {
-            // It would be extinguished; who started that one asks the newcomer too.
+            // A wave of ours would be extinguished, and the initiator of this one
+            // asks the newcomer, too.
             Some(wave) if wave.challenger < own || !election.contests => {
-                self.say_elect(group, &[peer]);
+                self.send_elect(group, &[peer]);
             }
             _ if election.contests => self.challenge(now, group),
             _ => {}
@@ -190,9 +193,9 @@ impl Machine {
         let ran = election.wave.is_some();
         let mut broken = false;
         if let Some(wave) = &mut election.wave {
-            wave.told.remove(&peer);
-            wave.elects.remove(&peer);
-            wave.leaders.remove(&peer);
+            wave.elects_sent.remove(&peer);
+            wave.elects_seen.remove(&peer);
+            wave.leaders_seen.remove(&peer);
             broken = wave.challenger == peer || wave.parent == Some(peer);
         }
         if broken {
@@ -211,7 +214,7 @@ impl Machine {
         }
     }
 
-    /// A peer has gone, which had been in these groups.
+    /// A peer that was in these groups is gone.
     pub(super) fn election_peer_went(
         &mut self,
         now: Time,
@@ -226,38 +229,38 @@ impl Machine {
         }
     }
 
-    /// Does what time asks of elections.
-    pub(super) fn tend_elections(&mut self, now: Time) {
+    /// Does what is due for the elections.
+    pub(super) fn check_elections(&mut self, now: Time) {
         let due: Vec<Arc<str>> = self
             .elections
             .groups
             .iter()
-            .filter(|(_, election)| election.look_at.is_some_and(|at| at <= now))
+            .filter(|(_, election)| election.check_at.is_some_and(|at| at <= now))
             .map(|(group, _)| group.clone())
             .collect();
         for group in due {
-            self.look_at_election(now, &group);
+            self.check_election(now, &group);
         }
-        self.set_look();
+        self.schedule_check();
     }
 
-    fn look_at_election(&mut self, now: Time, group: &str) {
+    fn check_election(&mut self, now: Time, group: &str) {
         let own = self.config.uuid;
         let members = self.members(group);
-        let live = |uuid: Uuid| uuid == own || members.contains(&uuid);
+        let is_here = |uuid: Uuid| uuid == own || members.contains(&uuid);
         let Some(election) = self.elections.groups.get_mut(group) else {
             return;
         };
-        election.look_at = None;
+        election.check_at = None;
         if election.wave.is_none() && election.leader.is_some() {
             return;
         }
         let missing: Vec<Uuid> = match &election.wave {
             Some(wave) => {
-                let heard = if wave.led {
-                    &wave.leaders
+                let heard = if wave.leader_sent {
+                    &wave.leaders_seen
                 } else {
-                    &wave.elects
+                    &wave.elects_seen
                 };
                 members.difference(heard).copied().collect()
             }
@@ -266,13 +269,13 @@ impl Machine {
         if election
             .wave
             .as_ref()
-            .is_some_and(|wave| !live(wave.challenger))
+            .is_some_and(|wave| !is_here(wave.challenger))
         {
-            // A wave of somebody who isn't here leads nowhere.
+            // A wave of a node that isn't here leads nowhere.
             election.wave = None;
         }
         let challenger = election.wave.as_ref().map(|wave| wave.challenger);
-        if !missing.is_empty() && !std::mem::replace(&mut election.told_undecided, true) {
+        if !missing.is_empty() && !std::mem::replace(&mut election.reported_undecided, true) {
             let group = group.into();
             self.event(Event::Undecided { group, missing });
         }
@@ -291,14 +294,14 @@ impl Machine {
         }
     }
 
-    /// Starts a wave of our own, in a new situation.
+    /// Starts a wave of our own because the members have changed.
     fn challenge(&mut self, now: Time, group: &str) {
         if self.departure.is_some() {
             return;
         }
         if let Some(election) = self.elections.groups.get_mut(group) {
             election.rounds = 0;
-            election.told_undecided = false;
+            election.reported_undecided = false;
         }
         self.start_wave(now, group);
     }
@@ -308,19 +311,19 @@ impl Machine {
         if let Some(election) = self.elections.groups.get_mut(group) {
             election.wave = Some(Wave::new(own, None));
         }
-        self.look_later(now, group);
-        self.say_elect_to_all(group);
+        self.check_later(now, group);
+        self.send_elect_to_all(group);
     }
 
-    fn look_later(&mut self, now: Time, group: &str) {
+    fn check_later(&mut self, now: Time, group: &str) {
         if let Some(election) = self.elections.groups.get_mut(group) {
-            election.look_at = Some(now + PATIENCE);
+            election.check_at = Some(now + PATIENCE);
         }
-        self.set_look();
+        self.schedule_check();
     }
 
-    fn set_look(&mut self) {
-        match self.elections.next_look() {
+    fn schedule_check(&mut self) {
+        match self.elections.next_check() {
             Some(at) => self.timers.set(Timer::Elections, at),
             None => self.timers.clear(&Timer::Elections),
         }

@@ -349,11 +349,7 @@ fn a_node_found_with_its_uuid_is_dialled_until_it_is_lost() {
     bench.open = false;
     let mut peer = Peer::new(1);
     let endpoint: Endpoint = peer.endpoint().parse().unwrap();
-    let found = Found {
-        endpoint: endpoint.clone(),
-        peer: Some(peer.uuid),
-        source: Source::Gossip,
-    };
+    let found = Found::new(endpoint.clone(), Some(peer.uuid), Source::Gossip);
     bench.machine.handle_found(bench.now, found);
     bench.drain();
     for round in 1..20 {
@@ -383,11 +379,11 @@ fn beacons_of_liars_do_not_push_out_a_configured_address() {
     let mut bench = Bench::new();
     bench.open = false;
     let peer = Peer::new(1);
-    let found = Found {
-        endpoint: "tcp://10.0.0.1:7777".parse().unwrap(),
-        peer: Some(peer.uuid),
-        source: Source::Static,
-    };
+    let found = Found::new(
+        "tcp://10.0.0.1:7777".parse().unwrap(),
+        Some(peer.uuid),
+        Source::Static,
+    );
     bench.machine.handle_found(bench.now, found);
     bench.drain();
     for n in 0..50u8 {
@@ -453,14 +449,7 @@ fn two_nodes_that_are_each_others_seeds_enter_once() {
         for (from, to) in [(0, 1), (1, 0)] {
             let endpoint = net.endpoint(to);
             net.act(from, |machine, now| {
-                machine.handle_found(
-                    now,
-                    Found {
-                        endpoint,
-                        peer: None,
-                        source: Source::Static,
-                    },
-                );
+                machine.handle_found(now, Found::new(endpoint, None, Source::Static));
             });
         }
         net.pass(secs(300));
@@ -481,14 +470,7 @@ fn seeds_and_beacons_of_the_same_nodes_make_one_session_each_way() {
         for (from, to) in [(0, 1), (1, 2), (2, 0), (0, 0)] {
             let endpoint = net.endpoint(to);
             net.act(from, |machine, now| {
-                machine.handle_found(
-                    now,
-                    Found {
-                        endpoint,
-                        peer: None,
-                        source: Source::Dns,
-                    },
-                );
+                machine.handle_found(now, Found::new(endpoint, None, Source::Dns));
             });
         }
         net.pass(secs(120));

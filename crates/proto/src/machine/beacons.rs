@@ -1,0 +1,137 @@
+//! Beacons: those that are heard, and our own.
+
+use std::time::Duration;
+
+use super::address::Address;
+use super::counters::count;
+use super::input::Heard;
+use super::peer::Phase;
+use super::timers::Timer;
+use super::{Event, Machine, Output};
+use crate::{Beacon, Endpoint, State, Time};
+
+/// Beacons under our UUID with another port that are heard for that long come from
+/// another node. A shorter while, they may be late beacons of our last process.
+const DUPLICATE: Duration = Duration::from_millis(500);
+
+/// Another node that beacons under our UUID.
+#[derive(Debug)]
+pub(super) struct Duplicate {
+    since: Time,
+    reported: bool,
+}
+
+impl Machine {
+    /// A beacon was heard.
+    ///
+    /// RFC 36: "When a ZRE node receives a beacon from a node that it does not
+    /// already know about, with a non-zero port number, it SHALL consider this
+    /// to be a new peer."
+    pub fn handle_beacon(&mut self, now: Time, beacon: &Beacon, heard: &Heard) {
+        let uuid = beacon.uuid();
+        // RFC 36: "A node SHALL discard beacons that it receives from itself."
+        if uuid == self.config.uuid {
+            self.handle_own_beacon(now, beacon);
+            return;
+        }
+        if self.departure.is_some() {
+            return;
+        }
+        if beacon.is_leaving() {
+            self.handle_exit_beacon(now, beacon, heard);
+            return;
+        }
+        // A node that restarts under its UUID and port shows INIT, which no late
+        // copy of its last beacons does.
+        if beacon.state() == Some(State::Init) {
+            self.tombstones.remove(&(uuid, beacon.port()));
+        }
+        if self.is_buried(now, uuid, beacon.port()) {
+            count(&mut self.counters.buried);
+            return;
+        }
+        let mut addr = heard.from;
+        addr.set_port(beacon.port());
+        let endpoint = Endpoint::from(addr);
+        // Nearly all beacons end here: each peer sends one a second, and there may
+        // be a thousand peers.
+        if let Some(peer) = self.peers.get_mut(&uuid)
+            && peer.is_as_shown(beacon)
+            && peer.hear_again(now, &endpoint, heard)
+        {
+            return;
+        }
+        let new_address = self
+            .peers
+            .get(&uuid)
+            .is_none_or(|peer| !peer.addresses.contains(&endpoint));
+        if new_address {
+            self.suspect_holder(now, uuid, &endpoint);
+        }
+        let Some(peer) = self.require_peer(now, uuid) else {
+            return;
+        };
+        peer.via.insert(heard.source);
+        peer.note_address(Address::new(
+            endpoint,
+            heard.source,
+            heard.over_loopback,
+            now,
+        ));
+        if let Some(state) = beacon.state() {
+            peer.announced = state;
+            if let Phase::Established(established) = &peer.phase
+                && !established.hello.shows_state
+            {
+                self.set_peer_state(uuid, state);
+            }
+        }
+        self.dial_if_due(now, uuid);
+    }
+
+    fn handle_own_beacon(&mut self, now: Time, beacon: &Beacon) {
+        count(&mut self.counters.own);
+        let other_port = beacon.port() != self.config.port && beacon.port() != 0;
+        if !other_port || beacon.is_leaving() || self.departure.is_some() {
+            return;
+        }
+        let duplicate = self.duplicate.get_or_insert(Duplicate {
+            since: now,
+            reported: false,
+        });
+        if !duplicate.reported && now - duplicate.since >= DUPLICATE {
+            duplicate.reported = true;
+            let peer = self.config.uuid;
+            self.event(Event::Conflict { peer });
+        }
+    }
+
+    pub(super) fn announce(&mut self, now: Time) {
+        let Some(interval) = self.config.interval else {
+            return;
+        };
+        let state = self.state;
+        self.outputs.push_back(Output::Announce { state });
+        self.timers
+            .set(Timer::Announce, now + interval.max(self.min_interval));
+    }
+
+    /// From the next beacon on, at least that much time passes between two of them.
+    /// A node whose neighbours all know it can beacon more rarely. A change of
+    /// state is announced at once all the same.
+    pub fn set_min_interval(&mut self, interval: Duration) {
+        self.min_interval = interval;
+    }
+
+    /// The next beacon comes within that time: a node that couldn't hear the last
+    /// one listens from now on.
+    pub fn announce_within(&mut self, now: Time, time: Duration) {
+        let later = self
+            .timers
+            .when(&Timer::Announce)
+            .is_some_and(|set| now + time < set);
+        if later {
+            self.timers.set(Timer::Announce, now + time);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A peer that the application knows.
+
+use std::time::Duration;
+
+use super::conflict::Dispute;
+use super::liveness::Liveness;
+use super::mailbox::Mailbox;
+use super::remote_hello::RemoteHello;
+use crate::{Incoming, State, Time};
+
+/// A peer that the application knows.
+#[derive(Debug)]
+pub(super) struct EstablishedPeer {
+    pub(super) mailbox: Box<Mailbox>,
+    pub(super) hello: RemoteHello,
+    pub(super) status: u8,
+    pub(super) state: State,
+    pub(super) incoming: Incoming,
+    pub(super) entered: Time,
+    pub(super) liveness: Liveness,
+    /// Another node claims its UUID.
+    pub(super) dispute: Option<Dispute>,
+    /// Whether its connection to our inbox has ended: nothing more can come.
+    pub(super) connection_ended: bool,
+}
+
+impl EstablishedPeer {
+    pub(super) fn new(now: Time, clock: Time, mailbox: Box<Mailbox>, hello: RemoteHello) -> Self {
+        Self {
+            status: hello.status,
+            state: hello.state,
+            incoming: Incoming::greeted(),
+            connection_ended: false,
+            entered: now,
+            liveness: Liveness::new(now, clock),
+            dispute: None,
+            mailbox,
+            hello,
+        }
+    }
+
+    /// Whether the node that claims its UUID uses that connection.
+    pub(super) fn is_disputed_by(&self, connection: u64) -> bool {
+        self.dispute
+            .as_ref()
+            .is_some_and(|dispute| dispute.newcomer.hello.connection == connection)
+    }
+
+    pub(super) fn age(&self, now: Time) -> Duration {
+        now - self.entered
+    }
+
+    /// Notes a status that the peer reports. Returns whether it is the next one.
+    /// Other implementations assert this; here it only shows that somebody
+    /// miscounts.
+    pub(super) fn note_status(&mut self, status: u8) -> bool {
+        let expected = self.status.wrapping_add(1);
+        self.status = status;
+        status == expected
+    }
+}

@@ -1,0 +1,210 @@
+//! Whether a peer is still there, as far as its silence tells.
+
+use std::time::Duration;
+
+use super::config::Config;
+use super::event::ExitReason;
+use super::mailbox::Mailbox;
+use crate::Time;
+
+/// What is known of a peer's silence.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    /// When the last message came, on the silence clock.
+    pub(super) last_heard: Time,
+    pub(super) presence: Presence,
+    /// When the last PING was sent.
+    pinged: Time,
+    /// PINGs without an answer.
+    pub(super) open_pings: u32,
+    /// When the outgoing message count was last sampled, and the count.
+    sampled_at: Time,
+    sampled: u64,
+    /// Whether another UUID claims its address. It exits when a PING fails.
+    pub(super) suspect: bool,
+}
+
+/// What a peer's silence means so far. Times are on the silence clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Healthy,
+    /// A PING is unanswered since then.
+    Pinged(Time),
+    Evasive(Time),
+    Silent,
+}
+
+/// What a peer's silence calls for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Judgement {
+    /// Whether to send a PING.
+    pub(super) ping: bool,
+    /// A transition that the application has to hear of.
+    pub(super) transition: Option<Presence>,
+    /// When to judge again.
+    pub(super) next: Time,
+}
+
+/// A moment of one peer's silence.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Time,
+    /// The silence clock.
+    pub(super) clock: Time,
+    /// Nobody reads the inbox.
+    pub(super) paused: bool,
+}
+
+impl Liveness {
+    pub(super) fn new(now: Time, clock: Time) -> Self {
+        Self {
+            last_heard: clock,
+            presence: Presence::Healthy,
+            pinged: now,
+            open_pings: 0,
+            sampled_at: now,
+            sampled: 0,
+            suspect: false,
+        }
+    }
+
+    /// A PING goes out.
+    pub(super) fn note_ping(&mut self, now: Time) {
+        self.open_pings = self.open_pings.saturating_add(1);
+        self.pinged = now;
+    }
+
+    /// Decides what a peer's silence means, and takes the peer one step further
+    /// when its time has come.
+    ///
+    /// # Errors
+    /// The reason why the peer is gone.
+    pub(super) fn judge(
+        &mut self,
+        moment: Moment,
+        mailbox: &Mailbox,
+        config: &Config,
+    ) -> Result<Judgement, ExitReason> {
+        let silence = moment.clock - self.last_heard;
+        if silence >= config.expired {
+            return Err(ExitReason::Expired);
+        }
+        let interval = config.ping_interval;
+        let presence = self.presence;
+        // How long the peer stays as it is, and how long after the last PING the
+        // next one is wanted.
+        let (stays, ping_after) = match presence {
+            Presence::Healthy if silence < config.ping_after => {
+                self.judge_healthy(moment, silence, mailbox, config)
+            }
+            Presence::Healthy => {
+                self.presence = Presence::Pinged(moment.clock);
+                (interval, Some(Duration::ZERO))
+            }
+            Presence::Pinged(since) if moment.clock - since < interval => {
+                let left = interval.saturating_sub(moment.clock - since);
+                (left, moment.paused.then_some(config.ping_after))
+            }
+            Presence::Pinged(_) => {
+                self.presence = Presence::Evasive(moment.clock);
+                (config.silent, Some(interval))
+            }
+            Presence::Evasive(since) if moment.clock - since < config.silent => {
+                let left = config.silent.saturating_sub(moment.clock - since);
+                (left, Some(interval))
+            }
+            // Another node has its address, and it had time to object.
+            Presence::Evasive(_) | Presence::Silent if self.suspect => {
+                return Err(ExitReason::Replaced);
+            }
+            Presence::Evasive(_) | Presence::Silent => {
+                self.presence = Presence::Silent;
+                (config.expired, Some(interval))
+            }
+        };
+        let ping = ping_after.is_some_and(|after| moment.now >= self.pinged + after);
+        let pinged = if ping { moment.now } else { self.pinged };
+        let stays = stays.min(config.expired.saturating_sub(silence));
+        let mut next = moment.now + stays;
+        if let Some(after) = ping_after {
+            next = next.min(pinged + after.max(interval));
+        }
+        if moment.paused {
+            // The silence clock may never reach what it has to reach.
+            next = next.max(moment.now + interval);
+        }
+        let reported = matches!(self.presence, Presence::Evasive(_) | Presence::Silent);
+        let changed = std::mem::discriminant(&self.presence) != std::mem::discriminant(&presence);
+        Ok(Judgement {
+            ping,
+            transition: (reported && changed).then_some(self.presence),
+            next,
+        })
+    }
+
+    /// A healthy peer that has just been heard gets a PING now and then, too.
+    fn judge_healthy(
+        &mut self,
+        moment: Moment,
+        silence: Duration,
+        mailbox: &Mailbox,
+        config: &Config,
+    ) -> (Duration, Option<Duration>) {
+        let stays = config.ping_after.saturating_sub(silence);
+        if moment.paused {
+            // It may have filled its queue to us, and then hears nothing.
+            return (stays, Some(config.ping_after));
+        }
+        let owes = self.owes_keepalive(moment.now, mailbox, silence, config.ping_after);
+        let sample = self.sampled_at + keepalive(config.ping_after);
+        (
+            stays.min(sample - moment.now),
+            owes.then_some(Duration::ZERO),
+        )
+    }
+
+    /// Whether a peer that keeps us busy should hear from us: because we have sent
+    /// nothing for long, and our answer to its next PING may wait behind all that
+    /// it sends; or because nothing confirms what we have sent.
+    ///
+    /// Nobody waits for the answer to such a PING.
+    fn owes_keepalive(
+        &mut self,
+        now: Time,
+        mailbox: &Mailbox,
+        silence: Duration,
+        ping_after: Duration,
+    ) -> bool {
+        if now < self.sampled_at + keepalive(ping_after) {
+            return false;
+        }
+        let (total, unconfirmed) =
+            mailbox.numbering(|outgoing| (outgoing.total(), outgoing.unconfirmed()));
+        let speaks = silence.saturating_mul(2) < ping_after;
+        let owes = speaks && (total == self.sampled || unconfirmed > 0);
+        self.sampled_at = now;
+        // The PING itself takes a number.
+        self.sampled = total.saturating_add(u64::from(owes));
+        owes
+    }
+
+    /// A message came. Returns whether the application thought the peer silent.
+    pub(super) fn recover(&mut self) -> bool {
+        let was = std::mem::replace(&mut self.presence, Presence::Healthy);
+        matches!(was, Presence::Evasive(_) | Presence::Silent)
+    }
+
+    /// We stood still. The peer gets its patience again from now on.
+    pub(super) fn spare(&mut self, clock: Time) {
+        // It may have been heard before we knew that we had stood still.
+        self.last_heard = self.last_heard.min(clock);
+        if let Presence::Pinged(since) | Presence::Evasive(since) = &mut self.presence {
+            *since = clock;
+        }
+    }
+}
+
+/// How long we may be silent towards a peer that speaks to us.
+fn keepalive(ping_after: Duration) -> Duration {
+    ping_after.saturating_sub(ping_after.checked_div(10).unwrap_or_default())
+}

@@ -1,0 +1,37 @@
+//! One mailbox of ours, as the machine sees it.
+
+use std::sync::PoisonError;
+
+use super::output::{SessionId, SharedOutgoing};
+use super::source::Source;
+use crate::{Endpoint, Outgoing, State, Time};
+
+/// One mailbox of ours.
+#[derive(Debug)]
+pub(super) struct Mailbox {
+    pub(super) session: SessionId,
+    pub(super) endpoint: Endpoint,
+    pub(super) outgoing: SharedOutgoing,
+    /// Our state, as our HELLO or a later message reported it.
+    pub(super) sent_state: State,
+    pub(super) in_memory: bool,
+    pub(super) opened: Option<Time>,
+    /// Whether the handshake named the node at the other end.
+    pub(super) proven: bool,
+}
+
+impl Mailbox {
+    pub(super) fn numbering<T>(&self, f: impl FnOnce(&mut Outgoing) -> T) -> T {
+        f(&mut self.outgoing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A dial that turns out to lead to a peer that has greeted us.
+#[derive(Debug)]
+pub(super) struct AdoptedDial {
+    pub(super) mailbox: Box<Mailbox>,
+    /// Whether the mailbox has carried our HELLO.
+    pub(super) greeted: bool,
+    /// The source of a bootstrap address.
+    pub(super) source: Option<Source>,
+}
