@@ -14,11 +14,11 @@ pub const MULTICAST_V6: &str = "[ff02::5a52:4501]:0";
 /// All nodes of a link: where C Zyre listens in IPv6 mode.
 const ALL_NODES: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
 
-/// Says who we are and how we are, in the form that each address takes.
+/// Sends beacons, in the form that each address accepts.
 ///
-/// The form with a state goes to multicast groups only: C Zyre and zyre.js
-/// drop it, and pyre, which listens to broadcasts, doesn't survive it. Groups
-/// that the user names may have such listeners, so they get both.
+/// The form with a state goes to multicast groups only: C Zyre and zyre.js drop it,
+/// and it crashes pyre, which listens to broadcasts. Groups that the user names may
+/// have such listeners, and therefore get both forms.
 #[derive(Debug)]
 pub(crate) struct Announcer {
     pub(crate) beacon: Beacon,
@@ -35,7 +35,7 @@ pub(crate) struct Group {
 }
 
 impl Announcer {
-    /// Sends one beacon of each form to wherever it goes. Never waits.
+    /// Sends a beacon of each form to all its addresses. Never waits.
     pub(crate) fn announce(&self, state: State) {
         let leaving = state == State::Exit;
         let classic = zre_proto::Beacon::Classic {

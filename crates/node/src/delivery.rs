@@ -1,4 +1,4 @@
-//! A message of the application into the queue to a peer.
+//! Puts messages of the application into the queue to a peer.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use zre_session::TrySendError;
 use crate::later::in_time;
 use crate::{Message, Peer, SendError, SendPolicy};
 
-/// Queues it, or does what the policy makes of a full queue. Cancel-safe: the
+/// Queues it, or does what the policy says about a full queue. Cancel-safe: the
 /// message wasn't sent.
 pub(crate) async fn deliver(
     peer: &Peer,
@@ -46,7 +46,7 @@ pub(crate) fn try_deliver(
     }
 }
 
-/// What a message takes of a queue, as [`Mailbox::writable`] counts it.
+/// The bytes that a message takes in a queue, as [`Mailbox::writable`] counts them.
 ///
 /// [`Mailbox::writable`]: zre_session::Mailbox::writable
 fn bytes(header: &[u8], message: &Message) -> usize {
@@ -57,7 +57,7 @@ fn bytes(header: &[u8], message: &Message) -> usize {
         .saturating_add(further.saturating_mul(64))
 }
 
-/// Until when a full queue is waited for.
+/// How long to wait for room in a full queue.
 pub(crate) fn deadline(policy: SendPolicy) -> Instant {
     match policy {
         SendPolicy::Wait(patience) => in_time(patience),
@@ -65,7 +65,7 @@ pub(crate) fn deadline(policy: SendPolicy) -> Instant {
     }
 }
 
-/// What the policy makes of a full queue.
+/// Does what the policy says about a full queue.
 pub(crate) async fn insist_until(
     peer: &Peer,
     header: &mut [u8],

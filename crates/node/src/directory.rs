@@ -5,14 +5,14 @@ use zre_proto::State;
 
 use crate::{GroupName, Peer, PeerRef, SendError};
 
-/// Who is here, for the application's threads: what the state machine knows,
-/// as far as its events told. Only the driver writes to it.
+/// The peers that are here, for the application's threads: what the state machine has
+/// reported. Only the driver writes to it.
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     pub(crate) peers: BTreeMap<Uuid, Peer>,
     pub(crate) groups: BTreeMap<GroupName, BTreeMap<Uuid, Peer>>,
     pub(crate) own_groups: BTreeSet<GroupName>,
-    /// Nothing will change any more.
+    /// Whether the node has stopped, and nothing will change any more.
     pub(crate) ended: bool,
     revision: u64,
 }
@@ -25,8 +25,7 @@ impl Directory {
         }
     }
 
-    /// Another number after each change of who is here, of their groups and of
-    /// their states.
+    /// Another number after each change of the peers, their groups and their states.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
@@ -66,8 +65,8 @@ impl Directory {
         self.leave_group(uuid, group);
     }
 
-    /// Under the lock of all this, so that whoever reads it sees a state and
-    /// groups that go together.
+    /// Under the lock of the directory, so that a reader sees a state and groups of the
+    /// same moment.
     pub(crate) fn set_state(&mut self, peer: &Peer, state: State) {
         peer.set_state(state);
         self.changes();

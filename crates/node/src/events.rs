@@ -1,4 +1,4 @@
-//! The way of events from the driver to the application.
+//! The queue of events between the driver and the application.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -12,11 +12,11 @@ use tokio::sync::Notify;
 
 use crate::{Event, Message, Peer};
 
-/// What lies between the driver and the application.
+/// The part that both ends share.
 #[derive(Debug)]
 struct Queue {
     waiting: Mutex<Waiting>,
-    /// What was sent and not yet taken, in bytes.
+    /// Bytes that were sent and not yet taken.
     bytes: AtomicUsize,
     high: usize,
     reader_gone: AtomicBool,
@@ -34,10 +34,10 @@ struct Waiting {
 /// An event in the queue.
 #[derive(Debug)]
 enum Entry {
-    /// A whisper, and who says it if that isn't the one who said the last. The
-    /// reader makes the handles to a peer that its events hold: a count which the
-    /// driver raises and the reader lowers would change processors twice for
-    /// each message.
+    /// A whisper, with its sender unless the last whisper was of the same peer. The
+    /// reader clones the handle for its events: a reference count that the driver
+    /// raises and the reader lowers would move between processors twice for each
+    /// message.
     Whisper {
         peer: Option<Peer>,
         message: Message,
@@ -46,7 +46,7 @@ enum Entry {
 }
 
 impl Entry {
-    /// What it takes in the queue, in bytes.
+    /// The bytes that it takes in the queue.
     fn cost(&self) -> usize {
         match self {
             Self::Whisper { message, .. } => message.len().saturating_add(size_of::<Event>()),
@@ -54,7 +54,7 @@ impl Entry {
         }
     }
 
-    /// The event, where the last whisper was `speaker`'s.
+    /// The event; `speaker` is the sender of the last whisper.
     fn into_event(self, speaker: &mut Option<Peer>) -> Option<Event> {
         match self {
             Self::Whisper { peer, message } => {
@@ -78,38 +78,37 @@ impl Queue {
     }
 }
 
-/// How many events are handed over at once: it takes a lock and a wake-up, so
-/// that a flood of messages needn't pay for each.
+/// How many events are handed over at once: a batch takes one lock and one wake-up,
+/// which a flood of messages then doesn't pay for each.
 const BATCH: usize = 64;
 
-/// A buffer for more events than that doesn't outlive the flood that made it:
-/// there may be a thousand nodes in a process.
+/// A buffer for more events than that is freed after the flood that needed it: there
+/// may be a thousand nodes in a process.
 const KEPT: usize = 64;
 
-/// Nobody who has gone is held on to.
+/// Drops the handle to a peer that may have gone.
 fn forget_gone(event: &Event, speaker: &mut Option<Peer>) {
     if matches!(event, Event::Exit { .. }) {
         *speaker = None;
     }
 }
 
-/// The writing end. What was sent waits for [`flush`](Self::flush), or until
-/// there is a batch of it.
+/// The sending end. Events wait for [`flush`](Self::flush), or until there is a batch
+/// of them.
 #[derive(Debug)]
 pub(crate) struct EventSender {
     queue: Arc<Queue>,
     unsent: VecDeque<Entry>,
     cost: usize,
-    /// Whose whisper was the last.
+    /// The sender of the last whisper.
     speaker: Option<Peer>,
 }
 
-/// What a node's application reads: a [`Stream`] that ends when the node has
-/// stopped.
+/// The events of a node: a [`Stream`] that ends when the node has stopped.
 ///
-/// Not reading slows the peers down: their messages wait in their own queues.
-/// It delays no timer, no beacon and nobody's presence. Dropping it discards
-/// the events from then on; it isn't a handle, so the node goes on.
+/// Not reading slows the peers down: their messages wait in their own queues. It
+/// delays neither timers nor beacons, and nobody takes the node for gone. Dropping it
+/// discards later events; it isn't a handle, therefore the node goes on.
 ///
 /// ```no_run
 /// use zre::{Event, Node};
@@ -135,14 +134,14 @@ pub(crate) struct EventSender {
 #[derive(Debug)]
 pub struct Events {
     queue: Arc<Queue>,
-    /// Taken from the queue together, and not read yet.
+    /// Taken from the queue together and not read yet.
     taken: VecDeque<Entry>,
-    /// Whose whisper was the last.
+    /// The sender of the last whisper.
     speaker: Option<Peer>,
 }
 
-/// The queue may grow past `high` bytes by what was read in one go, and by
-/// events that don't come from messages; both are bounded.
+/// The queue may exceed `high` bytes by the messages that are read in one go, and by
+/// events that aren't messages; both are bounded.
 pub(crate) fn channel(high: usize) -> (EventSender, Events) {
     let queue = Arc::new(Queue {
         waiting: Mutex::default(),
@@ -172,7 +171,7 @@ impl EventSender {
         self.push(Entry::Other(event));
     }
 
-    /// Sends the event that `peer` whispers this.
+    /// Sends a whisper of `peer`.
     pub(crate) fn send_whisper(&mut self, peer: &Peer, message: Message) {
         let goes_on = self.speaker.as_ref().is_some_and(|last| last.is(peer));
         let peer = if goes_on { None } else { Some(peer.clone()) };
@@ -190,7 +189,7 @@ impl EventSender {
         }
     }
 
-    /// Hands over what was sent.
+    /// Hands the waiting events over.
     pub(crate) fn flush(&mut self) {
         if self.unsent.is_empty() {
             return;
@@ -200,23 +199,23 @@ impl EventSender {
             self.unsent.clear();
             return;
         }
-        // Counted first: nobody may take out what isn't counted.
+        // Counted first: the reader must not take events that aren't counted.
         self.queue.bytes.fetch_add(cost, Ordering::AcqRel);
         self.queue.lock().events.append(&mut self.unsent);
         self.queue.reader.wake();
     }
 
-    /// What waits to be read, in bytes.
+    /// Bytes that wait to be read.
     pub(crate) fn bytes(&self) -> usize {
         self.queue.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether the application should read before more is read for it.
+    /// Whether the application should read before more messages are read for it.
     pub(crate) fn is_full(&self) -> bool {
         self.queue.bytes.load(Ordering::Acquire) >= self.queue.high && !self.is_unread()
     }
 
-    /// Completes once the queue is half empty, or the application is gone.
+    /// Completes when the queue is half empty, or the reader is gone.
     pub(crate) async fn room(&self) {
         loop {
             let room = self.queue.room.notified();
@@ -250,15 +249,14 @@ impl Events {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// The next event if one is there.
+    /// The next event if there is one.
     pub fn try_recv(&mut self) -> Option<Event> {
         self.fill();
         self.pop()
     }
 
-    /// Waits for an event and appends it and those behind it, `limit` at the
-    /// most, to `events`. Returns how many there were; 0 once the node has
-    /// stopped.
+    /// Waits for an event, and appends it and those that follow it to `events`, up to
+    /// `limit` of them. Returns their number; 0 once the node has stopped.
     ///
     /// # Cancel safety
     /// No event is lost when the future is dropped.
@@ -284,14 +282,14 @@ impl Events {
         Poll::Ready(if more { self.pop() } else { None })
     }
 
-    /// Ready when there is an event (true), or will never be one again.
+    /// Ready when there is an event (true), or never will be again (false).
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        // A reader who always finds something lets others have their turn too.
+        // A reader that always finds events lets other tasks run, too.
         let budget = std::task::ready!(tokio::task::coop::poll_proceed(cx));
         let mut ended = self.fill();
         if self.taken.is_empty() && !ended {
             self.queue.reader.register(cx.waker());
-            // What came before that is found now, what comes later wakes us.
+            // An event from before that is found now; a later one wakes us.
             ended = self.fill();
         }
         if self.taken.is_empty() && !ended {
@@ -301,7 +299,7 @@ impl Events {
         Poll::Ready(!self.taken.is_empty())
     }
 
-    /// Takes what waits, if nothing is taken. Whether the sender is gone.
+    /// Takes the waiting events if none are taken. Whether the sender is gone.
     fn fill(&mut self) -> bool {
         if !self.taken.is_empty() {
             return false;
@@ -337,7 +335,7 @@ impl Drop for Events {
     fn drop(&mut self) {
         self.queue.reader_gone.store(true, Ordering::Release);
         let events = std::mem::take(&mut self.queue.lock().events);
-        // Outside the lock: the last handle to a peer may go with them.
+        // Outside the lock: this may drop the last handle to a peer.
         drop(events);
         self.queue.room.notify_one();
     }
@@ -380,7 +378,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_a_reader_that_is_gone() {
+    async fn a_reader_that_is_gone_holds_nothing_up() {
         let (mut sender, events) = channel(1);
         sender.send(conflict());
         sender.flush();

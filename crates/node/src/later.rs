@@ -2,17 +2,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A hundred years: for ever, and what a clock can tell.
+/// A hundred years: practically for ever, and still within the range of a clock.
 const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
-/// When so much time from then on is over.
+/// The time `time` after `then`, or practically for ever.
 pub(crate) fn later(then: Instant, time: Duration) -> Instant {
     then.checked_add(time)
         .or_else(|| then.checked_add(FOR_EVER))
         .unwrap_or(then)
 }
 
-/// When so much time from now on is over.
+/// The time `time` from now, or practically for ever.
 pub(crate) fn in_time(time: Duration) -> Instant {
     later(Instant::now(), time)
 }
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_a_clock_can_tell_is_for_ever() {
+    fn a_time_out_of_range_is_for_ever() {
         let now = Instant::now();
         let second = Duration::from_secs(1);
         assert_eq!(later(now, second), now + second);

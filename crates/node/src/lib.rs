@@ -3,8 +3,8 @@
 //!
 //! A [`Node`] announces itself by beacons, meets every other node on the
 //! network, whispers to single peers, shouts to groups, and learns at once when
-//! a peer leaves or dies. It speaks ZRE (RFC 36), so the peers may be programs
-//! with C Zyre, pyre or zyre.js.
+//! a peer leaves or dies. It speaks ZRE (RFC 36), therefore the peers may be
+//! programs with C Zyre, pyre or zyre.js.
 //!
 //! ```no_run
 //! use zre::{Event, Node};
@@ -29,70 +29,70 @@
 //! # }
 //! ```
 //!
-//! # In which order to read
+//! # Where to begin
 //!
-//! [`Builder`] says how a node is to be, [`Node`] is what one holds, [`Events`]
-//! is what one reads, [`Peer`] is who is there, [`Message`] what is said,
-//! [`State`] how one is doing. Below lie `zre-proto` (what the bytes mean, and
-//! the state machine), `zre-session` (links that carry them) and `zre-beacon`
-//! (datagrams that find peers). What of them is needed here has a name here too:
-//! where an example says `zre_proto::Message`, `zre::Message` is the same.
+//! [`Builder`] configures a node; [`Node`] is the handle; [`Events`] delivers what
+//! happens; [`Peer`] is another node, [`Message`] the frames of a message, [`State`]
+//! whether a node is ready or busy. The layers below are `zre-proto` (the bytes and
+//! the state machine), `zre-session` (links that carry messages) and `zre-beacon`
+//! (datagrams that find peers). This crate re-exports what you need of them:
+//! `zre_proto::Message` in an example is `zre::Message`.
 //!
-//! # What for what
+//! # Tasks
 //!
 //! | to | use |
 //! | --- | --- |
-//! | hear who comes and goes, and what is said | [`Events`], [`Event`] |
-//! | see who is there now | [`Node::peers`], [`Node::peers_in`], [`Node::available`] |
-//! | watch a list of them | [`Roster`] |
-//! | speak to one, to a group | [`Node::whisper`], [`Node::shout`] |
-//! | speak, and never wait | [`Node::try_whisper`], [`Node::try_shout`], [`SendPolicy`] |
-//! | ask, and get an answer | [`Node::request`], [`Event::Request`] |
-//! | say how one is doing | [`Node::set_state`], [`Builder::auto_busy`] |
-//! | let a group choose one | [`Node::contest`], [`Event::Leader`] |
-//! | know how far away a peer is | [`Node::ping`] |
-//! | meet where no datagram passes | [`Builder::peer`], [`Builder::dns`](Builder#method.dns), [`Builder::gossip_connect`] |
+//! | learn who comes and goes, and receive messages | [`Events`], [`Event`] |
+//! | list the peers that are here now | [`Node::peers`], [`Node::peers_in`], [`Node::available`] |
+//! | watch such a list | [`Roster`] |
+//! | send to one peer, to a group | [`Node::whisper`], [`Node::shout`] |
+//! | send without ever waiting | [`Node::try_whisper`], [`Node::try_shout`], [`SendPolicy`] |
+//! | ask a peer and get an answer | [`Node::request`], [`Event::Request`] |
+//! | show that a node is busy | [`Node::set_state`], [`Builder::auto_busy`] |
+//! | let a group choose a leader | [`Node::contest`], [`Event::Leader`] |
+//! | measure the round trip to a peer | [`Node::ping`] |
+//! | meet without multicast and broadcast | [`Builder::peer`], [`Builder::dns`](Builder#method.dns), [`Builder::gossip_connect`] |
 //! | pass a firewall or NAT | [`Builder::listen`], [`Builder::advertise`] |
 //! | take settings from a file or another language | [`Settings`] |
-//! | do without async | [`Builder::start_blocking`], [`blocking`] |
-//! | know what a node holds | [`Node::stats`], [`MessageLimits`], [`LinkLimits`] |
-//! | leave so that nothing is lost | [`Node::shutdown`] |
+//! | work without async | [`Builder::start_blocking`], [`blocking`] |
+//! | test an application | [`Builder::loopback`], [`Peer::detached`] |
+//! | see what a node holds | [`Node::stats`], [`MessageLimits`], [`LinkLimits`] |
+//! | leave without losing messages | [`Node::shutdown`] |
 //!
-//! # What is promised
+//! # Guarantees
 //!
 //! Messages to a peer arrive in the order in which they were accepted, each at
-//! most once. ZRE has no acknowledgements; a message that was accepted and
-//! didn't arrive is followed by that peer's [`Event::Exit`], which says how many
-//! may be missing. Everything that peers can make a node hold is bounded, by
+//! most once. ZRE has no acknowledgements; if a message was accepted and didn't
+//! arrive, that peer's [`Event::Exit`] follows and says how many may be missing.
+//! Whatever peers send, a node holds a bounded amount of it: by
 //! [`MessageLimits`] and [`LinkLimits`].
 //!
 //! # Logs
 //!
-//! Nodes tell what they do through `tracing`, in a span `node` with the node's
-//! `id` and `name`. What is about a peer has the field `uuid`, and `session` where
-//! it is about one link to it: a peer's life is what a filter by its UUID leaves.
-//! Debug level has what happens seldom (heard of, dialling, greeting, hello, enter,
-//! join, state, evasive, exit, and whatever was refused); trace level has every
-//! message.
+//! Nodes log through `tracing`, in a span `node` with the node's `id` and `name`.
+//! Lines about a peer have the field `uuid`, and those about one link to it
+//! `session`: filter by `uuid` to follow one peer. Debug level has what is rare
+//! (heard of, dialling, greeting, hello, enter, join, state, evasive, exit, and
+//! everything that was refused); trace level has every message.
 //!
 //! # Features
 //!
-//! | feature | what |
+//! | feature | what it adds |
 //! | --- | --- |
 //! | `zeromq` (on) | a second link engine, on the `zeromq` crate |
 //! | `dns` | finds nodes by DNS SRV records |
-//! | `metrics` | tells figures through the `metrics` crate |
+//! | `metrics` | reports figures through the `metrics` crate |
 //! | `serde` | settings, events, peers and figures as JSON (`zre::json`); `Message::json` and `Message::parse` |
 //! | `schema` | JSON Schema of those, by the `schemars` crate |
 //!
 //! # Networks
 //!
-//! By default a node uses every interface that is up. The environment variable
-//! `ZRE_INTERFACE`, or [`Builder::interfaces`], narrows that down; `lo` keeps
-//! everything on the host.
+//! By default a node uses every interface that is up. [`Builder::interfaces`], or
+//! the environment variable `ZRE_INTERFACE`, restricts it to some of them; with `lo`
+//! nothing leaves the host.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What comes off the network must not be able to panic; tests may.
+// Input from the network must never cause a panic; tests may panic.
 #![cfg_attr(
     not(test),
     warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)

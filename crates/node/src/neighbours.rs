@@ -4,36 +4,35 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// Told when a node starts while others of the process don't listen.
+/// Notified when a node starts while others of the process don't listen.
 static NEWCOMERS: Notify = Notify::const_new();
 
-/// How many nodes of the process don't listen to its beacons.
+/// How many nodes of this process don't listen to the beacons of the process.
 static RESTING: AtomicUsize = AtomicUsize::new(0);
 
-/// How many neighbours it takes to rest: below that, beacons cost next to
-/// nothing.
+/// A node with fewer neighbours never rests: their beacons cost next to nothing.
 const MANY: usize = 16;
 
-/// How long nobody must have come or gone before a node rests.
+/// A node rests only when no peer has come or gone for so long.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// The longest time between two beacons, for which no implementation is
-/// waited for: pyre gives up after ten seconds, others don't judge by beacons.
+/// The longest time between two beacons, which every implementation accepts: pyre
+/// gives a node up after ten seconds, others don't judge by beacons.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// How much each neighbour adds to the time between two beacons, beyond the
-/// hundred for which a second is enough.
+/// How much each neighbour adds to the shortest time between two beacons. Up to a
+/// hundred neighbours, the usual second is longer.
 const EACH: Duration = Duration::from_millis(10);
 
-/// The other nodes of this process, whom we know in memory.
+/// The other nodes of this process, which are linked in memory.
 ///
-/// N nodes that all beacon every second to N - 1 others of their process make
-/// N x N deliveries a second that say nothing new: a session in memory tells
-/// its own end. So the more neighbours a node has, the rarer its beacons, and
-/// when nobody comes and goes any more it stops listening to those of its own
-/// process. It listens again as soon as a node starts here, when a peer comes
-/// or goes, and while there is anybody whom it doesn't know. Beacons from
-/// other processes are always heard.
+/// If N nodes of a process send a beacon every second to the N - 1 others, that makes
+/// N x N deliveries a second without news: the end of a session in memory is reported
+/// directly. Therefore a node with many neighbours sends beacons less often, and when
+/// no peer comes or goes any more, it stops listening to the beacons of its own
+/// process: it rests. It listens again when a node starts in this process, when a peer
+/// comes or goes, and while it has heard of a node that it hasn't met. Beacons of other
+/// processes are always heard.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     count: usize,
@@ -50,7 +49,7 @@ impl Neighbours {
         }
     }
 
-    /// Somebody has come or gone; `neighbour` if it lives in this process.
+    /// A peer has come or gone; `neighbour` if it is in this process.
     pub(crate) fn changed(&mut self, came: bool, neighbour: bool) {
         self.changed = Instant::now();
         match (neighbour, came) {
@@ -60,16 +59,15 @@ impl Neighbours {
         }
     }
 
-    /// How long beacons wait at the least.
+    /// The shortest time between two beacons.
     pub(crate) fn interval(&self) -> Duration {
         let count = u32::try_from(self.count).unwrap_or(u32::MAX);
         EACH.saturating_mul(count).min(LONGEST)
     }
 
-    /// Whether to listen to the beacons of this process, where that has
-    /// changed. `strangers`: there is somebody whom we have heard of and not
-    /// met.
-    pub(crate) fn turn(&mut self, strangers: bool) -> Option<bool> {
+    /// Whether to listen to the beacons of this process, if that has changed.
+    /// `strangers`: this node has heard of a node that it hasn't met.
+    pub(crate) fn update(&mut self, strangers: bool) -> Option<bool> {
         let rest = self.count >= MANY && !strangers && self.changed.elapsed() >= QUIET;
         (rest != self.resting).then(|| {
             self.rest(rest);
@@ -108,8 +106,8 @@ pub(crate) fn newcomer() -> tokio::sync::futures::Notified<'static> {
     NEWCOMERS.notified()
 }
 
-/// Says that a node starts here. True where somebody didn't listen, and so
-/// hasn't heard of it.
+/// Announces that a node starts in this process. True if another node wasn't
+/// listening, and therefore hasn't heard its beacon.
 pub(crate) fn introduce() -> bool {
     let unheard = RESTING.load(Ordering::Acquire) > 0;
     if unheard {
@@ -123,25 +121,29 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn many_who_know_each_other_rest_until_somebody_comes() {
+    async fn many_that_know_each_other_rest_until_a_node_starts() {
         let mut neighbours = Neighbours::new();
         for _ in 0..MANY {
-            assert_eq!(neighbours.turn(false), None);
+            assert_eq!(neighbours.update(false), None);
             neighbours.changed(true, true);
         }
-        assert_eq!(neighbours.turn(false), None, "not before it is quiet");
+        assert_eq!(neighbours.update(false), None, "not before it is quiet");
         tokio::time::advance(QUIET).await;
-        assert_eq!(neighbours.turn(true), None, "not while there are strangers");
-        assert_eq!(neighbours.turn(false), Some(false));
+        assert_eq!(
+            neighbours.update(true),
+            None,
+            "not while there are strangers"
+        );
+        assert_eq!(neighbours.update(false), Some(false));
         let newcomer = newcomer();
         assert!(introduce());
         newcomer.await;
         neighbours.wake();
-        assert_eq!(neighbours.turn(false), None);
+        assert_eq!(neighbours.update(false), None);
         tokio::time::advance(QUIET).await;
-        assert_eq!(neighbours.turn(false), Some(false));
+        assert_eq!(neighbours.update(false), Some(false));
         neighbours.changed(false, true);
-        assert_eq!(neighbours.turn(false), Some(true), "too few");
+        assert_eq!(neighbours.update(false), Some(true), "too few");
     }
 
     #[test]

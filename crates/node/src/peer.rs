@@ -14,9 +14,9 @@ use crate::{GroupName, Source};
 
 /// A peer, from its `Enter` to its `Exit`.
 ///
-/// A cheap clone. What a peer told when it entered stays readable after its
-/// exit; its state and its groups are what they were last. A peer that enters
-/// again is another `Peer`.
+/// Cloning is cheap. A peer stays readable after its exit, with the state and the
+/// groups that it had last. If it enters again, it is another `Peer`: two are equal
+/// if they are the same session of the same peer.
 ///
 /// ```no_run
 /// # async fn run(node: zre::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -35,7 +35,7 @@ pub struct Peer {
     record: Arc<Record>,
 }
 
-/// Among a thousand nodes of one process there are a million of these.
+/// A thousand nodes in one process have a million of these.
 struct Record {
     uuid: Uuid,
     name: String,
@@ -71,19 +71,19 @@ impl Peer {
         }
     }
 
-    /// Who it is.
+    /// Its UUID.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         self.record.uuid
     }
 
-    /// Its public name. Names needn't be unique.
+    /// Its name, which needn't be unique.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.record.name
     }
 
-    /// The headers that it started with.
+    /// The headers that it was started with.
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, String> {
         &self.record.headers
@@ -95,33 +95,32 @@ impl Peer {
         self.headers().get(key).map(String::as_str)
     }
 
-    /// The address at which it was dialled, or would be if no nearer link were
-    /// there.
+    /// The address at which it was dialled, or would be dialled if it had no nearer
+    /// link.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.record.endpoint
     }
 
-    /// What carries our messages to it. Each direction chooses its own.
+    /// The link that carries our messages to it. Each direction chooses its own.
     #[must_use]
     pub fn link(&self) -> Link {
         self.record.link
     }
 
-    /// Whether it takes [requests](crate::Node::request): one of our own nodes
-    /// does.
+    /// Whether it accepts [requests](crate::Node::request): nodes of this library do.
     #[must_use]
     pub fn takes_requests(&self) -> bool {
         self.record.takes_requests
     }
 
-    /// How it became known.
+    /// The sources that made it known.
     #[must_use]
     pub fn via(&self) -> &BTreeSet<Source> {
         &self.record.via
     }
 
-    /// Its state, as it said last. A peer that says nothing counts as ready.
+    /// Its state. A peer that announces none counts as ready.
     #[must_use]
     pub fn state(&self) -> State {
         State::from(self.record.state.load(Ordering::Relaxed))
@@ -201,17 +200,16 @@ impl fmt::Debug for Peer {
     }
 }
 
-/// The name, as people call it.
+/// The name.
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
 }
 
-/// Whom a message is for: a [`Peer`], a UUID, or a name that only one peer has.
+/// The receiver of a message: a [`Peer`], a UUID, or a name that only one peer has.
 ///
-/// Text counts as a UUID where it is one (32 hex digits, with or without
-/// hyphens), else as a name.
+/// Text of 32 hex digits, with or without hyphens, is a UUID; other text is a name.
 ///
 /// ```no_run
 /// # async fn run(node: zre::Node, peer: zre::Peer) -> Result<(), zre::SendError> {
@@ -223,11 +221,11 @@ impl fmt::Display for Peer {
 /// ```
 #[derive(Clone, Debug)]
 pub enum PeerRef {
-    /// That very peer: a message to it doesn't go to a later session.
+    /// This session of the peer: a message to it never goes to a later session.
     Peer(Peer),
-    /// Whoever has that UUID now.
+    /// The peer that has this UUID now.
     Uuid(Uuid),
-    /// Whoever has that name now.
+    /// The peer that has this name now.
     Name(String),
 }
 

@@ -1,4 +1,4 @@
-//! Requests of this node that wait for their answers.
+//! Requests of this node that wait for answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,15 +8,15 @@ use uuid::Uuid;
 
 use crate::{Message, RequestError, SendError};
 
-/// How many may wait at a time: what an application asks without looking at the
-/// answers mustn't fill its memory.
+/// How many may wait at a time: an application that asks without reading the answers
+/// must not fill its memory.
 const MOST: usize = 1 << 16;
 
-/// Told the answer, or that there won't be one; dropped where the peer exits.
+/// Gets the answer, or `None` if there won't be one; closed if the peer exits.
 pub(crate) type Answer = oneshot::Receiver<Option<Message>>;
 
-/// The table of them. An answer is looked for under the peer from which it
-/// came, so nobody can answer for another.
+/// The table of these requests. An answer is looked up under the peer that it came
+/// from, so that no peer can answer for another.
 #[derive(Debug, Default)]
 pub(crate) struct PendingRequests(Mutex<Table>);
 
@@ -24,12 +24,12 @@ pub(crate) struct PendingRequests(Mutex<Table>);
 struct Table {
     last: u64,
     waiting: BTreeMap<(Uuid, u64), oneshot::Sender<Option<Message>>>,
-    /// Answers for which nobody waited: late, repeated, or made up.
+    /// Answers that no request waited for: late, repeated or forged.
     late: u64,
     stopped: bool,
 }
 
-/// A place in the table, until it is dropped.
+/// A slot in the table, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Ticket<'a> {
     requests: &'a PendingRequests,
@@ -38,7 +38,7 @@ pub(crate) struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    /// What the answer is to name.
+    /// The number that the answer must have.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
@@ -51,7 +51,7 @@ impl Drop for Ticket<'_> {
 }
 
 impl PendingRequests {
-    /// Waits for an answer of a peer from now on.
+    /// Opens a slot for an answer of a peer.
     pub(crate) fn open(&self, peer: Uuid) -> Result<(Ticket<'_>, Answer), RequestError> {
         let (tell, answer) = oneshot::channel();
         let mut table = self.lock();
@@ -72,21 +72,21 @@ impl PendingRequests {
         Ok((ticket, answer))
     }
 
-    /// A peer has answered, or says that it won't.
+    /// A peer has answered, or has said that it won't (`None`).
     pub(crate) fn answer(&self, peer: Uuid, id: u64, content: Option<Message>) {
         let mut table = self.lock();
         match table.waiting.remove(&(peer, id)) {
-            // Who has just given up isn't there to hear it.
+            // An error means that the request was just given up.
             Some(tell) => drop(tell.send(content)),
             None => {
                 table.late = table.late.saturating_add(1);
                 drop(table);
-                tracing::debug!(uuid = %peer, id, "an answer that nobody waits for");
+                tracing::debug!(uuid = %peer, id, "no request waits for this answer");
             }
         }
     }
 
-    /// A peer has gone, and answers nothing any more.
+    /// A peer has gone and will answer nothing.
     pub(crate) fn exit(&self, peer: Uuid) {
         let mut table = self.lock();
         let its = (peer, u64::MIN)..=(peer, u64::MAX);
@@ -103,7 +103,7 @@ impl PendingRequests {
         table.waiting.clear();
     }
 
-    /// How many wait, and how many answers nobody waited for.
+    /// How many requests wait, and how many answers no request waited for.
     pub(crate) fn counts(&self) -> (usize, u64) {
         let table = self.lock();
         (table.waiting.len(), table.late)
@@ -122,7 +122,7 @@ mod tests {
     const BOB: Uuid = Uuid::from_u128(2);
 
     #[test]
-    fn only_the_one_who_was_asked_answers_and_only_once() {
+    fn only_the_peer_that_was_asked_answers_and_only_once() {
         let requests = PendingRequests::default();
         let (ticket, mut answer) = requests.open(ALICE).unwrap();
         requests.answer(BOB, ticket.id(), Some("forged".into()));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gives_up_leaves_nothing_behind() {
+    fn a_request_that_is_given_up_leaves_nothing_behind() {
         let requests = PendingRequests::default();
         let (ticket, answer) = requests.open(ALICE).unwrap();
         let id = ticket.id();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_than_so_many_wait() {
+    fn the_number_of_waiting_requests_is_bounded() {
         let requests = PendingRequests::default();
         let mut open: Vec<_> = (0..MOST).map(|_| requests.open(ALICE).unwrap()).collect();
         assert_eq!(requests.open(BOB).unwrap_err(), RequestError::TooMany);

@@ -1,15 +1,15 @@
 use std::time::Duration;
 
-/// What happens when the queue to a peer is full.
+/// What a send does when the queue to a peer is full.
 ///
-/// A node has one ([`Builder::send_policy`](crate::Builder::send_policy)), a message
-/// may have another.
+/// A node has one policy ([`Builder::send_policy`](crate::Builder::send_policy)), and a
+/// message may have another.
 ///
 /// ```no_run
 /// use zre::SendPolicy;
 ///
 /// # async fn run(node: zre::Node) -> Result<(), Box<dyn std::error::Error>> {
-/// // Old pictures are worth nothing: whoever has no room goes without this one.
+/// // Old pictures are useless: a peer without room misses this one.
 /// let picture = vec![0; 1 << 20];
 /// let shouted = node.shout_with("screens", picture, SendPolicy::Reject).await?;
 /// for peer in shouted.full {
@@ -20,13 +20,13 @@ use std::time::Duration;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendPolicy {
-    /// Wait until there is room, but no longer than that; then
-    /// [`SendError::Full`]. The bound keeps two nodes whose queues are both
-    /// full from waiting for each other for ever.
+    /// Wait for room up to that time, then fail with
+    /// [`SendError::Full`](crate::SendError::Full). The bound prevents two nodes whose
+    /// queues are both full from waiting for each other for ever.
     Wait(Duration),
-    /// [`SendError::Full`] at once.
+    /// Fail at once with [`SendError::Full`](crate::SendError::Full).
     Reject,
-    /// Give the peer up: its session ends, and it may come back by itself.
+    /// End the session with the peer, which may come back by itself.
     Disconnect,
 }
 

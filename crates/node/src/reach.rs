@@ -3,14 +3,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use zre_beacon::{Interface, Interfaces};
 use zre_proto::Endpoint;
 
-/// Where the node can be reached, while interfaces come and go. Pure: what there
-/// is comes in.
+/// The addresses at which the node can be reached, while interfaces come and go. Pure:
+/// the caller lists the interfaces.
 #[derive(Clone, Debug)]
 pub(crate) struct Reach {
     wanted: Interfaces,
-    /// The addresses to listen at that the user named.
+    /// The addresses to listen at, if the user named some.
     named: Vec<IpAddr>,
-    /// What to tell that the user named.
+    /// The endpoint that the user wants peers to dial.
     advertise: Option<Endpoint>,
     here: Vec<Interface>,
 }
@@ -34,7 +34,7 @@ impl Reach {
         &self.here
     }
 
-    /// These can be used from now on, and no others.
+    /// Replaces the interfaces that can be used.
     pub(crate) fn set_here(&mut self, here: Vec<Interface>) {
         self.here = here;
     }
@@ -44,9 +44,9 @@ impl Reach {
         self.named.is_empty() && self.wanted != Interfaces::All
     }
 
-    /// Where to listen: at the addresses that were named; else at all if all
-    /// interfaces are used, so that those that come later are too; else at those
-    /// of the chosen ones.
+    /// The addresses to listen at: those that the user named; otherwise all, if all
+    /// interfaces are used, which includes interfaces that come later; otherwise those
+    /// of the chosen interfaces.
     pub(crate) fn addrs(&self, port: u16) -> Vec<SocketAddr> {
         if !self.named.is_empty() {
             return self.named.iter().map(|addr| (*addr, port).into()).collect();
@@ -75,17 +75,17 @@ impl Reach {
         addrs
     }
 
-    /// What the user wants peers to be told, if not what each of them sees.
-    pub(crate) fn told(&self, port: u16) -> Option<Endpoint> {
+    /// The endpoint to advertise, unless each peer is to be sent the one that it sees.
+    pub(crate) fn advertised(&self, port: u16) -> Option<Endpoint> {
         let named = self.named.iter().find(|addr| !addr.is_unspecified());
         self.advertise
             .clone()
             .or_else(|| named.map(|addr| Endpoint::Tcp((*addr, port).into())))
     }
 
-    /// An endpoint at which we can be dialled.
+    /// An endpoint at which this node can be dialled.
     pub(crate) fn endpoint(&self, port: u16) -> Endpoint {
-        self.told(port).unwrap_or_else(|| {
+        self.advertised(port).unwrap_or_else(|| {
             // A link-local address means nothing without a scope of the peer's.
             let rank = |interface: &&Interface| {
                 let v6 = interface.addr.is_ipv6();
@@ -180,13 +180,13 @@ mod tests {
         };
         let fixed = at("10.0.0.5:9", None);
         assert_eq!(lines(&fixed), ["10.0.0.5:9"]);
-        assert_eq!(fixed.told(9).unwrap().to_string(), "tcp://10.0.0.5:9");
+        assert_eq!(fixed.advertised(9).unwrap().to_string(), "tcp://10.0.0.5:9");
         let any = at("0.0.0.0:9", None);
-        assert_eq!(any.told(9), None);
+        assert_eq!(any.advertised(9), None);
         assert_eq!(any.endpoint(9).to_string(), "tcp://10.0.0.5:9");
         let everywhere = at("*:9", None);
         assert_eq!(lines(&everywhere), ["0.0.0.0:9", "[::]:9"]);
-        assert_eq!(everywhere.told(9), None);
+        assert_eq!(everywhere.advertised(9), None);
         let nat = at("0.0.0.0:9", Some("tcp://example.org:7"));
         assert_eq!(nat.endpoint(9).to_string(), "tcp://example.org:7");
     }

@@ -9,15 +9,14 @@ use crate::directory::Directory;
 use crate::shared::Shared;
 use crate::{GroupName, Peer};
 
-/// Who was here at one moment, with everything that is known of them.
+/// The peers that were here at one moment, with their groups and states.
 ///
-/// All of it belongs together: a peer that is listed in a group was in it at the
-/// very moment at which its state was what is listed. It stays as it is until
-/// [`changed`](Self::changed) brings it up to date, so one can look at it for as
-/// long as one likes; no lock is held meanwhile.
+/// It is consistent: all groups and states are of the same moment. It stays the same
+/// until [`changed`](Self::changed) or [`refresh`](Self::refresh) brings it up to date,
+/// and holds no lock meanwhile.
 ///
-/// A clone is cheap and goes its own way. It isn't a handle: the node leaves
-/// when the last [`Node`](crate::Node) is dropped.
+/// Cloning is cheap, and each clone is brought up to date on its own. It isn't a
+/// handle: the node leaves when the last [`Node`](crate::Node) is dropped.
 ///
 /// ```no_run
 /// # async fn run(node: zre::Node) {
@@ -60,17 +59,15 @@ impl Roster {
         Self { shared, snapshot }
     }
 
-    /// Waits until somebody has come or gone, joined or left a group, or changed
-    /// state since this roster was made or last brought up to date, and brings
-    /// it up to date. True where it has changed; false once the node has stopped
-    /// and nothing will change any more.
+    /// Waits until a peer has come or gone, joined or left a group, or changed its
+    /// state since this roster was made or last brought up to date, then brings it up
+    /// to date. False once the node has stopped and nothing will change any more.
     ///
-    /// Changes in quick succession may be seen as one; for each of them there is
-    /// an [`Event`](crate::Event).
+    /// Several changes in quick succession may count as one; each of them has an
+    /// [`Event`](crate::Event).
     ///
     /// # Cancel safety
-    /// The roster is as it was when the future is dropped, and no change is
-    /// missed.
+    /// When the future is dropped, the roster is as it was, and no change is missed.
     pub async fn changed(&mut self) -> bool {
         let shared = self.shared.clone();
         loop {
@@ -87,7 +84,7 @@ impl Roster {
         }
     }
 
-    /// Brings it up to date without waiting. True where it has changed.
+    /// Brings it up to date without waiting. True if it has changed.
     pub fn refresh(&mut self) -> bool {
         let directory = self.shared.read();
         if directory.revision() == self.snapshot.revision {
@@ -105,39 +102,39 @@ impl Roster {
         self.snapshot.entries.len()
     }
 
-    /// Whether nobody is in it.
+    /// Whether no peer is in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.snapshot.entries.is_empty()
     }
 
-    /// All of them, by UUID.
+    /// All peers, by UUID.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &RosterEntry> {
         self.snapshot.entries.values()
     }
 
-    /// The one of that UUID.
+    /// The peer of that UUID.
     #[must_use]
     pub fn get(&self, uuid: Uuid) -> Option<&RosterEntry> {
         self.snapshot.entries.get(&uuid)
     }
 
-    /// Those of that name, which needn't be unique.
+    /// The peers of that name, which needn't be unique.
     pub fn named(&self, name: &str) -> impl Iterator<Item = &RosterEntry> {
         self.iter().filter(move |entry| entry.peer.name() == name)
     }
 
-    /// Those in that group.
+    /// The peers in that group.
     pub fn in_group(&self, group: &str) -> impl Iterator<Item = &RosterEntry> {
         self.iter().filter(move |entry| entry.is_in(group))
     }
 
-    /// Those in that state.
+    /// The peers in that state.
     pub fn in_state(&self, state: State) -> impl Iterator<Item = &RosterEntry> {
         self.iter().filter(move |entry| entry.state == state)
     }
 
-    /// The groups that any of them is in.
+    /// The groups that any peer is in.
     #[must_use]
     pub fn groups(&self) -> BTreeSet<GroupName> {
         self.iter()
@@ -147,26 +144,26 @@ impl Roster {
 }
 
 impl RosterEntry {
-    /// The peer, with its name, headers and address, which never change. What
-    /// this one says of its state and groups is what is so now.
+    /// The peer, with its name, headers and address, which never change. The state and
+    /// groups of this handle are those that it has now.
     #[must_use]
     pub fn peer(&self) -> &Peer {
         &self.peer
     }
 
-    /// Its state.
+    /// Its state at that moment.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The groups that it is in.
+    /// The groups that it was in at that moment.
     #[must_use]
     pub fn groups(&self) -> &BTreeSet<GroupName> {
         &self.groups
     }
 
-    /// Whether it is in a group.
+    /// Whether it was in a group at that moment.
     #[must_use]
     pub fn is_in(&self, group: &str) -> bool {
         self.groups.contains(group)

@@ -10,12 +10,11 @@ use crate::directory::Directory;
 use crate::open_requests::OpenRequests;
 use crate::pending_requests::PendingRequests;
 
-/// What the handles share with the driver: the directory, and who waits for
-/// answers.
+/// What handles and driver share: the directory of peers and the tables of requests.
 #[derive(Debug)]
 pub(crate) struct Shared {
     directory: RwLock<Directory>,
-    /// Nothing can be sent any more. Beside the directory, because a whisper to a
+    /// Nothing can be sent any more. Outside the directory, because a whisper to a
     /// handle needs nothing else of it.
     stopped: AtomicBool,
     endpoint: watch::Sender<Endpoint>,
@@ -52,7 +51,7 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nothing can be sent from now on.
+    /// Prevents sending from now on.
     pub(crate) fn stop(&self) {
         // Under the lock: a shout reaches all members, or none.
         let _directory = self.write();

@@ -1,6 +1,7 @@
 use crate::{BeaconStats, LinkCounters, ProtocolCounters};
 
-/// What a node holds and has counted, from [`Node::stats`](crate::Node::stats).
+/// A node's figures, from [`Node::stats`](crate::Node::stats): what it holds, and what
+/// it has counted.
 ///
 /// The tables are bounded by [`MessageLimits`](crate::MessageLimits) and
 /// [`LinkLimits`](crate::LinkLimits); the counters only grow.
@@ -12,33 +13,33 @@ use crate::{BeaconStats, LinkCounters, ProtocolCounters};
 pub struct Stats {
     /// Peers that have entered and not exited.
     pub peers: usize,
-    /// Nodes that are known in any way: those, and those that only a beacon or
-    /// a dial stands for.
+    /// Known nodes: these peers, and nodes of which only a beacon was heard or that are
+    /// being dialled.
     pub known: usize,
     /// Mailboxes, open or being opened.
     pub sessions: usize,
-    /// Addresses that are dialled without knowing who is there.
+    /// Addresses that are dialled although the UUID of the node there isn't known.
     pub bootstraps: usize,
-    /// Nodes that said EXIT a moment ago, whose late beacons aren't heard.
+    /// Nodes that said EXIT a moment ago, whose late beacons are ignored.
     pub tombstones: usize,
-    /// Timers that are set.
+    /// Running timers.
     pub timers: usize,
-    /// Connections to our inbox whose peer has said who it is.
+    /// Connections to the inbox whose peer has identified itself.
     pub connections: usize,
-    /// Requests of ours that wait for their answers.
+    /// Requests of this node that wait for their answers.
     pub requests: usize,
-    /// Requests of peers that wait for our answers.
-    pub open_requests: usize,
-    /// Answers for which nobody waited: late, repeated, or made up.
+    /// Requests of peers that this node hasn't answered.
+    pub unanswered_requests: usize,
+    /// Answers that no request waited for: late, repeated or forged.
     pub late_replies: u64,
-    /// Bytes that are queued for all peers together.
+    /// Bytes in the queues to all peers together.
     pub queued_bytes: usize,
-    /// Bytes of events that wait to be read.
+    /// Bytes of events that the application hasn't read.
     pub event_bytes: usize,
-    /// What peers said that wasn't acted upon, by reason.
+    /// Input from peers that was ignored, by reason.
     pub protocol: ProtocolCounters,
-    /// What became of connections to our inbox.
+    /// Connections to the inbox, by their outcome.
     pub links: LinkCounters,
-    /// What was sent and heard by datagrams; `None` without beacons.
+    /// Beacons that were sent and heard; `None` if beacons are off.
     pub beacons: Option<BeaconStats>,
 }

@@ -233,10 +233,10 @@ async fn a_request_is_answered_by_its_number_while_it_is_open() {
     assert!(responder.keep() && responder.keep());
     drop(responder);
     assert!(!second.is_finished());
-    assert_eq!(answers.stats().await.unwrap().open_requests, 1);
+    assert_eq!(answers.stats().await.unwrap().unanswered_requests, 1);
     answers.reply(other, "late, but kept").await.unwrap();
     assert_eq!(second.await.unwrap(), Ok("late, but kept".into()));
-    assert_eq!(answers.stats().await.unwrap().open_requests, 0);
+    assert_eq!(answers.stats().await.unwrap().unanswered_requests, 0);
     // A node that stops keeps nothing.
     let third = ask("third");
     let (_, responder) = request(&mut events).await;
@@ -265,7 +265,7 @@ async fn of_requests_that_are_kept_the_oldest_gives_way_and_none_outlives_its_pe
     }
     let oldest = asked.remove(0).await.unwrap();
     assert_eq!(oldest, Err(RequestError::Unanswered));
-    let open = keeps.stats().await.unwrap().open_requests;
+    let open = keeps.stats().await.unwrap().unanswered_requests;
     assert_eq!(open, KEPT);
     assert_eq!(
         keeps.reply(ids[0], "!").await,
@@ -285,5 +285,5 @@ async fn of_requests_that_are_kept_the_oldest_gives_way_and_none_outlives_its_pe
     .await;
     assert!(!responder.keep(), "its peer has gone");
     drop(responder);
-    assert_eq!(keeps.stats().await.unwrap().open_requests, 0);
+    assert_eq!(keeps.stats().await.unwrap().unanswered_requests, 0);
 }

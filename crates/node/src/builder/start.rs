@@ -105,7 +105,7 @@ impl Start {
 
         let port = links.listening().first().map_or(0, SocketAddr::port);
         config.port = port;
-        config.advertise = reach.told(port);
+        config.advertise = reach.advertised(port);
         let listeners = self.gossip_listeners()?;
         let (endpoint, told) = watch::channel(reach.endpoint(port));
         let (updates, heard) = discovery::channel();

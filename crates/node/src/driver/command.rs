@@ -70,7 +70,7 @@ impl Driver {
         let (requests, late_replies) = self.shared.pending_requests.counts();
         Stats {
             requests,
-            open_requests: self.shared.open_requests.len(),
+            unanswered_requests: self.shared.open_requests.len(),
             late_replies,
             peers: self.entered,
             known: peers,

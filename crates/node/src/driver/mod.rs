@@ -203,7 +203,7 @@ impl Driver {
                 self.publish();
             }
             if let Some(datagrams) = &datagrams
-                && let Some(listen) = self.neighbours.turn(self.has_strangers())
+                && let Some(listen) = self.neighbours.update(self.has_strangers())
             {
                 tracing::debug!(listen, "the beacons of this process");
                 newcomer.set(neighbours::newcomer());

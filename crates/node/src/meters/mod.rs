@@ -1,4 +1,4 @@
-//! What a node tells of itself through the `metrics` crate; nothing without the
+//! Reports a node's figures through the `metrics` crate; does nothing without the
 //! feature of that name.
 
 #[cfg(feature = "metrics")]

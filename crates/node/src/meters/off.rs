@@ -1,4 +1,4 @@
-//! Nothing, at no cost.
+//! Counts nothing, at no cost.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(crate) struct Meters;
 #[derive(Debug)]
 pub(crate) struct Publisher;
 
-#[allow(clippy::unused_self, reason = "as where something is told")]
+#[allow(clippy::unused_self, reason = "as with the feature")]
 impl Meters {
     pub(crate) fn new(_node: &str) -> Self {
         Self
@@ -33,7 +33,7 @@ impl Meters {
     }
 }
 
-#[allow(clippy::unused_self, reason = "as where something is told")]
+#[allow(clippy::unused_self, reason = "as with the feature")]
 impl Publisher {
     pub(crate) fn is_due(&self) -> bool {
         false

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use super::table::{COUNTERS, Figure, GAUGES, Row};
 use crate::{Event, Message, Stats};
 
-/// What is taken from a node's own figures is told that often.
+/// How often the figures that are taken from a node's state are reported.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// What is counted where it happens. One for a node; clones are the same.
+/// Counts events. One for a node; clones count together.
 #[derive(Clone)]
 pub(crate) struct Meters(Arc<Handles>);
 
@@ -30,7 +30,7 @@ struct Handles {
     answered: Histogram,
 }
 
-/// Tells a node's own figures from time to time.
+/// Reports the figures of a node's state from time to time.
 pub(crate) struct Publisher {
     meters: Meters,
     gauges: Vec<(Gauge, Figure)>,
@@ -148,7 +148,7 @@ impl Publisher {
     }
 }
 
-/// What each is, for recorders that tell.
+/// The meaning of each figure, for recorders that show it.
 fn describe() {
     for (name, what, ..) in GAUGES {
         describe_gauge!(*name, *what);
@@ -190,7 +190,7 @@ fn describe() {
     describe_histogram!("zre_round_trip_seconds", "pings of the application");
     describe_histogram!(
         "zre_request_seconds",
-        "requests of ours until they were answered"
+        "time until requests of this node were answered"
     );
 }
 

@@ -1,12 +1,12 @@
-//! What is taken from a node's own figures, and how each is called.
+//! The figures that are taken from a node's [`Stats`], and their names.
 
 use crate::Stats;
 
-/// Where a figure is found.
+/// Reads a figure.
 pub(super) type Figure = fn(&Stats) -> u64;
 
-/// A figure of [`Stats`]: its name, what it counts, a label if it has one, and
-/// where it is found.
+/// A figure of [`Stats`]: its name, its meaning, a label if it has one, and how to read
+/// it.
 pub(super) type Row = (
     &'static str,
     &'static str,
@@ -18,7 +18,7 @@ const fn count(number: usize) -> u64 {
     number as u64
 }
 
-/// What goes up and down.
+/// Figures that go up and down.
 pub(super) const GAUGES: &[Row] = &[
     (
         "zre_peers",
@@ -38,35 +38,44 @@ pub(super) const GAUGES: &[Row] = &[
         None,
         |s| count(s.sessions),
     ),
-    ("zre_connections", "links of peers to us", None, |s| {
-        count(s.connections)
-    }),
+    (
+        "zre_connections",
+        "links of peers to this node",
+        None,
+        |s| count(s.connections),
+    ),
     (
         "zre_queued_bytes",
-        "what waits to be sent, for all peers together",
+        "bytes that wait to be sent to all peers together",
         None,
         |s| count(s.queued_bytes),
     ),
     (
         "zre_event_bytes",
-        "events that the application hasn't read",
+        "bytes of events that the application hasn't read",
         None,
         |s| count(s.event_bytes),
     ),
     (
         "zre_open_requests",
-        "requests of ours that wait for their answers",
+        "requests of this node that wait for their answers",
         None,
         |s| count(s.requests),
+    ),
+    (
+        "zre_unanswered_requests",
+        "requests of peers that this node hasn't answered",
+        None,
+        |s| count(s.unanswered_requests),
     ),
 ];
 
 const DROPPED: &str = "zre_dropped_total";
-const WHY_DROPPED: &str = "what was heard and not acted upon, by reason";
+const WHY_DROPPED: &str = "input from peers that was ignored, by reason";
 const LINKS: &str = "zre_links_ended_total";
-const WHY_ENDED: &str = "links of peers to us that ended or weren't let in, by reason";
+const WHY_ENDED: &str = "links of peers to this node that ended or were refused, by reason";
 
-/// What only grows.
+/// Figures that only grow.
 pub(super) const COUNTERS: &[Row] = &[
     (DROPPED, WHY_DROPPED, Some(("reason", "foreign")), |s| {
         s.protocol.foreign
@@ -103,7 +112,7 @@ pub(super) const COUNTERS: &[Row] = &[
     }),
     (
         "zre_links_opened_total",
-        "links of peers to us that were let in",
+        "links of peers to this node that were accepted",
         None,
         |s| s.links.opened,
     ),

@@ -1,4 +1,4 @@
-//! Who leads a group.
+//! Elections.
 
 use uuid::Uuid;
 
@@ -7,25 +7,25 @@ use crate::CommandError;
 use crate::commands::Command;
 
 impl Node {
-    /// Wants to lead a group, from now on and whenever this node is in it. True
-    /// where it didn't before. It doesn't join the group.
+    /// Makes this node a candidate for leading a group, from now on and whenever it is
+    /// in it. True if it wasn't one. It doesn't join the group.
     ///
-    /// Of the members that want to, the one with the lowest UUID leads.
-    /// [`Event::Leader`](crate::Event::Leader) tells every member who that is:
-    /// again when a member comes with whom it changes, or the leader goes. A node
-    /// that is alone in its group leads it after 5 s. While members come and go,
-    /// and across a network that is cut, two may believe that they lead.
+    /// The candidate with the lowest UUID leads.
+    /// [`Event::Leader`](crate::Event::Leader) reports the leader to every member, and
+    /// again when the leader changes because a member comes or goes. A node that is
+    /// alone in its group leads it after 5 s. While members come and go, and in a
+    /// network that is partitioned, two may believe that they lead.
     ///
-    /// The election is C Zyre's, so its nodes contest with ours. Members that know
-    /// nothing of elections keep it from its end: see
+    /// The election is C Zyre's, therefore its nodes and ours elect together. Members
+    /// that don't know elections prevent it from ending: see
     /// [`Event::Undecided`](crate::Event::Undecided).
     ///
     /// # Errors
-    /// A name that is empty or longer than 255 bytes, too many groups, or a node
-    /// that has stopped.
+    /// The name is empty or longer than 255 bytes, there are too many groups, or the
+    /// node has stopped.
     ///
     /// # Cancel safety
-    /// When the future is dropped, the node may or may not contest.
+    /// When the future is dropped, the node may or may not be a candidate.
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -51,8 +51,8 @@ impl Node {
         Ok(contests?)
     }
 
-    /// Who leads a group that this node is in, by the last election that ended
-    /// there; this node itself, where that is its UUID.
+    /// The UUID of the leader of a group that this node is in, by the last election that
+    /// ended there. It may be this node's own.
     ///
     /// # Errors
     /// The node has stopped.

@@ -26,8 +26,8 @@ use crate::{
 
 /// A node on the network.
 ///
-/// A cheap clone: all clones are the same node. When the last one is dropped,
-/// the node leaves at once, with one EXIT beacon and without flushing; use
+/// Cloning is cheap, and all clones are the same node. When the last one is dropped,
+/// the node leaves at once, with one EXIT beacon and without flushing its queues; use
 /// [`shutdown`](Self::shutdown) to leave properly. [`Peer`]s and
 /// [`Events`](crate::Events) don't keep it alive.
 ///
@@ -63,7 +63,7 @@ struct Inner {
 }
 
 impl Node {
-    /// Settings for a new node.
+    /// Begins a new node.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -90,34 +90,34 @@ impl Node {
         }
     }
 
-    /// Who we are.
+    /// This node's UUID.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         self.inner.uuid
     }
 
-    /// Our public name.
+    /// This node's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
     }
 
-    /// An endpoint at which we can be dialled. A node with several interfaces
-    /// has one on each, with the same port. It changes with the interfaces.
+    /// An endpoint at which this node can be dialled. A node with several interfaces
+    /// has one on each, with the same port. It changes when the interfaces change.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         self.inner.shared.endpoint()
     }
 
-    /// The addresses that we listen on now: where single interfaces were chosen,
-    /// those that they have.
+    /// The addresses that this node listens on now: if single interfaces were chosen,
+    /// the addresses that these have.
     #[must_use]
     pub fn listening(&self) -> Vec<SocketAddr> {
         self.inner.links.listening()
     }
 
-    /// The node's share in gossip, where [`Builder::gossip_bind`] or
-    /// [`Builder::gossip_connect`] was said.
+    /// The node's gossip, if [`Builder::gossip_bind`] or [`Builder::gossip_connect`] was
+    /// set.
     #[must_use]
     pub fn gossip(&self) -> Option<Gossip> {
         self.inner.gossip.clone()
@@ -126,8 +126,8 @@ impl Node {
     /// The unix socket for peers on this host, or why there is none.
     ///
     /// # Errors
-    /// What keeps the directory from being used; such peers are then reached by
-    /// tcp.
+    /// The reason why the directory can't be used; peers on this host are then reached
+    /// over tcp.
     pub fn ipc_path(&self) -> Result<&Path, &str> {
         let links = &self.inner.links;
         links
@@ -135,11 +135,11 @@ impl Node {
             .ok_or_else(|| links.ipc_unavailable().unwrap_or("ipc is off"))
     }
 
-    /// Joins a group, and tells every peer. True where we weren't in it.
+    /// Joins a group and tells every peer. True if the node wasn't in it.
     ///
     /// # Errors
-    /// A name that is empty or longer than 255 bytes, too many groups, or a
-    /// node that has stopped.
+    /// The name is empty or longer than 255 bytes, the node is in too many groups, or
+    /// it has stopped.
     ///
     /// # Cancel safety
     /// When the future is dropped, the group may or may not have been joined.
@@ -149,7 +149,7 @@ impl Node {
         Ok(joined?)
     }
 
-    /// Leaves a group, and tells every peer. True where we were in it.
+    /// Leaves a group and tells every peer. True if the node was in it.
     ///
     /// # Errors
     /// The node has stopped.
@@ -161,12 +161,11 @@ impl Node {
         self.ask(|reply| Command::Leave(group, reply)).await
     }
 
-    /// Shows another state, at once, in a beacon and to every peer that knows
-    /// of states.
+    /// Sets the node's state and announces it at once, in a beacon and to every peer
+    /// that supports states.
     ///
     /// # Errors
-    /// A state that only the protocol sets (exit, 6 to 127), or a node that has
-    /// stopped.
+    /// Only the protocol sets that state (exit, 6 to 127), or the node has stopped.
     ///
     /// # Cancel safety
     /// When the future is dropped, the state may or may not have been set.
@@ -197,17 +196,16 @@ impl Node {
             return Err(SendError::Stopped);
         }
         match whom.into() {
-            // Who has a handle needn't be looked up: the mailbox of a peer that
-            // has gone is closed.
+            // A handle needs no lookup: the mailbox of a peer that has gone is closed.
             PeerRef::Peer(peer) => Ok(peer),
             other => shared.read().find(&other),
         }
     }
 
-    /// A peer that is here.
+    /// The peer of that UUID or name.
     ///
     /// # Errors
-    /// Nobody of that UUID or name is here, or several of that name.
+    /// No such peer is here, or several have that name.
     pub fn peer(&self, whom: impl Into<PeerRef>) -> Result<Peer, SendError> {
         self.find(whom)
     }
@@ -218,8 +216,8 @@ impl Node {
         self.inner.shared.read().peers.values().cloned().collect()
     }
 
-    /// Who is here now, with their groups and states, as a whole that can be
-    /// watched.
+    /// A consistent list of the peers that are here, with their groups and states,
+    /// which can be watched.
     #[must_use]
     pub fn roster(&self) -> Roster {
         Roster::new(self.inner.shared.clone())
@@ -244,7 +242,7 @@ impl Node {
         members
     }
 
-    /// The groups that we are in.
+    /// The groups that this node is in.
     #[must_use]
     pub fn own_groups(&self) -> BTreeSet<GroupName> {
         self.inner.shared.read().own_groups.clone()
@@ -256,9 +254,9 @@ impl Node {
         self.inner.shared.read().groups.keys().cloned().collect()
     }
 
-    /// How long nothing has been heard of each peer, by UUID. A healthy peer
-    /// speaks at least about every five seconds: [`Builder::evasive`]. Peers in
-    /// the same process aren't among them: silence means nothing there.
+    /// The time since each peer was last heard, by UUID. A healthy peer is heard about
+    /// every five seconds: [`Builder::evasive`]. Peers in the same process aren't
+    /// listed, because their silence means nothing.
     ///
     /// # Errors
     /// The node has stopped.
@@ -269,7 +267,7 @@ impl Node {
         self.ask(Command::Silences).await
     }
 
-    /// What the node holds and has counted so far.
+    /// The node's figures: what it holds, and what it has counted so far.
     ///
     /// # Errors
     /// The node has stopped.
@@ -283,7 +281,7 @@ impl Node {
     /// Waits until at least that many peers are here, and returns them.
     ///
     /// # Errors
-    /// Fewer were there when the time was over, or the node has stopped.
+    /// Fewer were here when the time was over, or the node has stopped.
     ///
     /// # Cancel safety
     /// Dropping the future changes nothing.
@@ -337,28 +335,26 @@ impl Node {
         }
     }
 
-    /// Leaves: shows Draining, waits until every peer has confirmed what was
-    /// sent to it, says GOODBYE to each and EXIT in beacons. Takes about 50 ms
-    /// where peers answer, and 5 s at the most where one doesn't.
+    /// Leaves: announces Draining, waits until every peer has confirmed what was sent
+    /// to it, says GOODBYE to each and EXIT in beacons. Takes about 50 ms if all peers
+    /// answer, and at most 5 s if one doesn't.
     ///
-    /// Nothing can be sent any more once this was called. Calling it again
-    /// waits for the same end.
+    /// From then on nothing can be sent. Calling it again waits for the same end.
     ///
     /// # Cancel safety
-    /// The node leaves all the same when the future is dropped.
+    /// The node leaves even if the future is dropped, once it was polled.
     pub async fn shutdown(&self) {
         self.shutdown_within(Duration::from_secs(5)).await;
     }
 
-    /// As [`shutdown`](Self::shutdown), waiting for peers that don't answer for
-    /// as long as `patience`.
+    /// Like [`shutdown`](Self::shutdown), but waits up to `patience` for peers that
+    /// don't answer.
     ///
     /// # Cancel safety
-    /// The node leaves all the same when the future is dropped, once it was
-    /// polled.
+    /// The node leaves even if the future is dropped, once it was polled.
     pub async fn shutdown_within(&self, patience: Duration) {
         let asked = self.ask(|reply| Command::Shutdown(patience, reply)).await;
-        // Stopped: somebody else was faster.
+        // An error means that it has stopped already.
         drop(asked);
     }
 }

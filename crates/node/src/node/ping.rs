@@ -10,22 +10,22 @@ use crate::commands::Command;
 use crate::{PeerRef, PingError, SendError};
 
 impl Node {
-    /// How long it takes from here to a peer and back: sends it a PING and waits
-    /// for the answer, which every ZRE implementation gives.
+    /// Measures the round trip to a peer: sends it a PING and waits for the answer,
+    /// which every ZRE implementation gives.
     ///
-    /// The time includes what waits in the queues of both nodes, and what a
-    /// peer takes whose program is slow to read: it is how long a word and its
-    /// answer would take now, not what the network alone needs.
+    /// The time includes waiting in the queues of both nodes, and the delay of a peer
+    /// whose program is slow to read: it is how long a message and its answer would
+    /// take now, not what the network alone needs.
     ///
-    /// Several may be on their way to the same peer; each is told its own time.
+    /// Several pings may be on their way to the same peer; each gets its own time.
     ///
     /// # Errors
-    /// The peer isn't here or goes before it answers, the time is over, or 32
-    /// earlier ones to it aren't answered.
+    /// The peer isn't here or goes before it answers, the time is over, or 32 earlier
+    /// pings to it aren't answered.
     ///
     /// # Cancel safety
-    /// The PING goes out all the same when the future is dropped; its answer is
-    /// then thrown away, and not taken for that of a later one.
+    /// The PING goes out even if the future is dropped; its answer is then discarded,
+    /// and not taken for the answer to a later one.
     ///
     /// ```no_run
     /// # async fn run(node: zre::Node) -> Result<(), zre::PingError> {
@@ -58,7 +58,7 @@ impl Node {
         }
     }
 
-    /// Why nobody answers: the peer has gone, or we have.
+    /// The reason for a missing answer: the peer has gone, or this node has stopped.
     pub(super) fn gone(&self) -> SendError {
         if self.inner.shared.is_stopped() {
             SendError::Stopped

@@ -1,4 +1,4 @@
-//! Questions to peers.
+//! Requests and answers.
 
 use std::time::Duration;
 
@@ -10,23 +10,24 @@ use crate::delivery::deliver;
 use crate::{Message, PeerRef, ReplyError, RequestError, RequestRef, Responder};
 
 impl Node {
-    /// Asks a peer, and waits for its answer. The peer's program reads
+    /// Sends a request to a peer and waits for the answer. The peer's program reads
     /// [`Event::Request`](crate::Event::Request) and answers by its
     /// [`Responder`](crate::Responder).
     ///
     /// The request waits for room in the queue to the peer as a whisper does, and
-    /// is in order with the whispers to that peer. Answers may come in any order.
-    /// ZRE knows no requests; only our own nodes do, and tell each other.
+    /// keeps its order with the whispers to that peer. Answers may come in any order.
+    /// ZRE itself has no requests; nodes of this library add them and announce that
+    /// they do.
     ///
     /// # Errors
-    /// At once: the peer isn't here or knows no requests, its program drops the
-    /// request unanswered, it exits, or too many requests wait. Else when the
-    /// time is over. Where the peer has exited or the time is over, it may have
-    /// done what was asked for.
+    /// At once: the peer isn't here or doesn't support requests, its program drops the
+    /// request unanswered, it exits, or too many requests wait. Otherwise when the time
+    /// is over. A peer that exited or didn't answer in time may still have acted on the
+    /// request.
     ///
     /// # Cancel safety
     /// When the future is dropped, the request may or may not have been sent; its
-    /// answer is thrown away.
+    /// answer is discarded.
     ///
     /// ```no_run
     /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {

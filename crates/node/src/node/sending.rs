@@ -1,4 +1,4 @@
-//! Whispers and shouts: from the caller straight into the queues to peers.
+//! Whispers and shouts: the caller puts them into the queues to peers itself.
 
 use zre_proto::{shout_header, whisper_header};
 
@@ -6,29 +6,28 @@ use super::Node;
 use crate::delivery::{deadline, deliver, insist_until, try_deliver};
 use crate::{Message, Peer, PeerRef, SendError, SendPolicy};
 
-/// What became of a shout.
+/// The outcome of a shout.
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct Shouted {
-    /// For how many members the message was accepted.
+    /// How many members' queues accepted the message.
     pub accepted: usize,
-    /// Those whose queues had no room in time.
+    /// The members whose queues had no room in time.
     pub full: Vec<Peer>,
-    /// Those who went meanwhile.
+    /// The members that went meanwhile.
     pub gone: Vec<Peer>,
 }
 
 impl Node {
     /// Sends a message to one peer.
     ///
-    /// `Ok` says that the message is in the queue to the peer, and will arrive
-    /// in order unless the peer exits first: `Event::Exit` then counts what may
-    /// have been lost. Where the queue is full, the node's [`SendPolicy`]
-    /// decides.
+    /// `Ok` means that the message is in the queue to the peer, and will arrive in
+    /// order unless the peer exits first: `Event::Exit` then counts the messages that
+    /// may have been lost. If the queue is full, the node's [`SendPolicy`] decides.
     ///
     /// # Errors
-    /// The peer isn't here, isn't the only one of that name, is gone, or can't
-    /// take the message. It then went nowhere.
+    /// The peer isn't here, isn't the only one of that name, has gone, or the message
+    /// can't be accepted. Nothing was sent.
     ///
     /// # Cancel safety
     /// When the future is dropped before it is ready, the message wasn't sent.
@@ -40,10 +39,10 @@ impl Node {
         self.whisper_with(to, message, self.inner.policy).await
     }
 
-    /// As [`whisper`](Self::whisper), with a policy for this message alone.
+    /// Like [`whisper`](Self::whisper), with a policy for this message only.
     ///
     /// # Errors
-    /// As [`whisper`](Self::whisper).
+    /// The same as for [`whisper`](Self::whisper).
     ///
     /// # Cancel safety
     /// When the future is dropped before it is ready, the message wasn't sent.
@@ -59,11 +58,11 @@ impl Node {
         deliver(&peer, &mut header, &message, policy).await
     }
 
-    /// As [`whisper`](Self::whisper), but never waits: a full queue is
+    /// Like [`whisper`](Self::whisper), but never waits: a full queue is
     /// [`SendError::Full`], whatever the policy.
     ///
     /// # Errors
-    /// As [`whisper`](Self::whisper).
+    /// The same as for [`whisper`](Self::whisper).
     pub fn try_whisper(
         &self,
         to: impl Into<PeerRef>,
@@ -73,17 +72,17 @@ impl Node {
         try_deliver(&peer, &mut whisper_header(0), &message.into())
     }
 
-    /// Sends a message to every peer in a group, whether we are in it or not.
+    /// Sends a message to every peer in a group; this node needn't be in it.
     ///
-    /// The message is queued for all who have room first; only then are the
-    /// others waited for, so that nobody waits for a slow one.
+    /// The message first goes into every queue that has room; only then does the call
+    /// wait for the others, so that no member waits for a slow one.
     ///
     /// # Errors
-    /// A group name that can't be, a message that is too large for anybody, or
-    /// a node that has stopped. What becomes of each member is in the result.
+    /// The group name is invalid, the message exceeds a limit, or the node has stopped.
+    /// The result says what became of each member.
     ///
     /// # Cancel safety
-    /// When the future is dropped before it is ready, those members who had no
+    /// When the future is dropped before it is ready, the members whose queues had no
     /// room don't get the message.
     pub async fn shout(
         &self,
@@ -93,13 +92,13 @@ impl Node {
         self.shout_with(group, message, self.inner.policy).await
     }
 
-    /// As [`shout`](Self::shout), with a policy for this message alone.
+    /// Like [`shout`](Self::shout), with a policy for this message only.
     ///
     /// # Errors
-    /// As [`shout`](Self::shout).
+    /// The same as for [`shout`](Self::shout).
     ///
     /// # Cancel safety
-    /// When the future is dropped before it is ready, those members who had no
+    /// When the future is dropped before it is ready, the members whose queues had no
     /// room don't get the message.
     pub async fn shout_with(
         &self,
@@ -110,7 +109,7 @@ impl Node {
         let message = message.into();
         let (mut header, mut shouted) = self.shout_to_ready(group.as_ref(), &message)?;
         if !shouted.full.is_empty() && policy != SendPolicy::Reject {
-            // One patience for all of them.
+            // One deadline for all of them.
             let deadline = deadline(policy);
             for peer in std::mem::take(&mut shouted.full) {
                 match insist_until(&peer, &mut header, &message, policy, deadline).await {
@@ -123,11 +122,11 @@ impl Node {
         Ok(shouted)
     }
 
-    /// As [`shout`](Self::shout), but never waits: members whose queues have no
-    /// room don't get the message and are named in the result.
+    /// Like [`shout`](Self::shout), but never waits: members whose queues have no room
+    /// don't get the message and are listed in the result.
     ///
     /// # Errors
-    /// As [`shout`](Self::shout).
+    /// The same as for [`shout`](Self::shout).
     pub fn try_shout(
         &self,
         group: impl AsRef<str>,
