@@ -1,10 +1,11 @@
 //! The seam between what users see and what carries messages over sockets.
 //!
-//! An engine is two functions. `serve` takes listeners and fills the lanes of
-//! an [`Intake`] with what their connections bring, until it is told to stop.
-//! `dial` takes [`Route`]s, and returns at once an [`Outlet`](crate::mailbox::Outlet)
-//! that accepts messages while the engine tries the routes in their order; the
-//! first that stands gets everything. What happens goes to the [`Reporter`].
+//! An engine is two functions. `serve_inbox` takes listeners, and opens a queue
+//! at the [`Dispatcher`] for each of their connections, until it is stopped.
+//! `open_mailbox` takes a [`Dial`], and returns at once a
+//! [`SendQueue`](crate::send_queue::SendQueue) that accepts messages while the
+//! engine tries the routes in their order; the first one that works gets
+//! everything. The engine tells the [`Reporter`] what happens.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,66 +15,72 @@ use tokio::sync::{mpsc, oneshot, watch};
 use zre_zmtp::Mechanism;
 
 use crate::budget::Budget;
-use crate::intake::Intake;
+use crate::dispatcher::Dispatcher;
 use crate::ipc::IpcSocket;
-use crate::notices::Reporter;
 use crate::pace::Pace;
-use crate::{Identity, LinkLimits, OpenError};
+use crate::reporter::Reporter;
+use crate::{Identity, LinkLimits, OpenError, Target};
 
-/// One way to a peer that an engine can try.
+/// One route to a peer that an engine can try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     Tcp(SocketAddr),
     Ipc(PathBuf),
 }
 
-/// What an engine dials with.
+/// What a mailbox connects with.
 pub(crate) struct Dial {
-    /// The ways to try, in order; there is at least one.
+    /// Whom it is to reach.
+    pub(crate) target: Target,
+    /// The routes to it, in the order in which they are tried; there is at least
+    /// one.
     pub(crate) routes: Vec<Route>,
-    /// What we call ourselves.
-    pub(crate) own: Identity,
-    /// Whom we mean to reach: an inbox that says it is somebody else is a
-    /// failed handshake, one that says nothing is accepted.
-    pub(crate) peer: Option<Identity>,
+    pub(crate) local: LocalSide,
+}
+
+/// Our side of every connection.
+#[derive(Clone)]
+pub(crate) struct LocalSide {
+    /// What we say of ourselves in READY.
+    pub(crate) identity: Identity,
     pub(crate) mechanism: Arc<dyn Mechanism>,
-    pub(crate) limits: LinkLimits,
-    /// What all mailboxes of the node may hold.
+    pub(crate) limits: Arc<LinkLimits>,
+}
+
+/// What the queue of a mailbox works with.
+pub(crate) struct QueueParts {
+    /// The bound of all mailboxes of the node.
     pub(crate) budget: Arc<Budget>,
     /// How fast they all write.
     pub(crate) pace: Arc<Pace>,
     pub(crate) report: Reporter,
-    /// Where tasks are spawned: `connect` may be called from any thread.
-    pub(crate) runtime: tokio::runtime::Handle,
 }
 
-/// What an engine serves.
-pub(crate) struct Seat {
-    /// Non-blocking listeners, and what they are bound to.
+/// What an engine serves an inbox with.
+pub(crate) struct InboxParts {
+    /// Non-blocking listeners, and the addresses that they are bound to.
     pub(crate) tcp: Vec<(SocketAddr, std::net::TcpListener)>,
-    /// To be kept up to date.
+    /// The engine keeps this up to date.
     pub(crate) listening: Listening,
-    /// The ipc socket, and what keeps its place in the directory: to be kept
-    /// until the listener is closed.
+    /// The ipc socket and its name in the directory, which the engine keeps until
+    /// the listener is closed.
     pub(crate) ipc: Option<IpcSocket>,
-    /// What we say of ourselves in READY.
-    pub(crate) own: Identity,
-    pub(crate) mechanism: Arc<dyn Mechanism>,
-    pub(crate) limits: LinkLimits,
-    pub(crate) intake: Arc<Intake>,
+    pub(crate) local: LocalSide,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    /// Where the engine spawns its tasks.
     pub(crate) runtime: tokio::runtime::Handle,
 }
 
-/// A listener that is to come or go while the engine serves. The changes are
-/// made one after the other, each whole: an address can be had again at once.
+/// A listener that comes or goes while the engine serves. The changes are made
+/// one after the other, each whole: an address is free again at once.
 pub(crate) enum Change {
-    /// One more, unless that address is listened at already.
+    /// Add a listener, unless one has that address already.
     Listen(SocketAddr, oneshot::Sender<Result<(), OpenError>>),
-    /// The one of that address is to be closed; its connections stay.
+    /// Close the listener of that address; its connections stay.
     Unlisten(SocketAddr),
 }
 
-/// The addresses that an engine listens at now, by which it keeps its listeners.
+/// The addresses at which an engine listens now.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listening(Arc<Mutex<Vec<SocketAddr>>>);
 
@@ -99,16 +106,17 @@ impl Listening {
     }
 }
 
-/// Commands what an engine serves. Dropping it stops that, without waiting.
+/// Commands the engine that serves an inbox. Dropping it stops the engine, without
+/// waiting.
 pub(crate) struct Server {
     stop: Mutex<Option<oneshot::Sender<()>>>,
     changes: mpsc::UnboundedSender<Change>,
     stopped: watch::Receiver<bool>,
 }
 
-/// The engine's side of a [`Server`]: serve until `stop` resolves (with
-/// whatever result), make the changes meanwhile, and drop `stopped` when all
-/// sockets are closed.
+/// The engine's side of a [`Server`]. The engine serves until `stop` resolves
+/// (with whatever result), makes the changes meanwhile, and drops `stopped` when
+/// all sockets are closed.
 pub(crate) struct Served {
     pub(crate) stop: oneshot::Receiver<()>,
     pub(crate) changes: mpsc::UnboundedReceiver<Change>,
@@ -133,9 +141,9 @@ impl Server {
         (server, served)
     }
 
-    /// Asks for a change. After a stop nothing comes of it.
+    /// Asks for a change. After a stop it has no effect.
     pub(crate) fn change(&self, change: Change) {
-        // An engine that has ended listens nowhere any more.
+        // An error means that the engine has ended: it listens nowhere any more.
         let _ = self.changes.send(change);
     }
 
@@ -147,7 +155,7 @@ impl Server {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(stop) = stop {
-            // An engine that has ended by itself doesn't listen to this.
+            // An error means that the engine has ended by itself.
             let _ = stop.send(());
         }
     }
@@ -157,7 +165,7 @@ impl Server {
     /// Cancel safe.
     pub(crate) async fn stopped(&self) {
         let mut stopped = self.stopped.clone();
-        // An error means that the engine's side is gone: stopped as well.
+        // An error means that the engine is gone: stopped, too.
         let _ = stopped.wait_for(|stopped| *stopped).await;
     }
 }

@@ -2,91 +2,54 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use zre_zmtp::Message;
+use crate::dispatcher::Dispatcher;
+use crate::receive_queue::{Permit, ReceiveQueue, Visit};
+use crate::{CloseReason, Message, Source};
 
-use crate::intake::Intake;
-use crate::lane::{Hold, Lane, Visit};
-use crate::{CloseReason, Identity, Link};
-
-/// Whose process is at the other end of an ipc link, as the kernel says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Credentials {
-    /// The user.
-    pub uid: u32,
-    /// The process, where the system tells.
-    pub pid: Option<i32>,
-}
-
-/// Who sends over a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Source {
-    /// What the peer calls itself. Nothing has proved it.
-    pub identity: Identity,
-    /// What carries the connection.
-    pub link: Link,
-    /// The peer's address, over tcp.
-    pub addr: Option<SocketAddr>,
-    /// The peer's process, over ipc, where the engine can ask for it.
-    pub credentials: Option<Credentials>,
-}
-
-impl Source {
-    /// A peer of this identity, of which nothing else is known.
-    pub fn new(identity: Identity, link: Link) -> Self {
-        Self {
-            identity,
-            link,
-            addr: None,
-            credentials: None,
-        }
-    }
-}
-
-/// What an inbox has to say. For each connection: `Opened` first, then its
-/// data, `Closed` last and once.
+/// What comes out of an inbox. For each connection: `Opened` first, then its
+/// messages, `Closed` last and once.
 #[derive(Debug)]
 pub enum Arrival {
-    /// A peer has connected and said who it is.
+    /// A peer has connected and introduced itself.
     Opened {
         /// The connection's number, never used twice by an inbox.
         connection: u64,
-        /// Who it is.
+        /// The peer.
         from: Arc<Source>,
     },
     /// Messages, in the order in which they were sent.
     Batch(Batch),
-    /// The connection has ended; all that had come over it was delivered.
+    /// The connection has ended; everything that came over it was delivered.
     Closed {
         /// The connection's number.
         connection: u64,
-        /// Who it was.
+        /// The peer.
         from: Arc<Source>,
-        /// Why.
+        /// Why it has ended.
         reason: CloseReason,
     },
 }
 
-/// Messages of one connection. While it is held, what it carries counts
+/// Messages of one connection. While the batch is held, its messages count
 /// against the bounds of its connection: to hold a batch is to hold its sender
 /// back.
 pub struct Batch {
     /// The connection's number.
     pub connection: u64,
-    /// Who sent them.
+    /// The peer that sent them.
     pub from: Arc<Source>,
     /// The messages, in the order in which they were sent; never empty.
     pub messages: Vec<Message>,
-    pub(crate) hold: Hold,
+    permit: Permit,
 }
 
 impl Batch {
-    /// What the batch counts against the bounds, in bytes.
+    /// How much the batch counts against the bounds, in bytes.
     pub fn cost(&self) -> usize {
-        self.hold.cost()
+        self.permit.cost()
     }
 }
 
@@ -103,21 +66,21 @@ impl fmt::Debug for Batch {
 
 /// Our side of all connections that peers have opened to us. It only receives.
 ///
-/// What isn't read here stays, within bounds, in the kernel's buffers and in
-/// the queues of those who sent it. Dropping the inbox ends all its
+/// Messages that aren't read here stay, within bounds, in the kernel's buffers
+/// and in the queues of their senders. Dropping the inbox ends all its
 /// connections.
 pub struct Inbox {
-    intake: Arc<Intake>,
-    /// The connection that is being read: it says all it has before the next
-    /// has its turn, so that the end of a replaced connection comes before its
-    /// successor's beginning.
-    current: Option<Arc<Lane>>,
+    dispatcher: Arc<Dispatcher>,
+    /// The queue that is being read. It is read to its end before the next has
+    /// its turn: the end of a replaced connection comes before the beginning of
+    /// its successor.
+    current: Option<Arc<ReceiveQueue>>,
 }
 
 impl Inbox {
-    pub(crate) fn new(intake: Arc<Intake>) -> Self {
+    pub(crate) fn new(dispatcher: Arc<Dispatcher>) -> Self {
         Self {
-            intake,
+            dispatcher,
             current: None,
         }
     }
@@ -131,18 +94,14 @@ impl Inbox {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    /// [`recv`](Self::recv) for those who poll.
-    pub fn poll_recv(
-        &mut self,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Arrival>> {
-        use std::task::Poll;
+    /// [`recv`](Self::recv) as a function that polls.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
         loop {
-            if let Some(arrival) = self.visit() {
+            if let Some(arrival) = self.read_current() {
                 return Poll::Ready(Some(arrival));
             }
-            match self.intake.poll_next(cx) {
-                Poll::Ready(Some(lane)) => self.current = Some(lane),
+            match self.dispatcher.poll_next(cx) {
+                Poll::Ready(Some(queue)) => self.current = Some(queue),
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
             }
@@ -152,42 +111,40 @@ impl Inbox {
     /// The next arrival if there is one now.
     pub fn try_recv(&mut self) -> Option<Arrival> {
         loop {
-            if let Some(arrival) = self.visit() {
+            if let Some(arrival) = self.read_current() {
                 return Some(arrival);
             }
-            self.current = Some(self.intake.next()?);
+            self.current = Some(self.dispatcher.next()?);
         }
     }
 
-    /// What the current connection still has to say.
-    fn visit(&mut self) -> Option<Arrival> {
-        let lane = self.current.take()?;
-        match lane.visit() {
+    /// The next arrival from the current queue.
+    fn read_current(&mut self) -> Option<Arrival> {
+        let queue = self.current.take()?;
+        let connection = queue.connection();
+        match queue.visit() {
             Visit::Opened => {
-                let arrival = Arrival::Opened {
-                    connection: lane.connection(),
-                    from: Arc::clone(lane.from()),
-                };
-                self.current = Some(lane);
-                Some(arrival)
+                let from = Arc::clone(queue.from());
+                self.current = Some(queue);
+                Some(Arrival::Opened { connection, from })
             }
-            Visit::Batch(piece) => {
+            Visit::Messages(segment) => {
                 let batch = Batch {
-                    connection: lane.connection(),
-                    from: Arc::clone(lane.from()),
-                    messages: piece.messages,
-                    hold: Hold::new(&lane, piece.cost),
+                    connection,
+                    from: Arc::clone(queue.from()),
+                    messages: segment.messages,
+                    permit: Permit::new(&queue, segment.cost),
                 };
-                self.current = Some(lane);
+                self.current = Some(queue);
                 Some(Arrival::Batch(batch))
             }
             Visit::Closed(reason) => Some(Arrival::Closed {
-                connection: lane.connection(),
-                from: Arc::clone(lane.from()),
+                connection,
+                from: Arc::clone(queue.from()),
                 reason,
             }),
-            Visit::Done => {
-                self.intake.revisit(lane);
+            Visit::Nothing => {
+                self.dispatcher.put_back(&queue);
                 None
             }
         }
@@ -196,7 +153,7 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        self.intake.abandon(self.current.take());
+        self.dispatcher.abandon(self.current.take());
     }
 }
 

@@ -44,11 +44,11 @@ mod unix {
     /// the socket and the lock file.
     pub(crate) struct IpcSocket {
         listener: UnixListener,
-        place: IpcPlace,
+        name: IpcName,
     }
 
     /// Our name in the directory: while it is kept, nobody else takes it.
-    pub(crate) struct IpcPlace {
+    pub(crate) struct IpcName {
         socket: PathBuf,
         lock: PathBuf,
         /// Locked; the lock goes with the file.
@@ -110,8 +110,8 @@ mod unix {
                     socket.display()
                 ));
             }
-            let place = IpcPlace::take(socket)?;
-            let socket = &place.socket;
+            let name = IpcName::take(socket)?;
+            let socket = &name.socket;
             let in_words =
                 |error: io::Error| format!("can't listen at {}: {error}", socket.display());
             // We hold the lock: whose socket this was is no more.
@@ -122,7 +122,7 @@ mod unix {
             }
             let listener = UnixListener::bind(socket).map_err(in_words)?;
             listener.set_nonblocking(true).map_err(in_words)?;
-            Ok(IpcSocket { listener, place })
+            Ok(IpcSocket { listener, name })
         }
 
         /// The socket of a peer, if there is one that we may trust.
@@ -147,16 +147,16 @@ mod unix {
     impl IpcSocket {
         /// Where it is.
         pub(crate) fn path(&self) -> &Path {
-            &self.place.socket
+            &self.name.socket
         }
 
-        /// The listener, to be closed before the place is dropped.
-        pub(crate) fn into_parts(self) -> (UnixListener, IpcPlace) {
-            (self.listener, self.place)
+        /// The listener, to be closed before the name is dropped.
+        pub(crate) fn into_parts(self) -> (UnixListener, IpcName) {
+            (self.listener, self.name)
         }
     }
 
-    impl IpcPlace {
+    impl IpcName {
         /// Takes the name, by locking the file beside the socket.
         fn take(socket: PathBuf) -> Result<Self, String> {
             let lock = socket.with_extension("lock");
@@ -197,7 +197,7 @@ mod unix {
         }
     }
 
-    impl Drop for IpcPlace {
+    impl Drop for IpcName {
         fn drop(&mut self) {
             // Both while the lock is held. Missing files are fine.
             let _ = std::fs::remove_file(&self.socket);

@@ -2,11 +2,12 @@
 //!
 //! A ZRE node receives on one socket and sends on one socket for each peer
 //! (RFC 36). Here the first is the [`Inbox`] (a ROUTER that never answers) and
-//! each of the others a [`Mailbox`] (a DEALER that never listens). What goes
-//! through them is frames; what they mean is not this crate's business.
+//! each of the others a [`Mailbox`] (a DEALER that never receives). They carry
+//! frames; this crate doesn't know what the frames mean.
 //!
-//! Read in this order: [`Links`], which opens both; [`Mailbox`]; [`Notices`],
-//! which say what becomes of mailboxes; [`Inbox`]; [`LinkLimits`].
+//! Read in this order: [`Links`], which opens both; [`Target`], which names a
+//! peer; [`Mailbox`]; [`Notices`], which report what happens to mailboxes;
+//! [`Inbox`]; [`LinkLimits`].
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,74 +33,91 @@
 //! # tokio::runtime::Runtime::new().unwrap().block_on(example()).unwrap();
 //! ```
 //!
-//! # What is promised
+//! # Promises
 //! 1. A message is accepted within a bound in bytes, or refused (`Full`,
 //!    `Closed`), never dropped silently.
-//! 2. Order is kept for each peer, and a message goes out once at most. A
-//!    connection that ends is reported, and never made anew behind one's back.
+//! 2. Order is kept for each peer, and a message is sent once at most. The end
+//!    of a connection is reported; nothing reconnects by itself.
 //! 3. The end of a peer's process is reported at once, also when nobody sends.
-//! 4. [`Links::shutdown`] flushes within a bound that the caller states.
-//! 5. What comes from outside is bounded, by [`LinkLimits`].
+//! 4. [`Links::shutdown`] flushes within a bound that the caller sets.
+//! 5. Everything that comes from outside is bounded, by [`LinkLimits`].
+//!
+//! # Encryption
+//! [`Config::mechanism`] is the security mechanism of all links over sockets;
+//! [`Null`], the default, doesn't encrypt. With a mechanism that seals, everything
+//! that follows a handshake is sealed, PONGs and refusals included. Links in
+//! memory are never sealed: a process trusts itself.
 //!
 //! # The zeromq engine
 //! The default is this crate's own engine. `Engine::ZeroMq` (feature `zeromq`)
-//! runs on the `zeromq` crate, version 0.7, by its public interface alone, and
-//! can't keep all of that:
+//! runs on the `zeromq` crate, version 0.7, through its public interface, and
+//! can't keep all of these promises:
 //! - A peer that heartbeats by ZMTP (libzmq's `ZMQ_HEARTBEAT_IVL`) loses its
 //!   connection: the library doesn't know PING.
-//! - A stranger who announces a frame of 2^40 bytes makes the process abort;
-//!   there is no limit on a handshake's time and number, and `frame_bytes`,
-//!   `message_bytes` and `parts` are looked at after the message has come in
-//!   whole (the connection is closed then).
-//! - LinkLimits on connections take effect after the handshake.
-//! - One connection can't be held back alone: when sixteen times
+//! - A stranger that announces a frame of 2^40 bytes makes the process abort.
+//!   There is no limit on the time and number of handshakes, and `frame_bytes`,
+//!   `message_bytes` and `parts` are checked after the message has come in whole
+//!   (the connection is closed then).
+//! - Limits on connections take effect after the handshake.
+//! - It can't hold back one connection alone: when sixteen times
 //!   `inbox_bytes_per_connection` lie in the inbox, it stops reading
 //!   altogether, and doesn't see that connections end until it reads on.
 //! - [`Mailbox::flush`] doesn't cover the library's write buffer (128 KiB and
-//!   one message); closing and shutting down do. What a linger cut off is
-//!   reported as lost and may still go out while the runtime lives.
+//!   one message); closing and shutting down do. Messages that a linger cut off
+//!   are reported as lost and may still be sent while the runtime lives.
 //! - It has no credentials for ipc connections, no local address in
 //!   [`Notice::Up`], and loses the scope of link-local senders' addresses.
+//! - It has no mechanism but [`Null`].
 //! - Running out of descriptors makes its accept loop spin.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What comes off the network must not be able to panic; tests may.
+// Nothing that comes off the network may panic; tests may.
 #![cfg_attr(
     not(test),
     warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
 )]
 
+mod backlog;
 mod budget;
+mod closed_queue;
 mod config;
 mod counters;
 mod descriptors;
+mod dispatcher;
 mod engine;
 mod error;
 mod identity;
 mod inbox;
-mod intake;
 mod ipc;
-mod lane;
+mod limits;
 mod links;
 mod listen;
-mod live;
 mod mailbox;
+mod mailbox_registry;
 mod memory;
 mod native;
 mod notices;
-mod nowhere;
 mod pace;
-mod unread;
+mod producer;
+mod receive_queue;
+mod reporter;
+mod send_queue;
+mod source;
+mod target;
 #[cfg(feature = "zeromq")]
 mod zeromq_engine;
 
-pub use config::{Config, Engine, IpcDir, LinkLimits};
+pub use config::{Config, Engine, IpcDir};
 pub use counters::Counters;
 pub use descriptors::raise_descriptor_limit;
 pub use error::{CloseReason, Closed, OpenError, TrySendError};
 pub use identity::{Identity, IdentityError};
-pub use inbox::{Arrival, Batch, Credentials, Inbox, Source};
-pub use links::{Links, SameHost, Shutdown, Target};
-pub use mailbox::{Flushed, Link, Mailbox, PendingWrite, Queued};
+pub use inbox::{Arrival, Batch, Inbox};
+pub use limits::LinkLimits;
+pub use links::{Links, Shutdown};
+pub use mailbox::{Flushed, Mailbox};
 pub use notices::{Notice, Notices};
+pub use send_queue::{PendingWrite, Queued};
+pub use source::{Credentials, Link, Source};
+pub use target::{SameHost, Target};
 pub use zre_zmtp::{Frames, Head, Mechanism, Message, Null};

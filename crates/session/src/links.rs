@@ -3,88 +3,30 @@
 use std::fmt;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use zre_zmtp::Mechanism;
 #[cfg(feature = "zeromq")]
 use zre_zmtp::MechanismName;
 
 use crate::budget::Budget;
-use crate::engine::{Change, Dial, Listening, Route, Seat, Server};
-use crate::intake::Intake;
+use crate::closed_queue::ClosedQueue;
+use crate::dispatcher::Dispatcher;
+use crate::engine::{Change, Dial, InboxParts, Listening, LocalSide, QueueParts, Route, Server};
 use crate::ipc::IpcHome;
-use crate::live::Live;
-use crate::mailbox::after;
+use crate::mailbox_registry::MailboxRegistry;
 use crate::memory::{self, Memory, Registration};
-use crate::notices::Reporter;
-use crate::nowhere::Nowhere;
 use crate::pace::Pace;
+use crate::reporter::Reporter;
+use crate::send_queue::deadline_after;
 use crate::{
     CloseReason, Config, Counters, Engine, Identity, Inbox, Link, LinkLimits, Mailbox, Notices,
-    OpenError, Source, listen,
+    OpenError, SameHost, Source, Target, listen,
 };
 
-/// Whether a peer may be looked for on this host.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SameHost {
-    /// In this process first, then, if its address is one of this host's, in
-    /// the ipc directory.
-    #[default]
-    Detect,
-    /// Only where the target says: its ipc path, its address.
-    Never,
-}
-
-/// A peer, and the ways to it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Target {
-    /// Its identity, if it is known: without it, it can't be found in memory
-    /// or in the ipc directory.
-    pub peer: Option<Identity>,
-    /// Its tcp address; a link-local one of IPv6 with its scope.
-    pub addr: Option<SocketAddr>,
-    /// The path of its socket, if it isn't in the directory that we use.
-    pub ipc: Option<PathBuf>,
-    /// Whether to look for it on this host.
-    pub same_host: SameHost,
-}
-
-impl Target {
-    /// With the peer's identity.
-    #[must_use]
-    pub fn peer(mut self, peer: Identity) -> Self {
-        self.peer = Some(peer);
-        self
-    }
-
-    /// With its tcp address.
-    #[must_use]
-    pub fn addr(mut self, addr: SocketAddr) -> Self {
-        self.addr = Some(addr);
-        self
-    }
-
-    /// With the path of its ipc socket.
-    #[must_use]
-    pub fn ipc(mut self, path: impl Into<PathBuf>) -> Self {
-        self.ipc = Some(path.into());
-        self
-    }
-
-    /// Whether to look for it on this host.
-    #[must_use]
-    pub fn same_host(mut self, same_host: SameHost) -> Self {
-        self.same_host = same_host;
-        self
-    }
-}
-
-/// What a shutdown has come to.
+/// The outcome of a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub struct Shutdown {
@@ -93,35 +35,34 @@ pub struct Shutdown {
 }
 
 /// One node's links to its peers, and theirs to it. A clone is another handle
-/// to the same.
+/// to the same links.
 ///
 /// When the last clone is dropped the node stops listening and its inbox ends;
-/// mailboxes stand until they are dropped themselves. Only
+/// mailboxes stay until they are dropped themselves. Only
 /// [`shutdown`](Self::shutdown) waits for anything.
 #[derive(Clone)]
 pub struct Links {
-    node: Arc<Node>,
+    inner: Arc<Inner>,
 }
 
-struct Node {
-    identity: Identity,
-    /// Who we are to the nodes of this process: what all links to them share.
-    in_memory: Arc<Source>,
+struct Inner {
+    local: LocalSide,
     engine: Engine,
-    mechanism: Arc<dyn Mechanism>,
-    limits: Arc<LinkLimits>,
+    /// How we introduce ourselves to the nodes of this process; all links to them
+    /// share it.
+    in_memory: Arc<Source>,
     inproc: bool,
-    /// The network namespace in which the node was opened: it lives there,
-    /// whichever thread it dials from.
+    /// The network namespace in which the links were opened: they belong to it,
+    /// whichever thread connects.
     namespace: u64,
     listening: Listening,
     ipc_home: Option<IpcHome>,
     ipc_path: Option<PathBuf>,
     ipc_unavailable: Option<String>,
-    intake: Arc<Intake>,
+    dispatcher: Arc<Dispatcher>,
     budget: Arc<Budget>,
     pace: Arc<Pace>,
-    live: Arc<Live>,
+    mailboxes: Arc<MailboxRegistry>,
     server: Server,
     registration: Mutex<Option<Registration>>,
     runtime: Handle,
@@ -131,14 +72,15 @@ impl Links {
     /// Opens a node's links: listens at the addresses of `config`, over ipc
     /// and in memory.
     ///
-    /// That ipc isn't available is no error: [`ipc_unavailable`](Self::ipc_unavailable)
-    /// says why, and peers on this host use tcp.
+    /// It is not an error if ipc isn't available:
+    /// [`ipc_unavailable`](Self::ipc_unavailable) says why, and peers on this host
+    /// use tcp.
     ///
     /// # Errors
     /// [`OpenError`]; nothing is left behind then.
     ///
     /// # Cancel safety
-    /// Whatever had been opened is closed when the future is dropped.
+    /// Everything that was opened is closed when the future is dropped.
     pub async fn open(config: Config) -> Result<(Self, Inbox, Notices), OpenError> {
         check(&config.limits)?;
         let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
@@ -170,8 +112,7 @@ impl Links {
             })
             .collect::<Result<Vec<_>, OpenError>>()?;
 
-        // A directory that can't be listened in may still be one to find
-        // others in.
+        // If we can't listen in the directory, we may still find others in it.
         let home = IpcHome::open(&ipc);
         let socket = home
             .as_ref()
@@ -181,205 +122,202 @@ impl Links {
         let (socket, ipc_unavailable) = match socket {
             Ok(socket) => (Some(socket), None),
             Err(reason) => {
-                tracing::debug!(%reason, "no ipc");
+                tracing::debug!(%reason, "ipc isn't available");
                 (None, Some(reason))
             }
         };
         let ipc_path = socket.as_ref().map(|socket| socket.path().to_path_buf());
 
-        let intake = Intake::new(&engine_limits(engine, &limits));
-        let seat = Seat {
+        let dispatcher = Dispatcher::new(&engine_limits(engine, &limits));
+        let local = LocalSide {
+            identity,
+            mechanism,
+            limits: Arc::new(limits),
+        };
+        let parts = InboxParts {
             tcp,
             listening: listening.clone(),
             ipc: socket,
-            own: identity.clone(),
-            mechanism: Arc::clone(&mechanism),
-            limits: limits.clone(),
-            intake: Arc::clone(&intake),
+            local: local.clone(),
+            dispatcher: Arc::clone(&dispatcher),
             runtime: runtime.clone(),
         };
         let server = match engine {
-            Engine::Native => crate::native::serve(seat).await,
+            Engine::Native => crate::native::serve_inbox(parts).await,
             #[cfg(feature = "zeromq")]
-            Engine::ZeroMq => crate::zeromq_engine::serve(seat).await,
+            Engine::ZeroMq => crate::zeromq_engine::serve_inbox(parts).await,
         }
         .map_err(OpenError::Engine)?;
 
-        let limits = Arc::new(limits);
         let registration = inproc
-            .then(|| Registration::new(namespace, &identity, &intake, &limits))
+            .then(|| Registration::new(namespace, &local.identity, &dispatcher, &local.limits))
             .flatten();
         let (notice_sender, notices) = Notices::new();
-        let live = Arc::new(Live::new(notice_sender));
-        let budget = Arc::new(Budget::new(limits.queue_bytes_total));
-        let inbox = Inbox::new(Arc::clone(&intake));
-        let in_memory = Arc::new(Source::new(identity.clone(), Link::Inproc));
-        let node = Arc::new(Node {
-            identity,
-            in_memory,
+        let inbox = Inbox::new(Arc::clone(&dispatcher));
+        let inner = Arc::new(Inner {
             engine,
-            mechanism,
-            limits,
+            in_memory: Arc::new(Source::new(local.identity.clone(), Link::Inproc)),
             inproc,
             namespace,
             listening,
             ipc_home,
             ipc_path,
             ipc_unavailable,
-            intake,
-            budget,
+            dispatcher,
+            budget: Arc::new(Budget::new(local.limits.queue_bytes_total)),
             pace: Arc::new(Pace::new()),
-            live,
+            mailboxes: Arc::new(MailboxRegistry::new(notice_sender)),
             server,
             registration: Mutex::new(registration),
             runtime,
+            local,
         });
-        Ok((Self { node }, inbox, notices))
+        Ok((Self { inner }, inbox, notices))
     }
 
-    /// The addresses that we listen at: those of the configuration, in its
+    /// The addresses at which we listen: first those of the configuration, in its
     /// order and with the ports that were found, then those that were added.
     pub fn listening(&self) -> Vec<SocketAddr> {
-        self.node.listening.all()
+        self.inner.listening.all()
     }
 
-    /// Listens at one more address, which an interface has just got. It may be
-    /// one that the system still checks for duplicates (IPv6), and on Linux even
-    /// one that it doesn't have yet: connections come once it has. An address
-    /// that is listened at already stays as it is; port 0 is any free one.
+    /// Listens at one more address, which an interface has just got. The system
+    /// may still check it for duplicates (IPv6), and on Linux it may even lack
+    /// it: connections come once it has it. If we listen at the address already,
+    /// nothing changes; port 0 is any free one.
     ///
-    /// Is asked for when it is called, in the order of such calls; the future
-    /// tells what has come of it.
+    /// The call itself asks for it, in the order of such calls; the future
+    /// returns the outcome.
     ///
     /// # Errors
     /// [`OpenError::InUse`], [`OpenError::Listen`], and [`OpenError::Shut`] after
     /// a [`shutdown`](Self::shutdown).
     ///
     /// # Cancel safety
-    /// The address is listened at all the same when the future is dropped.
+    /// The links listen at the address even if the future is dropped.
     pub fn listen(
         &self,
         addr: SocketAddr,
     ) -> impl Future<Output = Result<(), OpenError>> + Send + 'static {
         let (done, outcome) = oneshot::channel();
-        self.node.server.change(Change::Listen(addr, done));
+        self.inner.server.change(Change::Listen(addr, done));
         async { outcome.await.unwrap_or(Err(OpenError::Shut)) }
     }
 
-    /// Stops listening at an address, in turn with calls of
-    /// [`listen`](Self::listen), and soon after this returns. Connections that
-    /// came there stay.
+    /// Stops listening at an address, soon after this returns and in turn with
+    /// calls of [`listen`](Self::listen). Connections that came there stay.
     pub fn unlisten(&self, addr: SocketAddr) {
-        self.node.server.change(Change::Unlisten(addr));
+        self.inner.server.change(Change::Unlisten(addr));
     }
 
-    /// Where our ipc socket is.
+    /// The path of our ipc socket.
     pub fn ipc_path(&self) -> Option<&Path> {
-        self.node.ipc_path.as_deref()
+        self.inner.ipc_path.as_deref()
     }
 
-    /// Why we can't be reached over ipc, in words, where that is so.
+    /// Why we can't be reached over ipc, in words, if we can't.
     pub fn ipc_unavailable(&self) -> Option<&str> {
-        self.node.ipc_unavailable.as_deref()
+        self.inner.ipc_unavailable.as_deref()
     }
 
-    /// What our mailboxes call themselves.
+    /// The identity of our mailboxes.
     pub fn identity(&self) -> &Identity {
-        &self.node.identity
+        &self.inner.local.identity
     }
 
     /// What has happened to the inbox's connections so far.
     pub fn counters(&self) -> Counters {
-        self.node.intake.counters()
+        self.inner.dispatcher.counters()
     }
 
-    /// What all mailboxes together have accepted and not handed over, as it
+    /// How much all mailboxes together have accepted and not handed over, as it
     /// counts against [`LinkLimits::queue_bytes_total`], in bytes.
     pub fn queued_bytes(&self) -> usize {
-        self.node.budget.used()
+        self.inner.budget.used()
     }
 
-    /// A mailbox to a peer. It is there at once and accepts messages, while it
-    /// connects in the background; what comes of it is said by notices that
-    /// bear `id`, which nothing here looks at otherwise.
+    /// Opens a mailbox to a peer. It is there at once and accepts messages while
+    /// it connects in the background; notices that carry `id` report what happens
+    /// to it. Nothing else uses the `id`.
     ///
-    /// The ways are tried in this order, each whole (with its handshake)
+    /// The routes are tried in this order, each whole (with its handshake)
     /// before the first message goes over it: memory, if the peer lives in
     /// this process and network namespace; ipc, if the target has a path, or
     /// if its address is one of this host's and its socket lies in our ipc
     /// directory; tcp. When all have failed, the notice gives the last reason.
     ///
-    /// Doesn't block, but for looking at a file.
+    /// It looks at files, and doesn't block otherwise.
     pub fn connect(&self, id: u64, target: Target) -> Mailbox {
-        let node = &self.node;
-        let place = node.live.enter();
-        let report = Reporter::new(id, &node.live, place);
-        let mailbox = if node.live.shut.load(Ordering::Acquire) {
-            node.nowhere(&report, CloseReason::Local)
-        } else {
-            node.connect(&target, report)
+        let inner = &self.inner;
+        let mailboxes = &inner.mailboxes;
+        let slot = mailboxes.reserve();
+        let report = Reporter::new(id, mailboxes, slot);
+        let mailbox = match mailboxes.is_shut() {
+            true => inner.closed_mailbox(&report, CloseReason::Local),
+            false => inner.open_mailbox(target, report),
         };
-        node.live.settle(place, mailbox.downgrade());
-        if node.live.shut.load(Ordering::Acquire) {
+        mailboxes.register(slot, mailbox.downgrade());
+        if mailboxes.is_shut() {
             // Shut meanwhile, perhaps too late to find this one.
             mailbox.close(Duration::ZERO);
         }
         mailbox
     }
 
-    /// Shuts everything: mailboxes take no more and send what they have, for
-    /// `deadline` at most; meanwhile the inbox goes on, and then it ends, with
-    /// all that had come in. Returns when all sockets are closed, which takes
-    /// a second more than the deadline at most.
+    /// Shuts everything: mailboxes accept nothing more and send what they have,
+    /// for `deadline` at most; meanwhile the inbox goes on; then it ends, and
+    /// still delivers everything that had come in. Returns when all sockets are
+    /// closed, at most a second after the deadline.
     ///
     /// # Cancel safety
-    /// When the future is dropped the mailboxes are closing and the rest goes
-    /// on as it was; call it again.
+    /// When the future is dropped the mailboxes are closing and everything else
+    /// goes on; call it again.
     pub async fn shutdown(&self, deadline: Duration) -> Shutdown {
-        /// Sockets close at once; this is for a runtime that is very busy.
+        /// Sockets close at once unless the runtime is very busy.
         const HALF: Duration = Duration::from_millis(500);
 
-        let node = &self.node;
-        let until = after(deadline);
-        node.live.shut.store(true, Ordering::Release);
-        node.lock_registration().take();
-        let outlets = node.live.outlets();
-        for outlet in &outlets {
-            outlet.close(deadline);
+        let inner = &self.inner;
+        let mailboxes = &inner.mailboxes;
+        let until = deadline_after(deadline);
+        mailboxes.shut();
+        inner.lock_registration().take();
+        let queues = mailboxes.queues();
+        for queue in &queues {
+            queue.close(deadline);
         }
-        let flushed = tokio::time::timeout_at(until, node.live.all_gone()).await;
+        let flushed = tokio::time::timeout_at(until, mailboxes.all_ended()).await;
         if flushed.is_err() {
-            for outlet in &outlets {
-                outlet.close(Duration::ZERO);
+            for queue in &queues {
+                queue.close(Duration::ZERO);
             }
-            let _ = tokio::time::timeout(HALF, node.live.all_gone()).await;
+            let _ = tokio::time::timeout(HALF, mailboxes.all_ended()).await;
         }
-        let lost = outlets.iter().map(|outlet| outlet.unsent()).sum();
-        node.server.stop();
-        let _ = tokio::time::timeout(HALF, node.server.stopped()).await;
-        node.intake.shut();
+        let lost = queues.iter().map(|queue| queue.unsent()).sum();
+        inner.server.stop();
+        let _ = tokio::time::timeout(HALF, inner.server.stopped()).await;
+        inner.dispatcher.shut();
         Shutdown { lost }
     }
 }
 
-impl Node {
+impl Inner {
     fn lock_registration(&self) -> MutexGuard<'_, Option<Registration>> {
         self.registration
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Picks the way.
-    fn connect(&self, target: &Target, mut report: Reporter) -> Mailbox {
+    /// Links up in memory, or has the engine try the routes over sockets.
+    fn open_mailbox(&self, target: Target, mut report: Reporter) -> Mailbox {
         let detect = target.same_host == SameHost::Detect;
         if let Some(peer) = target.peer.as_ref().filter(|_| detect && self.inproc)
             && let Some(neighbour) = memory::find(self.namespace, peer)
         {
-            match Memory::connect(
+            match Memory::link_to(
                 &neighbour,
                 &self.in_memory,
                 peer,
-                &self.limits,
+                &self.local.limits,
                 &self.budget,
                 report,
             ) {
@@ -387,11 +325,35 @@ impl Node {
                 Err(back) => report = back,
             }
         }
+        let routes = self.routes_to(&target);
+        if routes.is_empty() {
+            return self.closed_mailbox(&report, CloseReason::NoRoute);
+        }
+        let dial = Dial {
+            target,
+            routes,
+            local: self.local.clone(),
+        };
+        let parts = QueueParts {
+            budget: Arc::clone(&self.budget),
+            pace: Arc::clone(&self.pace),
+            report,
+        };
+        let queue = match self.engine {
+            Engine::Native => crate::native::open_mailbox(dial, parts, &self.runtime),
+            #[cfg(feature = "zeromq")]
+            Engine::ZeroMq => crate::zeromq_engine::open_mailbox(dial, parts, &self.runtime),
+        };
+        Mailbox::new(queue, self.local.limits.linger)
+    }
+
+    /// The routes over sockets, in the order in which they are tried.
+    fn routes_to(&self, target: &Target) -> Vec<Route> {
         let mut routes = Vec::new();
         if let Some(path) = &target.ipc {
             routes.push(Route::Ipc(path.clone()));
         }
-        if detect
+        if target.same_host == SameHost::Detect
             && target.addr.is_none_or(is_this_host)
             && let Some(home) = &self.ipc_home
             && let Some(path) = target.peer.as_ref().and_then(|peer| home.find(peer))
@@ -400,63 +362,44 @@ impl Node {
             routes.push(Route::Ipc(path));
         }
         routes.extend(target.addr.map(Route::Tcp));
-        if routes.is_empty() {
-            return self.nowhere(&report, CloseReason::NoRoute);
-        }
-        let dial = Dial {
-            routes,
-            own: self.identity.clone(),
-            peer: target.peer.clone(),
-            mechanism: Arc::clone(&self.mechanism),
-            limits: LinkLimits::clone(&self.limits),
-            budget: Arc::clone(&self.budget),
-            pace: Arc::clone(&self.pace),
-            report,
-            runtime: self.runtime.clone(),
-        };
-        let outlet = match self.engine {
-            Engine::Native => crate::native::dial(dial),
-            #[cfg(feature = "zeromq")]
-            Engine::ZeroMq => crate::zeromq_engine::dial(dial),
-        };
-        Mailbox::new(outlet, self.limits.linger)
+        routes
     }
 
-    /// A mailbox that ends before it begins.
-    fn nowhere(&self, report: &Reporter, reason: CloseReason) -> Mailbox {
+    /// A mailbox that is closed from the start.
+    fn closed_mailbox(&self, report: &Reporter, reason: CloseReason) -> Mailbox {
         report.closed(reason, 0);
-        Mailbox::new(Nowhere::new(&self.budget), self.limits.linger)
+        Mailbox::new(ClosedQueue::new(&self.budget), self.local.limits.linger)
     }
 }
 
-impl Drop for Node {
+impl Drop for Inner {
     fn drop(&mut self) {
         self.lock_registration().take();
         // Dropping the server stops it.
-        self.intake.shut();
+        self.dispatcher.shut();
     }
 }
 
 impl fmt::Debug for Links {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Links")
-            .field("identity", &self.node.identity)
-            .field("engine", &self.node.engine)
+            .field("identity", &self.inner.local.identity)
+            .field("engine", &self.inner.engine)
             .field("listening", &self.listening())
-            .field("ipc_path", &self.node.ipc_path)
+            .field("ipc_path", &self.inner.ipc_path)
             .finish_non_exhaustive()
     }
 }
 
 /// Whether an address is one of this host, as this thread sees it: a datagram
-/// socket can be bound to those alone. (Nothing is ever sent from it.)
+/// socket can be bound only to those. (Nothing is ever sent from it.)
 fn is_this_host(addr: SocketAddr) -> bool {
     let mut local = addr;
     local.set_port(0);
     addr.ip().is_loopback() || (!addr.ip().is_unspecified() && UdpSocket::bind(local).is_ok())
 }
 
-/// What an engine can hold of the limits.
+/// The limits that an engine can keep.
 fn engine_limits(engine: Engine, limits: &LinkLimits) -> LinkLimits {
     match engine {
         Engine::Native => limits.clone(),
@@ -483,7 +426,7 @@ fn check(limits: &LinkLimits) -> Result<(), OpenError> {
     ];
     for (name, value) in at_least_one {
         if value == 0 {
-            let advice = "it has to be 1 at least";
+            let advice = "it must be at least 1";
             return Err(OpenError::Limits {
                 name,
                 value,

@@ -1,5 +1,5 @@
-//! Links between nodes of one process: no socket, no task. A message goes from
-//! the sender's hands into the receiver's lane.
+//! Links between nodes of one process: no socket, no task. The sender puts its
+//! message into the receiver's queue.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -9,11 +9,15 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::intake::{Feeder, Gone, Intake};
-use crate::lane::Refused;
-use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
-use crate::notices::Reporter;
-use crate::{CloseReason, Closed, Identity, Link, LinkLimits, Message, Source, TrySendError};
+use crate::dispatcher::Dispatcher;
+use crate::producer::{Gone, ProducerHandle, Refused};
+use crate::receive_queue::EndOfQueue;
+use crate::reporter::Reporter;
+use crate::send_queue::{Class, SendQueue};
+use crate::{
+    CloseReason, Closed, Identity, Link, LinkLimits, Message, PendingWrite, Queued, Source,
+    TrySendError,
+};
 
 /// The nodes of this process that can be reached in memory: by network
 /// namespace, because two of them are two hosts, and by identity.
@@ -26,41 +30,41 @@ fn nodes() -> MutexGuard<'static, BTreeMap<(u64, Identity), Neighbour>> {
 /// A node of this process.
 #[derive(Clone)]
 pub(crate) struct Neighbour {
-    intake: Weak<Intake>,
+    inbox: Weak<Dispatcher>,
     limits: Arc<LinkLimits>,
 }
 
-/// Keeps a node in the list of those that can be reached in memory.
+/// Keeps a node registered as one that can be reached in memory.
 pub(crate) struct Registration {
     key: (u64, Identity),
-    intake: Weak<Intake>,
+    inbox: Weak<Dispatcher>,
 }
 
 impl Registration {
-    /// Enters a node. `None`: another one lives under this identity, and keeps
-    /// its place (this one can be reached over tcp).
+    /// Registers a node. `None`: another node has this identity, and stays
+    /// registered (this one can be reached over tcp).
     pub(crate) fn new(
         namespace: u64,
         identity: &Identity,
-        intake: &Arc<Intake>,
+        inbox: &Arc<Dispatcher>,
         limits: &Arc<LinkLimits>,
     ) -> Option<Self> {
         let key = (namespace, identity.clone());
         let mut nodes = nodes();
         if nodes
             .get(&key)
-            .is_some_and(|node| node.intake.strong_count() > 0)
+            .is_some_and(|node| node.inbox.strong_count() > 0)
         {
             return None;
         }
         let neighbour = Neighbour {
-            intake: Arc::downgrade(intake),
+            inbox: Arc::downgrade(inbox),
             limits: Arc::clone(limits),
         };
         nodes.insert(key.clone(), neighbour);
         Some(Self {
             key,
-            intake: Arc::downgrade(intake),
+            inbox: Arc::downgrade(inbox),
         })
     }
 }
@@ -70,7 +74,7 @@ impl Drop for Registration {
         let mut nodes = nodes();
         if nodes
             .get(&self.key)
-            .is_some_and(|node| Weak::ptr_eq(&node.intake, &self.intake))
+            .is_some_and(|node| Weak::ptr_eq(&node.inbox, &self.inbox))
         {
             nodes.remove(&self.key);
         }
@@ -83,8 +87,8 @@ pub(crate) fn find(namespace: u64, identity: &Identity) -> Option<Neighbour> {
     nodes().get(&(namespace, identity.clone())).cloned()
 }
 
-/// The number of this thread's network namespace; 0 where there are none. It
-/// takes a system call to know.
+/// The number of this thread's network namespace; 0 on systems without them.
+/// This is a system call.
 pub(crate) fn namespace() -> u64 {
     #[cfg(target_os = "linux")]
     {
@@ -97,28 +101,19 @@ pub(crate) fn namespace() -> u64 {
 
 /// A mailbox's end of a link in memory. Dropping it closes the link.
 pub(crate) struct Memory {
-    feeder: Feeder,
+    producer: ProducerHandle,
     report: Reporter,
-    /// Ours, and the receiver's where they are tighter. Mostly all nodes of a
+    /// Ours, or the receiver's if they are tighter. Mostly all nodes of a
     /// process have the same, and then every link shares them.
     limits: Arc<LinkLimits>,
 }
 
-/// The reason of a lane's end, as the one who fills it sees it.
-fn seen_by_sender(reason: &CloseReason) -> CloseReason {
-    match reason {
-        // "Here" was the receiver's side.
-        CloseReason::Local => CloseReason::PeerClosed,
-        other => other.clone(),
-    }
-}
-
 impl Memory {
-    /// Connects to a node of this process.
+    /// Links up with a node of this process.
     ///
     /// # Errors
     /// Gives the reporter back when the node doesn't let us in.
-    pub(crate) fn connect(
+    pub(crate) fn link_to(
         neighbour: &Neighbour,
         own: &Arc<Source>,
         peer: &Identity,
@@ -126,11 +121,12 @@ impl Memory {
         budget: &Arc<Budget>,
         report: Reporter,
     ) -> Result<Arc<Self>, Reporter> {
-        let Some(intake) = neighbour.intake.upgrade() else {
+        let Some(inbox) = neighbour.inbox.upgrade() else {
             return Err(report);
         };
-        let feeder = match intake.open_counted(Arc::clone(own), Arc::clone(budget)) {
-            Ok(feeder) => feeder,
+        let opened = ProducerHandle::open_counted(&inbox, Arc::clone(own), Arc::clone(budget));
+        let producer = match opened {
+            Ok(producer) => producer,
             Err(reason) => {
                 tracing::debug!(%peer, %reason, "not let in over memory");
                 return Err(report);
@@ -152,21 +148,26 @@ impl Memory {
             Arc::clone(limits)
         };
         let memory = Arc::new(Self {
-            feeder,
+            producer,
             report,
             limits,
         });
-        if let Err(Gone(reason)) = memory.feeder.tell(Arc::downgrade(&memory)) {
-            memory.lane_ended(&reason, 0);
+        let mailbox: Weak<Self> = Arc::downgrade(&memory);
+        if let Err(Gone(reason)) = memory.producer.set_mailbox(mailbox) {
+            memory.queue_ended(&reason, 0);
         }
         Ok(memory)
     }
+}
 
-    /// The lane has ended from the inside: the receiver has gone, or another
-    /// connection took its place. `unread` messages were never read and never
-    /// will be.
-    pub(crate) fn lane_ended(&self, reason: &CloseReason, unread: u64) {
-        self.report.closed(seen_by_sender(reason), unread);
+impl EndOfQueue for Memory {
+    fn queue_ended(&self, reason: &CloseReason, unread: u64) {
+        let reason = match reason {
+            // "Here" was the receiver's side.
+            CloseReason::Local => CloseReason::PeerClosed,
+            other => other.clone(),
+        };
+        self.report.closed(reason, unread);
     }
 }
 
@@ -176,20 +177,20 @@ impl Drop for Memory {
     }
 }
 
-impl Outlet for Memory {
+impl SendQueue for Memory {
     fn enqueue(
         &self,
         head: &[u8],
         body: &[Bytes],
         class: Class,
     ) -> Result<PendingWrite<'_>, TrySendError> {
-        let cost = measure(head, body, &self.limits)?;
+        let cost = self.limits.cost_to_send(head, body)?;
         let reserve = match class {
             Class::Data => 0,
             Class::Control => self.limits.control_reserve_bytes,
         };
         let message = || Message::new(head, body);
-        self.feeder
+        self.producer
             .try_push(message, cost, self.limits.queue_bytes_per_peer, reserve)
             .map(PendingWrite::delivered)
             .map_err(|refused| match refused {
@@ -202,40 +203,40 @@ impl Outlet for Memory {
         if self.ended() {
             return Err(Closed);
         }
-        let budget = self.feeder.total();
-        let (_, held) = self.feeder.held();
+        let budget = self.producer.total();
+        let (_, held) = self.producer.held();
         let fits = held == 0 || held.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
         Ok(fits && budget.has(cost.min(budget.limit())))
     }
 
     fn changed(&self) -> &Notify {
-        self.feeder.total().freed()
+        self.producer.total().freed()
     }
 
     fn budget(&self) -> &Budget {
-        self.feeder.total()
+        self.producer.total()
     }
 
-    /// What was accepted lies in the peer's inbox already.
+    /// Accepted messages lie in the peer's inbox already.
     fn unsent(&self) -> u64 {
         self.report.lost()
     }
 
     fn ended(&self) -> bool {
-        self.feeder.has_ended()
+        self.producer.has_ended()
     }
 
     fn close(&self, _linger: Duration) {
-        // There is nothing to wait for. The report comes first, or the lane's
-        // end would be taken for the receiver's doing.
-        if !self.feeder.has_ended() {
+        // There is nothing to wait for. The report comes first, or the end of the
+        // queue would be taken for the receiver's doing.
+        if !self.producer.has_ended() {
             self.report.closed(CloseReason::Local, 0);
-            self.feeder.close(CloseReason::PeerClosed);
+            self.producer.close(CloseReason::PeerClosed);
         }
     }
 
     fn queued(&self) -> Queued {
-        let (messages, bytes) = self.feeder.held();
+        let (messages, bytes) = self.producer.held();
         Queued { messages, bytes }
     }
 

@@ -5,5 +5,5 @@ mod dealer;
 mod queue;
 mod router;
 
-pub(crate) use dealer::dial;
-pub(crate) use router::{inbox_limits, serve};
+pub(crate) use dealer::open_mailbox;
+pub(crate) use router::{inbox_limits, serve_inbox};

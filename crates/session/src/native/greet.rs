@@ -2,19 +2,23 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
-use zre_zmtp::{Encoder, Established, FrameLimits, Handshake, HandshakeError, Local, Peer};
+use zre_zmtp::{
+    Encoder, Established, FrameLimits, Handshake, HandshakeError, Local, Peer, SocketType,
+};
 
 use super::stream::Stream;
+use crate::engine::LocalSide;
 use crate::{CloseReason, Identity, LinkLimits};
 
-/// Room for a handshake: greeting and READY take about 125 bytes, and what is
-/// sent right behind them is decoded from here.
+/// Room for a handshake: greeting and READY take about 125 bytes. Bytes that come
+/// right behind them are decoded from here.
 const ROOM: usize = 512;
 
-/// What a limit means to the codec.
-pub(super) fn wire_limits(limits: &LinkLimits) -> FrameLimits {
+/// The limits as the codec knows them.
+pub(super) fn frame_limits(limits: &LinkLimits) -> FrameLimits {
     FrameLimits {
         frame_bytes: limits.frame_bytes,
         message_bytes: limits.message_bytes,
@@ -27,16 +31,20 @@ pub(super) fn wire_limits(limits: &LinkLimits) -> FrameLimits {
 /// it.
 ///
 /// Not cancel safe: a handshake given up in its middle leaves the connection
-/// useless. It sets itself no deadline.
+/// useless. It has no deadline of its own.
 ///
 /// # Errors
-/// Why the connection is to be closed. A peer that can understand it was told.
+/// Why the connection has to be closed. A peer that understands an ERROR command
+/// has got one.
 pub(super) async fn greet(
     stream: &mut Stream,
-    local: Local,
-    limits: &LinkLimits,
+    socket_type: SocketType,
+    local: &LocalSide,
 ) -> Result<(Established, BytesMut), CloseReason> {
-    let mut handshake = Handshake::new(local, wire_limits(limits));
+    let limits = &local.limits;
+    let identity = local.identity.to_bytes();
+    let local = Local::new(socket_type, identity, Arc::clone(&local.mechanism));
+    let mut handshake = Handshake::new(local, frame_limits(limits));
     let mut input = BytesMut::with_capacity(ROOM);
     let mut output = BytesMut::with_capacity(128);
     handshake.start(&mut output);
@@ -74,7 +82,7 @@ pub(super) async fn greet(
 /// is the connection's once the handshake is over, and a plain one before.
 pub(super) fn refuse(stream: &Stream, encoder: &mut Encoder, why: &str) {
     encoder.push_error(why);
-    // The connection is closed next, whether or not this gets through.
+    // The connection is closed next, whether or not this arrives.
     let _ = stream.try_write_encoded(encoder, usize::MAX);
     stream.finish();
 }

@@ -1,4 +1,4 @@
-//! Connections that haven't said who they are.
+//! Accepted connections whose handshake isn't over.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,9 +7,9 @@ use tokio::sync::oneshot;
 
 use crate::CloseReason;
 
-/// The handshakes under way on the accepting side, bounded in number: when one
-/// more comes, the oldest gives way. A stranger who opens silent connections so
-/// displaces his own first, while an honest handshake takes milliseconds.
+/// The handshakes under way on the accepting side, bounded in number: one more
+/// replaces the oldest. A stranger that opens silent connections therefore
+/// replaces its own first, while an honest handshake takes milliseconds.
 #[derive(Debug)]
 pub(super) struct HalfOpen {
     state: Mutex<State>,
@@ -20,12 +20,12 @@ pub(super) struct HalfOpen {
 struct State {
     last: u64,
     shut: bool,
-    places: BTreeMap<u64, oneshot::Sender<CloseReason>>,
+    slots: BTreeMap<u64, oneshot::Sender<CloseReason>>,
 }
 
-/// A place among the half-open; dropping it gives it up.
+/// A slot of a half-open connection; dropping it frees the slot.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Slot {
     half_open: Arc<HalfOpen>,
     number: u64,
 }
@@ -42,27 +42,27 @@ impl HalfOpen {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a place. The receiver resolves when the place is lost.
-    pub(super) fn enter(self: &Arc<Self>) -> (Place, oneshot::Receiver<CloseReason>) {
+    /// Takes a slot. The receiver resolves when the slot is lost.
+    pub(super) fn add(self: &Arc<Self>) -> (Slot, oneshot::Receiver<CloseReason>) {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
         state.last = state.last.saturating_add(1);
         let number = state.last;
         if state.shut {
-            // The handshake may have ended already; so it has.
+            // Lost at once.
             let _ = sender.send(CloseReason::Local);
         } else {
-            if state.places.len() >= self.limit {
+            if state.slots.len() >= self.limit {
                 evict(&mut state);
             }
-            state.places.insert(number, sender);
+            state.slots.insert(number, sender);
         }
         drop(state);
         let half_open = Arc::clone(self);
-        (Place { half_open, number }, receiver)
+        (Slot { half_open, number }, receiver)
     }
 
-    /// Makes the oldest give way, if there is one.
+    /// Ends the oldest handshake, if there is one.
     pub(super) fn evict_oldest(&self) {
         evict(&mut self.lock());
     }
@@ -71,21 +71,21 @@ impl HalfOpen {
     pub(super) fn shut(&self) {
         let mut state = self.lock();
         state.shut = true;
-        for (_, sender) in std::mem::take(&mut state.places) {
+        for (_, sender) in std::mem::take(&mut state.slots) {
             let _ = sender.send(CloseReason::Local);
         }
     }
 }
 
 fn evict(state: &mut State) {
-    if let Some((_, oldest)) = state.places.pop_first() {
+    if let Some((_, oldest)) = state.slots.pop_first() {
         let _ = oldest.send(CloseReason::Limit("half_open"));
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.half_open.lock().places.remove(&self.number);
+        self.half_open.lock().slots.remove(&self.number);
     }
 }
 
@@ -94,20 +94,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_gives_way_and_places_are_given_up() {
+    fn the_oldest_is_replaced_and_dropped_slots_are_free() {
         let half_open = HalfOpen::new(2);
-        let (_a, mut a_lost) = half_open.enter();
-        let (b, mut b_lost) = half_open.enter();
+        let (_a, mut a_lost) = half_open.add();
+        let (b, mut b_lost) = half_open.add();
         drop(b);
-        let (_c, mut c_lost) = half_open.enter();
+        let (_c, mut c_lost) = half_open.add();
         assert!(a_lost.try_recv().is_err());
-        let (_d, mut d_lost) = half_open.enter();
+        let (_d, mut d_lost) = half_open.add();
         assert_eq!(a_lost.try_recv(), Ok(CloseReason::Limit("half_open")));
         assert!(b_lost.try_recv().is_err());
         half_open.shut();
         assert_eq!(c_lost.try_recv(), Ok(CloseReason::Local));
         assert_eq!(d_lost.try_recv(), Ok(CloseReason::Local));
-        let (_e, mut e_lost) = half_open.enter();
+        let (_e, mut e_lost) = half_open.add();
         assert_eq!(e_lost.try_recv(), Ok(CloseReason::Local));
     }
 }

@@ -1,24 +1,26 @@
 //! This crate's own link engine: ZMTP in one direction, every limit kept.
 //!
 //! A connection of the inbox is one task ([`reader`]) that reads into a
-//! borrowed buffer, decodes, and fills its lane; a full lane makes it stop
-//! reading, which is TCP's back-pressure. A mailbox is a queue in wire form
-//! that callers write themselves where they can ([`outbound`]), and one task
-//! ([`dial`]) for what they can't: connecting, a full socket, the end.
+//! borrowed buffer, decodes, and fills its receive queue; a full queue makes it
+//! stop reading, which is TCP's back-pressure. A mailbox is a queue in wire form
+//! that callers write themselves if they can ([`outbound`]), and one task
+//! ([`mailbox_task`]) for what they can't: connecting, a full socket, the end.
 //!
-//! Timers exist while something is about to end (a handshake, a dial, a
-//! linger), all of them in the runtime's one timer wheel; a connection that
-//! stands has none, and an idle one holds no buffer.
+//! Timers exist while something is about to end (a handshake, a route that is
+//! tried, a linger), all of them in the runtime's one timer wheel; a connection
+//! that is up has none, and an idle one holds no buffer.
 
-mod dial;
+mod accept;
+mod flight;
 mod greet;
 mod half_open;
-mod listen;
+mod host;
+mod mailbox_task;
 mod outbound;
 mod pool;
+mod queue;
 mod reader;
 mod stream;
-mod unsealed;
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,61 +29,63 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::OpenError;
-use crate::engine::{Change, Dial, Listening, Seat, Served, Server};
+use crate::engine::{Change, Dial, InboxParts, Listening, QueueParts, Served, Server};
 use crate::listen::listen_also;
-use crate::mailbox::Outlet;
+use crate::send_queue::SendQueue;
+use accept::{Listener, accept_all};
 use half_open::HalfOpen;
-use listen::{Host, Listener, accept_all};
+use host::Host;
 use outbound::Outbound;
 
-/// Accepts connections, and fills the lanes of the seat's intake.
+/// Accepts connections, each of which fills a queue of its own.
 ///
 /// # Errors
 /// When the runtime can't watch a listener.
-pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
-    let _in_runtime = seat.runtime.enter();
+pub(crate) async fn serve_inbox(parts: InboxParts) -> io::Result<Server> {
+    let _in_runtime = parts.runtime.enter();
     let mut listeners = Vec::new();
-    for (addr, listener) in seat.tcp {
+    for (addr, listener) in parts.tcp {
         let listener = Listener::Tcp(TcpListener::from_std(listener)?);
         listeners.push((Some(addr), listener));
     }
     #[cfg(unix)]
-    let place = match seat.ipc {
+    let name = match parts.ipc {
         None => None,
         Some(socket) => {
-            let (listener, place) = socket.into_parts();
+            let (listener, name) = socket.into_parts();
             listener.set_nonblocking(true)?;
             listeners.push((None, Listener::Unix(UnixListener::from_std(listener)?)));
-            Some(place)
+            Some(name)
         }
     };
     #[cfg(not(unix))]
-    let place = seat.ipc;
+    let name = parts.ipc;
     let host = Arc::new(Host {
-        half_open: HalfOpen::new(seat.limits.half_open),
+        half_open: HalfOpen::new(parts.local.limits.half_open),
         partial: Arc::default(),
-        own: seat.own,
-        mechanism: seat.mechanism,
-        limits: seat.limits,
-        intake: seat.intake,
-        runtime: seat.runtime.clone(),
+        local: parts.local,
+        dispatcher: parts.dispatcher,
+        runtime: parts.runtime.clone(),
     });
     let (server, served) = Server::new();
-    seat.runtime
-        .spawn(supervise(listeners, seat.listening, host, served, place));
+    parts
+        .runtime
+        .spawn(supervise(listeners, parts.listening, host, served, name));
     Ok(server)
 }
 
-/// Keeps the listeners going until they are to stop.
-async fn supervise<P>(
+/// Keeps the listeners going until the server is stopped. `ipc_name` is our name
+/// in the ipc directory.
+async fn supervise<N>(
     listeners: Vec<(Option<SocketAddr>, Listener)>,
     listening: Listening,
     host: Arc<Host>,
     mut served: Served,
-    place: P,
+    ipc_name: N,
 ) {
     let mut accepting: Vec<(Option<SocketAddr>, JoinHandle<()>)> = listeners
         .into_iter()
@@ -117,10 +121,10 @@ async fn supervise<P>(
         }
     }
     stop(accepting).await;
-    // Connections that stand are in the intake's hands.
+    // The dispatcher ends the connections whose handshake is over.
     host.half_open.shut();
-    // Only now may someone else take our name.
-    drop(place);
+    // Only now may another node take our name.
+    drop(ipc_name);
     // An error means that nobody waits.
     let _ = served.stopped.send(true);
 }
@@ -129,27 +133,14 @@ async fn supervise<P>(
 async fn stop(accepting: Vec<(Option<SocketAddr>, JoinHandle<()>)>) {
     for (_, task) in accepting {
         task.abort();
-        // It was told to stop; how it did says nothing.
+        // It was aborted: its outcome says nothing.
         let _ = task.await;
     }
 }
 
-/// Dials, and returns at once what accepts messages meanwhile.
-pub(crate) fn dial(dial: Dial) -> Arc<dyn Outlet> {
-    let outbound = Outbound::new(
-        dial.mechanism.seals(),
-        dial.limits.clone(),
-        dial.budget,
-        dial.pace,
-        dial.report,
-    );
-    let call = dial::Call {
-        routes: dial.routes,
-        own: dial.own,
-        peer: dial.peer,
-        mechanism: dial.mechanism,
-        limits: dial.limits,
-    };
-    dial.runtime.spawn(dial::run(Arc::clone(&outbound), call));
+/// Returns at once a queue that accepts messages, and connects in the background.
+pub(crate) fn open_mailbox(dial: Dial, parts: QueueParts, runtime: &Handle) -> Arc<dyn SendQueue> {
+    let outbound = Outbound::new(&dial.local, parts);
+    runtime.spawn(mailbox_task::run(Arc::clone(&outbound), dial));
     outbound
 }

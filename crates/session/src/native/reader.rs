@@ -9,19 +9,19 @@ use std::task::Poll;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use zre_zmtp::{Command, DecodeError, Decoder, Encoder, Item, Local, READ_CHUNK, SocketType};
+use zre_zmtp::{Command, DecodeError, Decoder, Encoder, Item, READ_CHUNK, SocketType};
 
-use super::greet::{greet, identity_of, refuse, wire_limits};
-use super::half_open::Place;
-use super::listen::Host;
+use super::greet::{frame_limits, greet, identity_of, refuse};
+use super::half_open::Slot;
+use super::host::Host;
 use super::pool::Pool;
 use super::stream::Stream;
-use crate::intake::{Feeder, Gone};
-use crate::unread::Unread;
+use crate::backlog::Backlog;
+use crate::producer::{Gone, ProducerHandle};
 use crate::{CloseReason, Identity, LinkLimits, Source};
 
-/// Most bytes of PONGs that wait for a peer that doesn't read them. Beyond it
-/// PINGs go unanswered: who floods us with them mustn't fill our memory too.
+/// The most bytes of PONGs that wait for a peer that doesn't read them. Beyond
+/// it PINGs go unanswered: a peer that floods us with them can't fill our memory.
 const ANSWER_BYTES: u64 = 1024;
 
 /// Serves an accepted connection until it ends.
@@ -29,20 +29,20 @@ pub(super) async fn serve(
     host: Arc<Host>,
     stream: Stream,
     addr: Option<SocketAddr>,
-    place: Place,
+    slot: Slot,
     lost: oneshot::Receiver<CloseReason>,
 ) {
-    // On the heap, to be freed when it is over: a task never shrinks, and
-    // there may be thousands of them.
+    // On the heap, and freed when it is over: a task never shrinks, and there may
+    // be thousands of them.
     let opened = Box::pin(open(&host, stream, addr, lost)).await;
-    drop(place);
+    drop(slot);
     match opened {
         Ok(connection) => {
             drop(host);
             connection.run().await;
         }
         Err(reason) => {
-            tracing::debug!(?addr, %reason, "a connection was not let in");
+            tracing::debug!(?addr, %reason, "a connection was refused");
         }
     }
 }
@@ -53,46 +53,42 @@ async fn open(
     addr: Option<SocketAddr>,
     lost: oneshot::Receiver<CloseReason>,
 ) -> Result<Connection, CloseReason> {
+    let limits = &host.local.limits;
     let greeted = {
-        let own = host.own.to_bytes();
-        let local = Local::new(SocketType::Router, own, Arc::clone(&host.mechanism));
-        let greet = greet(&mut stream, local, &host.limits);
+        let greet = greet(&mut stream, SocketType::Router, &host.local);
         tokio::select! {
             biased;
             reason = lost => Err(reason.unwrap_or(CloseReason::Local)),
-            greeted = tokio::time::timeout(host.limits.handshake_time, greet) =>
+            greeted = tokio::time::timeout(limits.handshake_time, greet) =>
                 greeted.unwrap_or(Err(CloseReason::TimedOut)),
         }
     };
-    let (established, received) = greeted.inspect_err(|reason| host.intake.count(reason))?;
+    let (established, received) = greeted.inspect_err(|reason| host.dispatcher.count(reason))?;
     let mut answers = Encoder::new(established.sealer);
     let identity = identity_of(&established.peer)
         .or_else(nameless)
         .ok_or_else(|| CloseReason::Handshake("the peer gave no identity".into()))?;
     let source = Source {
-        identity,
-        link: stream.link(),
         addr,
         credentials: stream.credentials(),
+        ..Source::new(identity, stream.link())
     };
-    // A refusal here is counted by the intake itself.
-    let feeder = host
-        .intake
-        .open(source)
+    // The dispatcher counts a refusal itself.
+    let producer = ProducerHandle::open(&host.dispatcher, source)
         .inspect_err(|reason| refuse(&stream, &mut answers, &reason.to_string()))?;
     Ok(Connection {
         stream,
-        feeder,
+        producer,
         wire: Wire {
-            decoder: Decoder::new(wire_limits(&host.limits), received, established.opener),
-            partial: Partial::new(&host.partial, host.limits.inbox_bytes_total),
+            decoder: Decoder::new(frame_limits(limits), received, established.opener),
+            partial: Partial::new(&host.partial, limits.inbox_bytes_total),
             answers,
         },
     })
 }
 
 /// An identity for a peer that gave none, as a ROUTER makes one: a zero byte,
-/// which no peer may begin its own with, and a number.
+/// with which no peer's own identity may begin, and a number.
 fn nameless() -> Option<Identity> {
     static LAST: AtomicU32 = AtomicU32::new(0);
     let mut bytes = [0; 5];
@@ -100,14 +96,14 @@ fn nameless() -> Option<Identity> {
     Identity::try_from(&bytes[..]).ok()
 }
 
-/// A connection whose peer has said who it is.
+/// A connection whose handshake is over.
 struct Connection {
     stream: Stream,
-    feeder: Feeder,
+    producer: ProducerHandle,
     wire: Wire,
 }
 
-/// What its bytes become.
+/// Its bytes, in both directions.
 struct Wire {
     decoder: Decoder,
     partial: Partial,
@@ -119,43 +115,43 @@ impl Connection {
     async fn run(self) {
         let Self {
             mut stream,
-            feeder,
+            producer,
             mut wire,
         } = self;
         let reason = {
-            let gone = feeder.gone();
-            tokio::pin!(gone);
-            // What came right behind the handshake is delivered first.
-            let mut result = wire.deliver(&stream, &feeder);
+            let ended = producer.ended();
+            tokio::pin!(ended);
+            // Messages that came right behind the handshake are delivered first.
+            let mut result = wire.deliver(&stream, &producer);
             loop {
                 if let Err(reason) = result {
                     break reason;
                 }
-                if !feeder.has_room()
-                    && let Err(Gone(reason)) = feeder.room().await
+                if !producer.has_room()
+                    && let Err(Gone(reason)) = producer.room().await
                 {
                     break reason;
                 }
                 result = tokio::select! {
                     biased;
-                    reason = &mut gone => Err(reason),
+                    reason = &mut ended => Err(reason),
                     read = read_some(&mut stream, &mut wire.decoder) => match read {
                         Ok(0) => Err(CloseReason::PeerClosed),
-                        Ok(_) => wire.deliver(&stream, &feeder),
+                        Ok(_) => wire.deliver(&stream, &producer),
                         Err(error) => Err(CloseReason::from_io(&error)),
                     },
                 };
             }
         };
-        tracing::debug!(connection = feeder.connection(), %reason, "a connection ended");
-        feeder.close(reason);
+        tracing::debug!(connection = producer.connection(), %reason, "a connection ended");
+        producer.close(reason);
     }
 }
 
 impl Wire {
     /// Hands over all whole messages that have come, and answers commands.
-    fn deliver(&mut self, stream: &Stream, feeder: &Feeder) -> Result<(), CloseReason> {
-        let mut messages = Unread::default();
+    fn deliver(&mut self, stream: &Stream, producer: &ProducerHandle) -> Result<(), CloseReason> {
+        let mut messages = Backlog::default();
         let end = loop {
             match self.decoder.decode() {
                 Ok(Some(Item::Message(message))) => {
@@ -171,9 +167,9 @@ impl Wire {
                 Err(error) => break Err(reason_of(&error)),
             }
         };
-        // What came before an error is still the peer's word.
+        // Messages that came before an error are still the peer's.
         if !messages.is_empty() {
-            feeder.push(messages).map_err(|Gone(reason)| reason)?;
+            producer.push(messages).map_err(|Gone(reason)| reason)?;
         }
         if !self.answers.is_empty() {
             self.answer(stream)?;
@@ -198,22 +194,22 @@ impl Wire {
         }
     }
 
-    /// Writes what the socket takes of our answers. The rest goes with the next
-    /// ones: a peer that wants answers reads them.
+    /// Writes as many of our answers as the socket takes. The rest goes with the
+    /// next ones: a peer that wants answers reads them.
     fn answer(&mut self, stream: &Stream) -> Result<(), CloseReason> {
         stream
             .try_write_encoded(&mut self.answers, usize::MAX)
             .map_err(|error| CloseReason::from_io(&error))?;
-        // The buffer goes with its last byte.
+        // No buffer is kept once it is empty.
         self.answers.release(0);
         Ok(())
     }
 }
 
-/// What one connection has sent of a message that isn't whole yet, counted
-/// together with what all others have. Such bytes can't be held back: the rest
-/// of the message is what would free them. So the connection that goes beyond
-/// the bound has to end.
+/// How much of a message that hasn't come whole yet one connection has sent,
+/// counted together with all others. Such bytes can't be held back: only the rest
+/// of the message would free them. Therefore a connection that goes beyond the
+/// bound has to end.
 struct Partial {
     all: Arc<AtomicUsize>,
     limit: usize,
@@ -237,10 +233,10 @@ impl Partial {
         } else {
             let less = self.ours.saturating_sub(bytes);
             self.all.fetch_sub(less, Ordering::Relaxed);
-            0 // less than it was can't be too much
+            0 // fewer than before can't be too many
         };
         self.ours = bytes;
-        // What a read brings anyway isn't held against anyone.
+        // The bytes of a single read are held against nobody.
         if all > self.limit && bytes > READ_CHUNK {
             return Err(CloseReason::Limit("inbox_bytes_total"));
         }
@@ -268,7 +264,7 @@ async fn read_some(stream: &mut Stream, decoder: &mut Decoder) -> io::Result<usi
     .await
 }
 
-/// What a breach of the wire's grammar, or of a limit, is called.
+/// The reason that a breach of the wire's grammar, or of a limit, stands for.
 pub(super) fn reason_of(error: &DecodeError) -> CloseReason {
     match error {
         DecodeError::Frame { .. } => CloseReason::Limit("frame_bytes"),

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::channel::mpsc;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use zeromq::util::PeerIdentity;
 use zeromq::{
@@ -19,41 +20,34 @@ use zeromq::{
 
 use super::queue::{Queue, Ticket};
 use super::router::reason_of;
-use crate::engine::{Dial, Route};
-use crate::mailbox::Outlet;
-
+use crate::engine::{Dial, QueueParts, Route};
+use crate::send_queue::SendQueue;
 use crate::{CloseReason, Identity, Link, Message};
 
 /// Messages that the library may hold at once. Its queue takes 100,000 and
-/// then waits, which nothing can be told of; below that it never waits.
+/// then waits, without telling anybody; below that it never waits.
 const IN_FLIGHT: usize = 50_000;
 
-/// When to ask by a connection of our own whether anybody listens: the library
-/// tries again for as long as its time lasts, and says nothing of it.
+/// When to find out by a connection of our own whether anybody listens: the
+/// library retries silently for as long as its time lasts.
 const PROBE_AFTER: Duration = Duration::from_millis(50);
 
 /// How often to look whether the library's writer has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
-/// Starts a mailbox's task.
-pub(crate) fn dial(dial: Dial) -> Arc<dyn Outlet> {
-    let queue = Queue::new(dial.limits.clone(), dial.budget, dial.report);
+/// Returns at once a queue that accepts messages, and connects in the background.
+pub(crate) fn open_mailbox(dial: Dial, parts: QueueParts, runtime: &Handle) -> Arc<dyn SendQueue> {
+    let queue = Queue::new(Arc::clone(&dial.local.limits), parts);
     let task = Task {
-        routes: dial.routes,
-        own: dial.own,
-        peer: dial.peer,
-        time: dial.limits.connect_time,
+        dial,
         guard: Guard(Arc::clone(&queue)),
     };
-    dial.runtime.spawn(task.run());
+    runtime.spawn(task.run());
     queue
 }
 
 struct Task {
-    routes: Vec<Route>,
-    own: Identity,
-    peer: Option<Identity>,
-    time: Duration,
+    dial: Dial,
     guard: Guard,
 }
 
@@ -70,8 +64,8 @@ impl Task {
     async fn run(self) {
         let queue = &self.guard.0;
         let mut reason = CloseReason::NoRoute;
-        for route in &self.routes {
-            match self.connect(route).await {
+        for route in &self.dial.routes {
+            match self.connect_over(route).await {
                 Ok(connection) => {
                     let (link, remote) = match route {
                         Route::Tcp(addr) => (Link::Tcp, Some(*addr)),
@@ -94,11 +88,13 @@ impl Task {
         queue.end(reason);
     }
 
-    async fn connect(&self, route: &Route) -> Result<Connection, CloseReason> {
+    /// Connects over one route, and shakes hands.
+    async fn connect_over(&self, route: &Route) -> Result<Connection, CloseReason> {
         let mut options = SocketOptions::default();
-        let own = PeerIdentity::try_from(self.own.to_bytes())
+        let own = PeerIdentity::try_from(self.dial.local.identity.to_bytes())
             .map_err(|error| CloseReason::Handshake(error.to_string()))?;
-        options.peer_identity(own).connect_timeout(self.time);
+        let time = self.dial.local.limits.connect_time;
+        options.peer_identity(own).connect_timeout(time);
         let mut socket = DealerSocket::with_options(options);
         let mut events = socket.monitor();
         let endpoint = endpoint(route)?;
@@ -106,16 +102,16 @@ impl Task {
             connected = socket.connect(&endpoint) => {
                 connected.map_err(|error| reason_of(&error))?;
             }
-            reason = probe(route, self.time) => return Err(reason),
+            reason = probe(route, time) => return Err(reason),
             () = closed(&self.guard.0) => return Err(CloseReason::Local),
         }
         let mut peer = None;
         while let Ok(event) = events.try_recv() {
             if let SocketEvent::Connected(_, identity) = event {
-                peer = said(&identity);
+                peer = claimed(&identity);
             }
         }
-        if let (Some(expected), Some(found)) = (&self.peer, &peer)
+        if let (Some(expected), Some(found)) = (&self.dial.target.peer, &peer)
             && expected != found
         {
             return Err(CloseReason::Handshake(format!(
@@ -154,9 +150,9 @@ fn endpoint(route: &Route) -> Result<String, CloseReason> {
     }
 }
 
-/// What the peer's inbox said of itself. Where it said nothing the library
-/// makes up a random UUID of 16 bytes, which is no name of anybody.
-fn said(identity: &PeerIdentity) -> Option<Identity> {
+/// The identity that the peer's inbox claims. If it claims none, the library makes
+/// up a random UUID of 16 bytes, which is nobody's identity.
+fn claimed(identity: &PeerIdentity) -> Option<Identity> {
     let made_up = identity.len() == 16
         && identity.get(6).is_some_and(|byte| byte >> 4 == 4)
         && identity.get(8).is_some_and(|byte| byte >> 6 == 0b10);
@@ -181,7 +177,7 @@ async fn probe(route: &Route, time: Duration) -> CloseReason {
     };
     match tried {
         Ok(Err(error)) => CloseReason::from_io(&error),
-        // Somebody listens: the library gets there, or its time passes.
+        // Somebody listens: the library connects, or its time passes.
         _ => pending().await,
     }
 }
@@ -252,7 +248,7 @@ impl Connection {
                 },
                 () = queue.work().notified() => {}
                 received = self.receiver.recv() => match received {
-                    // A mailbox doesn't listen: whatever it was, it is dropped.
+                    // A mailbox doesn't receive: whatever it was is dropped.
                     Ok(_) => tracing::debug!("an inbox has answered"),
                     Err(error) => return ended_by(&error),
                 },
@@ -288,16 +284,16 @@ impl Connection {
 
 fn ended_by(error: &zeromq::ZmqError) -> CloseReason {
     match reason_of(error) {
-        // The handshake is over: this is about what came after it.
+        // The handshake is over: the error is about what came after it.
         CloseReason::Handshake(text) if text.contains("reset") => CloseReason::Reset,
         CloseReason::Handshake(text) => CloseReason::Protocol(text),
         other => other,
     }
 }
 
-/// The first frame of a message, which tells the queue when the library has
-/// let go of it: that is when it was encoded into the buffer that is being
-/// written, or thrown away with its connection.
+/// The first frame of a message. It tells the queue when the library has dropped
+/// it: when the message was encoded into the buffer that is being written, or
+/// thrown away with its connection.
 struct Tracked {
     frame: Bytes,
     _ticket: Ticket,

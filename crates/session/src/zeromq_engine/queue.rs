@@ -10,12 +10,15 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::budget::Budget;
-use crate::mailbox::{Class, Outlet, PendingWrite, Queued, measure};
-use crate::notices::Reporter;
-use crate::{CloseReason, Closed, Identity, Link, LinkLimits, Message, TrySendError};
+use crate::engine::QueueParts;
+use crate::reporter::Reporter;
+use crate::send_queue::{Class, SendQueue, deadline_after};
+use crate::{
+    CloseReason, Closed, Identity, Link, LinkLimits, Message, PendingWrite, Queued, TrySendError,
+};
 
 /// A frame up to this size is copied into the queue: a shared one costs an
-/// atomic count at each end, and keeps all of the buffer that it is a part of.
+/// atomic count at each end, and keeps the whole buffer of which it is a part.
 const COPY_BYTES: usize = 256;
 
 /// Messages that a mailbox has accepted, bounded in what they cost until the
@@ -23,10 +26,10 @@ const COPY_BYTES: usize = 256;
 pub(crate) struct Queue {
     state: Mutex<State>,
     changed: Notify,
-    /// Told when there is something to do for the task that owns the socket.
+    /// Notified when there is something to do for the task that owns the socket.
     work: Notify,
     budget: Arc<Budget>,
-    limits: LinkLimits,
+    limits: Arc<LinkLimits>,
     report: Reporter,
 }
 
@@ -37,7 +40,8 @@ struct State {
     /// What they cost.
     bytes: usize,
     link: Option<Link>,
-    /// No more is accepted; what is here goes out until then.
+    /// Set while closing: nothing more is accepted, and the queue is sent until
+    /// then.
     closing: Option<Instant>,
     ended: bool,
     /// Messages that were here when it ended.
@@ -57,7 +61,7 @@ impl Drop for Ticket {
 }
 
 impl Queue {
-    pub(crate) fn new(limits: LinkLimits, budget: Arc<Budget>, report: Reporter) -> Arc<Self> {
+    pub(crate) fn new(limits: Arc<LinkLimits>, parts: QueueParts) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
@@ -70,9 +74,9 @@ impl Queue {
             }),
             changed: Notify::new(),
             work: Notify::new(),
-            budget,
+            budget: parts.budget,
             limits,
-            report,
+            report: parts.report,
         })
     }
 
@@ -80,7 +84,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The connection stands. Our end's address is the library's secret.
+    /// The connection is up. The library doesn't tell our end's address.
     pub(crate) fn up(&self, link: Link, remote: Option<SocketAddr>, identity: Option<Identity>) {
         self.lock().link = Some(link);
         self.report.up(link, None, remote, identity);
@@ -127,7 +131,7 @@ impl Queue {
         self.lock().closing
     }
 
-    /// Told when messages wait, when the engine may take more, and when the
+    /// Notified when messages wait, when the engine may take more, and when the
     /// mailbox was closed. For one task.
     pub(crate) fn work(&self) -> &Notify {
         &self.work
@@ -152,14 +156,14 @@ fn cost_of(message: &Message) -> usize {
     LinkLimits::cost(&message.head, &message.body)
 }
 
-impl Outlet for Queue {
+impl SendQueue for Queue {
     fn enqueue(
         &self,
         head: &[u8],
         body: &[Bytes],
         class: Class,
     ) -> Result<PendingWrite<'_>, TrySendError> {
-        let cost = measure(head, body, &self.limits)?;
+        let cost = self.limits.cost_to_send(head, body)?;
         let reserve = match class {
             Class::Data => 0,
             Class::Control => self.limits.control_reserve_bytes,
@@ -189,7 +193,7 @@ impl Outlet for Queue {
         state.messages = state.messages.saturating_add(1);
         state.bytes = state.bytes.saturating_add(cost);
         drop(state);
-        // While messages wait, the task has been told already.
+        // While messages wait, the task has been notified already.
         Ok(match idle {
             true => PendingWrite::by_task(&self.work),
             false => PendingWrite::by_others(),
@@ -228,7 +232,7 @@ impl Outlet for Queue {
     }
 
     fn close(&self, linger: Duration) {
-        let until = crate::mailbox::after(linger);
+        let until = deadline_after(linger);
         {
             let mut state = self.lock();
             if state.closing.is_some_and(|already| already <= until) {

@@ -14,22 +14,23 @@ use zeromq::{
     ZmqMessage,
 };
 
-use crate::engine::{Change, Listening, Seat, Served, Server};
-use crate::intake::{Feeder, Intake};
+use crate::backlog::Backlog;
+use crate::dispatcher::Dispatcher;
+use crate::engine::{Change, InboxParts, Listening, Served, Server};
 use crate::listen::listen_also;
-use crate::unread::Unread;
+use crate::producer::ProducerHandle;
 use crate::{CloseReason, Identity, Link, LinkLimits, Message, OpenError, Source};
 
 /// How many times a connection's bound lies in the inbox before reading stops.
-/// The library's ROUTER can't leave one connection alone, so the bound is on
-/// all: tight enough for memory, and wide enough that one peer that is held
-/// back doesn't stop the others at once.
+/// The library's ROUTER can't stop reading one connection alone; the bound is
+/// therefore on all of them: tight enough for memory, and wide enough that one
+/// peer that is held back doesn't stop the others at once.
 const CONNECTION_BOUNDS: usize = 16;
 
-/// Messages that are read in one go before the lanes get them.
+/// Messages that are read in one go before they get into their queues.
 const RUN: usize = 256;
 
-/// What of the limits can be held with the library's ROUTER.
+/// The limits that can be kept with the library's ROUTER.
 pub(crate) fn inbox_limits(limits: &LinkLimits) -> LinkLimits {
     let all = limits
         .inbox_bytes_per_connection
@@ -40,11 +41,11 @@ pub(crate) fn inbox_limits(limits: &LinkLimits) -> LinkLimits {
     }
 }
 
-/// Serves on a thread of its own. The library's queue of connections is only
-/// free of races while one thread runs all of its tasks: otherwise a
-/// connection that takes another's place can be lost, and its first message
-/// can come out before the event that tells it from the old one's.
-pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
+/// Serves on a thread of its own. The library's queue of connections is free of
+/// races only while one thread runs all of its tasks: otherwise a connection that
+/// replaces another can be lost, and its first message can come out before the
+/// event that distinguishes it from the old one's.
+pub(crate) async fn serve_inbox(parts: InboxParts) -> io::Result<Server> {
     let (server, served) = Server::new();
     let (ready, started) = oneshot::channel();
     std::thread::Builder::new()
@@ -54,8 +55,8 @@ pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
                 .enable_all()
                 .build();
             match runtime {
-                Ok(runtime) => runtime.block_on(run(seat, served, ready)),
-                // Nobody waits any more: then nobody has to know.
+                Ok(runtime) => runtime.block_on(run(parts, served, ready)),
+                // An error: nobody waits any more.
                 Err(error) => drop(ready.send(Err(error))),
             }
         })?;
@@ -65,21 +66,21 @@ pub(crate) async fn serve(seat: Seat) -> io::Result<Server> {
     Ok(server)
 }
 
-async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>) {
-    // Dropped last: that says that everything is closed.
+async fn run(parts: InboxParts, served: Served, ready: oneshot::Sender<io::Result<()>>) {
+    // Dropped last: it reports that everything is closed.
     let Served {
         mut stop,
         mut changes,
         stopped: _stopped,
     } = served;
     let mut options = SocketOptions::default();
-    if let Ok(own) = PeerIdentity::try_from(seat.own.to_bytes()) {
-        // Other implementations say nothing here and ignore what they hear.
+    if let Ok(own) = PeerIdentity::try_from(parts.local.identity.to_bytes()) {
+        // Other implementations send none here and ignore ours.
         options.peer_identity(own);
     }
     let mut router = RouterSocket::with_options(options);
     let mut events = router.monitor();
-    let (mut bound, _place) = match bind(&mut router, seat.tcp, seat.ipc).await {
+    let (mut bound, _name) = match bind(&mut router, parts.tcp, parts.ipc).await {
         Ok(bound) => bound,
         Err(error) => {
             let _ = ready.send(Err(error));
@@ -90,16 +91,15 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
         return;
     }
 
-    let total = Arc::clone(seat.intake.total());
-    let mut desk = Desk {
-        senders: HashMap::new(),
-        intake: seat.intake,
-        limits: seat.limits,
-        kicked: Vec::new(),
+    let total = Arc::clone(parts.dispatcher.total());
+    let mut connections = Connections {
+        producers: HashMap::new(),
+        dispatcher: parts.dispatcher,
+        limits: parts.local.limits,
+        closed: Vec::new(),
     };
     loop {
-        let kicked = std::mem::take(&mut desk.kicked);
-        for identity in kicked {
+        for identity in std::mem::take(&mut connections.closed) {
             router.backend().peer_disconnected(&identity);
         }
         // Registered before looking, so that no release in between is missed.
@@ -112,11 +112,11 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
             biased;
             _ = &mut stop => break,
             event = events.next() => match event {
-                Some(event) => desk.event(event),
+                Some(event) => connections.event(event),
                 None => break,
             },
             Some(change) = changes.recv() => {
-                rebind(&mut router, &mut bound, &seat.listening, change).await;
+                rebind(&mut router, &mut bound, &parts.listening, change).await;
             }
             () = freed, if !room => {}
             message = router.recv(), if room => {
@@ -127,9 +127,9 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
                         None => break,
                     }
                 }
-                // Nothing else has run on this thread meanwhile, so whatever
-                // events wait now are ends that were met after this data.
-                desk.messages(run);
+                // Nothing else has run on this thread meanwhile: events that wait
+                // now are ends that came after this data.
+                connections.messages(run);
             }
         }
     }
@@ -140,19 +140,19 @@ async fn run(seat: Seat, served: Served, ready: oneshot::Sender<io::Result<()>>)
     }
 }
 
-/// What the library calls our listeners.
+/// The library's names of our listeners.
 type Bound = HashMap<SocketAddr, Endpoint>;
 
 #[cfg(unix)]
-type Place = Option<crate::ipc::IpcPlace>;
+type IpcName = Option<crate::ipc::IpcName>;
 #[cfg(not(unix))]
-type Place = Option<crate::ipc::IpcSocket>;
+type IpcName = Option<crate::ipc::IpcSocket>;
 
 async fn bind(
     router: &mut RouterSocket,
     tcp: Vec<(SocketAddr, std::net::TcpListener)>,
     ipc: Option<crate::ipc::IpcSocket>,
-) -> io::Result<(Bound, Place)> {
+) -> io::Result<(Bound, IpcName)> {
     let mut bound = Bound::new();
     for (addr, listener) in tcp {
         let endpoint = router.bind_listener(listener).await.map_err(into_io)?;
@@ -160,9 +160,9 @@ async fn bind(
     }
     #[cfg(unix)]
     if let Some(socket) = ipc {
-        let (listener, place) = socket.into_parts();
+        let (listener, name) = socket.into_parts();
         router.bind_listener(listener).await.map_err(into_io)?;
-        return Ok((bound, Some(place)));
+        return Ok((bound, Some(name)));
     }
     #[cfg(not(unix))]
     return Ok((bound, ipc));
@@ -194,7 +194,7 @@ async fn rebind(
                 },
                 Err(error) => Err(error),
             };
-            // Nobody may want to know.
+            // An error: nobody wants to know.
             let _ = done.send(listened);
         }
         Change::Unlisten(addr) => {
@@ -215,16 +215,16 @@ fn into_io(error: ZmqError) -> io::Error {
     }
 }
 
-/// Sorts what the ROUTER brings into lanes.
-struct Desk {
-    senders: HashMap<Bytes, Feeder>,
-    intake: Arc<Intake>,
-    limits: LinkLimits,
-    /// Connections that are to be closed.
-    kicked: Vec<PeerIdentity>,
+/// Sorts what the ROUTER receives into the queues of its connections.
+struct Connections {
+    producers: HashMap<Bytes, ProducerHandle>,
+    dispatcher: Arc<Dispatcher>,
+    limits: Arc<LinkLimits>,
+    /// Connections that the ROUTER has to close.
+    closed: Vec<PeerIdentity>,
 }
 
-impl Desk {
+impl Connections {
     fn event(&mut self, event: SocketEvent) {
         match event {
             SocketEvent::Accepted(endpoint, identity) => {
@@ -235,46 +235,44 @@ impl Desk {
                 self.open(identity, link, addr);
             }
             SocketEvent::Disconnected(identity) => {
-                if let Some(sender) = self.senders.remove(identity.as_ref()) {
-                    sender.close(CloseReason::PeerClosed);
+                if let Some(producer) = self.producers.remove(identity.as_ref()) {
+                    producer.close(CloseReason::PeerClosed);
                 }
             }
             SocketEvent::AcceptFailed(error) => {
-                tracing::debug!(%error, "a connection failed before it said who it was");
-                self.intake.count(&reason_of(&error));
+                tracing::debug!(%error, "a handshake failed");
+                self.dispatcher.count(&reason_of(&error));
             }
             _ => {}
         }
     }
 
-    /// A connection has said who it is. One of the same identity has been
-    /// closed by the library.
+    /// The handshake of a connection is over. The library has closed an older
+    /// connection of the same identity.
     fn open(&mut self, identity: PeerIdentity, link: Link, addr: Option<SocketAddr>) {
         let key = Bytes::from(identity.clone());
         let Ok(name) = Identity::new(key.clone()) else {
-            self.kicked.push(identity);
+            self.closed.push(identity);
             return;
         };
         let source = Source {
-            identity: name,
-            link,
             addr,
-            credentials: None,
+            ..Source::new(name, link)
         };
-        match self.intake.open(source) {
-            Ok(sender) => drop(self.senders.insert(key, sender)),
+        match ProducerHandle::open(&self.dispatcher, source) {
+            Ok(producer) => drop(self.producers.insert(key, producer)),
             Err(reason) => {
-                tracing::debug!(?identity, %reason, "a connection isn't let in");
-                self.senders.remove(&key);
-                self.kicked.push(identity);
+                tracing::debug!(?identity, %reason, "a connection was refused");
+                self.producers.remove(&key);
+                self.closed.push(identity);
             }
         }
     }
 
     fn messages(&mut self, run: Vec<Result<ZmqMessage, ZmqError>>) {
-        // Runs of one sender go into its lane together.
+        // Messages of one sender in a row go into its queue together.
         let mut sender = Bytes::new();
-        let mut messages = Unread::default();
+        let mut messages = Backlog::default();
         for message in run {
             let message = match message {
                 Ok(message) => message,
@@ -293,45 +291,45 @@ impl Desk {
                 Ok((message, cost)) => messages.push(message, cost),
                 Err(reason) => {
                     self.push(&sender, &mut messages);
-                    self.kick(&sender, reason);
+                    self.close(&sender, reason);
                 }
             }
         }
         self.push(&sender, &mut messages);
     }
 
-    fn push(&mut self, from: &Bytes, messages: &mut Unread) {
+    fn push(&mut self, from: &Bytes, messages: &mut Backlog) {
         if messages.is_empty() {
             return;
         }
         let run = std::mem::take(messages);
-        if !self.senders.contains_key(from) {
+        if !self.producers.contains_key(from) {
             let Ok(identity) = PeerIdentity::try_from(from.clone()) else {
                 return;
             };
-            if self.kicked.contains(&identity) {
-                // A moment ago, with this on its way.
+            if self.closed.contains(&identity) {
+                // A moment ago, while this was on its way.
                 return;
             }
             // The library drops events when there are too many at once.
             self.open(identity, Link::Tcp, None);
         }
-        let Some(sender) = self.senders.get(from) else {
+        let Some(producer) = self.producers.get(from) else {
             return;
         };
-        let pushed = sender.push(run);
+        let pushed = producer.push(run);
         if let Err(gone) = pushed {
             // Replaced over another link, or the inbox is shut.
-            self.kick(from, gone.0);
+            self.close(from, gone.0);
         }
     }
 
-    fn kick(&mut self, from: &Bytes, reason: CloseReason) {
-        if let Some(sender) = self.senders.remove(from) {
+    fn close(&mut self, from: &Bytes, reason: CloseReason) {
+        if let Some(producer) = self.producers.remove(from) {
             tracing::debug!(%reason, "closing a connection");
-            sender.close(reason);
+            producer.close(reason);
         }
-        self.kicked.extend(PeerIdentity::try_from(from.clone()));
+        self.closed.extend(PeerIdentity::try_from(from.clone()));
     }
 
     /// Whether a message keeps the limits, and what it costs.

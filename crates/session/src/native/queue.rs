@@ -1,13 +1,91 @@
-//! What a mailbox sends under a mechanism that seals, before it is sealed.
+//! Messages and answers of a mailbox that nobody writes yet.
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use zre_zmtp::{Encoder, FrameHeader};
+use bytes::{Bytes, BytesMut};
+use zre_zmtp::{Encoder, FrameHeader, READ_CHUNK};
 
+use super::pool;
 use crate::Message;
 
+/// A buffer up to this size stays with an idle mailbox: enough for the small
+/// messages that keep a session alive.
+pub(super) const IDLE_BUFFER: usize = 512;
+
 /// Messages and answers in the order in which they go out.
+pub(super) enum Queue {
+    /// In wire form, if the mechanism doesn't seal.
+    Encoded(Encoder),
+    /// As they were sent. Whoever writes them seals them first.
+    Unsealed(Unsealed),
+}
+
+impl Queue {
+    pub(super) fn new(seals: bool) -> Self {
+        match seals {
+            false => Self::Encoded(Encoder::default()),
+            true => Self::Unsealed(Unsealed::default()),
+        }
+    }
+
+    pub(super) fn push_message(&mut self, head: &[u8], body: &[Bytes]) {
+        match self {
+            Self::Encoded(encoder) => encoder.push_message(head, body),
+            Self::Unsealed(unsealed) => unsealed.push_message(head, body),
+        }
+    }
+
+    pub(super) fn push_pong(&mut self, context: &[u8]) {
+        match self {
+            Self::Encoded(encoder) => encoder.push_pong(context),
+            Self::Unsealed(unsealed) => unsealed.push_pong(context),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::Encoded(encoder) => encoder.is_empty(),
+            Self::Unsealed(unsealed) => unsealed.is_empty(),
+        }
+    }
+
+    /// About how many bytes it takes to write it.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Encoded(encoder) => encoder.bytes(),
+            Self::Unsealed(unsealed) => unsealed.bytes(),
+        }
+    }
+
+    pub(super) fn messages(&self) -> usize {
+        match self {
+            Self::Encoded(encoder) => encoder.messages(),
+            Self::Unsealed(unsealed) => unsealed.messages(),
+        }
+    }
+
+    /// Gets an empty queue room for many messages, unless it has it.
+    pub(super) fn make_room(&mut self) {
+        if let Self::Encoded(encoder) = self
+            && encoder.capacity() < READ_CHUNK
+        {
+            encoder.lend(pool::take());
+        }
+    }
+
+    /// Takes the memory of an empty queue, if it is much.
+    pub(super) fn release(&mut self) -> Option<BytesMut> {
+        match self {
+            Self::Encoded(encoder) => encoder.release(IDLE_BUFFER),
+            Self::Unsealed(unsealed) => {
+                unsealed.release();
+                None
+            }
+        }
+    }
+}
+
+/// Messages and answers that have to be sealed.
 ///
 /// Sealing needs keys that a mailbox doesn't have while it connects, and takes
 /// time that nobody should spend under the queue's lock.

@@ -1,39 +1,30 @@
-//! The task of one mailbox: connects, greets, writes what has queued up, and
+//! The task of one mailbox: it connects, greets, writes what has queued up, and
 //! watches for the end.
 
 use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use zre_zmtp::{Command, Decoder, Established, Item, Local, Mechanism, SocketType};
+use zre_zmtp::{Command, Decoder, Established, Item, SocketType};
 
-use super::greet::{greet, identity_of, wire_limits};
+use super::greet::{frame_limits, greet, identity_of};
 use super::outbound::{Next, Outbound};
 use super::pool::Pool;
 use super::reader::reason_of;
 use super::stream::Stream;
-use crate::engine::Route;
-use crate::{CloseReason, Identity, LinkLimits};
+use crate::engine::{Dial, Route};
+use crate::{CloseReason, Identity};
 
-/// What to dial, and as whom.
-pub(super) struct Call {
-    pub(super) routes: Vec<Route>,
-    pub(super) own: Identity,
-    pub(super) peer: Option<Identity>,
-    pub(super) mechanism: Arc<dyn Mechanism>,
-    pub(super) limits: LinkLimits,
-}
-
-/// A connection that has been greeted.
-struct Line {
+/// A connection whose handshake is over.
+struct Connection {
     stream: Stream,
     established: Established,
     received: BytesMut,
     identity: Option<Identity>,
 }
 
-/// Ends the mailbox when its task is dropped before its end, which is what
-/// happens when the runtime goes.
+/// Ends the mailbox when its task is dropped before its end, which happens when
+/// the runtime ends.
 struct Guard(Arc<Outbound>);
 
 impl Drop for Guard {
@@ -42,23 +33,23 @@ impl Drop for Guard {
     }
 }
 
-/// Runs a mailbox from its dialling to its end.
-pub(super) async fn run(outbound: Arc<Outbound>, call: Call) {
+/// Runs a mailbox from its first route to its end.
+pub(super) async fn run(outbound: Arc<Outbound>, dial: Dial) {
     let guard = Guard(outbound);
     let outbound = &guard.0;
-    let limits = wire_limits(&call.limits);
-    // On the heap, to be freed when the connection stands.
-    let dialled = tokio::select! {
+    let limits = frame_limits(&dial.local.limits);
+    // On the heap, and freed when the connection is up.
+    let connected = tokio::select! {
         biased;
-        dialled = Box::pin(dial(call)) => dialled,
+        connected = Box::pin(try_routes(dial)) => connected,
         () = given_up(outbound) => Err(CloseReason::Local),
     };
-    let reason = match dialled {
-        Ok(line) => {
-            let stream = Arc::new(line.stream);
-            let Established { sealer, opener, .. } = line.established;
-            outbound.up(&stream, sealer, line.identity);
-            let decoder = Decoder::new(limits, line.received, opener);
+    let reason = match connected {
+        Ok(connection) => {
+            let stream = Arc::new(connection.stream);
+            let Established { sealer, opener, .. } = connection.established;
+            outbound.up(&stream, sealer, connection.identity);
+            let decoder = Decoder::new(limits, connection.received, opener);
             carry(outbound, &stream, decoder).await
         }
         Err(reason) => reason,
@@ -66,13 +57,14 @@ pub(super) async fn run(outbound: Arc<Outbound>, call: Call) {
     outbound.end(reason);
 }
 
-/// Tries the routes in their order. The last one's failure is the outcome.
-async fn dial(call: Call) -> Result<Line, CloseReason> {
+/// Tries the routes in their order. If all fail, the outcome is the last failure.
+async fn try_routes(dial: Dial) -> Result<Connection, CloseReason> {
     let mut outcome = CloseReason::NoRoute;
-    for route in &call.routes {
-        let attempt = tokio::time::timeout(call.limits.connect_time, connect(route, &call));
+    for route in &dial.routes {
+        let attempt = connect_over(route, &dial);
+        let attempt = tokio::time::timeout(dial.local.limits.connect_time, attempt);
         match attempt.await.unwrap_or(Err(CloseReason::TimedOut)) {
-            Ok(line) => return Ok(line),
+            Ok(connection) => return Ok(connection),
             Err(reason) => {
                 tracing::debug!(?route, %reason, "a route failed");
                 outcome = reason;
@@ -82,22 +74,21 @@ async fn dial(call: Call) -> Result<Line, CloseReason> {
     Err(outcome)
 }
 
-async fn connect(route: &Route, call: &Call) -> Result<Line, CloseReason> {
+/// Connects over one route, and shakes hands.
+async fn connect_over(route: &Route, dial: &Dial) -> Result<Connection, CloseReason> {
     let mut stream = Stream::connect(route)
         .await
         .map_err(|error| CloseReason::from_io(&error))?;
-    let mechanism = Arc::clone(&call.mechanism);
-    let local = Local::new(SocketType::Dealer, call.own.to_bytes(), mechanism);
-    let (established, received) = greet(&mut stream, local, &call.limits).await?;
+    let (established, received) = greet(&mut stream, SocketType::Dealer, &dial.local).await?;
     let identity = identity_of(&established.peer);
-    if let (Some(meant), Some(found)) = (&call.peer, &identity)
+    if let (Some(meant), Some(found)) = (&dial.target.peer, &identity)
         && meant != found
     {
         return Err(CloseReason::Handshake(format!(
             "{found} answered where {meant} was expected"
         )));
     }
-    Ok(Line {
+    Ok(Connection {
         stream,
         established,
         received,
@@ -105,8 +96,8 @@ async fn connect(route: &Route, call: &Call) -> Result<Line, CloseReason> {
     })
 }
 
-/// Resolves when a mailbox that doesn't stand yet was closed and has nothing
-/// to send, or no time left to send it.
+/// Resolves when a mailbox that isn't up yet was closed and has nothing to send,
+/// or no time left to send it.
 async fn given_up(outbound: &Outbound) {
     loop {
         let Some(until) = outbound.closing() else {
@@ -126,7 +117,7 @@ async fn given_up(outbound: &Outbound) {
 
 /// Writes and watches until the connection ends; says why.
 async fn carry(outbound: &Outbound, stream: &Arc<Stream>, mut decoder: Decoder) -> CloseReason {
-    // What came right behind the handshake.
+    // Commands may have come right behind the handshake.
     if let Err(reason) = take_in(outbound, &mut decoder) {
         return reason;
     }
@@ -169,7 +160,7 @@ async fn step(
         biased;
         ready = stream.readable() => {
             ready.map_err(|error| CloseReason::from_io(&error))?;
-            listen(stream, outbound, decoder)
+            read_commands(stream, outbound, decoder)
         }
         () = outbound.work().notified() => Ok(()),
         ready = stream.writable(), if blocked => {
@@ -178,8 +169,12 @@ async fn step(
     }
 }
 
-/// Reads what the inbox's side says: commands, or that it is gone.
-fn listen(stream: &Stream, outbound: &Outbound, decoder: &mut Decoder) -> Result<(), CloseReason> {
+/// Reads what the inbox's side sends: commands, or the end.
+fn read_commands(
+    stream: &Stream,
+    outbound: &Outbound,
+    decoder: &mut Decoder,
+) -> Result<(), CloseReason> {
     let read = stream.try_read(&mut decoder.read_buf(&mut Pool));
     let taken = match read {
         Ok(0) => Err(CloseReason::PeerClosed),
@@ -199,7 +194,7 @@ fn last_words(
     decoder: &mut Decoder,
     reason: CloseReason,
 ) -> CloseReason {
-    match listen(stream, outbound, decoder) {
+    match read_commands(stream, outbound, decoder) {
         Err(said @ (CloseReason::PeerClosed | CloseReason::Protocol(_))) => said,
         _ => reason,
     }

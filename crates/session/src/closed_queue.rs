@@ -1,4 +1,4 @@
-//! What stands behind a mailbox that has ended before it began.
+//! The queue of a mailbox that is closed from the start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,17 +7,16 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::budget::Budget;
-use crate::mailbox::{Class, Outlet, PendingWrite, Queued};
-use crate::{Closed, Link, TrySendError};
+use crate::send_queue::{Class, SendQueue};
+use crate::{Closed, Link, PendingWrite, Queued, TrySendError};
 
-/// It accepts nothing.
-pub(crate) struct Nowhere {
+/// A queue that accepts nothing. Its maker reports why.
+pub(crate) struct ClosedQueue {
     budget: Arc<Budget>,
     changed: Notify,
 }
 
-impl Nowhere {
-    /// Why is for the caller to report.
+impl ClosedQueue {
     pub(crate) fn new(budget: &Arc<Budget>) -> Arc<Self> {
         Arc::new(Self {
             budget: Arc::clone(budget),
@@ -26,7 +25,7 @@ impl Nowhere {
     }
 }
 
-impl Outlet for Nowhere {
+impl SendQueue for ClosedQueue {
     fn enqueue(&self, _: &[u8], _: &[Bytes], _: Class) -> Result<PendingWrite<'_>, TrySendError> {
         Err(TrySendError::Closed)
     }

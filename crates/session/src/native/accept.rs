@@ -3,31 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
-use zre_zmtp::Mechanism;
 
-use super::half_open::HalfOpen;
+use super::host::Host;
 use super::reader;
 use super::stream::Stream;
-use crate::intake::Intake;
-use crate::{CloseReason, Identity, LinkLimits};
-
-/// What all connections of an inbox share.
-pub(super) struct Host {
-    pub(super) own: Identity,
-    pub(super) mechanism: Arc<dyn Mechanism>,
-    pub(super) limits: LinkLimits,
-    pub(super) intake: Arc<Intake>,
-    pub(super) half_open: Arc<HalfOpen>,
-    /// Bytes of messages that aren't whole yet, of all connections.
-    pub(super) partial: Arc<AtomicUsize>,
-    pub(super) runtime: tokio::runtime::Handle,
-}
+use crate::CloseReason;
 
 /// A listening socket.
 pub(super) enum Listener {
@@ -65,19 +50,19 @@ pub(super) async fn accept_all(listener: Listener, host: Arc<Host>) {
         match listener.accept().await {
             Ok((stream, addr)) => {
                 pause = PAUSE.0;
-                let (place, lost) = host.half_open.enter();
-                let task = reader::serve(Arc::clone(&host), stream, addr, place, lost);
+                let (slot, lost) = host.half_open.add();
+                let task = reader::serve(Arc::clone(&host), stream, addr, slot, lost);
                 host.runtime.spawn(task);
             }
             Err(error) if is_about_the_connection(&error) => {
-                tracing::debug!(%error, "a connection was gone before it was accepted");
+                tracing::debug!(%error, "a connection ended before it was accepted");
             }
             Err(error) => {
-                // Out of descriptors or of memory. The connection waits in the kernel's
+                // Out of descriptors or memory: the connection waits in the kernel's
                 // backlog; a half-open one is the cheapest to lose.
                 let reason = CloseReason::from_io(&error);
                 tracing::debug!(%reason, ?pause, "can't accept connections, will try again");
-                host.intake.count(&reason);
+                host.dispatcher.count(&reason);
                 host.half_open.evict_oldest();
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(PAUSE.1);

@@ -1,0 +1,271 @@
+//! Behind the inbox: all receive queues, and whose turn it is.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::budget::Budget;
+use crate::receive_queue::{ReceiveQueue, ReceiveState};
+use crate::{CloseReason, Counters, Identity, LinkLimits, Source};
+
+/// All receive queues of an inbox, and the order in which they are read.
+pub(crate) struct Dispatcher {
+    state: Mutex<State>,
+    /// The bound of all connections over sockets.
+    total: Arc<Budget>,
+    limits: LinkLimits,
+}
+
+struct State {
+    /// Queues that are to be read; each is in it once at most.
+    ready: VecDeque<Arc<ReceiveQueue>>,
+    /// The inbox's reader, while it waits.
+    reader: Option<Waker>,
+    /// The queues that haven't ended. An identity has one at most.
+    queues: BTreeMap<Identity, Arc<ReceiveQueue>>,
+    by_addr: HashMap<IpAddr, usize>,
+    last_connection: u64,
+    stage: Stage,
+    counters: Counters,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// The links are being shut: no connection is accepted any more.
+    Closing,
+    /// The links were shut: what is here can be read, nothing more comes.
+    Shut,
+    /// The inbox was dropped: nobody reads.
+    Abandoned,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(limits: &LinkLimits) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State {
+                ready: VecDeque::new(),
+                reader: None,
+                queues: BTreeMap::new(),
+                by_addr: HashMap::new(),
+                last_connection: 0,
+                stage: Stage::Open,
+                counters: Counters::default(),
+            }),
+            total: Arc::new(Budget::new(limits.inbox_bytes_total)),
+            limits: limits.clone(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens a queue for a connection whose handshake is over; its messages
+    /// count against `total`. A queue of the same identity ends (`Replaced`),
+    /// and is read to its end first.
+    ///
+    /// # Errors
+    /// The limit that was reached, or `Local` when the inbox is shut.
+    pub(crate) fn open(
+        &self,
+        source: Arc<Source>,
+        total: Arc<Budget>,
+    ) -> Result<Arc<ReceiveQueue>, CloseReason> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.stage != Stage::Open {
+            return Err(CloseReason::Local);
+        }
+        let older = state.queues.get(&source.identity);
+        if older.is_none() && state.queues.len() >= self.limits.connections {
+            state.counters.limited = state.counters.limited.saturating_add(1);
+            return Err(CloseReason::Limit("connections"));
+        }
+        let ip = source.addr.map(|addr| addr.ip());
+        if let Some(ip) = ip {
+            // A successor doesn't add to the number if it comes from there, too.
+            let replaces = older.is_some_and(|older| ip_of(older) == Some(ip));
+            let here = state.by_addr.get(&ip).copied().unwrap_or(0);
+            if here >= self.limits.connections_per_addr && !replaces {
+                state.counters.limited = state.counters.limited.saturating_add(1);
+                return Err(CloseReason::Limit("connections_per_addr"));
+            }
+            state.by_addr.insert(ip, here.saturating_add(1));
+        }
+        state.last_connection = state.last_connection.saturating_add(1);
+        state.counters.opened = state.counters.opened.saturating_add(1);
+        let identity = source.identity.clone();
+        let queue = ReceiveQueue::new(state.last_connection, source, total);
+        let older = state.queues.insert(identity, Arc::clone(&queue));
+        drop(guard);
+        // The older queue's end is in line before the new queue's beginning.
+        if let Some(older) = older {
+            self.end(&older, CloseReason::Replaced);
+        }
+        let reader = self.schedule(&queue, &mut queue.lock());
+        wake(reader);
+        Ok(queue)
+    }
+
+    /// Counts the failure of a connection that never got a queue.
+    pub(crate) fn count(&self, reason: &CloseReason) {
+        self.lock().counters.add(reason);
+    }
+
+    /// The bound of all connections over sockets.
+    pub(crate) fn total(&self) -> &Arc<Budget> {
+        &self.total
+    }
+
+    /// The limits that hold.
+    pub(crate) fn limits(&self) -> &LinkLimits {
+        &self.limits
+    }
+
+    /// What has happened so far.
+    pub(crate) fn counters(&self) -> Counters {
+        self.lock().counters
+    }
+
+    /// The links were shut: every connection ends, and what is here can be read.
+    pub(crate) fn shut(&self) {
+        self.end_all(Stage::Closing);
+        let reader = {
+            let mut state = self.lock();
+            // Only now, with all ends in line, is there nothing more to wait for.
+            if state.stage == Stage::Closing {
+                state.stage = Stage::Shut;
+            }
+            state.reader.take()
+        };
+        wake(reader);
+    }
+
+    /// The inbox was dropped: every connection ends, and nobody reads.
+    /// `current` is the queue that it was reading.
+    pub(crate) fn abandon(&self, current: Option<Arc<ReceiveQueue>>) {
+        self.end_all(Stage::Abandoned);
+        let ready = std::mem::take(&mut self.lock().ready);
+        for queue in ready.into_iter().chain(current) {
+            queue.discard();
+        }
+    }
+
+    fn end_all(&self, stage: Stage) {
+        let queues: Vec<Arc<ReceiveQueue>> = {
+            let mut state = self.lock();
+            if state.stage == Stage::Open || stage == Stage::Abandoned {
+                state.stage = stage;
+            }
+            state.queues.values().cloned().collect()
+        };
+        for queue in queues {
+            self.end(&queue, CloseReason::Local);
+        }
+    }
+
+    /// Ends a queue: what is in it is read first. Only the first reason counts.
+    pub(crate) fn end(&self, queue: &Arc<ReceiveQueue>, reason: CloseReason) {
+        let abandoned = {
+            let mut state = self.lock();
+            let identity = &queue.from().identity;
+            let current = state.queues.get(identity);
+            if current.is_some_and(|current| Arc::ptr_eq(current, queue)) {
+                state.queues.remove(identity);
+            }
+            state.stage == Stage::Abandoned
+        };
+        let (ended, unread, reader) = {
+            let mut state = queue.lock();
+            let Some(ended) = state.end(&reason) else {
+                return;
+            };
+            let reader = self.schedule(queue, &mut state);
+            let unread = if abandoned { state.backlog.len() } else { 0 };
+            (ended, unread, reader)
+        };
+        wake(reader);
+        {
+            let mut state = self.lock();
+            state.counters.add(&reason);
+            if let Some(ip) = ip_of(queue)
+                && let Some(here) = state.by_addr.get_mut(&ip)
+            {
+                *here = here.saturating_sub(1);
+                if *here == 0 {
+                    state.by_addr.remove(&ip);
+                }
+            }
+        }
+        queue.notify_end(&ended, &reason, unread as u64);
+    }
+
+    /// Puts a queue in line, unless it is there. The caller wakes the returned
+    /// reader once the queue isn't locked any more.
+    ///
+    /// Under the queue's lock: what comes later in another queue is in line
+    /// later.
+    #[must_use]
+    pub(crate) fn schedule(
+        &self,
+        queue: &Arc<ReceiveQueue>,
+        state: &mut ReceiveState,
+    ) -> Option<Waker> {
+        if state.scheduled {
+            return None;
+        }
+        state.scheduled = true;
+        let mut state = self.lock();
+        if state.stage == Stage::Abandoned {
+            return None;
+        }
+        state.ready.push_back(Arc::clone(queue));
+        state.reader.take()
+    }
+
+    /// The next queue to read.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Arc<ReceiveQueue>>> {
+        let mut state = self.lock();
+        if let Some(queue) = state.ready.pop_front() {
+            return Poll::Ready(Some(queue));
+        }
+        if matches!(state.stage, Stage::Shut | Stage::Abandoned) {
+            return Poll::Ready(None);
+        }
+        let reader = state.reader.as_ref();
+        if !reader.is_some_and(|reader| reader.will_wake(cx.waker())) {
+            state.reader = Some(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// The next queue to read, if there is one now.
+    pub(crate) fn next(&self) -> Option<Arc<ReceiveQueue>> {
+        self.lock().ready.pop_front()
+    }
+
+    /// The inbox has read all of a queue: it is in line again if more came
+    /// meanwhile.
+    pub(crate) fn put_back(&self, queue: &Arc<ReceiveQueue>) {
+        let mut state = queue.lock();
+        state.scheduled = false;
+        if !state.backlog.is_empty() || (state.has_ended() && !state.end_reported) {
+            let reader = self.schedule(queue, &mut state);
+            drop(state);
+            wake(reader);
+        }
+    }
+}
+
+fn ip_of(queue: &ReceiveQueue) -> Option<IpAddr> {
+    queue.from().addr.map(|addr| addr.ip())
+}
+
+/// Wakes the inbox's reader, if it waits.
+pub(crate) fn wake(reader: Option<Waker>) {
+    if let Some(reader) = reader {
+        reader.wake();
+    }
+}
