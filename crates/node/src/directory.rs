@@ -34,7 +34,7 @@ impl Directory {
         self.revision = self.revision.wrapping_add(1);
     }
 
-    pub(crate) fn enter(&mut self, peer: Peer) {
+    pub(crate) fn add_peer(&mut self, peer: Peer) {
         self.changes();
         self.peers.insert(peer.uuid(), peer);
     }

@@ -53,8 +53,8 @@
 //! let heard = Heard::new(from, Source::Broadcast, false);
 //! node.handle_beacon(Time::ZERO, &theirs, &heard);
 //! match node.poll_output() {
-//!     Some(Output::Connect { endpoint, .. }) => {
-//!         assert_eq!(endpoint.to_string(), "tcp://192.0.2.7:49153");
+//!     Some(Output::Connect { target, .. }) => {
+//!         assert_eq!(target.endpoint.to_string(), "tcp://192.0.2.7:49153");
 //!     }
 //!     other => panic!("{other:?}"),
 //! }

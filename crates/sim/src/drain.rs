@@ -34,10 +34,9 @@ impl World {
             match output {
                 Output::Connect {
                     session,
-                    endpoint,
+                    target,
                     outgoing,
-                    ..
-                } => self.dial(host, session, &endpoint, outgoing),
+                } => self.dial(host, session, &target.endpoint, outgoing),
                 Output::Send { session, command } => self.send(host, session, &command),
                 Output::Disconnect { session, linger } => self.hang_up(host, session, linger),
                 Output::Announce { state } => self.announce(host, state),

@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::machine::{
-    Event, ExitReason, Heard, Inbound, Output, PeerInfo, STATE_HEADER, SessionId, SharedOutgoing,
+    DialTarget, Event, ExitReason, Heard, Inbound, Output, PeerInfo, STATE_HEADER, SessionId,
+    SharedOutgoing,
 };
 use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, MessageLimits, Outgoing, State, Time};
 
@@ -189,9 +190,7 @@ impl Legacy {
         peer.reconnect_at = None;
         self.outputs.push_back(Output::Connect {
             session,
-            peer: Some(uuid),
-            endpoint: peer.endpoint.clone(),
-            over_loopback: false,
+            target: DialTarget::new(Some(uuid), peer.endpoint.clone(), false),
             outgoing: peer.outgoing.clone(),
         });
     }

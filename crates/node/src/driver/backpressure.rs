@@ -5,7 +5,7 @@ use tokio::task::JoinSet;
 use zre_proto::machine::SessionId;
 
 use super::Driver;
-use super::dial::Way;
+use super::sessions::SessionEntry;
 use crate::backpressure::{BackpressureSignal, QueueFull};
 use crate::{Event, Peer};
 
@@ -78,7 +78,7 @@ impl Driver {
     pub(super) fn handle_edge(&mut self, edge: Edge) {
         let (peer, on) = match edge {
             Edge::Full(QueueFull { session, bytes }) => {
-                let Some(Way::Entered(peer)) = self.ways.get(&session) else {
+                let Some(SessionEntry::Entered(peer)) = self.sessions.get(&session) else {
                     return;
                 };
                 self.backpressure.wait_for_room(peer.clone(), bytes);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use zre_proto::State;
 use zre_proto::machine::{Event as Happening, Output};
 
-use super::dial::Dial;
+use super::sessions::Dial;
 use super::{Driver, LINGER};
 use crate::{Event, ExitReason, GroupName, Peer, Responder};
 
@@ -18,32 +18,24 @@ impl Driver {
                 Output::Event(happening) => self.tell(happening),
                 Output::Send { session, command } => {
                     tracing::trace!(?session, command = command.name(), "send");
-                    if let Some(way) = self.ways.get(&session)
-                        && let Err(error) = way.sender().send_control(&command)
+                    if let Some(entry) = self.sessions.get(&session)
+                        && let Err(error) = entry.sender().send_control(&command)
                     {
                         // A session without its JOINs or PINGs is worth nothing.
                         tracing::debug!(?session, %error, "a control message found no room");
-                        way.sender().close(Duration::ZERO);
+                        entry.sender().close(Duration::ZERO);
                     }
                 }
                 Output::Connect {
                     session,
-                    peer,
-                    endpoint,
-                    over_loopback,
+                    target,
                     outgoing,
-                } => {
-                    let dial = Dial {
-                        peer,
-                        over_loopback,
-                        outgoing,
-                    };
-                    self.connect(session, endpoint, dial);
-                }
+                } => self.start_dial(session, Dial { target, outgoing }),
                 Output::Disconnect { session, linger } => {
                     self.pending.remove(&session);
-                    if let Some(way) = self.ways.remove(&session) {
-                        way.sender()
+                    if let Some(entry) = self.sessions.remove(&session) {
+                        entry
+                            .sender()
                             .close(if linger { LINGER } else { Duration::ZERO });
                     }
                 }
@@ -82,9 +74,9 @@ impl Driver {
                 peer,
                 session,
                 info,
-            } => self.enter(session, peer, *info).map(|peer| {
+            } => self.hand_to_peer(session, peer, *info).map(|peer| {
                 self.count_peer(true, peer.link());
-                self.shared.write().enter(peer.clone());
+                self.shared.write().add_peer(peer.clone());
                 self.shared.changed();
                 Event::Enter { peer }
             }),

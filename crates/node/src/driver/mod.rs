@@ -9,10 +9,10 @@ mod busy;
 mod carry;
 mod clock;
 mod command;
-mod dial;
 mod identity;
 mod ping;
 mod receive;
+mod sessions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,9 +28,9 @@ use zre_session::{Inbox, Link, Links, Notices};
 pub(crate) use self::backpressure::BackpressureMonitor;
 pub(crate) use self::busy::AutoBusy;
 pub(crate) use self::clock::Clock;
-use self::dial::{Dial, Resolved, Way};
 pub(crate) use self::identity::identity_of;
 use self::ping::PingWaiters;
+use self::sessions::{Dial, Resolved, SessionEntry};
 use crate::Gossip;
 use crate::announcer::Announcer;
 use crate::commands::Command;
@@ -69,7 +69,7 @@ pub(crate) struct Driver {
     announcer: Option<Announcer>,
     events: EventSender,
     shared: Arc<Shared>,
-    ways: HashMap<SessionId, Way>,
+    sessions: HashMap<SessionId, SessionEntry>,
     /// How many peers have entered and not exited.
     entered: usize,
     pings: PingWaiters,
@@ -147,7 +147,7 @@ impl Driver {
             announcer,
             events,
             shared,
-            ways: HashMap::new(),
+            sessions: HashMap::new(),
             entered: 0,
             pings: PingWaiters::default(),
             recent: None,

@@ -6,8 +6,8 @@ use zre_proto::machine::{Heard, Inbound, SessionId, Up};
 use zre_session::{Arrival, Batch, Link, Message, Notice};
 
 use super::Driver;
-use super::dial::{Way, source_towards};
 use super::identity::uuid_of;
+use super::sessions::{SessionEntry, source_towards};
 use crate::discovery::DiscoveryUpdate;
 use crate::{Event, Source};
 
@@ -23,12 +23,16 @@ impl Driver {
                 identity,
             } => {
                 let session = SessionId(id);
-                let Some(opening) = self.ways.get_mut(&session).and_then(Way::opening_mut) else {
+                let Some(opening) = self
+                    .sessions
+                    .get_mut(&session)
+                    .and_then(SessionEntry::opening_mut)
+                else {
                     return;
                 };
                 tracing::debug!(?session, %link, ?local, ?remote, "a mailbox is open");
                 opening.link = Some(link);
-                opening.spare = None;
+                opening.alternatives = None;
                 let local = match (local, remote) {
                     (Some(local), _) => Some(local.ip()),
                     (None, Some(remote)) if link == Link::Tcp => source_towards(remote),
@@ -41,7 +45,7 @@ impl Driver {
             }
             Notice::Closed { id, reason, lost } => {
                 tracing::debug!(session = ?SessionId(id), %reason, lost, "a mailbox has ended");
-                if !self.dial_spare(SessionId(id)) {
+                if !self.dial_alternative(SessionId(id)) {
                     self.machine.handle_session_closed(now, SessionId(id));
                 }
             }

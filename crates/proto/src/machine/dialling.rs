@@ -14,7 +14,7 @@ use super::peer::{Peer, Phase};
 use super::pending::PendingPeer;
 use super::remote_hello::RemoteHello;
 use super::sessions::Owner;
-use super::{ExitReason, Machine, Output, SessionId, Up};
+use super::{DialTarget, ExitReason, Machine, Output, SessionId, Up};
 use crate::{Endpoint, Outgoing, State, Time};
 
 /// How many times longer a HELLO may go unanswered between two nodes of one
@@ -167,9 +167,7 @@ impl Machine {
         }
         self.outputs.push_back(Output::Connect {
             session,
-            peer,
-            endpoint: endpoint.clone(),
-            over_loopback,
+            target: DialTarget::new(peer, endpoint.clone(), over_loopback),
             outgoing: outgoing.clone(),
         });
         Box::new(Mailbox {

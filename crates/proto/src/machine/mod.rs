@@ -61,7 +61,7 @@ pub use config::Config;
 pub use counters::Counters;
 pub use event::{Event, ExitReason, PeerInfo};
 pub use input::{Found, Heard, Inbound, Up};
-pub use output::{Output, SessionId, SharedOutgoing};
+pub use output::{DialTarget, Output, SessionId, SharedOutgoing};
 pub use ping::PingRefused;
 pub use source::Source;
 

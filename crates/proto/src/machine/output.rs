@@ -26,6 +26,30 @@ impl fmt::Debug for SessionId {
 /// outside of the machine. Therefore the count has a lock of its own.
 pub type SharedOutgoing = Arc<Mutex<Outgoing>>;
 
+/// Whom to open a mailbox to, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DialTarget {
+    /// The node that should be there, if it is known.
+    pub peer: Option<Uuid>,
+    /// The address to dial.
+    pub endpoint: Endpoint,
+    /// Whether a loopback address may mean this host: it was heard over
+    /// loopback.
+    pub over_loopback: bool,
+}
+
+impl DialTarget {
+    /// A target of these values.
+    pub fn new(peer: Option<Uuid>, endpoint: Endpoint, over_loopback: bool) -> Self {
+        Self {
+            peer,
+            endpoint,
+            over_loopback,
+        }
+    }
+}
+
 /// What the driver has to do, in order.
 #[derive(Debug)]
 pub enum Output {
@@ -34,13 +58,8 @@ pub enum Output {
     Connect {
         /// The number to report the outcome under.
         session: SessionId,
-        /// The node that should be there, if it is known.
-        peer: Option<Uuid>,
-        /// The address to dial.
-        endpoint: Endpoint,
-        /// Whether a loopback address may mean this host: it was heard over
-        /// loopback.
-        over_loopback: bool,
+        /// Whom to open it to.
+        target: DialTarget,
         /// Numbers the messages that go into this mailbox.
         outgoing: SharedOutgoing,
     },

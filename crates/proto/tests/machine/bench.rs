@@ -200,11 +200,10 @@ impl Bench {
             match output {
                 Output::Connect {
                     session,
-                    peer,
-                    endpoint,
+                    target,
                     outgoing,
-                    ..
                 } => {
+                    let (peer, endpoint) = (target.peer, target.endpoint);
                     self.connects.push((session, peer, endpoint.clone()));
                     let mailbox = Mailbox {
                         endpoint,

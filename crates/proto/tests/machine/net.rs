@@ -132,10 +132,9 @@ impl Net {
             match output {
                 Output::Connect {
                     session,
-                    endpoint,
+                    target,
                     outgoing,
-                    ..
-                } => self.connect(index, session, &endpoint, outgoing),
+                } => self.connect(index, session, &target.endpoint, outgoing),
                 Output::Send { session, command } => self.send(index, session, command),
                 Output::Disconnect { session, .. } => {
                     if let Some(link) = node.links.remove(&session) {
