@@ -34,7 +34,11 @@ fn clean(mut command: Command, arguments: &[&str]) -> Command {
     }
     // No settings and no history of whoever runs this.
     let nowhere = std::env::temp_dir().join("zre-no-such-directory");
-    command.env("XDG_CONFIG_HOME", nowhere);
+    let variables: &[&str] = match cfg!(windows) {
+        true => &["APPDATA", "LOCALAPPDATA"],
+        false => &["XDG_CONFIG_HOME"],
+    };
+    command.envs(variables.iter().map(|variable| (variable, &nowhere)));
     command.args(arguments);
     command
 }

@@ -6,11 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use zre_session::{CloseReason, Engine, Flushed, Link, TrySendError};
 
-use crate::bench::{Node, PATIENCE, body, fill, inproc, ipc, limited, number, send, soon, tcp};
+#[cfg(unix)]
+use crate::bench::ipc;
+use crate::bench::{Node, PATIENCE, body, fill, inproc, limited, number, send, soon, tcp};
 use crate::on_each_engine;
 
 on_each_engine!(
     order_and_shape_over_tcp,
+    #[cfg(unix)] // Only Unix has ipc.
     order_and_shape_over_ipc,
     order_and_shape_in_memory,
     numbered_under_a_lock_and_written_after_it,
@@ -33,6 +36,7 @@ async fn order_and_shape_over_tcp(engine: Engine) {
     order_and_shape(&mut alice, &mut bob, Link::Tcp).await;
 }
 
+#[cfg(unix)]
 async fn order_and_shape_over_ipc(engine: Engine) {
     let dir = crate::bench::private_dir();
     let mut alice = Node::open(ipc(engine, 1, dir.path())).await;

@@ -14,14 +14,15 @@ mod ends;
 mod flow;
 mod limits;
 mod listening;
-#[cfg(unix)]
+#[cfg(unix)] // Only Unix has ipc.
 mod same_host;
 
 /// Runs stories on each engine, as tests of their own.
 macro_rules! on_each_engine {
-    ($($story:ident),+ $(,)?) => {
+    ($($(#[$attribute:meta])* $story:ident),+ $(,)?) => {
         mod native {
             $(
+                $(#[$attribute])*
                 #[test]
                 fn $story() {
                     crate::bench::run(super::$story(zre_session::Engine::Native));
@@ -31,6 +32,7 @@ macro_rules! on_each_engine {
         #[cfg(feature = "zeromq")]
         mod zeromq {
             $(
+                $(#[$attribute])*
                 #[test]
                 fn $story() {
                     crate::bench::run(super::$story(zre_session::Engine::ZeroMq));
