@@ -11,7 +11,9 @@ use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use mio::net::UdpSocket;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Socket};
+#[cfg(unix)]
+use socket2::{Protocol, Type};
 
 use crate::datagram::MAX_DATAGRAM;
 use crate::interface::Interface;
