@@ -261,6 +261,9 @@ impl Face for Chat {
                     uuid.simple()
                 )
             }
+            Event::Unreachable {
+                endpoint, reason, ..
+            } => format!("! somebody at {endpoint} is heard, but can't be reached: {reason}"),
             _ => return,
         };
         let _ = writeln!(lines, "{}", painted(&line));

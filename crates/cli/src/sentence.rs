@@ -101,6 +101,14 @@ pub(crate) fn happened(event: &Event) -> String {
             let uuid = uuid.simple();
             format!("two nodes use the UUID {uuid}: give each its own")
         }
+        Event::Unreachable {
+            uuid,
+            endpoint,
+            reason,
+        } => {
+            let (uuid, endpoint, reason) = (uuid.simple(), shown(endpoint), shown(reason));
+            format!("the node {uuid} is heard, but can't be dialled at {endpoint}: {reason}")
+        }
         Event::Discovery {
             up,
             interface,

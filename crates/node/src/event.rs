@@ -3,7 +3,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 use zre_proto::State;
 
-use crate::{ExitReason, GroupName, Interface, Message, Peer, Responder};
+use crate::{Endpoint, ExitReason, GroupName, Interface, Message, Peer, Responder};
 
 /// Something that happened on the network.
 ///
@@ -143,6 +143,17 @@ pub enum Event {
         /// The UUID; it may be this node's own.
         uuid: Uuid,
     },
+    /// A node announces itself by beacons again and again and can't be dialled, as if a firewall
+    /// blocks TCP, or if this process has no free file descriptor. Reported after the
+    /// third failed dial in a row, and at most once a minute for each node.
+    Unreachable {
+        /// The node's UUID.
+        uuid: Uuid,
+        /// The address that was dialled last.
+        endpoint: Endpoint,
+        /// The reason, as a sentence.
+        reason: Arc<str>,
+    },
     /// The queue to a peer is full (`on`), or has room again: half of it is
     /// free, and the message that was refused fits.
     ///
@@ -188,6 +199,7 @@ impl Event {
             Self::Leader { .. } => "leader",
             Self::Undecided { .. } => "undecided",
             Self::Conflict { .. } => "conflict",
+            Self::Unreachable { .. } => "unreachable",
             Self::Backpressure { .. } => "backpressure",
             Self::Discovery { .. } => "discovery",
         }
@@ -211,7 +223,10 @@ impl Event {
             | Self::State { peer, .. }
             | Self::Backpressure { peer, .. } => Some(peer),
             Self::Leader { peer, .. } => peer.as_ref(),
-            Self::Undecided { .. } | Self::Conflict { .. } | Self::Discovery { .. } => None,
+            Self::Undecided { .. }
+            | Self::Conflict { .. }
+            | Self::Unreachable { .. }
+            | Self::Discovery { .. } => None,
         }
     }
 
@@ -220,7 +235,9 @@ impl Event {
     #[must_use]
     pub fn uuid(&self) -> Option<Uuid> {
         match self {
-            Self::Leader { uuid, .. } | Self::Conflict { uuid } => Some(*uuid),
+            Self::Leader { uuid, .. }
+            | Self::Conflict { uuid }
+            | Self::Unreachable { uuid, .. } => Some(*uuid),
             other => other.peer().map(Peer::uuid),
         }
     }
@@ -258,13 +275,13 @@ impl Event {
         }
     }
 
-    /// Why a peer has gone, as a word; why an address is used or no longer, in a
-    /// sentence.
+    /// Why a peer has gone, as a word; why an address is used or no longer, or a node
+    /// can't be dialled, in a sentence.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Exit { reason, .. } => Some(reason.as_str()),
-            Self::Discovery { reason, .. } => Some(reason),
+            Self::Discovery { reason, .. } | Self::Unreachable { reason, .. } => Some(reason),
             _ => None,
         }
     }

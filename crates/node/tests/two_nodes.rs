@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use common::{enter, free_port, next, settings, until};
 use zre::{Event, ExitReason, IpcDir, Link, State};
@@ -215,4 +217,47 @@ async fn what_the_host_lacks_is_said() {
         .await
         .unwrap();
     assert!(node.ipc_path().is_err());
+}
+
+#[tokio::test]
+async fn a_node_that_is_heard_and_cannot_be_dialled_is_reported() {
+    let port = free_port();
+    let (node, mut events) = settings("n", port).start().await.unwrap();
+    let (sender, _datagrams) = zre_beacon::Beacon::open({
+        let mut config = zre_beacon::Config::default();
+        config.port = port;
+        config.interfaces = zre::Interfaces::Loopback;
+        config.groups = vec![zre::MULTICAST_V4.parse().unwrap()];
+        config
+    })
+    .unwrap();
+    // Nobody listens there any more.
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = closed.local_addr().unwrap();
+    drop(closed);
+    let uuid = zre::Uuid::new_v4();
+    let beacon = zre_proto::Beacon::Classic {
+        uuid,
+        port: addr.port(),
+    };
+    let beaconing = tokio::spawn(async move {
+        loop {
+            sender.send(zre_beacon::Cast::Groups, &beacon.encode());
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let (reported, endpoint, reason) = until(&mut events, |event| match event {
+        Event::Unreachable {
+            uuid,
+            endpoint,
+            reason,
+        } => Some((uuid, endpoint, reason)),
+        _ => None,
+    })
+    .await;
+    beaconing.abort();
+    assert_eq!(reported, uuid);
+    assert_eq!(endpoint.to_string(), format!("tcp://{addr}"));
+    assert!(reason.contains("refused"), "{reason}");
+    assert_eq!(node.peers(), []);
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use zre::{Builder, Endpoint, Interface, Interfaces, IpcDir, Node, Settings};
+use zre::{Builder, Endpoint, Interface, Interfaces, IpcDir, Node, Settings, Uuid};
 use zre_beacon::{Beacon, Config, Datagrams};
 use zre_proto::Beacon as Decoded;
 
@@ -27,16 +27,19 @@ use crate::visit::{Visit, print, visit};
 
 use self::finding::{Finding, Level};
 
+/// How many of the nodes that were heard are dialled.
+const HEARD: usize = 32;
+
 /// How long a peer may take to greet back.
 const GREETING: Duration = Duration::from_secs(5);
 
 /// Find out why nodes don't see each other.
 ///
 /// Looks at the interfaces, sends a few bytes by multicast and broadcast and
-/// waits for them to come back, listens for other nodes, asks who holds the
-/// port, reads the firewall's rules, and says what to do about what is wrong.
-/// An endpoint that is named is dialled and greeted; the command then is a peer
-/// of its own for that time.
+/// waits for them to come back, listens for other nodes, looks up which programs
+/// hold the port, reads the firewall's rules, and says what to do about each
+/// problem. Nodes that are heard, and endpoints that are given, are dialled and
+/// greeted; the command is a peer of its own for that time.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct DoctorCommand {
@@ -105,6 +108,7 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
             Vec::new()
         }
     };
+    findings.extend(missing(&chosen, &places));
     let named = matches!(chosen, Interfaces::Named(_));
     findings.extend(places.iter().map(|interface| look_at(interface, named)));
     let usable = |interface: &&Interface| interface.problem.is_none();
@@ -125,6 +129,7 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
 
     let groups = groups(settings);
     let broadcast = settings.broadcast;
+    let mut heard = Heard::default();
     if !settings.no_beacon && !places.is_empty() {
         let mut config = Config::default();
         config.port = port;
@@ -142,7 +147,8 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
                 let ways = places.iter().filter(usable);
                 let ways = ways.flat_map(|i| echo::ways(i, &groups, broadcast, port));
                 findings.extend(send(ways.collect(), ttl).await);
-                findings.extend(listen(&beacon, datagrams, command.wait).await);
+                heard = listen(datagrams, command.wait).await;
+                findings.extend(heard.findings(&beacon, command.wait));
             }
         }
     }
@@ -154,8 +160,35 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     }
     if !places.is_empty() {
         findings.extend(meet(command).await?);
+        let asked = |(_, addr): &(Uuid, SocketAddr)| command.reach.contains(&Endpoint::Tcp(*addr));
+        let others = heard.nodes().filter(|node| !asked(node)).take(HEARD);
+        findings.extend(reach_heard(others, command).await?);
     }
     Ok(findings)
+}
+
+/// Chosen interfaces that have no address: a node waits for them.
+fn missing(chosen: &Interfaces, places: &[Interface]) -> Vec<Finding> {
+    let advice = "bring it up, with an address; until then a node waits for it";
+    let problem = |text: String| Finding::problem("interface", text, advice);
+    match chosen {
+        Interfaces::Named(names) if !places.is_empty() || names.len() == 1 => {
+            let lacks = |name: &&String| match Interfaces::Named(vec![(*name).clone()]).resolve() {
+                Ok(found) => found.is_empty(),
+                // Alone it was reported before.
+                Err(_) => names.len() > 1,
+            };
+            let lacking = names.iter().filter(lacks);
+            lacking
+                .map(|name| problem(format!("{name} has no address, or doesn't exist")))
+                .collect()
+        }
+        Interfaces::Named(_) => Vec::new(),
+        _ if places.is_empty() => {
+            vec![problem("no interface is up and has an address".to_owned())]
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// An interface that was named should be usable.
@@ -194,39 +227,115 @@ async fn send(ways: Vec<echo::Way>, ttl: u32) -> Vec<Finding> {
     findings
 }
 
-/// Who announces itself, by interface.
-async fn listen(beacon: &Beacon, mut datagrams: Datagrams, wait: Duration) -> Vec<Finding> {
-    let mut heard: BTreeMap<Arc<str>, BTreeSet<String>> = BTreeMap::new();
-    for interface in beacon.interfaces() {
-        if interface.problem.is_none() {
-            heard.entry(interface.name).or_default();
-        }
-    }
+/// The nodes that announce themselves, with where they say they are, by interface.
+#[derive(Default)]
+struct Heard(BTreeMap<Arc<str>, BTreeSet<(Uuid, SocketAddr)>>);
+
+/// Listens for beacons of other nodes.
+async fn listen(mut datagrams: Datagrams, wait: Duration) -> Heard {
+    let mut heard = Heard::default();
     let all = async {
         while let Some(datagram) = datagrams.recv().await {
             let Ok(decoded) = Decoded::decode(&datagram.payload) else {
                 continue;
             };
-            let names = heard.entry(datagram.interface_name).or_default();
-            let addr = SocketAddr::new(datagram.from.ip(), decoded.port());
-            // Whoever floods the network isn't listed to the end.
-            if names.len() < 1000 {
-                names.insert(format!("{} at {addr}", decoded.uuid().simple()));
+            let nodes = heard.0.entry(datagram.interface_name).or_default();
+            let mut addr = datagram.from;
+            addr.set_port(decoded.port());
+            // A flood isn't listed to its end.
+            if nodes.len() < 1000 {
+                nodes.insert((decoded.uuid(), addr));
             }
         }
     };
     let _ = tokio::time::timeout(wait, all).await;
-    let mut findings = Vec::new();
-    for (interface, nodes) in heard {
-        if nodes.is_empty() {
-            let text = format!("nobody heard over {interface} in {wait:?}");
+    heard
+}
+
+impl Heard {
+    fn findings(&self, beacon: &Beacon, wait: Duration) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut silent: BTreeMap<Arc<str>, bool> = BTreeMap::new();
+        for interface in beacon.interfaces() {
+            if interface.problem.is_none() && !self.0.contains_key(&interface.name) {
+                silent.insert(interface.name, interface.loopback);
+            }
+        }
+        for (interface, loopback) in silent {
+            let advice = match loopback {
+                true => "",
+                false => {
+                    "; if nodes run there, a switch or access point may isolate its clients, or \
+                     drop multicasts and broadcasts"
+                }
+            };
+            let text = format!("nobody heard over {interface} in {wait:?}{advice}");
             findings.push(Finding::note("heard", text));
         }
-        for node in nodes {
-            findings.push(Finding::ok("heard", format!("{node} over {interface}")));
+        for (interface, nodes) in &self.0 {
+            for (uuid, addr) in nodes {
+                let text = format!("{} at {addr} over {interface}", uuid.simple());
+                findings.push(Finding::ok("heard", text));
+            }
+        }
+        findings
+    }
+
+    /// Those that can be dialled, each address once.
+    fn nodes(self) -> impl Iterator<Item = (Uuid, SocketAddr)> {
+        let all: BTreeSet<_> = self.0.into_values().flatten().collect();
+        all.into_iter().filter(|(_, addr)| addr.port() != 0)
+    }
+}
+
+/// Connects to the nodes that were heard, and lets them greet back: TCP may be blocked where
+/// beacons pass.
+async fn reach_heard(
+    nodes: impl Iterator<Item = (Uuid, SocketAddr)>,
+    command: &DoctorCommand,
+) -> Result<Vec<Finding>, Failure> {
+    let dials = nodes.map(|(uuid, addr)| async move {
+        let (finding, connects) = reach::connect(&Endpoint::Tcp(addr)).await;
+        (uuid, addr, finding, connects)
+    });
+    let dials: Vec<_> = dials.map(tokio::spawn).collect();
+    let mut findings = Vec::new();
+    let mut reachable = Vec::new();
+    for dial in dials {
+        match dial.await {
+            Ok((uuid, addr, _, true)) => reachable.push((uuid, addr)),
+            Ok((_, _, finding, false)) => findings.push(finding),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
-    findings
+    if reachable.is_empty() {
+        return Ok(findings);
+    }
+    let mut builder = command.options.builder().no_beacon();
+    for (_, addr) in &reachable {
+        builder = builder.peer(Endpoint::Tcp(*addr));
+    }
+    let greet = async |visit: &Visit| {
+        let missing = |node: &Node| {
+            let here: BTreeSet<Uuid> = node.peers().iter().map(zre::Peer::uuid).collect();
+            reachable
+                .iter()
+                .filter(|(uuid, _)| !here.contains(uuid))
+                .count()
+        };
+        visit
+            .until(GREETING, |node| (missing(node) == 0).then_some(()))
+            .await;
+        let node = visit.node();
+        let findings = reachable.iter().map(|(uuid, addr)| {
+            let peers = node.peers();
+            let peer = peers.iter().find(|peer| peer.uuid() == *uuid);
+            reach::greeted(&Endpoint::Tcp(*addr), peer, node)
+        });
+        Ok(findings.collect())
+    };
+    findings.extend(started(builder, greet).await?);
+    Ok(findings)
 }
 
 /// Starts the node, without beacons, and dials whom it should reach.
@@ -243,7 +352,8 @@ async fn meet(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
             let greet = async |visit: &Visit| {
                 let somebody = |node: &Node| (!node.peers().is_empty()).then_some(());
                 visit.until(GREETING, somebody).await;
-                Ok(vec![reach::greeted(endpoint, visit.node())])
+                let node = visit.node();
+                Ok(vec![reach::greeted(endpoint, node.peers().first(), node)])
             };
             findings.extend(started(builder, greet).await?);
         }

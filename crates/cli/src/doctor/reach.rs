@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use zre::{Endpoint, Node};
+use zre::{Endpoint, Node, Peer};
 
 use super::finding::Finding;
 use crate::text::shown;
@@ -56,9 +56,9 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> (Finding, bool) {
 }
 
 /// Whether the peer greeted the node that dials it.
-pub(crate) fn greeted(endpoint: &Endpoint, node: &Node) -> Finding {
+pub(crate) fn greeted(endpoint: &Endpoint, peer: Option<&Peer>, node: &Node) -> Finding {
     let own = node.endpoint();
-    match node.peers().first() {
+    match peer {
         Some(peer) => Finding::ok(
             "reach",
             format!(

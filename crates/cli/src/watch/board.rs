@@ -175,7 +175,7 @@ impl Board {
                 }
                 Weight::Other
             }
-            Event::Conflict { .. } => Weight::Worry,
+            Event::Conflict { .. } | Event::Unreachable { .. } => Weight::Worry,
             Event::Leader { .. }
             | Event::Undecided { .. }
             | Event::Backpressure { .. }

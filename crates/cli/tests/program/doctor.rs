@@ -16,8 +16,11 @@ struct Findings {
 
 impl Findings {
     fn of(mut command: Command, options: &[&str]) -> Self {
+        if !options.contains(&"--wait") {
+            command.args(["--wait", "100ms"]);
+        }
         let output = command
-            .args(["--json", "--wait", "100ms"])
+            .arg("--json")
             .args(options)
             .output()
             .expect("the program starts");
@@ -228,6 +231,49 @@ fn filtered_tcp_is_found_in_both_directions() {
     hosts.rule(1, "input", "tcp dport 49152 drop");
     let findings = Findings::on(&hosts, &options);
     findings.has("problem", "reach", "tcp://10.79.0.2:49152 doesn't answer");
+    findings.problems(1);
+}
+
+#[test]
+fn tcp_that_is_blocked_to_a_node_that_is_heard_is_found() {
+    let Some(hosts) = Hosts::new() else { return };
+    let arguments = ["node", "--json", "--name", "bob", "--listen", "49152"];
+    let mut bob = Program::spawn(zre_in(hosts.name(1), &arguments));
+    bob.event("started");
+    let options = ["--wait", "3s", "--interface", "eth0", "--listen", "49153"];
+
+    let findings = Findings::on(&hosts, &options);
+    findings.has("ok", "heard", "at 10.79.0.2:49152 over eth0");
+    findings.has("ok", "reach", "bob at tcp://10.79.0.2:49152 greets back");
+    findings.problems(0);
+
+    // From here nothing can be dialled, and beacons pass.
+    hosts.rule(0, "output", "tcp dport 49152 drop");
+    let findings = Findings::on(&hosts, &options);
+    findings.has("ok", "heard", "at 10.79.0.2:49152 over eth0");
+    findings.has("problem", "reach", "tcp://10.79.0.2:49152 doesn't answer");
+    findings.problems(1);
+}
+
+#[test]
+fn interfaces_without_an_address_are_found() {
+    let Some(hosts) = Hosts::new() else { return };
+    hosts.ip(0, "addr flush dev eth0");
+    let findings = Findings::on(&hosts, &["--interface", "eth0"]);
+    findings.has("problem", "interface", "eth0 has no address");
+    findings.problems(1);
+    let findings = Findings::on(&hosts, &["--interface", "lo,wlan77"]);
+    findings.has(
+        "problem",
+        "interface",
+        "wlan77 has no address, or doesn't exist",
+    );
+    findings.has("problem", "interface", "no interface but loopback");
+    findings.problems(2);
+    hosts.ip(0, "link set lo down");
+    hosts.ip(0, "addr flush dev lo");
+    let findings = Findings::on(&hosts, &[]);
+    findings.has("problem", "interface", "no interface is up");
     findings.problems(1);
 }
 

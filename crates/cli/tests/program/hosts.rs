@@ -58,6 +58,11 @@ impl Hosts {
         &self.names[index]
     }
 
+    /// Runs `ip` with these arguments on a host.
+    pub(crate) fn ip(&self, index: usize, arguments: &str) {
+        ip(&format!("-n {} {arguments}", self.names[index])).expect("ip takes it");
+    }
+
     /// A firewall rule on a host, in the chain `input` or `output`.
     pub(crate) fn rule(&self, index: usize, chain: &str, rule: &str) {
         let nft = |arguments: String| {

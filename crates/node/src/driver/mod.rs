@@ -13,6 +13,7 @@ mod identity;
 mod ping;
 mod receive;
 mod sessions;
+mod unreachable;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub(crate) use self::clock::Clock;
 pub(crate) use self::identity::identity_of;
 use self::ping::PingWaiters;
 use self::sessions::{Dial, Resolved, SessionEntry};
+use self::unreachable::Unreachable;
 use crate::Gossip;
 use crate::announcer::Announcer;
 use crate::commands::Command;
@@ -78,6 +80,8 @@ pub(crate) struct Driver {
     neighbours: Neighbours,
     /// How many nodes are connected to our inbox.
     connections: usize,
+    /// Nodes that are heard and can't be dialled.
+    unreachable: Unreachable,
     /// Dials that wait for a name to be looked up.
     pending: HashMap<SessionId, Dial>,
     names: Names,
@@ -153,6 +157,7 @@ impl Driver {
             recent: None,
             neighbours: Neighbours::new(),
             connections: 0,
+            unreachable: Unreachable::default(),
             pending: HashMap::new(),
             names,
             network_changes,

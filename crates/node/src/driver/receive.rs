@@ -33,6 +33,9 @@ impl Driver {
                 tracing::debug!(?session, %link, ?local, ?remote, "a mailbox is open");
                 opening.link = Some(link);
                 opening.alternatives = None;
+                if let Some((uuid, _)) = &opening.target {
+                    self.unreachable.reached(*uuid);
+                }
                 let local = match (local, remote) {
                     (Some(local), _) => Some(local.ip()),
                     (None, Some(remote)) if link == Link::Tcp => source_towards(remote),
@@ -45,8 +48,16 @@ impl Driver {
             }
             Notice::Closed { id, reason, lost } => {
                 tracing::debug!(session = ?SessionId(id), %reason, lost, "a mailbox has ended");
+                let opening = self.sessions.get_mut(&SessionId(id));
+                let target = opening
+                    .and_then(SessionEntry::opening_mut)
+                    .filter(|opening| opening.link.is_none())
+                    .and_then(|opening| opening.target.take());
                 if !self.dial_alternative(SessionId(id)) {
                     self.machine.handle_session_closed(now, SessionId(id));
+                    if let Some((uuid, endpoint)) = target {
+                        self.dial_failed(uuid, endpoint, &reason);
+                    }
                 }
             }
         }
@@ -60,6 +71,7 @@ impl Driver {
                 return;
             }
         };
+        self.unreachable.heard(beacon.uuid());
         let heard = Heard::new(
             datagram.from,
             match datagram.cast {

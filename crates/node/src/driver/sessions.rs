@@ -26,6 +26,8 @@ pub(super) enum SessionEntry {
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) sender: PeerSender,
+    /// The node that is dialled, if its UUID is known, and its address.
+    pub(super) target: Option<(Uuid, Endpoint)>,
     pub(super) link: Option<Link>,
     /// Where else to dial if this address fails.
     pub(super) alternatives: Option<Box<Alternatives>>,
@@ -158,6 +160,7 @@ impl Driver {
         let sender = PeerSender::new(dial.outgoing, mailbox, signal, self.meters.clone());
         let opening = Opening {
             sender,
+            target: dial.target.peer.zip(Some(dial.target.endpoint)),
             link: None,
             alternatives,
         };

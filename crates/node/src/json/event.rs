@@ -118,6 +118,20 @@ pub enum Event {
         #[serde(with = "uuid::serde::simple")]
         uuid: Uuid,
     },
+    /// A node is heard again and again and can't be dialled.
+    Unreachable {
+        /// The node's UUID.
+        #[cfg_attr(
+            feature = "schema",
+            schemars(with = "String", regex(pattern = r"^[0-9a-f]{32}$"))
+        )]
+        #[serde(with = "uuid::serde::simple")]
+        uuid: Uuid,
+        /// The address that was dialled last.
+        endpoint: String,
+        /// The reason, as a sentence.
+        reason: String,
+    },
     /// The queue to a peer is full, or has room again.
     Backpressure {
         /// The peer.
@@ -207,6 +221,15 @@ impl From<&crate::Event> for Event {
                 missing: missing.iter().map(Member::from).collect(),
             },
             Happened::Conflict { uuid } => Self::Conflict { uuid: *uuid },
+            Happened::Unreachable {
+                uuid,
+                endpoint,
+                reason,
+            } => Self::Unreachable {
+                uuid: *uuid,
+                endpoint: endpoint.to_string(),
+                reason: reason.to_string(),
+            },
             Happened::Backpressure { peer, on } => Self::Backpressure {
                 peer: peer.into(),
                 on: *on,

@@ -123,6 +123,15 @@ fn samples() -> Vec<(crate::Event, Value)> {
             json!({ "event": "conflict", "uuid": bob }),
         ),
         (
+            Event::Unreachable {
+                uuid: BOB,
+                endpoint: "tcp://10.0.0.2:7000".parse().unwrap(),
+                reason: "the connection was refused".into(),
+            },
+            json!({ "event": "unreachable", "uuid": bob, "endpoint": "tcp://10.0.0.2:7000",
+                "reason": "the connection was refused" }),
+        ),
+        (
             Event::Backpressure {
                 peer: peer(),
                 on: true,
@@ -161,8 +170,9 @@ fn number(event: &crate::Event) -> usize {
         Event::Leader { .. } => 11,
         Event::Undecided { .. } => 12,
         Event::Conflict { .. } => 13,
-        Event::Backpressure { .. } => 14,
-        Event::Discovery { .. } => 15,
+        Event::Unreachable { .. } => 14,
+        Event::Backpressure { .. } => 15,
+        Event::Discovery { .. } => 16,
     }
 }
 
@@ -187,7 +197,8 @@ fn every_kind_of_event_has_its_json_and_can_be_read_back() {
 fn accessors_give_what_the_json_says() {
     for (event, json) in samples() {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let is_about_one = !matches!(event.kind(), "undecided" | "conflict" | "discovery");
+        let others = ["undecided", "conflict", "unreachable", "discovery"];
+        let is_about_one = !others.contains(&event.kind());
         assert_eq!(event.peer().is_some(), is_about_one, "{json}");
         let uuid = event.uuid().map(|uuid| uuid.simple().to_string());
         let expected = text(&json["peer"]).or_else(|| text(&json["uuid"]));
