@@ -322,7 +322,11 @@ impl Legacy {
                 self.send(uuid, Command::PingOk);
                 None
             }
-            // Without gossip, GOODBYE is of no use to it.
+            // gyre follows a nil pointer at an id that it doesn't know.
+            Command::Goodbye => {
+                self.aborted.get_or_insert_with(|| "GOODBYE".to_owned());
+                None
+            }
             _ => None,
         };
         self.outputs.extend(event.map(Output::Event));

@@ -35,8 +35,9 @@ impl Machine {
     /// to it, but no longer than `patience`, sends GOODBYE on each session and EXIT
     /// in beacons. [`Output::Stopped`] comes last.
     ///
-    /// GOODBYE is the last message of a session. A peer that doesn't know it drops
-    /// it uncounted, and no later number shows the gap.
+    /// GOODBYE is the last message of a session. It goes only to peers that have
+    /// shown that they know it, because it ends others (gyre). For the rest, the
+    /// EXIT beacon must do.
     pub fn shutdown(&mut self, now: Time, patience: Duration) {
         if self.departure.is_some() {
             return;
@@ -93,10 +94,12 @@ impl Machine {
             if let Phase::Established(established) = &peer.phase {
                 let session = established.mailbox.session;
                 self.sessions.remove(session);
-                self.outputs.push_back(Output::Send {
-                    session,
-                    command: Command::Goodbye,
-                });
+                if peer.takes_goodbye() {
+                    self.outputs.push_back(Output::Send {
+                        session,
+                        command: Command::Goodbye,
+                    });
+                }
                 self.outputs.push_back(Output::Disconnect {
                     session,
                     linger: true,

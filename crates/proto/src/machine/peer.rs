@@ -200,6 +200,12 @@ impl Peer {
             .find(|known| !self.tried.contains(&known.endpoint))
     }
 
+    /// Whether it has shown that it knows GOODBYE: its HELLO has our header, or it
+    /// was found by gossip, and C Zyre leaves by GOODBYE there.
+    pub(super) fn takes_goodbye(&self) -> bool {
+        self.shows_state || self.via.contains(Source::Gossip)
+    }
+
     /// The peer as the application knows it, if it does.
     pub(super) fn established(&self) -> Option<&EstablishedPeer> {
         match &self.phase {

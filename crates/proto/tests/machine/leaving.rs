@@ -1,6 +1,6 @@
 //! How peers go, and how we go.
 
-use zre_proto::machine::STATE_HEADER;
+use zre_proto::machine::{Found, STATE_HEADER, Source};
 use zre_proto::{Beacon, Command, State};
 
 use crate::bench::{Bench, OUR_PORT, Peer, ms, our_uuid, secs, whisper};
@@ -282,9 +282,14 @@ fn we_leave_draining_confirmed_goodbye_and_three_exits() {
     bench.announced.clear();
     bench.say(&mut peers[1], Command::PingOk);
     for session in &sessions {
-        assert_eq!(bench.said(*session).last(), Some(&&Command::Goodbye));
         assert!(bench.disconnected.contains(&(*session, true)), "it lingers");
     }
+    assert_eq!(bench.said(sessions[0]).last(), Some(&&Command::Goodbye));
+    assert_eq!(
+        bench.said(sessions[1]),
+        [&Command::Ping],
+        "gyre doesn't survive an id that it doesn't know"
+    );
     let left = bench.now;
     bench.pass(ms(50));
     let times: Vec<_> = bench.announced.iter().map(|(at, _)| *at - left).collect();
@@ -298,7 +303,7 @@ fn we_leave_draining_confirmed_goodbye_and_three_exits() {
 #[test]
 fn a_peer_that_never_answers_holds_us_up_to_the_deadline_only() {
     let mut bench = Bench::new();
-    let mut peer = Peer::new(1);
+    let mut peer = Peer::ours(1);
     let session = bench.meet(&mut peer);
     bench.shut_down(secs(3));
     bench.pass(ms(2990));
@@ -414,4 +419,22 @@ fn a_peer_that_drains_is_asked_whether_it_has_everything() {
     bench.say(&mut peer, Command::PingOk);
     bench.say(&mut peer, Command::Goodbye);
     assert_eq!(bench.exits, [0], "everything had arrived");
+}
+
+#[test]
+fn a_peer_found_by_gossip_gets_goodbye_as_c_zyre_says_it_there() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let found = Found::new(
+        peer.endpoint().parse().unwrap(),
+        Some(peer.uuid),
+        Source::Gossip,
+    );
+    bench.machine.handle_found(bench.now, found);
+    bench.drain();
+    let session = bench.last_session();
+    bench.greet(&mut peer);
+    bench.shut_down(ms(0));
+    bench.pass(ms(1));
+    assert_eq!(bench.said(session).last(), Some(&&Command::Goodbye));
 }
