@@ -22,31 +22,45 @@ impl Changes {
         self.up.is_empty() && self.down.is_empty()
     }
 
-    /// What changed from one list of bindings to the next.
-    pub(crate) fn between(before: &[Arc<Binding>], now: &[Arc<Binding>]) -> Self {
-        let find = |bindings: &[Arc<Binding>], interface: &Interface| {
-            bindings.iter().find(|b| b.interface.is(interface)).cloned()
-        };
-        let used = |bindings: &[Arc<Binding>], interface: &Interface| {
-            find(bindings, interface).is_some_and(|binding| binding.usable)
-        };
+    /// Compares two looks at the interfaces: each one that was found, and whether it was
+    /// used.
+    #[must_use]
+    pub fn between(before: &[(&Interface, bool)], now: &[(&Interface, bool)]) -> Self {
+        fn find<'a>(
+            list: &[(&'a Interface, bool)],
+            interface: &Interface,
+        ) -> Option<(&'a Interface, bool)> {
+            list.iter().find(|(other, _)| other.is(interface)).copied()
+        }
+        let used = |list, interface| find(list, interface).is_some_and(|(_, used)| used);
         let mut changes = Self::default();
-        for binding in now.iter().filter(|binding| binding.usable) {
-            if !used(before, &binding.interface) {
-                changes.up.push(binding.interface.clone());
+        for (interface, _) in now.iter().filter(|(_, used)| *used) {
+            if !used(before, interface) {
+                changes.up.push((*interface).clone());
             }
         }
-        for binding in before.iter().filter(|binding| binding.usable) {
-            if !used(now, &binding.interface) {
-                let mut interface = binding.interface.clone();
+        for (interface, _) in before.iter().filter(|(_, used)| *used) {
+            if !used(now, interface) {
+                let mut interface = (*interface).clone();
                 interface.problem = match find(now, &interface) {
-                    Some(binding) => binding.interface.problem.clone(),
-                    None => Some("it is gone, or has lost the address".into()),
+                    Some((found, _)) => found.problem.clone(),
+                    None => Some("it is gone, is down, or has lost the address".into()),
                 };
                 changes.down.push(interface);
             }
         }
         changes
+    }
+
+    /// The same for what one beacon had opened.
+    pub(crate) fn of_bindings(before: &[Arc<Binding>], now: &[Arc<Binding>]) -> Self {
+        fn listed(bindings: &[Arc<Binding>]) -> Vec<(&Interface, bool)> {
+            let list = bindings
+                .iter()
+                .map(|binding| (&binding.interface, binding.usable));
+            list.collect()
+        }
+        Self::between(&listed(before), &listed(now))
     }
 }
 
@@ -94,15 +108,15 @@ mod tests {
             binding("eth0", "10.0.4.1", Some("still broken")),
             binding("eth0", "10.0.5.1", None),
         ];
-        let changes = Changes::between(&before, &now);
+        let changes = Changes::of_bindings(&before, &now);
         assert_eq!(names(&changes.up), ["10.0.3.1 -", "10.0.5.1 -"]);
         assert_eq!(
             names(&changes.down),
             [
                 "10.0.1.1 unplugged",
-                "10.0.2.1 it is gone, or has lost the address"
+                "10.0.2.1 it is gone, is down, or has lost the address"
             ]
         );
-        assert!(Changes::between(&now, &now).is_empty());
+        assert!(Changes::of_bindings(&now, &now).is_empty());
     }
 }

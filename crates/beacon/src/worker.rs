@@ -162,7 +162,7 @@ impl Worker {
         let built = self.build(member, &before, plans);
         let now = built.bindings.clone();
         self.install(member, built.bindings, missing);
-        Ok(Changes::between(&before, &now))
+        Ok(Changes::of_bindings(&before, &now))
     }
 
     /// Opens the sockets of the plans that aren't open yet. Bindings that are as planned stay.

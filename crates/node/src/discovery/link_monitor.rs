@@ -1,4 +1,4 @@
-//! LinkMonitor that the host's interfaces may have changed.
+//! Reports that the host's interfaces may have changed.
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::LinkMonitor;
@@ -17,14 +17,13 @@ mod linux {
     use tokio::io::unix::AsyncFd;
 
     /// RTMGRP_LINK, RTMGRP_IPV4_IFADDR and RTMGRP_IPV6_IFADDR of rtnetlink(7):
-    /// interfaces that appear, vanish, go up or down, and their addresses. An
-    /// interface that goes down keeps its IPv4 addresses, so addresses alone
-    /// don't tell.
+    /// interfaces that appear, vanish, go up or down, and their addresses. An interface
+    /// that goes down keeps its IPv4 addresses, therefore addresses alone aren't enough.
     const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
-    /// The kernel's own word, by a netlink socket in the network namespace of
-    /// the thread that opened it. What exactly has changed isn't read out of it:
-    /// messages can be lost, and a look at the interfaces is cheap.
+    /// Notifications of the kernel, by a netlink socket in the network namespace of the
+    /// thread that opened it. Their content is ignored: notifications can be lost, and
+    /// listing the interfaces is cheap.
     #[derive(Debug)]
     pub(crate) struct LinkMonitor {
         socket: AsyncFd<OwnedFd>,
@@ -50,25 +49,26 @@ mod linux {
             Ok(Self { socket })
         }
 
-        /// Completes when something may have changed, having taken all that the
-        /// kernel has said so far.
+        /// Completes when something may have changed. Takes all notifications that have
+        /// come.
         ///
         /// # Errors
-        /// The socket is broken; no hint will come any more.
+        /// The socket is broken; no notification will come any more.
         ///
         /// # Cancel safety
-        /// A hint that was taken is told: there is no await behind the reading.
+        /// No notification is lost when the future is dropped: nothing awaits after the
+        /// reading.
         pub(crate) async fn next(&mut self) -> io::Result<()> {
             loop {
                 let mut ready = self.socket.readable().await?;
                 let mut heard = false;
-                // Bounded, so that a host in turmoil can't keep us here.
+                // Bounded, in case notifications come faster than they are read.
                 for _ in 0..1024 {
-                    // Longer messages are cut: nobody reads them.
+                    // Longer notifications are cut: their content is ignored.
                     let mut buffer = [0u8; 64];
                     let socket = self.socket.get_ref();
                     match rustix::net::recv(socket, &mut buffer, RecvFlags::DONTWAIT) {
-                        // The queue overflowed: something was said, that's all we need.
+                        // The queue overflowed, which is a notification, too.
                         Ok(_) | Err(Errno::NOBUFS) => heard = true,
                         Err(Errno::INTR) => {}
                         Err(Errno::AGAIN) => {
@@ -91,11 +91,11 @@ mod other {
     use std::io;
     use std::time::Duration;
 
-    /// How often we look where the system's word isn't listened to: rarely
-    /// enough to cost nothing, often enough for somebody who changes networks.
+    /// How often to look on systems without notifications: rarely enough to cost
+    /// nothing, often enough for a user who changes networks.
     const PERIOD: Duration = Duration::from_secs(10);
 
-    /// A hint every ten seconds.
+    /// Reports a possible change every ten seconds.
     #[derive(Debug)]
     pub(crate) struct LinkMonitor;
 

@@ -1,10 +1,9 @@
-//! Where peers may be: everything that tells the state machine of addresses,
-//! other than beacons.
+//! The sources of addresses other than beacons.
 //!
-//! Each source is a task that sends [`DiscoveryUpdate`] to the driver. All of them run side
-//! by side, and none of them decides anything: that an address is dialled once,
-//! that a peer which two sources name is one peer, and that a source which falls
-//! silent ends no session, are the machine's rules.
+//! Each source is a task that sends [`DiscoveryUpdate`]s to the driver. All run side by
+//! side, and none decides anything. The machine's rules are: an address is dialled once,
+//! a peer that two sources name is one peer, and a source that falls silent ends no
+//! session.
 
 #[cfg(feature = "dns")]
 pub(crate) mod dns;
@@ -22,34 +21,34 @@ use tokio::sync::{Notify, mpsc};
 use zre_proto::Endpoint;
 use zre_proto::machine::{Found, Source};
 
-/// What a source has to tell.
+/// What a source reports.
 #[derive(Debug)]
 pub(crate) enum DiscoveryUpdate {
     /// Network interfaces, or addresses of theirs, came or went.
     Interfaces {
-        /// Of those that beacons use; of all chosen ones where there are none.
+        /// Of the addresses that beacons use; without beacons, of all chosen ones.
         changes: zre_beacon::Changes,
         /// All addresses of the chosen ones that can be used now.
         here: Vec<zre_beacon::Interface>,
     },
     /// A node should be there.
     Found(Found),
-    /// The source no longer says so.
+    /// The source lists an address no longer.
     Lost {
-        /// Where.
+        /// The address.
         endpoint: Endpoint,
-        /// Which source.
+        /// The source.
         source: Source,
     },
 }
 
-/// Where sources put their updates. They wait while the driver is busy.
+/// Takes the updates of sources, which wait while the driver is busy.
 pub(crate) type UpdateSender = mpsc::Sender<DiscoveryUpdate>;
 
-/// Wakes sources when the network has changed: what failed may work now.
+/// Wakes sources when the network has changed: an attempt that failed may work now.
 pub(crate) type ChangeNotifier = Arc<Notify>;
 
-/// The queue to the driver. It is short: a source that floods waits.
+/// The queue to the driver, which is short: a source with many updates waits.
 pub(crate) fn channel() -> (UpdateSender, mpsc::Receiver<DiscoveryUpdate>) {
     mpsc::channel(64)
 }

@@ -1,4 +1,4 @@
-//! What names stand for.
+//! Looks up host names.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use std::time::Duration;
 /// its second server.
 const PATIENCE: Duration = Duration::from_secs(12);
 
-/// How many addresses of one name are tried. A name for one node has one or two;
-/// one for more than that stands for a service, which SRV records are for.
+/// How many addresses of one name are tried. The name of one node has one or two; a name
+/// with more stands for a service, for which SRV records exist.
 const MOST: usize = 16;
 
-/// Looks names up, each time anew: what a name stands for changes, and the
-/// resolver below knows for how long an answer may be kept.
+/// Looks names up, anew each time: their addresses change, and the resolver below knows
+/// how long an answer may be kept.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Names {
-    /// The name server that the user named: it knows names that the system's
-    /// don't.
+    /// The name server that the user chose, which may know names that the system's
+    /// servers don't.
     #[cfg(feature = "dns")]
     pub(crate) resolver: Option<super::dns::Resolver>,
 }
 
 impl Names {
-    /// The addresses of a name, in the order in which to try them. None where
-    /// it can't be looked up.
+    /// The addresses of a name, in the order in which to try them. Empty if the lookup
+    /// fails.
     pub(crate) async fn lookup(&self, host: &str, port: u16) -> Vec<SocketAddr> {
         #[cfg(feature = "dns")]
         if let Some(resolver) = &self.resolver {

@@ -1,10 +1,10 @@
 use zre_proto::State;
 
-/// Whether, and when, a full queue of events shows as a state.
+/// Sets the state Busy while the queue of events is full, if the user wants that.
 #[derive(Debug)]
 pub(crate) struct AutoBusy {
     on: bool,
-    /// It was us who set Busy, and nobody has set a state since.
+    /// Whether Busy was set here, and the user has set no state since.
     ours: bool,
 }
 
@@ -13,10 +13,9 @@ impl AutoBusy {
         Self { on, ours: false }
     }
 
-    /// The state to show from now on, if it is to change: the queue is full, or
-    /// has room again, while we show `shown`. What the user set stays, but for
-    /// Ready.
-    pub(super) fn turn(&mut self, full: bool, shown: State) -> Option<State> {
+    /// The state to set, if any, now that the queue is full or has room again; `shown` is
+    /// the state until now. A state that the user has set stays, except Ready.
+    pub(super) fn update(&mut self, full: bool, shown: State) -> Option<State> {
         if full {
             self.ours = self.on && shown == State::Ready;
             return self.ours.then_some(State::Busy);

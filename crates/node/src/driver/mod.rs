@@ -1,8 +1,7 @@
 //! The one task that owns the state machine.
 //!
-//! It carries what sockets, timers and the application bring to the machine,
-//! and carries out what the machine wants. It never waits for a peer or for the
-//! application.
+//! It passes the input of sockets, timers and the application to the machine and
+//! carries out the machine's outputs. It never waits for a peer or for the application.
 
 mod backpressure;
 mod busy;
@@ -12,6 +11,7 @@ mod command;
 mod identity;
 mod ping;
 mod receive;
+mod report;
 mod sessions;
 mod unreachable;
 
@@ -44,21 +44,21 @@ use crate::reach::Reach;
 use crate::shared::Shared;
 use crate::{Peer, SendPolicy};
 
-/// What a sleep of the host must exceed to count as one.
+/// A shorter sleep of the host is ignored.
 const SLEPT: Duration = Duration::from_secs(2);
 
-/// How long what is queued for a peer may take to leave after our GOODBYE.
+/// How long the queue to a peer may take to drain after our GOODBYE.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How many messages are handled before other things have their turn again.
-const TURN: usize = 64;
+/// How many messages are handled before the other inputs are looked at again.
+const BUDGET: usize = 64;
 
-/// How many of them are handled before a timeout: a busy node may find all that
-/// its peers have said in the meantime when their time is up.
+/// How many messages are handled before a timeout: a busy node may find many that came
+/// before its peers' time was up.
 const CATCH_UP: usize = 16 << 10;
 
-/// When a newcomer beacons again, where some nodes of its process hadn't
-/// listened when it started.
+/// When a new node sends its beacon again if some nodes of its process weren't
+/// listening when it started.
 const INTRODUCTION: Duration = Duration::from_millis(2);
 
 #[derive(Debug)]
@@ -75,10 +75,10 @@ pub(crate) struct Driver {
     /// How many peers have entered and not exited.
     entered: usize,
     pings: PingWaiters,
-    /// Who was heard last: mostly it is who is heard next.
+    /// The peer that was heard last, which usually is heard next.
     recent: Option<Peer>,
     neighbours: Neighbours,
-    /// How many nodes are connected to our inbox.
+    /// How many nodes are connected to the inbox.
     connections: usize,
     /// Nodes that are heard and can't be dialled.
     unreachable: Unreachable,
@@ -95,15 +95,15 @@ pub(crate) struct Driver {
     backpressure: BackpressureMonitor,
     meters: Meters,
     publisher: Publisher,
-    /// What happens to an answer that finds no room.
+    /// For answers that find no room.
     policy: SendPolicy,
     busy: AutoBusy,
-    /// Who waits for the shutdown, and until when it may take.
+    /// The deadline of the shutdown, and those that wait for it.
     stopping: Option<(Instant, Vec<oneshot::Sender<()>>)>,
     slept: Option<Duration>,
 }
 
-/// What the driver works with, beside the machine.
+/// What the driver needs beside the machine.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) links: Links,
@@ -112,7 +112,7 @@ pub(crate) struct Parts {
     pub(crate) port: u16,
     pub(crate) announcer: Option<Announcer>,
     pub(crate) names: Names,
-    /// Wakes the sources that wait.
+    /// Wakes sources of addresses when the network has changed.
     pub(crate) network_changes: ChangeNotifier,
     pub(crate) gossip: Option<Gossip>,
     pub(crate) events: EventSender,
@@ -192,8 +192,8 @@ impl Driver {
         }
         while !self.stopped {
             if self.is_due(self.clock.now()) {
-                // Nobody is judged by what has come and wasn't read.
-                self.take_turns(CATCH_UP, &mut inbox, &mut notices, &mut datagrams);
+                // Messages that have come already count before a peer is given up.
+                self.take_waiting(CATCH_UP, &mut inbox, &mut notices, &mut datagrams);
                 self.handle_timeout();
             }
             if !self.paused && self.events.is_full() {
@@ -222,7 +222,7 @@ impl Driver {
                 biased;
                 command = commands.recv() => match command {
                     Some(command) => self.handle_command(command),
-                    // The last handle is gone: dropping says EXIT.
+                    // The last handle is gone: dropping the driver sends EXIT.
                     None => break,
                 },
                 Some(notice) = notices.recv() => self.handle_notice(notice),
@@ -245,7 +245,7 @@ impl Driver {
                 }
             }
             self.carry_out();
-            self.take_turns(TURN, &mut inbox, &mut notices, &mut datagrams);
+            self.take_waiting(BUDGET, &mut inbox, &mut notices, &mut datagrams);
         }
         self.events.flush();
         if let Some((deadline, waiting)) = self.stopping.take() {
@@ -259,9 +259,9 @@ impl Driver {
         }
     }
 
-    /// Takes what else is there, one of each kind after the other: a flood of
-    /// beacons mustn't keep greetings waiting, nor a flood of messages beacons.
-    fn take_turns(
+    /// Takes the inputs that are waiting, one of each kind in turn: a flood of beacons
+    /// must not delay greetings, nor a flood of messages beacons.
+    fn take_waiting(
         &mut self,
         most: usize,
         inbox: &mut Inbox,
@@ -294,7 +294,7 @@ impl Driver {
         }
     }
 
-    /// Whether we have heard of somebody whom we haven't met.
+    /// Whether this node has heard of a node that it hasn't met.
     fn has_strangers(&self) -> bool {
         let [known, ..] = self.machine.table_sizes();
         known != self.entered
@@ -316,11 +316,11 @@ impl Driver {
         self.machine.poll_timeout().is_some_and(|due| due <= now)
     }
 
-    /// Does what time asks for.
+    /// Handles the timeout if it is due.
     fn handle_timeout(&mut self) {
         let now = self.clock.now();
         if self.is_due(now) {
-            // Beacons and PINGs make for a timeout every few seconds at most.
+            // Beacons and PINGs make a timeout due every few seconds.
             let slept = self.clock.time_asleep();
             if let (Some(before), Some(after)) = (self.slept, slept)
                 && after.saturating_sub(before) > SLEPT
@@ -340,14 +340,14 @@ impl Driver {
         let now = self.clock.now();
         self.machine.handle_paused(now, paused);
         let shown = self.machine.state();
-        if let Some(state) = self.busy.turn(paused, shown) {
+        if let Some(state) = self.busy.update(paused, shown) {
             self.machine.set_state(now, state);
         }
     }
 }
 
-/// Says EXIT once, without waiting, where no shutdown has said it: the last
-/// handle was dropped, or the runtime is going.
+/// Sends EXIT once, without waiting, if no shutdown has sent it: the last handle was
+/// dropped, or the runtime is shutting down.
 impl Drop for Driver {
     fn drop(&mut self) {
         if let Some(announcer) = &self.announcer

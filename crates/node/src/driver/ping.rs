@@ -1,4 +1,4 @@
-//! Who waits for the answer to a PING.
+//! Pings that wait for their answers.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,9 +10,8 @@ use super::Driver;
 use crate::Peer;
 use crate::commands::PingReply;
 
-/// Those who wait, in the order of their PINGs. The machine bounds how many
-/// there are for a peer, whether they still wait or not: each PING-OK belongs to
-/// one of them.
+/// The waiting pings of each peer, in the order of their PINGs. The machine bounds their
+/// number, including those that were given up: each PING-OK belongs to one of them.
 #[derive(Debug, Default)]
 pub(super) struct PingWaiters(HashMap<Uuid, VecDeque<PingReply>>);
 
@@ -20,7 +19,7 @@ impl PingWaiters {
     pub(super) fn answer(&mut self, peer: Uuid, round_trip: Duration) {
         if let Some(waiting) = self.0.get_mut(&peer) {
             if let Some(reply) = waiting.pop_front() {
-                // Who has given up meanwhile isn't there to hear it.
+                // An error means that the ping was given up.
                 let _ = reply.send(Ok(round_trip));
             }
             if waiting.is_empty() {
@@ -35,7 +34,7 @@ impl PingWaiters {
 }
 
 impl Driver {
-    /// Whether that very peer is still here.
+    /// Whether this session of the peer is still here.
     pub(super) fn is_here(&self, peer: &Peer) -> bool {
         let shared = self.shared.read();
         shared

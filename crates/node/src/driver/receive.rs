@@ -1,4 +1,4 @@
-//! What sockets and discovery bring.
+//! Handles the input of sockets and discovery.
 
 use tracing::Instrument;
 use zre_beacon::{CastKind, Changes, Datagram, Interface};
@@ -84,12 +84,12 @@ impl Driver {
             .handle_beacon(self.clock.now(), &beacon, &heard);
     }
 
-    /// Returns how much there was to do, in messages.
+    /// Returns how many messages it stood for.
     pub(super) fn handle_arrival(&mut self, arrival: Arrival) -> usize {
         match arrival {
             Arrival::Opened { connection, from } => {
-                // RFC 36 wants the identity to be a 1 and a UUID; who says
-                // something else isn't heard.
+                // RFC 36 requires the identity to be a 1 and a UUID; other connections
+                // are ignored.
                 match inbound(connection, &from) {
                     Some(_) => self.connections = self.connections.saturating_add(1),
                     None => tracing::debug!(%connection, ?from, "not a ZRE identity"),
@@ -146,8 +146,8 @@ impl Driver {
     }
 
     fn handle_changes(&mut self, changes: Changes) {
-        // Whoever is out there hears of us at once, and whoever was reached over
-        // what is gone is asked whether it still is.
+        // Beacons go out at once, and peers that were reached over an address that is
+        // gone are pinged.
         self.machine.handle_resume(self.clock.now());
         self.network_changes.notify_waiters();
         let up = changes.up.into_iter().map(|interface| (true, interface));
@@ -166,7 +166,7 @@ impl Driver {
         }
     }
 
-    /// Is reached at these addresses from now on.
+    /// Changes the addresses at which this node is reached.
     fn move_to(&mut self, here: Vec<Interface>) {
         let before = self.reach.addrs(self.port);
         self.reach.set_here(here);
@@ -192,7 +192,7 @@ impl Driver {
     }
 }
 
-/// Where the messages of a connection come from, if it is a ZRE node's.
+/// The origin of the messages of a connection, if that is a ZRE node.
 fn inbound(connection: u64, from: &zre_session::Source) -> Option<Inbound> {
     Some(Inbound::new(
         uuid_of(&from.identity)?,

@@ -22,7 +22,7 @@ impl Meters {
 
     pub(crate) fn received(&self, _message: &Message) {}
 
-    pub(crate) fn told(&self, _event: &Event) {}
+    pub(crate) fn count(&self, _event: &Event) {}
 
     pub(crate) fn round_trip(&self, _time: Duration) {}
 

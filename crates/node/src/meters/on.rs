@@ -68,14 +68,14 @@ impl Meters {
         self.0.refused.increment(1);
     }
 
-    /// The application is told something.
-    /// The application is about to be told of a message.
+    /// The application is about to get a message.
     pub(crate) fn received(&self, message: &Message) {
         self.0.received.increment(1);
         self.0.received_bytes.increment(message.len() as u64);
     }
 
-    pub(crate) fn told(&self, event: &Event) {
+    /// The application is about to get an event.
+    pub(crate) fn count(&self, event: &Event) {
         match event {
             Event::Whisper { message, .. }
             | Event::Shout { message, .. }

@@ -1,11 +1,11 @@
 //! DNS: nodes listed as SRV records.
 //!
-//! `settings` says what is asked and whom, `answer` asks and judges what comes
-//! back, and this file decides when to ask again and what that changes.
+//! `settings` holds the question and the name server, `answer` asks and checks the
+//! answer, and this file decides when to ask again and reports what has changed.
 //!
-//! A name server is believed as little as any stranger: what it says is bounded,
-//! a target that can't be dialled is passed over, and that it says nothing or
-//! nonsense takes no address away from us.
+//! A name server is trusted as little as any stranger: its answers are bounded, a target
+//! that can't be dialled is ignored, and a missing or malformed answer removes no
+//! address.
 
 mod answer;
 mod settings;
@@ -23,16 +23,17 @@ use super::{ChangeNotifier, DiscoveryUpdate, UpdateSender};
 
 pub(crate) use settings::{Dns, Resolver};
 
-/// Answers are asked for again when the first of their records has run out, but
-/// no more often than this: some servers say 0.
+/// The shortest time between two questions. Otherwise the next one follows when the
+/// shortest TTL expires, which some servers set to 0.
 const REFRESH_MIN: Duration = Duration::from_secs(5);
 
-/// And at least that often, whatever the records say: a node that has just come
-/// is to be met.
+/// The longest time between two questions, whatever the TTLs are, so that new nodes are
+/// found.
 const REFRESH_MAX: Duration = Duration::from_secs(300);
 
-/// After no answer, or one without records: a service that is being started
-/// shows within seconds, and one that isn't there costs two questions a minute.
+/// The first and the longest wait after no answer, or one without records: a service
+/// that is being started is found within seconds, and one that doesn't exist costs two
+/// questions a minute.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// Asks for as long as the driver listens.
@@ -75,13 +76,13 @@ async fn run(
         }
         tokio::select! {
             () = tokio::time::sleep(wait) => {}
-            // Another network may well have another name server.
+            // Another network may have another name server.
             () = network_changes.notified() => waits = 0,
         }
     }
 }
 
-/// Tells the driver what is new and what is gone; `None` when it listens no more.
+/// Reports to the driver what is new and what is gone; `None` if the driver has stopped.
 async fn tell(
     answer: Answer,
     listed: &mut BTreeSet<Endpoint>,
@@ -101,7 +102,7 @@ async fn tell(
     }
     for (endpoint, peer) in answer.found {
         listed.insert(endpoint.clone());
-        // Those that are known already too: a full table may have room by now.
+        // Known ones, too: a table that was full may have room now.
         let found = Found::new(endpoint, peer, Source::Dns);
         updates.send(DiscoveryUpdate::Found(found)).await.ok()?;
     }
@@ -120,7 +121,7 @@ fn when_next(answer: &Answer, waits: &mut u32) -> Duration {
             wait
         }
     };
-    // A tenth of jitter: a hundred nodes that started together don't ask together.
+    // A tenth of jitter, so that nodes that started together don't ask together.
     base.mul_f64(1.0 + 0.1 * fastrand::f64())
 }
 

@@ -7,13 +7,13 @@ use uuid::Uuid;
 use super::hub::HubMessage;
 use super::message::{KEY, VALUE};
 
-/// A node's share in the gossip: tuples of a key and a value that every node
-/// hears which gossips, directly or through others, C Zyre's and czmq's included.
+/// A node's gossip: tuples of a key and a value that reach every node that gossips,
+/// directly or through others, including nodes with C Zyre and czmq.
 ///
-/// A node's own tuple (its UUID and where to dial it) is published by itself.
-/// Others mean nothing to this library, but for those whose key is a UUID: the
-/// node that they name is dialled. [`Node::gossip`](crate::Node::gossip) gives it
-/// out; a cheap clone, which doesn't keep the node alive.
+/// The node itself publishes its own tuple: its UUID and its endpoint. If another tuple
+/// has a UUID as its key, its value is dialled; all others are for the application.
+/// [`Node::gossip`](crate::Node::gossip) returns this handle. Cloning is cheap, and it
+/// doesn't keep the node alive.
 #[derive(Clone, Debug)]
 pub struct Gossip {
     uuid: Uuid,
@@ -24,20 +24,20 @@ pub struct Gossip {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GossipError {
-    /// The key is empty, or longer than the wire takes.
-    #[error("a key of {0} bytes: it has to have 1 to 255")]
+    /// The key is empty, or longer than the wire allows.
+    #[error("the key has {0} bytes: use 1 to 255")]
     Key(usize),
     /// The value is longer than a node keeps.
-    #[error("a value of {0} bytes: 1024 at the most are kept")]
+    #[error("the value has {0} bytes: use at most 1024")]
     Value(usize),
-    /// A time to live that the wire has no number for.
-    #[error("a time to live of {0:?}: it has to be at least 1 ms and at most an hour")]
+    /// A time to live out of range.
+    #[error("the time to live is {0:?}: use 1 ms to an hour")]
     Ttl(Duration),
-    /// The key is our own UUID.
-    #[error("the key is this node's own: its endpoint is set by Builder::advertise")]
+    /// The key is the node's own UUID.
+    #[error("the key is this node's own UUID: set its endpoint with Builder::advertise")]
     Own,
-    /// As many tuples are known as are kept.
-    #[error("no room for another tuple: unpublish one")]
+    /// The table of tuples is full.
+    #[error("there is no room for another tuple: unpublish one")]
     Full,
     /// The node was shut down.
     #[error("the node has stopped")]
@@ -49,23 +49,23 @@ impl Gossip {
         Self { uuid, reports }
     }
 
-    /// A node said goodbye: its tuple is void. A word that finds no room is
-    /// forgone; the tuple then stays until it runs out.
+    /// A node said goodbye: removes its tuple. If the hub's queue is full, the tuple
+    /// stays until it expires.
     pub(crate) fn forget(&self, uuid: Uuid) {
         let _ = self.reports.try_send(HubMessage::Forget(uuid));
     }
 
-    /// Publishes a tuple, in place of any that has the key, and tells all
-    /// neighbours. It can't be changed by them from then on.
+    /// Publishes a tuple and sends it to all neighbours. It replaces any tuple with that
+    /// key, and neighbours can't change it.
     ///
-    /// With a time to live, to the millisecond, it holds for as long and is
-    /// then forgotten everywhere. Without one it is told anew every 30 s and holds
-    /// for 90 s after the last time: until [`unpublish`](Self::unpublish) or until
-    /// the node ends. (czmq and C Zyre keep what they heard for ever.)
+    /// With a time to live (in milliseconds), it is valid for that long and then forgotten
+    /// everywhere. Without one, the node publishes it again every 30 s, until
+    /// [`unpublish`](Self::unpublish) or until the node ends; others forget it 90 s after
+    /// the last time. (czmq and C Zyre never forget a tuple.)
     ///
     /// # Errors
-    /// A key, a value or a time to live that can't be, our own UUID as the key, no
-    /// room, or a node that has stopped.
+    /// The key, the value or the time to live is out of range, the key is the node's own
+    /// UUID, there is no room, or the node has stopped.
     ///
     /// # Cancel safety
     /// When the future is dropped, the tuple may or may not have been published.
@@ -100,13 +100,13 @@ impl Gossip {
         }
     }
 
-    /// Forgets a tuple, whoever published it. True where there was one.
+    /// Forgets a tuple, whoever published it. True if there was one.
     ///
-    /// The wire has no word for it: others keep the tuple until its time is over,
-    /// and one that somebody else still publishes comes back.
+    /// The wire has no message for this: others keep the tuple until it expires, and a
+    /// tuple that another node still publishes comes back.
     ///
     /// # Errors
-    /// Our own UUID as the key, or a node that has stopped.
+    /// The key is the node's own UUID, or the node has stopped.
     ///
     /// # Cancel safety
     /// When the future is dropped, the tuple may or may not have been forgotten.
@@ -116,7 +116,7 @@ impl Gossip {
         self.ask(|reply| HubMessage::Unpublish { key, reply }).await
     }
 
-    /// All tuples that are known now, ours and those of nodes included.
+    /// All known tuples, including this node's and those of other nodes.
     ///
     /// # Errors
     /// The node has stopped.

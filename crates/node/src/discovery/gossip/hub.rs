@@ -1,4 +1,4 @@
-//! What all connections have in common: the table, and who is told what.
+//! What all connections share: the table, and passing tuples on.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,22 +15,22 @@ use super::message::GossipMessage;
 use super::table::{Effect, TupleTable};
 use crate::discovery::{DiscoveryUpdate, UpdateSender};
 
-/// The clock of what is done now and then. Tuples run out to this precision.
+/// The interval of periodic work. Tuples expire with this precision.
 const TICK: Duration = Duration::from_secs(5);
 
-/// A server may give up a client that is silent for a minute: a PING every 20 s is
-/// in time even if one is late. (czmq 4.2.1 was seen to wait longer.)
+/// A server may give up a client that is silent for a minute. A PING every 20 s is
+/// enough even if one is late. (czmq 4.2.1 was seen to wait longer.)
 const PING_TICKS: u64 = 4;
 
-/// Our tuple is told anew every 30 s and holds for three times as long, so that
-/// a node that died is forgotten by nodes like us. (czmq never forgets.)
+/// Our tuple is published again every 30 s and is valid for three times as long, so that
+/// nodes of this library forget a node that died. (czmq never forgets.)
 const RENEW_TICKS: u64 = 6;
 const TTL: Duration = Duration::from_secs(90);
 
-/// The number of a connection, never used twice.
+/// The number of a connection, which is never reused.
 pub(super) type NeighbourId = u64;
 
-/// What connections, and the driver, tell the hub.
+/// What connections, the driver and the application send to the hub.
 #[derive(Debug)]
 pub(super) enum HubMessage {
     Up(Neighbour),
@@ -52,17 +52,17 @@ pub(super) enum HubMessage {
     List(oneshot::Sender<BTreeMap<String, String>>),
 }
 
-/// Somebody at the other end of a connection.
+/// The node at the other end of a connection.
 #[derive(Debug)]
 pub(super) struct Neighbour {
     id: NeighbourId,
-    /// Encoded messages, some at a time.
+    /// Batches of encoded messages.
     queue: mpsc::Sender<Vec<Bytes>>,
-    /// We are the client.
+    /// Whether this node dialled, and is the client.
     dialled: bool,
-    /// It is on this host, so that what it says of loopback holds for us.
+    /// Whether it is on this host, and its loopback addresses are valid here.
     nearby: bool,
-    /// It has said HELLO, or heard ours.
+    /// Whether it has said HELLO, or was sent ours.
     greeted: bool,
     /// When it last asked for everything.
     told: Option<Instant>,
@@ -89,7 +89,7 @@ impl Neighbour {
 #[derive(Debug)]
 pub(super) struct Hub {
     uuid: Uuid,
-    /// Where others are to dial us.
+    /// Where others are to dial this node.
     endpoint: watch::Receiver<Endpoint>,
     table: TupleTable,
     neighbours: BTreeMap<NeighbourId, Neighbour>,
@@ -266,7 +266,7 @@ impl Hub {
         }
     }
 
-    /// HELLO first, or czmq takes us for nobody.
+    /// HELLO first, or czmq ignores the client.
     fn greet(&mut self, id: NeighbourId) {
         self.tell_everything(id, Some(GossipMessage::Hello));
         if let Some(neighbour) = self.neighbours.get_mut(&id) {
@@ -274,8 +274,8 @@ impl Hub {
         }
     }
 
-    /// All that is known, once a second at the most: a neighbour that asks more
-    /// often than it can listen is given up.
+    /// Sends everything that is known, at most once a second: a neighbour that asks more
+    /// often is given up.
     fn tell_everything(&mut self, id: NeighbourId, first: Option<GossipMessage>) {
         let now = Instant::now();
         let Some(neighbour) = self.neighbours.get_mut(&id) else {
@@ -283,7 +283,7 @@ impl Hub {
         };
         let told = neighbour.told.replace(now);
         if told.is_some_and(|told| now.duration_since(told) < Duration::from_secs(1)) {
-            tracing::debug!("a neighbour asks for everything again and again");
+            tracing::debug!("a neighbour asks for everything too often");
             self.neighbours.remove(&id);
             return;
         }
@@ -313,7 +313,7 @@ impl Hub {
             && !encoded.is_empty()
             && neighbour.queue.try_send(encoded).is_err()
         {
-            tracing::debug!("a neighbour doesn't take what it is sent");
+            tracing::debug!("a neighbour doesn't read");
             // Its connection ends with its queue.
             self.neighbours.remove(&id);
         }
@@ -335,12 +335,12 @@ impl Hub {
             return;
         }
         let found = Found::new(endpoint, Some(uuid), Source::Gossip);
-        // An error: the driver has stopped, and so do we.
+        // An error means that the driver has stopped; the hub ends with it.
         let _ = self.updates.send(DiscoveryUpdate::Found(found)).await;
     }
 
     async fn lose(&self, key: &str, value: &str) {
-        // What other tuples say may look like an endpoint, too.
+        // The value of another tuple may look like an endpoint, too.
         if Uuid::try_parse(key).is_ok()
             && let Some(endpoint) = endpoint_of(value)
         {
@@ -358,8 +358,8 @@ fn key_of(uuid: Uuid) -> String {
     uuid.simple().to_string().to_uppercase()
 }
 
-/// `endpoint`, or `endpoint|public key`. Neither ipc, which means nothing on
-/// another host, nor an address that stands for all.
+/// Reads `endpoint` or `endpoint|public key`. Refuses ipc, which is meaningless on
+/// another host, and addresses that stand for many.
 pub(super) fn endpoint_of(value: &str) -> Option<Endpoint> {
     let text = value.split('|').next()?;
     let endpoint = Endpoint::from_wire(text).ok()?;

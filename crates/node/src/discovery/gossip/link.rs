@@ -1,4 +1,4 @@
-//! One connection to a neighbour: ZMTP both ways, one frame a message.
+//! One connection to a neighbour: ZMTP in both directions, one frame per message.
 
 use std::io;
 use std::io::IoSlice;
@@ -19,8 +19,8 @@ use zre_zmtp::{
 use super::hub::{HubMessage, NeighbourId};
 use super::message::{GossipMessage, MessageError, VALUE};
 
-/// How long a handshake may take, and a neighbour may leave us waiting before it
-/// takes what we send: one that stands still is no neighbour.
+/// How long a handshake may take, and how long a neighbour may take to read what it is
+/// sent. A slower neighbour is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a connection has ended.
@@ -42,7 +42,7 @@ pub(super) enum LinkError {
     NoAddress,
 }
 
-/// What a neighbour may send: a message is one frame.
+/// The limits of what a neighbour may send: a message is one frame.
 fn limits() -> FrameLimits {
     FrameLimits {
         frame_bytes: VALUE + 512,
@@ -52,7 +52,7 @@ fn limits() -> FrameLimits {
     }
 }
 
-/// A connection that has shaken hands.
+/// A connection after its handshake.
 #[derive(Debug)]
 pub(super) struct GossipLink {
     stream: TcpStream,
@@ -80,7 +80,7 @@ impl GossipLink {
         Err(failed)
     }
 
-    /// Shakes hands.
+    /// Performs the handshake.
     pub(super) async fn open(
         mut stream: TcpStream,
         socket_type: SocketType,
@@ -113,9 +113,9 @@ impl GossipLink {
         })
     }
 
-    /// Carries messages until something fails: those of the neighbour to the hub,
-    /// encoded ones from `queue` to the neighbour. A queue whose other end is gone
-    /// ends it too.
+    /// Carries messages until something fails: from the neighbour to the hub, and encoded
+    /// ones from `queue` to the neighbour. It also ends when the other end of `queue` is
+    /// dropped.
     pub(super) async fn run(
         self,
         id: NeighbourId,
@@ -155,7 +155,7 @@ impl GossipLink {
                                     let sent = reports.send(HubMessage::Heard(id, message)).await;
                                     sent.map_err(|_| LinkError::Closed)?;
                                 }
-                                // Something newer, perhaps; the next may be older.
+                                // Perhaps of a newer version; the next one may be known.
                                 Err(error @ MessageError::Unknown(_)) => {
                                     tracing::debug!(%error, "passed over");
                                 }
@@ -164,7 +164,7 @@ impl GossipLink {
                         }
                         Item::Command(body) => match Command::parse(body) {
                             Ok(Command::Ping { context, .. }) => {
-                                // One that pings without reading gets no more.
+                                // A neighbour that pings without reading gets no more.
                                 let _ = pongs.try_send(context);
                             }
                             Ok(_) => {}
@@ -189,7 +189,7 @@ impl GossipLink {
     }
 }
 
-/// Writes all that an encoder has.
+/// Writes everything that an encoder holds.
 #[allow(
     clippy::indexing_slicing,
     reason = "slices() says how many it has filled"

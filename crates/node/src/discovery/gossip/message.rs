@@ -8,37 +8,37 @@ use bytes::{BufMut, Bytes, BytesMut};
 const SIGNATURE: [u8; 2] = [0xaa, 0xa0];
 const VERSION: u8 = 1;
 
-/// The longest key that the wire takes.
+/// The longest key that the wire allows.
 pub(super) const KEY: usize = u8::MAX as usize;
 
-/// The longest value that is kept: an endpoint with a host name and a public key
-/// is a third of that.
+/// The longest value that is kept. An endpoint with a host name and a public key has a
+/// third of it.
 pub(super) const VALUE: usize = 1024;
 
-/// What neighbours tell each other.
+/// A message between neighbours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GossipMessage {
-    /// A client is here, and wants to hear all that is known.
+    /// A client connects, and wants all tuples.
     Hello,
     /// A tuple.
     Publish {
         key: String,
         value: String,
-        /// For how many milliseconds it holds; 0 for ever. czmq says 0.
+        /// For how many milliseconds it is valid; 0 for ever. czmq sends 0.
         ttl: u32,
     },
     /// A client is still here.
     Ping,
     /// The answer to PING.
     Pong,
-    /// The server doesn't know the client: it is to say HELLO again.
+    /// The server doesn't know the client, which must say HELLO again.
     Invalid,
 }
 
-/// Why bytes are no message.
+/// Why bytes aren't a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MessageError {
-    #[error("not a gossip message: it doesn't begin with aa a0 and version 1")]
+    #[error("not a gossip message: it doesn't begin with aa a0, an id and version 1")]
     Foreign,
     #[error("a gossip message with the unknown id {0}")]
     Unknown(u8),
@@ -73,7 +73,7 @@ impl GossipMessage {
         }
     }
 
-    /// The frame. A key is cut after 255 bytes, which none of ours has.
+    /// The frame. A key is cut after 255 bytes; ours are shorter.
     pub(super) fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(32);
         let id = match self {
@@ -113,8 +113,8 @@ fn decode_publish(rest: &[u8]) -> Result<GossipMessage, MessageError> {
         let text = std::str::from_utf8(bytes).map_err(|_| MessageError::Text)?;
         Ok(text.to_owned())
     };
-    // A tuple without a key ends a C Zyre that runs with CURVE: it goes no
-    // further than here.
+    // A tuple without a key crashes a C Zyre that runs with CURVE, therefore it isn't
+    // passed on.
     if key.is_empty() {
         return Err(MessageError::Text);
     }
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_message_is_refused() {
+    fn other_bytes_are_refused() {
         let good = GossipMessage::Publish {
             key: "k".into(),
             value: "v".into(),

@@ -1,12 +1,12 @@
-//! Gossip: nodes tell each other who is where, over TCP, as czmq's zgossip does.
+//! Gossip: nodes exchange the addresses of nodes over TCP, as czmq's zgossip does.
 //!
-//! `message` is the wire, `table` what is known and what of it is passed on,
-//! `link` one connection, `hub` all of them, `handle` the application's and the
-//! driver's word to it. A node's tuple is a node's UUID and its
-//! endpoint; other tuples are passed on and mean nothing to us.
+//! `message` is the wire format, `table` the known tuples and the rules for passing them
+//! on, `link` one connection, `hub` all connections, `handle` what the application and
+//! the driver use. A node's tuple is its UUID and its endpoint; other tuples are passed
+//! on without being interpreted.
 //!
-//! A connection carries both directions, ROUTER on the side that listens, DEALER
-//! on the one that dials, so the one-way sessions of ZRE don't fit it.
+//! A connection carries both directions, ROUTER on the side that listens and DEALER on
+//! the side that dials, therefore the one-way sessions of ZRE don't fit it.
 
 #[cfg(fuzzing)]
 mod fuzz;
@@ -35,22 +35,22 @@ use link::{GossipLink, LinkError};
 
 use super::{ChangeNotifier, Names, UpdateSender};
 
-/// The wait before a neighbour is dialled again: the first, and the longest.
+/// The wait before a neighbour is dialled again: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// How many may have dialled us. A hub for more nodes than that is a chain of
-/// hubs.
+/// How many neighbours may have dialled this node. A network with more nodes needs
+/// several hubs.
 const CLIENTS: usize = 1024;
 
-/// What may wait to be taken by one neighbour, in batches; who lets more wait is
-/// given up, and hears all anew when it comes back.
+/// How many batches may wait for one neighbour. A neighbour that leaves more waiting is
+/// given up, and gets everything again when it comes back.
 const QUEUE: usize = 256;
 
-/// What the node gossips with.
+/// What gossip needs.
 #[derive(Debug)]
 pub(crate) struct GossipSetup {
     pub(crate) uuid: Uuid,
-    /// Where others are to dial us.
+    /// Where others are to dial this node.
     pub(crate) endpoint: watch::Receiver<Endpoint>,
     pub(crate) listeners: Vec<TcpListener>,
     pub(crate) connect: Vec<Endpoint>,
@@ -143,7 +143,7 @@ async fn keep_dialling(
         let addrs = match &endpoint {
             Endpoint::Tcp(addr) => vec![*addr],
             Endpoint::Host { host, port } => names.lookup(host, *port).await,
-            // The builder refuses those.
+            // The builder refuses such endpoints.
             Endpoint::Ipc(_) => return,
         };
         let nearby = addrs.iter().all(|addr| addr.ip().is_loopback());
@@ -157,7 +157,7 @@ async fn keep_dialling(
         };
         tracing::debug!(%endpoint, reason = %reason(&ended), ?wait, "no gossip");
         tokio::select! {
-            // Half of it is jitter: a hub that restarts isn't dialled by all at once.
+            // Half of it is jitter, so that not all nodes dial a restarted hub at once.
             () = tokio::time::sleep(wait.mul_f64(0.5 + 0.5 * fastrand::f64())) => {}
             () = network_changes.notified() => wait = RETRY.0,
         }

@@ -1,4 +1,4 @@
-//! What is gossiped, and what of it is passed on. Pure: time comes in.
+//! The known tuples, and the rules for passing them on. Pure: the caller gives the time.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,37 +8,37 @@ use tokio::time::Instant;
 use super::message::GossipMessage;
 use crate::later::later;
 
-/// How many tuples are held. Who sends more is a flood; refused ones are counted.
+/// How many tuples are kept. Further ones are refused and counted.
 pub(super) const TUPLES: usize = 4096;
 
-/// How often the value of one key may change. Two neighbours that disagree about
-/// a key would otherwise send it around as fast as the network carries it.
+/// The shortest time between two changes of a value. Otherwise two neighbours that
+/// disagree about a key would make it circulate as fast as the network carries it.
 const CHANGE: Duration = Duration::from_secs(1);
 
-/// The longest time to live that is believed.
+/// A longer time to live is reduced to this.
 pub(super) const TTL_MAX: Duration = Duration::from_secs(3600);
 
 #[derive(Debug)]
 struct Tuple {
     value: String,
-    /// None: as long as there is room.
+    /// `None`: never.
     expires: Option<Instant>,
     changed: Instant,
-    /// Ours: nobody else changes it.
+    /// Whether this node published it: then neighbours can't change it.
     own: bool,
-    /// It has changed so soon that neighbours like us didn't believe it: it is
-    /// to be told once more.
+    /// Whether it changed so soon that nodes with the same rule refused it: then it must
+    /// be sent once more.
     again: bool,
 }
 
-/// What became of a tuple that was heard.
+/// The effect of a received tuple.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// It says what we know, or it was refused.
+    /// None: it was known, or it was refused.
     Nothing,
-    /// It holds for longer than we knew: to be passed on.
+    /// It is valid for longer than known: to be passed on.
     Renewed,
-    /// It is new, or has this value no longer: to be passed on.
+    /// It is new, or replaces this value: to be passed on.
     Changed(Option<String>),
 }
 
@@ -50,8 +50,8 @@ pub(super) struct TupleTable {
 }
 
 impl TupleTable {
-    /// Ours, from now on and until we say otherwise or its time is over. Gives
-    /// back what the key had before, or nothing where there is no room.
+    /// Publishes a tuple of this node, until it is unpublished or expires. Returns the
+    /// previous value of the key, or `None` if there is no room.
     #[allow(clippy::option_option, reason = "no room, no value before, a value")]
     pub(super) fn publish(
         &mut self,
@@ -76,12 +76,12 @@ impl TupleTable {
         Some(self.tuples.insert(key, tuple).map(|before| before.value))
     }
 
-    /// Forgets a tuple. Nobody is told: the wire has no word for it.
+    /// Forgets a tuple. Neighbours aren't notified: the wire has no message for this.
     pub(super) fn unpublish(&mut self, key: &str) -> Option<String> {
         self.tuples.remove(key).map(|tuple| tuple.value)
     }
 
-    /// A neighbour said it.
+    /// A neighbour sent a tuple.
     pub(super) fn hear(&mut self, now: Instant, key: &str, value: &str, ttl: u32) -> Effect {
         let ttl = Duration::from_millis(ttl.into()).min(TTL_MAX);
         let expires = (!ttl.is_zero()).then(|| later(now, ttl));
@@ -105,8 +105,8 @@ impl TupleTable {
             return Effect::Nothing;
         }
         if known.value == value {
-            // Only what was published anew goes round again: a tuple that comes
-            // back by another way holds no longer than the one we have.
+            // Only a tuple that was published again is passed on again: a copy that
+            // comes by another route isn't valid for longer than the one that is known.
             let renewed = match (known.expires, expires) {
                 (Some(before), Some(after)) => {
                     after.duration_since(before) > ttl.checked_div(8).unwrap_or_default()
@@ -129,7 +129,7 @@ impl TupleTable {
         Effect::Changed(Some(std::mem::replace(&mut known.value, value.to_owned())))
     }
 
-    /// Takes out what no longer holds.
+    /// Removes and returns the tuples that have expired.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<(String, String)> {
         let over = |tuple: &mut Tuple| tuple.expires.is_some_and(|until| until <= now);
         self.tuples
@@ -138,7 +138,7 @@ impl TupleTable {
             .collect()
     }
 
-    /// As it is told to a neighbour now.
+    /// The message that sends a tuple to a neighbour.
     pub(super) fn message(
         &self,
         now: Instant,
@@ -159,7 +159,7 @@ impl TupleTable {
         })
     }
 
-    /// The keys of our own that hold for as long as we say so.
+    /// The keys of this node's tuples that don't expire.
     pub(super) fn renewed(&self) -> Vec<String> {
         self.tuples
             .iter()
@@ -168,7 +168,7 @@ impl TupleTable {
             .collect()
     }
 
-    /// The keys to be told once more, each once, when it will be believed.
+    /// The keys to send once more, each once, when neighbours will accept them.
     pub(super) fn take_again(&mut self, now: Instant) -> Vec<String> {
         self.tuples
             .iter_mut()
@@ -196,7 +196,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn news_is_passed_on_once() {
+    fn a_change_is_passed_on_once() {
         let mut table = TupleTable::default();
         let now = Instant::now();
         assert_eq!(table.hear(now, "a", "1", 0), Effect::Changed(None));
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_isnt_renewed_runs_out() {
+    fn a_tuple_that_is_not_renewed_expires() {
         let mut table = TupleTable::default();
         let now = Instant::now();
         table.hear(now, "a", "1", 9000);
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn ours_is_ours() {
+    fn neighbours_cannot_change_own_tuples() {
         let mut table = TupleTable::default();
         let now = Instant::now();
         table.publish(now, "me".into(), "here".into(), None);
