@@ -73,7 +73,7 @@ pub(crate) async fn chat(mut command: ChatCommand) -> Result<ExitCode, Failure> 
     let builder = command.options.builder();
     if command.json {
         // As `zre node --json`: there is nothing to add.
-        return run(builder, Arc::new(Json), Reads::Lines, None).await;
+        return run(builder, Arc::new(Json { wait: None }), Reads::Lines, None).await;
     }
     let face = Chat {
         groups: command.options.settings.group,

@@ -2,14 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
+use crate::backlog::{Backlogs, Delivery};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use zre::json::{Command, Group, Line, Peer, Sent, Tagged};
-use zre::{CommandError, Node, PingError, ReplyError, RequestError, SendError, Uuid};
+use zre::{
+    CommandError, Message, Node, PingError, ReplyError, RequestError, SendError, Uuid, WaitError,
+};
 
 /// No ping waits longer: the peer has expired by then.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// No script means to wait longer for peers.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How many answers may be awaited at once before no further command is read.
 const AWAITED: usize = 1024;
@@ -31,11 +40,11 @@ pub(crate) fn refusal(code: &str, message: impl ToString) -> Line {
 }
 
 /// Why a command isn't carried out.
-struct Refusal(Line);
+struct Refusal(Box<Line>);
 
 impl Refusal {
     fn into_line(self) -> Line {
-        self.0
+        *self.0
     }
 }
 
@@ -43,13 +52,13 @@ macro_rules! refusals {
     ($($error:ty)*) => {$(
         impl From<$error> for Refusal {
             fn from(error: $error) -> Self {
-                Self(refusal(error.code(), error))
+                Self(Box::new(refusal(error.code(), error)))
             }
         }
     )*};
 }
 
-refusals!(CommandError PingError ReplyError RequestError SendError);
+refusals!(CommandError PingError ReplyError RequestError SendError WaitError);
 
 async fn try_carry_out(node: &Node, command: Command) -> Result<Line, Refusal> {
     match command {
@@ -63,22 +72,14 @@ async fn try_carry_out(node: &Node, command: Command) -> Result<Line, Refusal> {
             node.contest(group).await?;
         }
         Command::Whisper { peer, frames } => {
-            let peer = node.peer(&peer)?;
-            node.whisper(&peer, frames).await?;
-            let mut sent = Sent::default();
-            (sent.messages, sent.accepted) = (1, 1);
-            sent.peers.push((&peer).into());
-            return Ok(Line::Whispered(sent));
+            let mut awaited = Awaited::default();
+            let sent = awaited.whisper(node, &peer, frames, &None)?;
+            return Ok(awaited.content(sent).await);
         }
         Command::Shout { group, frames } => {
-            let mut peers = node.peers_in(&group);
-            let shouted = node.shout(group, frames).await?;
-            peers.retain(|peer| !shouted.full.contains(peer) && !shouted.gone.contains(peer));
-            let mut sent = Sent::default();
-            (sent.messages, sent.accepted) = (1, shouted.accepted as u64);
-            sent.peers = peers.iter().map(Into::into).collect();
-            sent.full = shouted.full.iter().map(Into::into).collect();
-            return Ok(Line::Shouted(sent));
+            let mut awaited = Awaited::default();
+            let sent = awaited.shout(node, &group, frames, &None)?;
+            return Ok(awaited.content(sent).await);
         }
         Command::Request {
             peer,
@@ -114,6 +115,17 @@ async fn try_carry_out(node: &Node, command: Command) -> Result<Line, Refusal> {
                 ms: time.as_secs_f64() * 1e3,
             });
         }
+        Command::Wait {
+            peers,
+            group,
+            timeout,
+        } => {
+            let timeout = timeout.min(LONGEST_WAIT);
+            match group {
+                None => node.wait_for_peers(peers, timeout).await?,
+                Some(group) => node.wait_for_peers_in(&group, peers, timeout).await?,
+            };
+        }
         Command::Node {} => return Ok(Line::Node(node.into())),
         Command::Stats {} => return Ok(Line::Stats(Box::new(node.stats().await?))),
         Command::Watch {} | Command::Stop {} => {}
@@ -127,36 +139,128 @@ fn peers(node: &Node) -> Vec<Peer> {
 
 /// Commands whose answers are awaited while others are carried out.
 #[derive(Debug, Default)]
-pub(crate) struct Awaited(JoinSet<Tagged<Line>>);
+pub(crate) struct Awaited {
+    /// Requests and pings.
+    answers: JoinSet<Tagged<Line>>,
+    /// Messages that wait for room.
+    messages: JoinSet<Tagged<Line>>,
+    backlogs: Backlogs,
+    /// Set once those messages are to wait no longer.
+    given_up: watch::Sender<bool>,
+}
 
 impl Awaited {
     /// Carries out a command. `None` if its answer comes later, by
     /// [`next`](Self::next).
     ///
-    /// What it sends is in order with what the commands before and after it send.
+    /// What it sends to a peer is in order with what the commands before and after it
+    /// send to that peer; a peer whose queue is full keeps no other waiting.
     pub(crate) async fn carry_out(
         &mut self,
         node: &Node,
         command: Tagged<Command>,
     ) -> Option<Tagged<Line>> {
         let Tagged { content, tag } = command;
-        let waits = matches!(content, Command::Request { .. } | Command::Ping(_));
-        let node = node.clone();
-        let answer = async move {
-            let content = carry_out(&node, content).await;
-            Tagged { content, tag }
-        };
-        if !waits {
-            return Some(answer.await);
-        }
-        let mut answer = Box::pin(answer);
-        let first = std::future::poll_fn(|cx| std::task::Poll::Ready(answer.as_mut().poll(cx)));
-        match first.await {
-            std::task::Poll::Ready(answer) => Some(answer),
-            std::task::Poll::Pending => {
-                self.0.spawn(answer);
-                None
+        let content = match content {
+            Command::Whisper { peer, frames } => self.whisper(node, &peer, frames, &tag),
+            Command::Shout { group, frames } => self.shout(node, &group, frames, &tag),
+            command if is_waited_for(&command) => {
+                let node = node.clone();
+                let answer = Box::pin(async move { carry_out(&node, command).await });
+                match now_or_later(answer).await {
+                    Ok(answer) => Ok(Some(answer)),
+                    Err(answer) => {
+                        self.answers.spawn(async move {
+                            let content = answer.await;
+                            Tagged { content, tag }
+                        });
+                        return None;
+                    }
+                }
             }
+            command => Ok(Some(carry_out(node, command).await)),
+        };
+        let content = content.unwrap_or_else(|refusal| Some(refusal.into_line()))?;
+        Some(Tagged { content, tag })
+    }
+
+    fn whisper(
+        &mut self,
+        node: &Node,
+        peer: &str,
+        frames: Message,
+        tag: &Option<String>,
+    ) -> Result<Option<Line>, Refusal> {
+        let peer = node.peer(peer)?;
+        let whispered = |peer: &zre::Peer| {
+            let mut sent = Sent::default();
+            (sent.messages, sent.accepted) = (1, 1);
+            sent.peers.push(peer.into());
+            Line::Whispered(sent)
+        };
+        let Some(delivery) = self.backlogs.send(node, &peer, None, frames)? else {
+            return Ok(Some(whispered(&peer)));
+        };
+        let (tag, given_up) = (tag.clone(), self.given_up.subscribe());
+        self.messages.spawn(async move {
+            let content = match in_time(delivery, given_up).await {
+                Ok(()) => whispered(&peer),
+                Err(error) => refusal(error.code(), format!("to {}: {error}", peer.name())),
+            };
+            Tagged { content, tag }
+        });
+        Ok(None)
+    }
+
+    fn shout(
+        &mut self,
+        node: &Node,
+        group: &str,
+        frames: Message,
+        tag: &Option<String>,
+    ) -> Result<Option<Line>, Refusal> {
+        let members = node.peers_in(group);
+        if members.is_empty() {
+            // Whether it could be sent at all.
+            let _ = node.try_shout(group, frames.clone())?;
+        }
+        let mut sent = Sent::default();
+        sent.messages = 1;
+        let mut waiting = Vec::new();
+        for peer in members {
+            match self.backlogs.send(node, &peer, Some(group), frames.clone()) {
+                Ok(Some(delivery)) => waiting.push((peer, delivery)),
+                Ok(None) => count(&mut sent, &peer, Ok(())),
+                Err(error @ (SendError::Full | SendError::Gone | SendError::Unknown(_))) => {
+                    count(&mut sent, &peer, Err(error));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if waiting.is_empty() {
+            return Ok(Some(Line::Shouted(sent)));
+        }
+        let (tag, given_up) = (tag.clone(), self.given_up.clone());
+        self.messages.spawn(async move {
+            let mut deliveries = JoinSet::new();
+            for (peer, delivery) in waiting {
+                let given_up = given_up.subscribe();
+                deliveries.spawn(async move { (peer, in_time(delivery, given_up).await) });
+            }
+            while let Some(Ok((peer, result))) = deliveries.join_next().await {
+                count(&mut sent, &peer, result);
+            }
+            let content = Line::Shouted(sent);
+            Tagged { content, tag }
+        });
+        Ok(None)
+    }
+
+    /// An answer that is there, or the one that comes.
+    async fn content(mut self, answer: Option<Line>) -> Line {
+        match answer {
+            Some(answer) => answer,
+            None => self.next().await.content,
         }
     }
 
@@ -166,21 +270,74 @@ impl Awaited {
     /// No answer is lost when the future is dropped.
     pub(crate) async fn next(&mut self) -> Tagged<Line> {
         loop {
-            match self.0.join_next().await {
-                Some(Ok(answer)) => return answer,
-                // It was aborted, or it panicked and said so.
-                Some(Err(_)) => {}
-                None => std::future::pending().await,
+            let next = tokio::select! {
+                Some(answer) = self.answers.join_next() => answer,
+                Some(answer) = self.messages.join_next() => answer,
+                else => std::future::pending().await,
+            };
+            // Otherwise it was aborted, or it panicked and said so.
+            if let Ok(answer) = next {
+                return answer;
             }
         }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.answers.is_empty() && self.messages.is_empty()
     }
 
-    /// Whether answers should come before more commands are read.
+    /// Whether answers should come before more commands are read. Messages to slow
+    /// peers don't count: nothing waits behind them.
     pub(crate) fn is_full(&self) -> bool {
-        self.0.len() >= AWAITED
+        self.answers.len() >= AWAITED
+    }
+
+    /// Whether only messages to slow peers are left.
+    pub(crate) fn are_messages(&self) -> bool {
+        self.answers.is_empty() && !self.messages.is_empty()
+    }
+
+    /// Lets messages wait for room no longer: those that have none are refused.
+    pub(crate) fn give_up(&self) {
+        self.given_up.send_replace(true);
+    }
+}
+
+/// Whether others don't wait for its answer.
+fn is_waited_for(command: &Command) -> bool {
+    matches!(
+        command,
+        Command::Request { .. } | Command::Reply { .. } | Command::Ping(_)
+    )
+}
+
+/// What becomes of a delivery, unless it is given up.
+async fn in_time(delivery: Delivery, mut given_up: watch::Receiver<bool>) -> Result<(), SendError> {
+    tokio::select! {
+        biased;
+        result = delivery => result,
+        _ = given_up.wait_for(|given_up| *given_up) => Err(SendError::Full),
+    }
+}
+
+/// Counts what became of a shout to one member.
+fn count(sent: &mut Sent, peer: &zre::Peer, result: Result<(), SendError>) {
+    match result {
+        Ok(()) => {
+            sent.accepted += 1;
+            sent.peers.push(peer.into());
+        }
+        Err(SendError::Full) => sent.full.push(peer.into()),
+        // It has gone.
+        Err(_) => {}
+    }
+}
+
+/// What a future gives at once, or the future.
+async fn now_or_later<F: Future + Unpin>(mut future: F) -> Result<F::Output, F> {
+    let now = std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut future).poll(cx))).await;
+    match now {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Err(future),
     }
 }

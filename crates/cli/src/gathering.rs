@@ -64,3 +64,23 @@ impl Gathering {
         }
     }
 }
+
+/// Waits until everybody who is here has been met, or the time since the node
+/// started is over.
+pub(crate) async fn gather(node: &Node, begun: Instant, wait: Duration, purpose: Purpose) {
+    let mut gathering = Gathering::begin_at(begun);
+    let deadline = begun + wait;
+    loop {
+        let now = Instant::now();
+        match gathering.complete_at(node, purpose) {
+            Some(at) if now >= at.min(deadline) => return,
+            Some(at) => tokio::time::sleep_until(at.min(deadline)).await,
+            None => {
+                let wait = deadline.saturating_duration_since(now);
+                if node.wait_for_peers(1, wait).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

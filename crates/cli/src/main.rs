@@ -1,6 +1,7 @@
 //! The `zre` command: see who is on the network, and talk to them.
 
 mod arguments;
+mod backlog;
 mod bars;
 mod bench;
 mod chat;

@@ -5,17 +5,21 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
+use tokio::time::Instant;
 use zre::json::{Command, Line, Tagged, parse_command};
 use zre::{Event, Node, SendError};
 
 use crate::commands::{Awaited, refusal};
 use crate::failure::Failure;
+use crate::gathering::{Purpose, gather};
 use crate::json;
 use crate::options::Options;
 use crate::program::{Face, Reads, run};
 use crate::sentence::sentence;
+use crate::values::time;
 
 /// Run a node and print its events, for people or as JSON.
 ///
@@ -33,6 +37,11 @@ pub(crate) struct NodeCommand {
     /// Speak JSON lines
     #[arg(long)]
     json: bool,
+
+    /// With --json, look for peers before the first command is carried out: until
+    /// nobody new comes, but no longer than this
+    #[arg(long, value_name = "TIME", value_parser = time, requires = "json")]
+    wait: Option<Duration>,
 
     #[command(flatten)]
     options: Options,
@@ -52,11 +61,16 @@ const HELP: &str = r#"Commands, with --json:
   {"cmd":"node"}
   {"cmd":"stats"}
   {"cmd":"ping","peer":"<uuid or name>","timeout":"2s"}
+  {"cmd":"wait","peers":1,"group":"G","timeout":"3s"}
   {"cmd":"stop"}
 
-  Commands are carried out in order; others don't wait for the answers to request
-  and ping. A command that can't be carried out gets {"event":"error","message":..,
-  "code":..}, and the node goes on. A shout that nobody gets is mentioned.
+  Commands are carried out in order. None waits for the answers to request and ping,
+  nor for a peer that is slow to read what others sent to it before: messages to one
+  peer keep their order. With --send-policy reject, a message that a full queue has no
+  room for is refused at once. Only wait keeps the commands after it waiting: until
+  so many peers are here, or in the group. A command that can't be carried out gets
+  {"event":"error","message":..,"code":..}, and the node goes on. A shout that nobody
+  gets is mentioned.
 
   Any command may have a "tag", such as "tag":"t1": then it gets an answer also if
   there is nothing to say but {"event":"done","tag":"t1"}, and the answer has the
@@ -96,7 +110,7 @@ Answers, with --json:
 
 Example, in two terminals:
   zre node --name camera --group lab --header role=camera
-  echo '{"cmd":"peers"}' | zre node --json --name script
+  echo '{"cmd":"peers"}' | zre node --json --name script --wait 3s
 
 Example, one node that several programs command:
   zre node --name camera --control /run/user/1000/camera &
@@ -111,7 +125,8 @@ pub(crate) async fn node(
 ) -> Result<ExitCode, Failure> {
     let builder = command.options.builder();
     if command.json {
-        run(builder, Arc::new(Json), Reads::Lines, control).await
+        let face = Json { wait: command.wait };
+        run(builder, Arc::new(face), Reads::Lines, control).await
     } else {
         run(builder, Arc::new(Plain), Reads::Nothing, control).await
     }
@@ -119,7 +134,10 @@ pub(crate) async fn node(
 
 /// JSON lines.
 #[derive(Debug)]
-pub(crate) struct Json;
+pub(crate) struct Json {
+    /// How long to look for peers before the first command.
+    pub(crate) wait: Option<Duration>,
+}
 
 impl Face for Json {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {
@@ -135,6 +153,12 @@ impl Face for Json {
 
     fn unreadable(&self, why: &str, lines: &mut Vec<u8>) {
         json::line(&refusal("command", why), lines);
+    }
+
+    async fn prepare(&self, node: &Node) {
+        if let Some(wait) = self.wait {
+            gather(node, Instant::now(), wait, Purpose::Act).await;
+        }
     }
 
     async fn line(

@@ -22,6 +22,10 @@ use crate::signals::Signals;
 /// bytes at a time.
 const BATCH: usize = 64 * 1024;
 
+/// How long messages may wait for room after the end of input while none gets any:
+/// their peers don't read.
+const STUCK: Duration = Duration::from_secs(1);
+
 /// How long whoever reads the output may take none of it after a signal: then
 /// the program ends all the same.
 const UNREAD: Duration = Duration::from_secs(5);
@@ -232,6 +236,9 @@ async fn listen<F: Face>(node: &Node, face: &F, input: Option<Lines>, output: &O
                 None => ended = true,
             },
             answer = awaited.next() => face.answer(answer, &mut lines),
+            () = tokio::time::sleep(STUCK), if ended && awaited.are_messages() => {
+                awaited.give_up();
+            }
         }
         if !output.write(lines).await || flow.is_break() {
             return;

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use zre::{Builder, Event, Events, Node, Peer, SendError, Uuid};
 
 use crate::failure::Failure;
-use crate::gathering::{Gathering, Purpose};
+use crate::gathering::{Purpose, gather};
 use crate::options::Options;
 use crate::output::Output;
 use crate::signals::Signals;
@@ -132,20 +132,7 @@ impl Visit {
     /// Waits until everybody who is here has been met, or the time since the node
     /// started is over.
     pub(crate) async fn gather(&self, wait: Duration, purpose: Purpose) {
-        let deadline = self.begun + wait;
-        let mut gathering = Gathering::begin_at(self.begun);
-        let mut changes = self.changes.clone();
-        loop {
-            changes.mark_unchanged();
-            let complete = gathering.complete_at(&self.node, purpose);
-            let end = complete.map_or(deadline, |at| at.min(deadline));
-            if Instant::now() >= end {
-                return;
-            }
-            if let Ok(Err(_)) = tokio::time::timeout_at(end, changes.changed()).await {
-                return;
-            }
-        }
+        gather(&self.node, self.begun, wait, purpose).await;
     }
 
     /// The peer of that UUID or name.

@@ -304,3 +304,94 @@ fn a_tag_gets_an_answer_to_every_command() {
     bob.say(r#"{"cmd":"stop","tag":"end"}"#);
     assert_eq!(bob.event("done")["tag"], "end");
 }
+
+/// As the README and the guide show it.
+#[test]
+fn a_script_of_one_line_is_heard() {
+    let port = port();
+    let mut alice = Program::start(&["chat", "--name", "alice"], &port, &[]);
+    alice.line("you are alice", |line| line.contains("you are alice"));
+    let shout = r#"{"cmd":"shout","group":"chat","frames":["hi"]}"#;
+    let wait = r#"{"cmd":"wait","peers":1,"group":"chat","timeout":"20s"}"#;
+    for (lines, options) in [
+        (&[shout][..], &["--wait", "20s"][..]),
+        (&[wait, shout], &[]),
+    ] {
+        let (mut script, _) = Program::json("script", &port, options);
+        for line in lines {
+            script.say(line);
+        }
+        script.end_input();
+        assert!(script.rest().0.success());
+        alice.line("script: hi", |line| line.contains("script: hi"));
+    }
+    let (mut script, _) = Program::json("script", &port, &["--wait", "20s"]);
+    script.say(r#"{"cmd":"peers"}"#);
+    script.end_input();
+    assert_eq!(script.event("peers")["peers"][0]["name"], "alice");
+}
+
+#[test]
+fn a_wait_says_how_it_ended() {
+    let port = port();
+    let (mut alice, _) = Program::json("alice", &port, &[]);
+    alice.say(r#"{"cmd":"wait","timeout":"10ms","tag":"alone"}"#);
+    let error = alice.event("error");
+    assert_eq!(
+        (&error["tag"], &error["code"]),
+        (&json!("alone"), &json!("elapsed"))
+    );
+    alice.say(r#"{"cmd":"wait","peers":2,"timeout":"20s","tag":"both"}"#);
+    let (_bob, _) = Program::json("bob", &port, &[]);
+    let (_carl, _) = Program::json("carl", &port, &[]);
+    assert_eq!(alice.event("done")["tag"], "both");
+}
+
+/// One peer's program doesn't read: nobody else waits for it, and neither does the end.
+#[test]
+fn a_peer_that_does_not_read_keeps_no_other_waiting() {
+    let port = port();
+    let narrow = "queue_bytes_per_peer=64k,inbox_bytes_per_connection=64k";
+    let options = ["--group", "lab", "--ipc", "off", "--link-limits", narrow];
+    let slow = Program::command(&["node", "--json", "--name", "slow"], &port);
+    let (mut slow, _unread) = Program::unread({
+        let mut slow = slow;
+        slow.args(options).args(["--event-queue-bytes", "64k"]);
+        slow
+    });
+    let (mut bob, _) = Program::json("bob", &port, &options);
+    let (mut alice, _) = Program::json("alice", &port, &options);
+    alice.say(r#"{"cmd":"wait","peers":2,"group":"lab","timeout":"20s"}"#);
+    let begun = std::time::Instant::now();
+    let frame = "x".repeat(1 << 20);
+    for number in 0..20 {
+        let shout =
+            json!({ "cmd": "shout", "group": "lab", "frames": [number.to_string(), frame] });
+        alice.say(&shout.to_string());
+        let heard = bob.event("shout");
+        assert_eq!(heard["frames"][0], number.to_string(), "in order");
+    }
+    alice.say(&json!({ "cmd": "whisper", "peer": "slow", "frames": [frame] }).to_string());
+    alice.say(r#"{"cmd":"whisper","peer":"bob","frames":["last"],"tag":"t"}"#);
+    assert_eq!(bob.event("whisper")["frames"], json!(["last"]));
+    assert_eq!(alice.event("whispered")["tag"], "t");
+    // With one after the other, each would have waited 10 s.
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    alice.say(r#"{"cmd":"stop"}"#);
+    assert!(alice.rest().0.success());
+
+    let (mut carl, _) = Program::json("carl", &port, &options);
+    carl.say(r#"{"cmd":"wait","peers":2,"group":"lab","timeout":"20s"}"#);
+    for _ in 0..20 {
+        let whisper = json!({ "cmd": "whisper", "peer": "slow", "frames": [frame], "tag": "s" });
+        carl.say(&whisper.to_string());
+    }
+    let begun = std::time::Instant::now();
+    carl.end_input();
+    let (status, lines) = carl.rest();
+    assert!(status.success());
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    let answers = lines.iter().filter(|line| line.contains(r#""tag":"s""#));
+    assert_eq!(answers.count(), 20, "each has its answer");
+    slow.say(r#"{"cmd":"stop"}"#);
+}

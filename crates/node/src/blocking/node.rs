@@ -234,6 +234,19 @@ impl Node {
         self.as_async().try_shout(group, message)
     }
 
+    /// Sends a message that is for a group to one member of it.
+    ///
+    /// # Errors
+    /// As [`zre::Node::shout_to`](crate::Node::shout_to).
+    pub fn shout_to(
+        &self,
+        to: impl Into<PeerRef>,
+        group: impl AsRef<str>,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        self.wait(self.as_async().shout_to(to, group, message))
+    }
+
     /// How long it takes from here to a peer and back.
     ///
     /// # Errors

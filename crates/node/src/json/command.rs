@@ -71,6 +71,20 @@ pub enum Command {
     Groups {},
     /// Describe the node itself. The answer is `node`.
     Node {},
+    /// Wait until so many peers are here, or in a group; commands after it wait too.
+    /// The answer is `done`, or an error with the code `elapsed`.
+    Wait {
+        /// How many peers: 1 by default.
+        #[serde(default = "one")]
+        peers: usize,
+        /// The group that they are to be in; any peer counts if it is absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        group: Option<String>,
+        /// How long to wait at most, such as `500ms`.
+        #[cfg_attr(feature = "schema", schemars(with = "String"))]
+        #[serde(default = "ten_seconds", with = "time")]
+        timeout: Duration,
+    },
     /// Give the node's figures. The answer is `stats`.
     Stats {},
     /// Measure the round trip to a peer. The answer is `pong` or `error`; other
@@ -131,6 +145,10 @@ impl TryFrom<PingFields> for Ping {
             timeout,
         })
     }
+}
+
+fn one() -> usize {
+    1
 }
 
 fn ten_seconds() -> Duration {

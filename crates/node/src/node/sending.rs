@@ -136,6 +136,28 @@ impl Node {
         Ok(shouted)
     }
 
+    /// Sends a message that is for a group to one member of it, as a shout would: for
+    /// a program that serves each member at its own pace. Where its queue is full, the
+    /// node's [`SendPolicy`] decides.
+    ///
+    /// # Errors
+    /// As [`whisper`](Self::whisper), and a group name that can't be.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped before it is ready, the message isn't sent.
+    pub async fn shout_to(
+        &self,
+        to: impl Into<PeerRef>,
+        group: impl AsRef<str>,
+        message: impl Into<Message>,
+    ) -> Result<(), SendError> {
+        let group = group.as_ref();
+        zre_proto::MessageLimits::default().validate_group(group)?;
+        let peer = self.find(to)?;
+        let mut header = shout_header(group, 0);
+        deliver(&peer, &mut header, &message.into(), self.inner.policy).await
+    }
+
     fn shout_to_ready(
         &self,
         group: &str,
