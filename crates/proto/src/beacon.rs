@@ -6,11 +6,11 @@
 //! CURVE,   54 bytes    'Z' 'R' 'E' %x03 | UUID, 16 bytes | port, 2 bytes | public key, 32 bytes
 //! ```
 //!
-//! The port is in network byte order and is that of the node's inbox; port 0
-//! says that the node leaves. The classic form is that of RFC 36, the CURVE form
-//! is C Zyre's, the state form is what this project proposes. Which form may be
-//! sent where matters (some implementations die of a form they don't know): see
-//! `docs/protocol.md`. All three are understood wherever they come from.
+//! The port is that of the node's inbox, in network byte order. Port 0 means that the
+//! node leaves. The classic form is from RFC 36, the CURVE form from C Zyre, and the
+//! state form is a proposal of this project. Not every form may be sent to every
+//! address, because a form that it doesn't know ends pyre: see `docs/protocol.md`. All
+//! three are understood wherever they come from.
 
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::state::State;
 use crate::wire::Reader;
 
-/// Bytes of the longest beacon, the CURVE form.
+/// The bytes of the longest beacon, the CURVE form.
 pub const BEACON_MAX: usize = 54;
 
 const SIGNATURE: &[u8; 3] = b"ZRE";
@@ -33,29 +33,29 @@ const VERSION_CURVE: u8 = 3;
 /// One beacon, in any of its three forms.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Beacon {
-    /// RFC 36's form, which every implementation understands.
+    /// The form of RFC 36, which every implementation understands.
     Classic {
-        /// Who sends it.
+        /// The sender.
         uuid: Uuid,
-        /// TCP port of its inbox, on the address that the datagram came from;
-        /// 0 says that the node leaves.
+        /// The TCP port of its inbox, at the address that the datagram came from; 0
+        /// if the node leaves.
         port: u16,
     },
-    /// C Zyre's form of a node that speaks CURVE only.
+    /// C Zyre's form for nodes that speak only CURVE.
     Curve {
-        /// Who sends it.
+        /// The sender.
         uuid: Uuid,
         /// As in the classic form.
         port: u16,
         /// The node's permanent public key.
         public_key: [u8; 32],
     },
-    /// The classic form and what the node says of itself.
+    /// The classic form with the node's state.
     State {
-        /// Who sends it.
+        /// The sender.
         uuid: Uuid,
-        /// As in the classic form, except that a leaving node says
-        /// [`State::Exit`] and still the port that it closes.
+        /// As in the classic form, except that a leaving node shows [`State::Exit`]
+        /// and the port that it closes.
         port: u16,
         /// The node's state.
         state: State,
@@ -63,7 +63,7 @@ pub enum Beacon {
 }
 
 impl Beacon {
-    /// Who sent it.
+    /// The sender.
     pub fn uuid(&self) -> Uuid {
         match self {
             Self::Classic { uuid, .. } | Self::Curve { uuid, .. } | Self::State { uuid, .. } => {
@@ -72,7 +72,8 @@ impl Beacon {
         }
     }
 
-    /// The TCP port of its sender's inbox, 0 when a classic or CURVE node leaves.
+    /// The TCP port of the sender's inbox; 0 in the classic and the CURVE form of a
+    /// node that leaves.
     pub fn port(&self) -> u16 {
         match self {
             Self::Classic { port, .. } | Self::Curve { port, .. } | Self::State { port, .. } => {
@@ -81,7 +82,7 @@ impl Beacon {
         }
     }
 
-    /// What its sender says of itself; `None` in the forms that don't say.
+    /// The sender's state; `None` in the forms that have none.
     pub fn state(&self) -> Option<State> {
         match self {
             Self::State { state, .. } => Some(*state),
@@ -89,7 +90,7 @@ impl Beacon {
         }
     }
 
-    /// Whether it says goodbye: port 0, or the state `Exit`.
+    /// Whether the sender leaves: port 0, or the state `Exit`.
     ///
     /// RFC 36: "When a ZRE node receives a beacon from a known node, with a zero
     /// port number, it SHALL disconnect from this peer."
@@ -121,8 +122,7 @@ impl Beacon {
     /// RFC 36: "A node that receives an invalid beacon SHALL discard it silently."
     ///
     /// # Errors
-    /// A datagram that isn't exactly one of the three forms is to be dropped
-    /// (and counted); the error says what it was instead.
+    /// The datagram isn't exactly one of the three forms. Drop and count it.
     pub fn decode(datagram: &[u8]) -> Result<Self, BeaconError> {
         let Some((signature, rest)) = datagram.split_first_chunk() else {
             return Err(BeaconError::NotZre);
@@ -168,21 +168,21 @@ impl Beacon {
     }
 }
 
-/// Why a datagram is no beacon.
+/// Why a datagram isn't a beacon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BeaconError {
-    /// It doesn't begin with `ZRE` and a version: something else uses the port.
-    #[error("not a ZRE beacon: another program uses this UDP port, or set another one")]
+    /// It doesn't begin with `ZRE` and a version: another program uses the port.
+    #[error("not a ZRE beacon: another program uses this UDP port; choose another beacon port")]
     NotZre,
-    /// A version of the beacon that isn't known here (1 and 3 are).
+    /// An unknown version; 1 and 3 are known.
     #[error("a ZRE beacon of unknown version {0}")]
     Version(u8),
-    /// A known version, but not as long as any of its forms.
+    /// A known version with a length that none of its forms has.
     #[error("a ZRE beacon of version {version} with {length} bytes, which no form of it has")]
     Length {
         /// The version octet.
         version: u8,
-        /// Bytes in the datagram.
+        /// The bytes of the datagram.
         length: usize,
     },
 }
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_has_its_length_and_comes_back() {
+    fn each_form_has_its_length_and_is_read_back() {
         let lengths = forms().map(|beacon| {
             let datagram = beacon.encode();
             assert_eq!(Beacon::decode(&datagram), Ok(beacon));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_are_told_apart() {
+    fn other_datagrams_are_recognised() {
         assert_eq!(Beacon::decode(b"ZRX\x01"), Err(BeaconError::NotZre));
         assert_eq!(Beacon::decode(b"ZRE\x02"), Err(BeaconError::Version(2)));
     }

@@ -1,7 +1,7 @@
 //! The messages that travel in a session.
 //!
-//! RFC 36's grammar, with the two that C Zyre added for elections and the one it
-//! added for leaving. The first frame of each is a header:
+//! The grammar of RFC 36, with the two messages that C Zyre added for elections and
+//! the one that it added for leaving. The first frame of each is a header:
 //!
 //! ```text
 //! %xAA %xA1 | id, 1 byte | version = 2 | sequence, 2 bytes | fields
@@ -21,12 +21,10 @@
 //! | 129 | REQUEST | request id | content |
 //! | 130 | REPLY | request id, outcome | content |
 //!
-//! STATE, REQUEST and REPLY are this project's own. An implementation that doesn't
+//! STATE, REQUEST and REPLY belong to this project. An implementation that doesn't
 //! know an id drops the message without counting its sequence number, and takes
-//! the next for a gap: 8 to 130 go only to peers that showed that they know them
-//! (GOODBYE also as the last message of all).
-
-use std::collections::BTreeMap;
+//! the next message for a gap. Therefore 8 to 130 go only to peers that have shown
+//! that they know them; GOODBYE may also go as the very last message.
 
 use bytes::{BufMut, Bytes};
 
@@ -34,23 +32,24 @@ use crate::header::{
     ANSWERED, PREFIX, SIGNATURE, VERSION, id, put_prefix, reply_header, request_header,
     shout_header, whisper_header,
 };
+use crate::hello::Hello;
 use crate::limits::MessageLimits;
 use crate::message::Message;
 use crate::state::State;
-use crate::wire::{FieldError, Reader, STRING_MAX, put_longstr, put_string, text};
+use crate::wire::{FieldError, Reader, STRING_MAX, put_string, text};
 use crate::{Frames, Str};
 
 /// One message between peers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Opens a session: who I am and where to answer.
+    /// Opens a session: who the sender is and where to answer.
     Hello(Hello),
-    /// To one peer.
+    /// A message to one peer.
     Whisper {
         /// The application's frames.
         content: Message,
     },
-    /// To each member of a group, one by one.
+    /// A message to each member of a group.
     Shout {
         /// The group's name.
         group: Str,
@@ -71,60 +70,44 @@ pub enum Command {
         /// The sender's status octet after leaving.
         status: u8,
     },
-    /// Are you there?
+    /// Asks whether the peer is still there.
     Ping,
-    /// Yes, and I have read what came before.
+    /// Answers a PING. The sender has read everything that came before it.
     PingOk,
     /// A wave of an election in a contested group.
     Elect {
         /// The group's name.
         group: Str,
-        /// UUID of the node whose wave it is: 32 upper-case hex digits.
+        /// The UUID of the wave's initiator: 32 upper-case hex digits.
         challenger_id: Str,
     },
     /// The result of an election.
     Leader {
         /// The group's name.
         group: Str,
-        /// UUID of the leader: 32 upper-case hex digits.
+        /// The UUID of the leader: 32 upper-case hex digits.
         leader_id: Str,
     },
-    /// The sender leaves; nothing follows.
+    /// The sender leaves. No message follows.
     Goodbye,
     /// The sender's state changed. Only for peers whose HELLO showed the header
     /// `X-ZRE-STATE`.
     State(State),
-    /// To one peer, which is to answer. Only for peers whose HELLO showed the
-    /// header `X-ZRE-REQUEST`.
+    /// A message to one peer that wants an answer. Only for peers whose HELLO showed
+    /// the header `X-ZRE-REQUEST`.
     Request {
-        /// What the answer is to name. It means something to the sender only.
+        /// The id that the answer has to name. It means something to the sender only.
         id: u64,
         /// The application's frames.
         content: Message,
     },
     /// The answer to a REQUEST.
     Reply {
-        /// What the REQUEST had.
+        /// The id of the REQUEST.
         id: u64,
-        /// The application's frames; `None` where nobody has answered, and
-        /// nobody will.
+        /// The application's frames; `None` if no answer will come.
         content: Option<Message>,
     },
-}
-
-/// What a HELLO says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hello {
-    /// Where the sender's inbox is, in the sender's words: `tcp://ip:port`.
-    pub endpoint: String,
-    /// The groups that the sender is in.
-    pub groups: Vec<String>,
-    /// The sender's status octet: how often it joined and left, modulo 256.
-    pub status: u8,
-    /// The sender's name.
-    pub name: String,
-    /// The sender's headers. When a key comes twice, the last value stands.
-    pub headers: BTreeMap<String, String>,
 }
 
 impl Command {
@@ -166,11 +149,11 @@ impl Command {
         }
     }
 
-    /// The frames of the message under this sequence number: its header, and for
-    /// the application's messages the content, which is shared, not copied.
+    /// The frames of the message with this sequence number: its header, and for the
+    /// application's messages the content, which is shared and not copied.
     ///
-    /// A `string` longer than the wire can say (255 bytes) is cut at a
-    /// character's edge: check what the user passes with [`MessageLimits`] before.
+    /// A `string` that is longer than the wire allows (255 bytes) is cut at the edge
+    /// of a character. Check the user's values with [`MessageLimits`] first.
     pub fn encode(&self, sequence: u16) -> Frames {
         let mut frames = Frames::new();
         match self {
@@ -227,23 +210,23 @@ impl Command {
         }
     }
 
-    /// Reads a message: its sequence number and what it says.
+    /// Reads a message and its sequence number.
     ///
-    /// `frames` are those of one message without the routing id. Content is taken
-    /// over as it is, without a copy. As in C Zyre, bytes after the last field
-    /// are ignored; so are frames after the header of a message that has no
-    /// content. Text that isn't UTF-8 is read with replacement characters.
+    /// `frames` are those of one message without the routing id. Content isn't
+    /// copied. As in C Zyre, bytes after the last field are ignored, and so are
+    /// frames after the header of a message that has no content. Text that isn't
+    /// UTF-8 is read with replacement characters.
     ///
     /// # Errors
-    /// See [`DecodeError`]. Nothing is allocated for a length or count that the
-    /// frames don't back.
+    /// See [`DecodeError`]. Nothing is allocated for a length or a count that
+    /// exceeds what the frames contain.
     pub fn decode(frames: Frames, limits: &MessageLimits) -> Result<(u16, Self), DecodeError> {
         let (header, content) = split_header(frames);
         Self::decode_split(&header, content, limits)
     }
 
-    /// The number of a WHISPER that [`decode_split`](Self::decode_split) would
-    /// read. What comes by the million needn't become a [`Command`] first.
+    /// The sequence number, if [`decode_split`](Self::decode_split) would read a
+    /// WHISPER. These come by the million, and needn't become a [`Command`] first.
     #[inline]
     pub(crate) fn whisper_sequence(
         header: &[u8],
@@ -258,8 +241,7 @@ impl Command {
         (*start == START && allowed).then(|| u16::from_be_bytes(*number))
     }
 
-    /// As [`decode`](Self::decode), where the header isn't in one list with the
-    /// content.
+    /// As [`decode`](Self::decode), if the header is apart from the content.
     ///
     /// # Errors
     /// As [`decode`](Self::decode).
@@ -363,8 +345,8 @@ impl Command {
     }
 }
 
-/// Parts the header of a message from its content; without frames there is an
-/// empty header.
+/// Separates the header of a message from its content. Without frames, the header is
+/// empty.
 pub fn split_header(mut frames: Frames) -> (Bytes, Frames) {
     let header = frames.take_first().unwrap_or_default();
     (header, frames)
@@ -375,99 +357,15 @@ fn group(reader: &mut Reader<'_>, limits: &MessageLimits) -> Result<Str, FieldEr
     Ok(text(bytes, limits.group_bytes).into())
 }
 
-impl Hello {
-    fn encode(&self, sequence: u16) -> Bytes {
-        let mut out = Vec::with_capacity(256);
-        put_prefix(&mut out, id::HELLO, sequence);
-        put_string(&mut out, &self.endpoint);
-        put_count(&mut out, self.groups.len());
-        for group in &self.groups {
-            put_longstr(&mut out, group);
-        }
-        out.put_u8(self.status);
-        put_string(&mut out, &self.name);
-        put_count(&mut out, self.headers.len());
-        for (key, value) in &self.headers {
-            put_string(&mut out, key);
-            put_longstr(&mut out, value);
-        }
-        Bytes::from(out)
-    }
-
-    fn decode(reader: &mut Reader<'_>, limits: &MessageLimits) -> Result<Self, FieldError> {
-        let mut texts = Texts::of(reader, limits);
-        let endpoint = texts.take(reader.string("endpoint", STRING_MAX)?, STRING_MAX)?;
-        let mut groups = Vec::new();
-        for _ in 0..reader.count("groups", LONGSTR_MIN, limits.groups_per_peer)? {
-            let group = reader.longstr("group name", limits.group_bytes)?;
-            groups.push(texts.take(group, limits.group_bytes)?);
-        }
-        let status = reader.number1("status")?;
-        let name = reader.string("node name", limits.name_bytes)?;
-        let name = texts.take(name, limits.name_bytes)?;
-        let mut headers = BTreeMap::new();
-        for _ in 0..reader.count("headers", HEADER_MIN, limits.headers)? {
-            let key = reader.string("header name", limits.header_key_bytes)?;
-            let key = texts.take(key, limits.header_key_bytes)?;
-            let value = reader.longstr("header value", limits.header_value_bytes)?;
-            let value = texts.take(value, limits.header_value_bytes)?;
-            headers.insert(key, value);
-        }
-        Ok(Self {
-            endpoint,
-            groups,
-            status,
-            name,
-            headers,
-        })
-    }
-}
-
-/// Reads the texts of a HELLO, of which no more is kept than a HELLO may have
-/// bytes, although a text that isn't UTF-8 grows by its replacement characters.
-struct Texts {
-    most: usize,
-    /// By how much they may still grow.
-    spare: usize,
-}
-
-impl Texts {
-    fn of(fields: &Reader<'_>, limits: &MessageLimits) -> Self {
-        let most = limits.hello_bytes;
-        let spare = most.saturating_sub(fields.len()).saturating_sub(PREFIX);
-        Self { most, spare }
-    }
-
-    fn take(&mut self, bytes: &[u8], most: usize) -> Result<String, FieldError> {
-        let text = text(bytes, most).into_owned();
-        let growth = text.len().saturating_sub(bytes.len());
-        self.spare = self
-            .spare
-            .checked_sub(growth)
-            .ok_or(FieldError::Limit("HELLO bytes as text", self.most))?;
-        Ok(text)
-    }
-}
-
-/// Bytes of an empty `longstr`, the least that a group in HELLO takes.
-const LONGSTR_MIN: usize = 4;
-/// Bytes of an empty `string` and an empty `longstr`, the least for a header.
-const HEADER_MIN: usize = 5;
-
-/// More than 2^32 groups or headers don't fit in memory, let alone in a HELLO.
-fn put_count(out: &mut impl BufMut, count: usize) {
-    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
-}
-
-/// Why frames are no message that this node knows.
+/// Why frames aren't a message that this node understands.
 ///
-/// Where [`sequence`](Self::sequence) gives a number, the message was one of the
-/// session and has to be counted as received; otherwise nothing is known of it.
+/// If [`sequence`](Self::sequence) returns a number, the message belongs to the
+/// session and counts as received; otherwise nothing is known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// No frame, one too short for a header, or another signature: not ZRE.
-    #[error("not a ZRE message: something else has connected to this port")]
+    /// No frame, too few bytes for a header, or another signature: not ZRE.
+    #[error("not a ZRE message: another program has connected to this port")]
     NotZre,
     /// Another version of the protocol.
     #[error("a ZRE message of version {0}; this node speaks version 2")]
@@ -490,8 +388,8 @@ pub enum DecodeError {
         /// The field.
         what: &'static str,
     },
-    /// Well formed, and more than [`MessageLimits`] allow.
-    #[error("a ZRE message with id {id} passes the limit of {limit} for {what}")]
+    /// It is well formed, and it exceeds one of the [`MessageLimits`].
+    #[error("a ZRE message with id {id} exceeds the limit of {limit} for {what}")]
     Limit {
         /// The message's id.
         id: u8,
@@ -505,7 +403,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// The message's sequence number, where there was one to read.
+    /// The message's sequence number, if it has one.
     pub fn sequence(&self) -> Option<u16> {
         match self {
             Self::NotZre | Self::Version(_) => None,
@@ -515,7 +413,7 @@ impl DecodeError {
         }
     }
 
-    /// The message's id, where there was one to read.
+    /// The message's id, if it has one.
     pub fn id(&self) -> Option<u8> {
         match self {
             Self::NotZre | Self::Version(_) => None,
@@ -532,7 +430,7 @@ mod tests {
     use crate::{Message, shout_header, whisper_header};
 
     #[test]
-    fn a_whisper_is_told_by_its_header_where_decoding_finds_one() {
+    fn whisper_sequence_recognises_exactly_what_decoding_reads_as_whisper() {
         let limits = MessageLimits {
             header_frame_bytes: 20,
             max_frames: 2,
@@ -555,18 +453,18 @@ mod tests {
         for header in headers {
             for frames in 0..4 {
                 let content: Frames = std::iter::repeat_n(Bytes::new(), frames).collect();
-                let told = Command::whisper_sequence(&header, &content, &limits);
+                let recognised = Command::whisper_sequence(&header, &content, &limits);
                 let read = Command::decode_split(&header, content.clone(), &limits);
                 let content = Message::from(content);
-                match told {
+                match recognised {
                     Some(number) => assert_eq!(read, Ok((number, Command::Whisper { content }))),
                     None => assert!(!matches!(read, Ok((_, Command::Whisper { .. })))),
                 }
-                whispers += usize::from(told.is_some());
+                whispers += usize::from(recognised.is_some());
             }
         }
-        // Any number is one: 2 octets of 256 values, the whole header twice,
-        // two of the longer ones; with at most two frames.
+        // Each sequence number is valid: 256 values in each of 2 octets, the whole
+        // header 4 + 2 times, and two of the longer headers; with 0, 1 or 2 frames.
         assert_eq!(whispers, 3 * (2 * 256 + 4 + 2 + 2));
     }
 }

@@ -1,4 +1,4 @@
-//! Where a node's inbox can be reached.
+//! The address of a node's inbox.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -16,14 +16,14 @@ use std::str::FromStr;
 /// # Ok::<(), zre_proto::EndpointError>(())
 /// ```
 ///
-/// Two endpoints are equal when they are the same place for this host: the scope
-/// of an IPv6 address counts, for the same link-local address may be held by
-/// different hosts on different links.
+/// Two endpoints are equal if they mean the same address for this host. The scope of an
+/// IPv6 address counts: on different links, different hosts may have the same
+/// link-local address.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// `tcp://1.2.3.4:5` or `tcp://[fe80::1]:5`.
     Tcp(SocketAddr),
-    /// `tcp://name:5`: a name that still has to be resolved.
+    /// `tcp://name:5`: a host name that has to be resolved.
     Host {
         /// The name, in lower case.
         host: String,
@@ -36,8 +36,8 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Reads an endpoint that a peer said: as [`FromStr`], but a scope in it,
-    /// number or name, is dropped, since it is the peer's and means nothing here.
+    /// Reads an endpoint that a peer sent: as [`FromStr`], but it drops a scope, which
+    /// means something on the peer's host only.
     ///
     /// # Errors
     /// As for [`FromStr`], except [`EndpointError::Scope`].
@@ -45,7 +45,7 @@ impl Endpoint {
         parse(text, true)
     }
 
-    /// The text for the wire: [`Display`](fmt::Display) without the scope.
+    /// The text for the wire: as [`Display`](fmt::Display), without the scope.
     pub fn to_wire(&self) -> String {
         match self {
             Self::Tcp(SocketAddr::V6(address)) => {
@@ -55,7 +55,7 @@ impl Endpoint {
         }
     }
 
-    /// The socket address, if it is one already.
+    /// The socket address, if it is known.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Tcp(address) => Some(*address),
@@ -63,12 +63,12 @@ impl Endpoint {
         }
     }
 
-    /// The IP address, if there is one already.
+    /// The IP address, if it is known.
     pub fn ip(&self) -> Option<IpAddr> {
         self.socket_addr().map(|address| address.ip())
     }
 
-    /// The TCP port, if there is one.
+    /// The TCP port, if it has one.
     pub fn port(&self) -> Option<u16> {
         match self {
             Self::Tcp(address) => Some(address.port()),
@@ -77,8 +77,8 @@ impl Endpoint {
         }
     }
 
-    /// The same endpoint over the interface with this index: sets the scope of a
-    /// link-local IPv6 address. No other address has one.
+    /// The same endpoint over the interface with this index. Sets the scope of a
+    /// link-local IPv6 address; no other address has a scope.
     #[must_use]
     pub fn with_scope(self, scope: u32) -> Self {
         match self {
@@ -93,8 +93,7 @@ impl Endpoint {
     }
 }
 
-/// Drops what isn't part of the place: a flow label, and the scope of an address
-/// that isn't link-local.
+/// Drops the flow label, and the scope of an address that isn't link-local.
 impl From<SocketAddr> for Endpoint {
     fn from(address: SocketAddr) -> Self {
         let scope = match address {
@@ -116,24 +115,23 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why text is no endpoint.
+/// Why text isn't an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
-    /// Neither `tcp://` nor `ipc://`.
+    /// It begins with neither `tcp://` nor `ipc://`.
     #[error("{0:?} doesn't begin with tcp:// or ipc://")]
     Transport(String),
-    /// No port, or none that can be dialled.
+    /// It has no port that can be dialled.
     #[error("{0:?} doesn't end in a port from 1 to 65535, as in tcp://192.168.1.2:5670")]
     Port(String),
-    /// Neither an IP address nor a host name. A wildcard is none: nobody can
-    /// dial it.
+    /// It has neither an IP address nor a host name. A wildcard can't be dialled.
     #[error("{0:?} names no host: give an IP address ([..] around IPv6) or a host name")]
     Host(String),
     /// The part after `%` in an IPv6 address isn't a number.
     #[error("the scope in {0:?} must be the interface's index, as in [fe80::1%2]")]
     Scope(String),
-    /// An `ipc://` without a path, or with a NUL in it.
+    /// An `ipc://` without a path, or with a NUL in its path.
     #[error("{0:?} has no usable path")]
     Path(String),
 }
@@ -149,7 +147,7 @@ impl FromStr for Endpoint {
     }
 }
 
-/// The most of a text that an error repeats, in characters.
+/// How many characters of a text an error repeats.
 const QUOTED: usize = 80;
 
 fn parse(text: &str, drop_scope: bool) -> Result<Endpoint, EndpointError> {
@@ -167,7 +165,7 @@ fn parse(text: &str, drop_scope: bool) -> Result<Endpoint, EndpointError> {
         .rsplit_once(':')
         .ok_or_else(|| EndpointError::Port(quoted()))?;
     let port = match port.parse::<u16>() {
-        // `parse` takes a leading plus sign, a port doesn't.
+        // `parse` accepts a leading plus sign.
         Ok(number) if number != 0 && !port.starts_with('+') => number,
         _ => return Err(EndpointError::Port(quoted())),
     };
@@ -203,8 +201,8 @@ fn split_scope(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// RFC 1123's host names, and the underscore that mDNS and containers use. A
-/// name of digits and dots alone is a mistyped address.
+/// The host names of RFC 1123, and the underscore that mDNS and containers use. A name
+/// of digits and dots alone is a mistyped address.
 fn is_host_name(host: &str) -> bool {
     let name = host.strip_suffix('.').unwrap_or(host);
     !name.is_empty()
@@ -229,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_is_written() {
+    fn endpoints_survive_as_text() {
         for text in [
             "tcp://1.2.3.4:5",
             "tcp://[fe80::1]:5",
@@ -262,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_is_ours_or_nobodys() {
+    fn a_scope_from_the_wire_is_dropped() {
         let theirs = "tcp://[fe80::1%eth0]:5";
         assert!(matches!(
             theirs.parse::<Endpoint>(),
@@ -280,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_can_dial_is_refused() {
+    fn text_that_cannot_be_dialled_is_refused() {
         use EndpointError as E;
         let error = |text: &str| text.parse::<Endpoint>().unwrap_err();
         assert!(matches!(error(""), E::Transport(_)));

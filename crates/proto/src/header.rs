@@ -1,4 +1,4 @@
-//! The header frames that go in front of the application's own.
+//! The header frames in front of the application's frames.
 
 use bytes::BufMut;
 use smallvec::SmallVec;
@@ -8,16 +8,17 @@ use crate::wire::{STRING_MAX, clip};
 /// The first two bytes of every message.
 pub const SIGNATURE: [u8; 2] = [0xAA, 0xA1];
 
-/// Version octet of every message; that of a beacon is another.
+/// The version octet of every message. That of a beacon differs.
 pub const VERSION: u8 = 2;
 
-/// Where in the header frame the sequence number stands, two bytes, network order.
+/// The position of the sequence number in the header frame: two bytes in network byte
+/// order.
 pub const SEQUENCE_OFFSET: usize = 4;
 
-/// Bytes before the first field.
+/// The bytes before the first field.
 pub(crate) const PREFIX: usize = 6;
 
-/// Message ids on the wire.
+/// The ids of messages on the wire.
 pub(crate) mod id {
     pub(crate) const HELLO: u8 = 1;
     pub(crate) const WHISPER: u8 = 2;
@@ -34,15 +35,15 @@ pub(crate) mod id {
     pub(crate) const REPLY: u8 = 0x82;
 }
 
-/// REPLY's outcome: an answer follows.
+/// The outcome in a REPLY with an answer.
 pub(crate) const ANSWERED: u8 = 0;
 
-/// REPLY's outcome: nobody has answered, and nobody will. Any other is read as
-/// this one.
+/// The outcome in a REPLY without an answer: none will come. Any other value is read
+/// as this one.
 const UNANSWERED: u8 = 1;
 
-/// A header frame that a sender builds itself, on its stack unless the group's
-/// name is long.
+/// A header frame that a sender builds itself. It is on the stack unless the name of
+/// the group is long.
 pub type Header = SmallVec<[u8; 64]>;
 
 pub(crate) fn put_prefix(out: &mut impl BufMut, id: u8, sequence: u16) {
@@ -57,10 +58,10 @@ pub fn whisper_header(sequence: u16) -> Header {
     prefix(id::WHISPER, sequence)
 }
 
-/// The header frame of a SHOUT into `group`, cut at a character's edge when its
-/// name is longer than 255 bytes.
+/// The header frame of a SHOUT to `group`, whose name is cut at the edge of a character
+/// if it is longer than 255 bytes.
 ///
-/// To shout to many peers, make it once and [`patch_sequence`] for each.
+/// To shout to many peers, build it once and call [`patch_sequence`] for each.
 pub fn shout_header(group: &str, sequence: u16) -> Header {
     let mut header = prefix(id::SHOUT, sequence);
     let group = clip(group, STRING_MAX);
@@ -69,15 +70,15 @@ pub fn shout_header(group: &str, sequence: u16) -> Header {
     header
 }
 
-/// The header frame of a REQUEST. `id` is what its answer names.
+/// The header frame of a REQUEST. Its answer names the same id.
 pub fn request_header(id: u64, sequence: u16) -> Header {
     let mut header = prefix(id::REQUEST, sequence);
     header.extend_from_slice(&id.to_be_bytes());
     header
 }
 
-/// The header frame of a REPLY to the REQUEST of that id: with an answer, or
-/// saying that there won't be one.
+/// The header frame of a REPLY to the REQUEST of that id. Unless `answered`, it says
+/// that no answer will come.
 pub fn reply_header(id: u64, answered: bool, sequence: u16) -> Header {
     let mut header = prefix(id::REPLY, sequence);
     header.extend_from_slice(&id.to_be_bytes());
@@ -93,8 +94,8 @@ fn prefix(id: u8, sequence: u16) -> Header {
     header
 }
 
-/// Writes another sequence number into an encoded header frame. A slice that is
-/// too short for a header stays as it is.
+/// Replaces the sequence number in an encoded header frame. A slice that is too short
+/// for a header stays as it is.
 pub fn patch_sequence(header: &mut [u8], sequence: u16) {
     if let Some(place) = header
         .get_mut(SEQUENCE_OFFSET..)

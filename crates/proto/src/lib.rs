@@ -1,20 +1,20 @@
-//! The ZRE protocol, pure: no sockets, no clock, no runtime.
+//! The ZRE protocol, without sockets, clock and runtime.
 //!
-//! ZRE (RFC 20 and 36 of the ZeroMQ project) lets programs on a local network
-//! find each other, talk in pairs and groups, and notice who leaves. This crate
-//! is what the bytes mean:
+//! ZRE (RFC 20 and 36 of the ZeroMQ project) lets programs on a local network find
+//! each other, exchange messages in pairs and groups, and notice departures. This
+//! crate gives the bytes their meaning:
 //!
 //! 1. [`Beacon`]: the datagrams by which nodes find each other, in three forms.
-//! 2. [`Command`]: the messages of a session, with [`Message`] as what the
-//!    application says, [`State`] as what a node says of itself and [`Endpoint`]
-//!    as where it is reached.
-//! 3. [`sequence`]: the numbers that show that nothing of a session is missing.
-//! 4. [`MessageLimits`]: how much of anything a node takes.
-//! 5. [`Machine`]: the node itself, without sockets and clock: who is there, who
-//!    has gone, what goes out to whom. Its parts are in [`machine`].
+//! 2. [`Command`]: the messages of a session. [`Message`] is the application's
+//!    content, [`State`] is the state that a node announces, and [`Endpoint`] is the
+//!    address of its inbox.
+//! 3. [`sequence`]: the numbers that show whether a message of a session is missing.
+//! 4. [`MessageLimits`]: how much of anything a node accepts.
+//! 5. [`Machine`]: a node without sockets and clock. It knows which peers are here,
+//!    which have left, and what to send to each. Its parts are in [`machine`].
 //!
-//! Nothing in here panics on what comes off a network, or allocates by a length
-//! that was announced and not delivered.
+//! No input from the network can make it panic, or allocate for a length that was
+//! announced and not delivered.
 //!
 //! # A datagram, a message
 //!
@@ -37,8 +37,8 @@
 //!
 //! # A node without a network
 //!
-//! What comes in is a call with the time; what the node wants done comes out, in
-//! order. Here it hears somebody's beacon, and asks for a mailbox to them:
+//! Each input is a call with the time; the outputs are what the driver has to do, in
+//! order. Here the node hears the beacon of a peer and asks for a mailbox to it:
 //!
 //! ```
 //! use uuid::Uuid;
@@ -58,13 +58,13 @@
 //!     }
 //!     other => panic!("{other:?}"),
 //! }
-//! // When nothing more happens, it wants to be woken then.
+//! // If nothing happens before that time, it wants to be called then.
 //! assert!(node.poll_timeout().is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What comes off the network must not be able to panic; tests may.
+// No input from the network may cause a panic. Tests may panic.
 #![cfg_attr(
     not(test),
     warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)
@@ -74,6 +74,7 @@ mod beacon;
 mod command;
 mod endpoint;
 mod header;
+mod hello;
 mod hello_headers;
 #[cfg(feature = "serde")]
 mod json;
@@ -86,12 +87,13 @@ mod time;
 mod wire;
 
 pub use beacon::{BEACON_MAX, Beacon, BeaconError};
-pub use command::{Command, DecodeError, Hello, split_header};
+pub use command::{Command, DecodeError, split_header};
 pub use endpoint::{Endpoint, EndpointError};
 pub use header::{
     Header, SEQUENCE_OFFSET, SIGNATURE, VERSION, patch_sequence, reply_header, request_header,
     shout_header, whisper_header,
 };
+pub use hello::Hello;
 #[cfg(feature = "serde")]
 pub use json::ParseError;
 pub use limits::{LimitError, MessageLimits};

@@ -1,4 +1,4 @@
-//! What a WHISPER or a SHOUT carries.
+//! The content of the application's messages.
 
 use std::fmt;
 
@@ -6,15 +6,15 @@ use bytes::Bytes;
 
 use crate::Frames;
 
-/// The content of a WHISPER or SHOUT: zero or more frames of bytes.
+/// The content of a message: zero or more frames of bytes.
 ///
-/// Most applications send one frame and never think of frames: anything that is
-/// bytes or text converts into a message of one. Several frames reach the
-/// receiver as the same several frames, all or none.
+/// Most applications send one frame: bytes and text convert into a message of one
+/// frame. A message of several frames reaches its receiver as the same frames, all of
+/// them or none.
 ///
-/// A clone shares the bytes. Bounds on count and size are in
-/// [`MessageLimits`](crate::MessageLimits), and are checked where a message is sent and
-/// received, not here.
+/// A clone shares the bytes. The bounds on count and size are in
+/// [`MessageLimits`](crate::MessageLimits). They are checked when a message is sent or
+/// received, and not here.
 ///
 /// ```
 /// use zre_proto::Message;
@@ -35,12 +35,12 @@ impl Message {
         Self::default()
     }
 
-    /// All frames in order.
+    /// The frames in order.
     pub fn frames(&self) -> &[Bytes] {
         &self.0
     }
 
-    /// The bytes of one frame, or `None` past the last.
+    /// The bytes of one frame, or `None` behind the last.
     pub fn frame(&self, index: usize) -> Option<&[u8]> {
         self.0.get(index).map(AsRef::as_ref)
     }
@@ -50,23 +50,23 @@ impl Message {
         self.0.push(frame.into());
     }
 
-    /// Bytes in all frames together.
+    /// The bytes of all frames together.
     pub fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
 
-    /// Whether there is no byte in it: no frames, or only empty ones.
+    /// Whether it has no bytes: no frames, or only empty ones.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(Bytes::is_empty)
     }
 
-    /// How many frames there are.
+    /// The number of frames.
     pub fn frame_count(&self) -> usize {
         self.0.len()
     }
 
-    /// The text of a message of exactly one frame that is valid UTF-8, and
-    /// `None` for every other: nothing is ever replaced or joined.
+    /// The text of a message of exactly one frame of valid UTF-8, and `None` for any
+    /// other message. No character is replaced, and no frames are joined.
     pub fn to_str(&self) -> Option<&str> {
         match self.frames() {
             [frame] => std::str::from_utf8(frame).ok(),
@@ -74,7 +74,7 @@ impl Message {
         }
     }
 
-    /// The frames themselves.
+    /// The frames.
     pub fn into_frames(self) -> Frames {
         self.0
     }
@@ -84,7 +84,7 @@ impl Message {
     }
 }
 
-/// Frames and the start of the first one; long content is cut.
+/// The frames; long content is cut.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const FRAMES: usize = 4;
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_frame_from_whatever_is_bytes() {
+    fn bytes_and_text_become_one_frame() {
         for message in [
             Message::from("abc"),
             Message::from("abc".to_owned()),

@@ -5,40 +5,40 @@
 
 use std::collections::VecDeque;
 
-/// What is numbered first: HELLO.
+/// The number of HELLO, the first message.
 pub const FIRST: u16 = 1;
 
-/// PINGs whose place is remembered until they are answered. A peer expires long
-/// before as many are open; past it, PINGs are only counted.
+/// PINGs whose position is remembered until they are answered. A peer expires long
+/// before it owes as many answers. PINGs beyond that are only counted.
 const PINGS_MARKED: usize = 64;
 
-/// Numbers of what we send in one session, and how much of it the peer is known
-/// to have read.
+/// Numbers the messages that we send in one session, and remembers how many of them
+/// the peer has confirmed.
 ///
-/// ZRE acknowledges nothing, but a session is ordered: a peer that answers a PING
+/// ZRE has no acknowledgements, but a session is ordered: a peer that answers a PING
 /// has read everything that was numbered before it.
 ///
-/// Take a number only when the message is sure to be queued: a number that is
-/// taken and never sent is a gap that ends the session.
+/// Take a number only for a message that is certainly queued: a number that is never
+/// sent is a gap, which ends the session.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     next: u16,
     skip_65535: bool,
     total: u64,
     data: u64,
-    /// What the last PING-OK confirmed.
+    /// The position of the last PING that was answered.
     confirmed: Mark,
-    /// For each PING that isn't answered, what was numbered before it.
+    /// The position of each PING that isn't answered.
     marks: VecDeque<Mark>,
-    /// PINGs after those, whose place wasn't remembered.
+    /// Later PINGs, whose position wasn't remembered.
     unmarked: u64,
-    /// How often the numbers have come to where the two wraps part, and the
-    /// total when they first did.
+    /// How often the numbers have reached the point where the two ways to wrap
+    /// differ, and the total when they first did.
     partings: u8,
     parted_at: u64,
 }
 
-/// A place in what was sent.
+/// A position in the messages of a session.
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {
     total: u64,
@@ -46,8 +46,8 @@ struct Mark {
 }
 
 impl Outgoing {
-    /// A new session. `skip_65535` is for a peer known to wrap 65534 to 0, such
-    /// as pyre and zyre.js, which would take our 65535 for a gap.
+    /// A new session. `skip_65535` is for a peer that is known to wrap 65534 to 0,
+    /// such as pyre and zyre.js. It would take our 65535 for a gap.
     pub fn new(skip_65535: bool) -> Self {
         Self {
             next: FIRST,
@@ -62,7 +62,7 @@ impl Outgoing {
         }
     }
 
-    /// The number of the next message, if it is none of the application's:
+    /// The number of the next message, for messages that aren't the application's:
     /// 1, 2, … 65535, 0, 1, …
     #[must_use = "a number that isn't sent is a gap"]
     #[expect(
@@ -77,14 +77,14 @@ impl Outgoing {
             number.wrapping_add(1)
         };
         self.total = self.total.saturating_add(1);
-        // Here the one wrap says 65535 and the other 0; no 0 comes before.
+        // Here one way to wrap gives 65535 and the other 0. No 0 comes before.
         if number == if self.skip_65535 { 0 } else { u16::MAX } {
             self.note_parting();
         }
         number
     }
 
-    /// Apart from [`next`](Self::next), which is called for each message.
+    /// Kept out of [`next`](Self::next), which is called for each message.
     #[cold]
     fn note_parting(&mut self) {
         self.partings = self.partings.saturating_add(1);
@@ -93,22 +93,22 @@ impl Outgoing {
         }
     }
 
-    /// The number of the next message, a WHISPER or SHOUT.
+    /// The number of the next message, for a message of the application.
     #[must_use = "a number that isn't sent is a gap"]
     pub fn next_data(&mut self) -> u16 {
         self.data = self.data.saturating_add(1);
         self.next()
     }
 
-    /// Remembers that a PING stands here: to be called with each PING, after or
-    /// before [`next`](Self::next).
+    /// Remembers the position of a PING. Call it for each PING, before or after
+    /// [`next`](Self::next).
     pub fn note_ping(&mut self) {
         let mark = Mark {
             total: self.total,
             data: self.data,
         };
-        // Once one PING's place is unknown, so is which answer is whose; only
-        // when those before have been answered is a place of use again.
+        // Answers are matched by their order. If the position of one PING is
+        // unknown, a later position is of use only when that one is answered.
         if self.unmarked == 0 && self.marks.len() < PINGS_MARKED {
             self.marks.push_back(mark);
         } else {
@@ -116,8 +116,8 @@ impl Outgoing {
         }
     }
 
-    /// A PING-OK came: the oldest open PING is answered, and what was sent before
-    /// it has been read. An answer to nothing is ignored.
+    /// A PING-OK came. It answers the oldest unanswered PING, and everything that was
+    /// sent before that has been read. An answer without a PING is ignored.
     pub fn confirm(&mut self) {
         if let Some(mark) = self.marks.pop_front() {
             self.confirmed = mark;
@@ -126,18 +126,18 @@ impl Outgoing {
         }
     }
 
-    /// WHISPERs and SHOUTs numbered that no later PING-OK has confirmed: what may
-    /// have been lost when the session ends now. Never too low.
+    /// The application's messages that no PING-OK has confirmed. If the session ends
+    /// now, at most so many of them are lost.
     pub fn unconfirmed(&self) -> u64 {
         self.data.saturating_sub(self.confirmed.data)
     }
 
-    /// Whether the message at which the two wraps part (65535, or the 0 that
-    /// skips it) was sent once and isn't known to have been taken. A peer that
-    /// ends the session then probably wraps the other way.
+    /// Whether the message at which the two ways to wrap differ (65535, or the 0 that
+    /// skips it) was sent once and isn't confirmed. A peer that ends the session then
+    /// probably wraps the other way.
     ///
-    /// It can be wrong about a peer that leaves for another reason soon after;
-    /// taking the other wrap for it costs one more broken session.
+    /// This can be wrong about a peer that leaves soon after for another reason. To
+    /// use the wrong way to wrap costs one more broken session.
     pub fn wrapped_unconfirmed(&self) -> bool {
         self.partings == 1 && self.confirmed.total < self.parted_at
     }
@@ -147,7 +147,7 @@ impl Outgoing {
         self.total
     }
 
-    /// WHISPERs and SHOUTs among them.
+    /// The application's messages among them.
     pub fn data(&self) -> u64 {
         self.data
     }
@@ -157,16 +157,15 @@ impl Outgoing {
         self.skip_65535
     }
 
-    /// The number that the next message will have.
+    /// The number of the next message.
     pub fn peek(&self) -> u16 {
         self.next
     }
 }
 
-/// Checks the numbers of what a peer sends in one session.
+/// Checks the numbers of the messages that a peer sends in one session.
 ///
-/// Only messages that this node understands at least in their header are to be
-/// counted; see [`DecodeError::sequence`](crate::DecodeError::sequence).
+/// Count only messages whose header is understood at least; see [`DecodeError::sequence`](crate::DecodeError::sequence).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incoming {
     expected: u16,
@@ -174,7 +173,7 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// A session whose HELLO, with its 1, has been taken already.
+    /// A session whose HELLO, which has the number 1, has come.
     pub fn greeted() -> Self {
         Self {
             expected: FIRST.wrapping_add(1),
@@ -182,12 +181,12 @@ impl Incoming {
         }
     }
 
-    /// Takes the number of any message but HELLO.
+    /// Accepts the number of a message.
     ///
     /// # Errors
-    /// [`Gap`] when it isn't the next one: messages were lost or made up, and the
-    /// session is worth nothing any more. Nothing has changed then. The one
-    /// exception is 0 where 65535 is due, which is how pyre and zyre.js wrap.
+    /// [`Gap`] if it isn't the next one: messages were lost or made up, and the
+    /// session has to end. Nothing changes then. The one exception is 0 instead of
+    /// 65535, because pyre and zyre.js wrap so.
     pub fn accept(&mut self, sequence: u16) -> Result<(), Gap> {
         let early = self.expected == u16::MAX && sequence == 0;
         if sequence != self.expected && !early {
@@ -201,13 +200,13 @@ impl Incoming {
         Ok(())
     }
 
-    /// Whether the peer was seen to wrap 65534 to 0. It will take our 65535 for a
-    /// gap, too: [`Outgoing::new`] with `skip_65535` in its next session.
+    /// Whether the peer was seen to wrap 65534 to 0. It takes our 65535 for a gap,
+    /// too: use `skip_65535` of [`Outgoing::new`] in its next session.
     pub fn wraps_early(&self) -> bool {
         self.wraps_early
     }
 
-    /// The number due next.
+    /// The number that is due next.
     pub fn expected(&self) -> u16 {
         self.expected
     }
@@ -215,7 +214,7 @@ impl Incoming {
 
 /// A number that isn't the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("sequence {got} where {expected} was due: messages of this session were lost")]
+#[error("sequence {got} instead of {expected}: messages of this session were lost")]
 pub struct Gap {
     /// The number that was due.
     pub expected: u16,
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_step_is_a_gap_and_changes_nothing() {
+    fn any_other_number_is_a_gap_and_changes_nothing() {
         let mut incoming = Incoming::greeted();
         for got in [0, 1, 3, 65535] {
             let before = incoming.clone();
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_early_wrap_is_taken_at_65535_only() {
+    fn the_early_wrap_is_accepted_at_65535_only() {
         let mut incoming = Incoming {
             expected: u16::MAX,
             wraps_early: false,
@@ -296,12 +295,12 @@ mod tests {
         assert_eq!(
             out.unconfirmed(),
             1,
-            "an answer to nothing confirms nothing"
+            "an answer without a PING confirms nothing"
         );
     }
 
     #[test]
-    fn a_wrap_is_in_doubt_from_its_number_until_an_answer_or_the_next() {
+    fn a_wrap_is_unconfirmed_until_an_answer_or_the_next_wrap() {
         for skip in [false, true] {
             let mut out = Outgoing::new(skip);
             let take = |out: &mut Outgoing, count: u32| {

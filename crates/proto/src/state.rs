@@ -1,20 +1,20 @@
-//! What a node says of itself: the state octet.
+//! The state that a node announces: one octet.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-/// The state that a node announces, in the state form of its beacon and in its
-/// sessions with peers that understand it.
+/// The state that a node announces, in the state form of its beacon and in sessions
+/// with peers that understand it.
 ///
 /// | octet | state | meaning |
 /// | --- | --- | --- |
-/// | 0 | [`Init`](State::Init) | starting; not to be relied on yet |
-/// | 1 | [`Ready`](State::Ready) | the normal state; what a peer that says nothing counts as |
-/// | 2 | [`Exit`](State::Exit) | leaving for good, now |
-/// | 3 | [`Busy`](State::Busy) | overloaded: advice to others, messages still flow |
-/// | 4 | [`Draining`](State::Draining) | finishes what it has and takes nothing new |
-/// | 5 | [`Asleep`](State::Asleep) | will not answer for a while |
+/// | 0 | [`Init`](State::Init) | starting; don't rely on it yet |
+/// | 1 | [`Ready`](State::Ready) | the normal state, and the one assumed for a peer that announces none |
+/// | 2 | [`Exit`](State::Exit) | leaving now, for good |
+/// | 3 | [`Busy`](State::Busy) | overloaded; this is advice, and messages still flow |
+/// | 4 | [`Draining`](State::Draining) | finishes its work and takes no new work |
+/// | 5 | [`Asleep`](State::Asleep) | doesn't answer for a while |
 /// | 6-127 | [`Other`](State::Other) | reserved |
 /// | 128-255 | [`Other`](State::Other) | for applications |
 ///
@@ -23,13 +23,13 @@ use std::str::FromStr;
 ///
 /// assert_eq!("busy".parse(), Ok(State::Busy));
 /// assert_eq!(State::Busy.to_string(), "busy");
-/// // From 128 up, an application says what they mean.
+/// // From 128 on, the application defines the meaning.
 /// const AT_LUNCH: State = State::Other(State::APPLICATION);
 /// assert!(AT_LUNCH.is_settable() && !State::Exit.is_settable());
 /// ```
 ///
 /// Two states are equal when their octets are: `State::Other(1) == State::Ready`.
-/// [`State::from`] always gives the named variant where there is one.
+/// [`State::from`] returns the named variant if there is one.
 #[derive(Debug, Clone, Copy, Default)]
 pub enum State {
     /// Starting.
@@ -37,11 +37,11 @@ pub enum State {
     /// At work.
     #[default]
     Ready,
-    /// Leaving now. Sent by the node itself when it shuts down.
+    /// Leaving now. The node itself sends it when it shuts down.
     Exit,
     /// Overloaded.
     Busy,
-    /// Finishing what it has.
+    /// Finishing its work.
     Draining,
     /// Away for a while.
     Asleep,
@@ -53,8 +53,8 @@ impl State {
     /// The first octet that belongs to applications; they end at 255.
     pub const APPLICATION: u8 = 128;
 
-    /// Whether an application may set this state: all but `Exit`, which only a
-    /// shutdown says, and the reserved octets 6-127.
+    /// Whether an application may set this state. It may set all but `Exit`, which
+    /// belongs to the shutdown, and the reserved octets 6-127.
     pub fn is_settable(self) -> bool {
         match u8::from(self) {
             2 => false,
@@ -117,7 +117,7 @@ impl Ord for State {
     }
 }
 
-/// The lower-case name (`ready`), or the number (`128`) of a state without one.
+/// The lower-case name (`ready`), or the number (`128`) of a state without a name.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match Self::from(u8::from(*self)) {
@@ -132,17 +132,17 @@ impl fmt::Display for State {
     }
 }
 
-/// Text that names no state.
+/// Text that doesn't name a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is no state: say init, ready, exit, busy, draining, asleep, or a number from 0 to 255 (128 and up are for applications)"
+    "{text:?} isn't a state: use init, ready, exit, busy, draining, asleep, or a number from 0 to 255 (128 and up are for applications)"
 )]
 pub struct StateError {
     text: String,
 }
 
-/// Reads what [`Display`](fmt::Display) writes; a number that has a name gives
-/// that name's state, and case doesn't matter.
+/// Reads the output of [`Display`](fmt::Display), in upper or lower case, and any
+/// number.
 impl FromStr for State {
     type Err = StateError;
 
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_octet_survives_both_ways() {
+    fn every_octet_survives_as_octet_and_as_text() {
         for octet in 0..=255 {
             let state = State::from(octet);
             assert_eq!(u8::from(state), octet);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_application_may_set() {
+    fn an_application_may_set_all_but_exit_and_the_reserved_states() {
         let settable: Vec<u8> = (0..=127)
             .filter(|octet| State::from(*octet).is_settable())
             .collect();

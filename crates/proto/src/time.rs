@@ -5,13 +5,13 @@ use std::time::Duration;
 
 /// A point in time, as the duration since an origin that the caller chose.
 ///
-/// The state machine never reads a clock: whoever drives it says what time it
-/// is. A driver on a real machine counts from its own start on a monotonic
-/// clock, a simulator from zero.
+/// The state machine never reads a clock: its driver passes the time. On a real host
+/// the driver counts from its own start on a monotonic clock, in a simulation from
+/// zero.
 ///
-/// Counted in nanoseconds, up to 584 years: a peer table holds ten of these for
-/// each peer, and a [`Duration`] would take twice the room. So would a time that
-/// may be missing, if the origin weren't 1.
+/// It counts nanoseconds, up to 584 years. A peer table holds ten times for each peer;
+/// a [`Duration`] would take twice the memory, and so would an `Option<Time>` if the
+/// origin were 0 instead of 1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(NonZeroU64);
 
@@ -34,7 +34,7 @@ impl Time {
         Self(Self::ZERO.0.saturating_add(nanoseconds(elapsed)))
     }
 
-    /// How far this point lies after the origin.
+    /// The time since the origin.
     #[must_use]
     pub const fn since_origin(self) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(Self::ZERO.0.get()))
@@ -57,7 +57,7 @@ impl Add<Duration> for Time {
     }
 }
 
-/// Zero where the right side is the later one.
+/// Zero if the right side is the later time.
 impl Sub for Time {
     type Output = Duration;
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn time_ends_and_does_not_wrap() {
+    fn time_saturates() {
         let end = Time::from_origin(Duration::MAX);
         assert_eq!(end, end + Duration::from_nanos(1));
         assert_eq!(Time::ZERO - end, Duration::ZERO);

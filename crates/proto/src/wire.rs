@@ -1,19 +1,19 @@
-//! Reading and writing the fields that a ZRE header frame is made of.
+//! Reading and writing the fields of a ZRE header frame.
 //!
 //! RFC 36: numbers are unsigned and in network byte order; `string` is one
 //! length octet and that many bytes, `longstr` four length octets and that many
-//! bytes. Nothing here allocates before the bytes it allocates for are at hand.
+//! bytes. Nothing here allocates for bytes that haven't arrived.
 
 use std::borrow::Cow;
 
 use bytes::BufMut;
 
-/// Why a field couldn't be read; the codec adds which message it was in.
+/// Why a field couldn't be read. The codec adds the message that it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FieldError {
     /// The frame ends inside the named field.
     Short(&'static str),
-    /// The named field passes the limit.
+    /// The named field exceeds the limit.
     Limit(&'static str, usize),
 }
 
@@ -59,8 +59,8 @@ impl<'a> Reader<'a> {
         self.array(field).map(u16::from_be_bytes)
     }
 
-    /// A count or a length. A number that doesn't fit in `usize` can't be
-    /// followed by that many bytes, so it reads as a frame that is too short.
+    /// A count or a length. If it doesn't fit into `usize`, so many bytes can't follow,
+    /// and the frame counts as too short.
     pub(crate) fn number4(&mut self, field: &'static str) -> Result<usize, FieldError> {
         let number = self.array(field).map(u32::from_be_bytes)?;
         usize::try_from(number).map_err(|_| FieldError::Short(field))
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         self.array(field).map(u64::from_be_bytes)
     }
 
-    /// A `string`, refused when it is longer than `limit` bytes.
+    /// A `string` of at most `limit` bytes.
     pub(crate) fn string(
         &mut self,
         field: &'static str,
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         self.bounded(length, field, limit)
     }
 
-    /// A `longstr`, refused when it is longer than `limit` bytes.
+    /// A `longstr` of at most `limit` bytes.
     pub(crate) fn longstr(
         &mut self,
         field: &'static str,
@@ -90,8 +90,8 @@ impl<'a> Reader<'a> {
         self.bounded(length, field, limit)
     }
 
-    /// A length that overruns the frame is a malformed frame, whatever the
-    /// limit; only a string that is really there is "too long".
+    /// A length beyond the end of the frame makes the frame malformed, whatever the
+    /// limit. Only a string that is really there can be too long.
     fn bounded(
         &mut self,
         length: usize,
@@ -105,8 +105,8 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    /// A `u32` count of things that take at least `least` bytes each, refused
-    /// when there are more than `limit` or when they can't be in this frame.
+    /// A `u32` count of items that take at least `least` bytes each. Refuses a count
+    /// above `limit`, and one that doesn't fit into this frame.
     pub(crate) fn count(
         &mut self,
         field: &'static str,
@@ -124,10 +124,10 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Text off the wire, of at most `most` bytes. Never an error: pyre counts
-/// characters where the wire counts bytes, so its non-ASCII names arrive cut
-/// inside a code point. A replacement character takes three bytes, so that what
-/// is read can be longer than what it is read from, and has to be cut.
+/// Text from the wire, of at most `most` bytes. It is never an error: pyre counts
+/// characters instead of bytes, so its non-ASCII names arrive cut inside a character.
+/// A replacement character takes three bytes. The text can therefore be longer than
+/// the bytes that it was read from, and is cut.
 pub(crate) fn text(bytes: &[u8], most: usize) -> Cow<'_, str> {
     match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(text) => Cow::Borrowed(text.split_at(text.floor_char_boundary(most)).0),
@@ -141,21 +141,21 @@ pub(crate) fn text(bytes: &[u8], most: usize) -> Cow<'_, str> {
 /// The longest `string` in bytes: its length is one octet.
 pub(crate) const STRING_MAX: usize = 255;
 
-/// As much of the text as `most` bytes hold, up to a character's edge.
+/// As much of the text as fits into `most` bytes, up to the edge of a character.
 pub(crate) fn clip(text: &str, most: usize) -> &[u8] {
     let end = text.floor_char_boundary(most);
     text.as_bytes().get(..end).unwrap_or_default()
 }
 
-/// Writes a `string`. What doesn't fit is cut at a character's edge, so that
-/// whatever is passed, the frame stays well formed.
+/// Writes a `string`. Text that is too long is cut at the edge of a character, so the
+/// frame is always well formed.
 pub(crate) fn put_string(out: &mut impl BufMut, text: &str) {
     let bytes = clip(text, STRING_MAX);
     out.put_u8(u8::try_from(bytes.len()).unwrap_or(u8::MAX));
     out.put_slice(bytes);
 }
 
-/// Writes a `longstr`. More than 4 GiB can't be said on the wire and is cut.
+/// Writes a `longstr`. The wire allows no more than 4 GiB; the rest is cut.
 pub(crate) fn put_longstr(out: &mut impl BufMut, text: &str) {
     let most = usize::try_from(u32::MAX).unwrap_or(usize::MAX);
     let bytes = clip(text, most);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_the_frame_cannot_hold_is_refused_before_anything_is_read() {
+    fn a_count_that_does_not_fit_into_the_frame_is_refused_first() {
         let mut reader = Reader::new(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
         assert_eq!(
             reader.count("groups", 4, usize::MAX),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_string_is_cut_at_a_characters_edge() {
+    fn a_string_is_cut_at_the_edge_of_a_character() {
         let mut out = Vec::new();
         put_string(&mut out, &"é".repeat(200));
         assert_eq!(out.len(), 1 + 254);
