@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::{LimitError, State};
+use crate::{GossipError, LimitError, ListenError, State};
 
 /// Why a node didn't start. Nothing of it remains.
 #[derive(Debug, thiserror::Error)]
@@ -263,5 +263,17 @@ codes! {
     WaitError {
         Self::Elapsed { .. } => "elapsed",
         Self::Stopped => "stopped",
+    }
+    GossipError {
+        Self::Key(_) => "key",
+        Self::Value(_) => "value",
+        Self::Ttl(_) => "ttl",
+        Self::Own => "own_key",
+        Self::Full => "full",
+        Self::Stopped => "stopped",
+    }
+    ListenError {
+        Self::Addr(_) => "address",
+        Self::Ports(_) => "ports",
     }
 }

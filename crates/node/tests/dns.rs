@@ -73,7 +73,7 @@ async fn a_node_in_an_srv_record_is_met() {
 }
 
 #[tokio::test]
-async fn an_instance_says_who_it_is_and_oneself_is_passed_over() {
+async fn an_instance_has_a_uuid_and_the_own_one_is_ignored() {
     let server = Server::start();
     let (bob, mut at_bob) = quiet("bob").start().await.unwrap();
     let uuid = Uuid::new_v4();
@@ -117,7 +117,7 @@ async fn an_instance_says_who_it_is_and_oneself_is_passed_over() {
 }
 
 #[tokio::test]
-async fn no_answer_takes_nobody_away_and_a_record_that_vanishes_ends_no_session() {
+async fn a_missing_answer_removes_nobody_and_a_removed_record_ends_no_session() {
     let server = Server::start();
     let (bob, _at_bob) = quiet("bob").start().await.unwrap();
     let service = "_zre._tcp.house.test";

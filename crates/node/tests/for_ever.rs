@@ -8,7 +8,7 @@ use common::{enter, free_port, settings};
 use zre::SendPolicy;
 
 #[tokio::test]
-async fn a_time_that_no_clock_can_tell_is_for_ever() {
+async fn a_timeout_out_of_range_is_for_ever() {
     let port = free_port();
     let patient = || settings("patient", port).evasive(Duration::MAX / 2);
     let (alice, mut a) = patient().expired(Duration::MAX).start().await.unwrap();

@@ -226,7 +226,7 @@ async fn value_of(gossip: &Gossip, key: &str, wanted: Option<&str>) {
 }
 
 #[tokio::test]
-async fn an_applications_tuples_are_heard_and_run_out() {
+async fn tuples_of_an_application_are_passed_on_and_expire() {
     let hub = free();
     let (alice, _a) = quiet("alice").gossip_bind(hub).start().await.unwrap();
     let (bob, mut events) = quiet("bob")

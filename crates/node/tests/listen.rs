@@ -36,7 +36,7 @@ async fn the_first_free_port_of_a_range_is_taken() {
 }
 
 #[tokio::test]
-async fn a_range_that_is_taken_is_said() {
+async fn a_range_without_a_free_port_is_an_error() {
     // Two ports side by side.
     let (_first, _second, port) = loop {
         let first = TcpListener::bind((HERE, 0)).unwrap();

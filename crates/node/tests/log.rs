@@ -82,7 +82,7 @@ impl Log {
 }
 
 #[tokio::test]
-async fn from_the_first_beacon_to_the_last() {
+async fn the_log_follows_a_peer_from_the_first_beacon_to_the_last() {
     let log = Log::default();
     let _on = tracing::subscriber::set_default(tracing_subscriber::registry().with(log.clone()));
     let port = free_port();

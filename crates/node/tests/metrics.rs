@@ -71,7 +71,7 @@ fn samples(figures: &Figures, name: &str) -> usize {
 }
 
 #[tokio::test]
-async fn what_happened_is_counted_under_the_names_of_the_documentation() {
+async fn events_are_counted_under_the_documented_names() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _here = metrics::set_default_local_recorder(&recorder);

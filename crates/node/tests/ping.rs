@@ -56,7 +56,7 @@ async fn over_each_link() {
 }
 
 #[tokio::test]
-async fn who_is_not_here_is_said_at_once() {
+async fn an_absent_peer_is_an_error_at_once() {
     let port = free_port();
     let (node, mut events) = settings("node", port).start().await.unwrap();
     let (other, _o) = settings("other", port).start().await.unwrap();

@@ -20,7 +20,7 @@ fn narrow() -> LinkLimits {
 /// A node whose application doesn't read holds the sender back, keeps its peers
 /// and its beacons, and loses nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_does_not_read_holds_the_sender_back_and_loses_nothing() {
+async fn a_node_that_does_not_read_slows_the_sender_and_loses_nothing() {
     for inproc in [true, false] {
         let port = free_port();
         let with = |name| {
@@ -139,7 +139,7 @@ async fn drain(unread: &mut zre::Events, mut count: usize) {
 /// Both edges of a full queue are events, each once; a policy counts for one
 /// call alone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_queue_is_told_on_both_edges() {
+async fn a_queue_is_reported_when_it_is_full_and_when_it_has_room() {
     for inproc in [true, false] {
         let port = free_port();
         let with = |name| {
@@ -215,7 +215,7 @@ async fn a_full_queue_is_told_on_both_edges() {
 /// Who doesn't read shows Busy where that was asked for, and Ready again; a
 /// state that the user set stays.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_application_shows_itself_busy() {
+async fn a_node_with_a_full_queue_of_events_is_busy() {
     let port = free_port();
     let with = |name| {
         settings(name, port)

@@ -78,7 +78,7 @@ async fn over_each_link_and_in_any_order() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_dropped_is_known_to_be_at_once() {
+async fn a_dropped_request_is_an_error_at_once() {
     let port = free_port();
     let (asks, mut a) = settings("asks", port).start().await.unwrap();
     let (drops, mut d) = settings("drops", port).start().await.unwrap();
@@ -118,7 +118,7 @@ async fn a_request_that_is_dropped_is_known_to_be_at_once() {
 }
 
 #[tokio::test]
-async fn who_is_not_here_and_who_goes_is_known_at_once() {
+async fn an_absent_or_leaving_peer_is_an_error_at_once() {
     let port = free_port();
     let (asks, mut a) = settings("asks", port).start().await.unwrap();
     let (goes, mut g) = settings("goes", port).start().await.unwrap();
@@ -187,7 +187,7 @@ async fn a_late_answer_is_counted_and_goes_to_nobody() {
 }
 
 #[tokio::test]
-async fn requests_wait_where_nobody_reads_them_as_whispers_do() {
+async fn requests_wait_for_a_reader_as_whispers_do() {
     let port = free_port();
     let (asks, mut a) = settings("asks", port).start().await.unwrap();
     let deaf = settings("deaf", port).event_queue_bytes(1).auto_busy(true);

@@ -28,7 +28,7 @@ fn is(roster: &Roster, name: &str, state: State, groups: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn it_follows_whoever_comes_changes_and_goes() {
+async fn it_follows_peers_that_come_change_and_go() {
     let port = free_port();
     let (node, _events) = settings("node", port).start().await.unwrap();
     let mut roster = node.roster();
@@ -75,7 +75,7 @@ async fn it_follows_whoever_comes_changes_and_goes() {
 /// A node that takes a state, joins a group of that number and leaves it again,
 /// over and over: whoever watches never sees it in the group of another state.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_it_shows_was_so_at_one_moment() {
+async fn its_content_is_of_one_moment() {
     const WANTED: u32 = 50;
     let port = free_port();
     let (node, _events) = settings("node", port).start().await.unwrap();

@@ -173,7 +173,7 @@ async fn a_shared_name_is_no_address() {
 }
 
 #[tokio::test]
-async fn what_no_peer_would_take_is_refused_before_anything_is_sent() {
+async fn messages_that_no_peer_accepts_are_refused_before_anything_is_sent() {
     let port = free_port();
     let long = "x".repeat(256);
     assert!(settings(&long, port).start().await.is_err());
@@ -189,7 +189,7 @@ async fn what_no_peer_would_take_is_refused_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn what_the_host_lacks_is_said() {
+async fn a_missing_resource_of_the_host_is_an_error() {
     let port = free_port();
     let unknown = settings("n", port)
         .interfaces(zre::Interfaces::Named(vec!["nosuch0".into()]))

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::wait::{wait, wait_until};
 
-/// A thread with a runtime, for one node.
+/// A thread with a runtime for one node.
 #[derive(Debug)]
 pub(super) struct Host {
     runtime: Handle,
@@ -25,7 +25,7 @@ impl Host {
         let thread = thread::Builder::new()
             .name("zre-node".into())
             .spawn(move || {
-                // An error says that the host was dropped, as it is to be.
+                // An error means that the host was dropped, which ends the thread.
                 let _ = runtime.block_on(dropped);
                 // Without waiting for lookups of names, which nobody needs any more.
                 runtime.shutdown_background();
@@ -37,8 +37,8 @@ impl Host {
         })
     }
 
-    /// Waits for a future on the caller's thread; its timers and sockets, and
-    /// the tasks that it spawns, are this host's.
+    /// Waits for a future on the caller's thread; its timers, sockets and tasks belong to
+    /// this host.
     pub(super) fn wait<F: Future>(&self, future: F) -> F::Output {
         let _inside = self.runtime.enter();
         wait(future)
@@ -57,7 +57,7 @@ impl Drop for Host {
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
-            // What panicked there has said so already.
+            // A panic of that thread has been reported already.
             let _ = thread.join();
         }
     }

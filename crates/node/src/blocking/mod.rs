@@ -1,8 +1,8 @@
 //! Nodes for programs without async.
 //!
-//! The same node as [`zre::Node`](crate::Node), on a thread of its own. Every
-//! call waits for its end on the caller's thread; nothing here panics inside
-//! another runtime, although waiting there keeps that runtime's thread.
+//! The same node as [`zre::Node`](crate::Node), on a thread of its own. Every call waits
+//! on the caller's thread. Calls inside another runtime don't panic, but block that
+//! runtime's thread.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -36,7 +36,7 @@ impl Builder {
     /// Starts the node on a thread of its own, for a program without async.
     ///
     /// # Errors
-    /// As [`start`](Self::start), and where no thread can be started.
+    /// The same as for [`start`](Self::start), and if no thread can be started.
     pub fn start_blocking(self) -> Result<(Node, Events), StartError> {
         let host = host::Host::start().map_err(StartError::Thread)?;
         let (node, events) = host.wait(self.start())?;

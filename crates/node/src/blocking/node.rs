@@ -15,17 +15,16 @@ use crate::{
     RequestRef, Roster, SendError, SendPolicy, Shouted, Stats, WaitError,
 };
 
-/// How long the last handle waits for peers that don't confirm what was sent to
-/// them.
+/// How long the last handle waits for peers that don't confirm what was sent to them.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A node on the network, for programs without async: see
-/// [`zre::Node`](crate::Node) for what each call does.
+/// A node on the network, for programs without async. [`zre::Node`](crate::Node) explains
+/// each call.
 ///
-/// A cheap clone; all clones are the same node, and may be used from any thread.
-/// When the last one is dropped, the node leaves properly, as by
-/// [`shutdown_within`](Self::shutdown_within) one second: the drop takes about
-/// 50 ms where peers answer.
+/// Cloning is cheap; all clones are the same node and can be used from any thread. When
+/// the last one is dropped, the node leaves properly, as with
+/// [`shutdown_within`](Self::shutdown_within) one second: the drop takes about 50 ms if
+/// all peers answer.
 #[derive(Clone)]
 pub struct Node {
     inner: Arc<Inner>,
@@ -57,15 +56,16 @@ impl Node {
         }
     }
 
-    /// The same node, for what has no call here: [`wait`](Self::wait) waits for
-    /// it. A clone of it is a handle, too, but leaves as those do.
+    /// The same node with its async calls, which [`wait`](Self::wait) can wait for. A
+    /// clone of it is also a handle of the node; if it is the last one, it leaves as an
+    /// async handle does.
     #[must_use]
     pub fn as_async(&self) -> &crate::Node {
         &self.inner.node
     }
 
-    /// Waits for a future on this thread; its timers and sockets, and the tasks
-    /// that it spawns, are those of the node's thread.
+    /// Waits for a future on this thread; its timers, sockets and tasks belong to the
+    /// node's thread.
     ///
     /// ```no_run
     /// # fn run(node: zre::blocking::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -81,25 +81,25 @@ impl Node {
         self.inner.host.wait(future)
     }
 
-    /// Who we are.
+    /// This node's UUID.
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         self.as_async().uuid()
     }
 
-    /// Our public name.
+    /// This node's name.
     #[must_use]
     pub fn name(&self) -> &str {
         self.as_async().name()
     }
 
-    /// An endpoint at which we can be dialled.
+    /// An endpoint at which this node can be dialled.
     #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         self.as_async().endpoint()
     }
 
-    /// The addresses that we listen on.
+    /// The addresses that this node listens on.
     #[must_use]
     pub fn listening(&self) -> Vec<SocketAddr> {
         self.as_async().listening()
@@ -108,20 +108,20 @@ impl Node {
     /// The unix socket for peers on this host, or why there is none.
     ///
     /// # Errors
-    /// What keeps the directory from being used.
+    /// The reason why the directory can't be used.
     pub fn ipc_path(&self) -> Result<&Path, &str> {
         self.as_async().ipc_path()
     }
 
-    /// Joins a group, and tells every peer. True where we weren't in it.
+    /// Joins a group and tells every peer. True if the node wasn't in it.
     ///
     /// # Errors
-    /// As [`zre::Node::join`](crate::Node::join).
+    /// The same as for [`zre::Node::join`](crate::Node::join).
     pub fn join(&self, group: impl Into<String>) -> Result<bool, CommandError> {
         self.wait(self.as_async().join(group))
     }
 
-    /// Leaves a group, and tells every peer. True where we were in it.
+    /// Leaves a group and tells every peer. True if the node was in it.
     ///
     /// # Errors
     /// The node has stopped.
@@ -129,17 +129,15 @@ impl Node {
         self.wait(self.as_async().leave(group))
     }
 
-    /// Wants to lead a group, from now on and whenever this node is in it. True
-    /// where it didn't before.
+    /// Makes this node a candidate for leading a group. True if it wasn't one.
     ///
     /// # Errors
-    /// As [`zre::Node::contest`](crate::Node::contest).
+    /// The same as for [`zre::Node::contest`](crate::Node::contest).
     pub fn contest(&self, group: impl Into<String>) -> Result<bool, CommandError> {
         self.wait(self.as_async().contest(group))
     }
 
-    /// Who leads a group that this node is in, by the last election that ended
-    /// there.
+    /// The UUID of the leader of a group that this node is in.
     ///
     /// # Errors
     /// The node has stopped.
@@ -147,19 +145,19 @@ impl Node {
         self.wait(self.as_async().leader(group))
     }
 
-    /// Shows another state, at once.
+    /// Sets the node's state and announces it at once.
     ///
     /// # Errors
-    /// As [`zre::Node::set_state`](crate::Node::set_state).
+    /// The same as for [`zre::Node::set_state`](crate::Node::set_state).
     pub fn set_state(&self, state: State) -> Result<(), CommandError> {
         self.wait(self.as_async().set_state(state))
     }
 
-    /// Sends a message to one peer. Where the queue to it is full, the node's
+    /// Sends a message to one peer. If the queue to it is full, the node's
     /// [`SendPolicy`] decides.
     ///
     /// # Errors
-    /// As [`zre::Node::whisper`](crate::Node::whisper).
+    /// The same as for [`zre::Node::whisper`](crate::Node::whisper).
     pub fn whisper(
         &self,
         to: impl Into<PeerRef>,
@@ -168,10 +166,10 @@ impl Node {
         self.wait(self.as_async().whisper(to, message))
     }
 
-    /// As [`whisper`](Self::whisper), with a policy for this message alone.
+    /// Like [`whisper`](Self::whisper), with a policy for this message only.
     ///
     /// # Errors
-    /// As [`whisper`](Self::whisper).
+    /// The same as for [`whisper`](Self::whisper).
     pub fn whisper_with(
         &self,
         to: impl Into<PeerRef>,
@@ -183,10 +181,10 @@ impl Node {
             .wait(self.as_async().whisper_with(to, message, policy))
     }
 
-    /// As [`whisper`](Self::whisper), but never waits.
+    /// Like [`whisper`](Self::whisper), but never waits.
     ///
     /// # Errors
-    /// As [`whisper`](Self::whisper).
+    /// The same as for [`whisper`](Self::whisper).
     pub fn try_whisper(
         &self,
         to: impl Into<PeerRef>,
@@ -195,10 +193,10 @@ impl Node {
         self.as_async().try_whisper(to, message)
     }
 
-    /// Sends a message to every peer in a group, whether we are in it or not.
+    /// Sends a message to every peer in a group; this node needn't be in it.
     ///
     /// # Errors
-    /// As [`zre::Node::shout`](crate::Node::shout).
+    /// The same as for [`zre::Node::shout`](crate::Node::shout).
     pub fn shout(
         &self,
         group: impl AsRef<str>,
@@ -207,10 +205,10 @@ impl Node {
         self.wait(self.as_async().shout(group, message))
     }
 
-    /// As [`shout`](Self::shout), with a policy for this message alone.
+    /// Like [`shout`](Self::shout), with a policy for this message only.
     ///
     /// # Errors
-    /// As [`shout`](Self::shout).
+    /// The same as for [`shout`](Self::shout).
     pub fn shout_with(
         &self,
         group: impl AsRef<str>,
@@ -222,10 +220,10 @@ impl Node {
             .wait(self.as_async().shout_with(group, message, policy))
     }
 
-    /// As [`shout`](Self::shout), but never waits.
+    /// Like [`shout`](Self::shout), but never waits.
     ///
     /// # Errors
-    /// As [`shout`](Self::shout).
+    /// The same as for [`shout`](Self::shout).
     pub fn try_shout(
         &self,
         group: impl AsRef<str>,
@@ -237,7 +235,7 @@ impl Node {
     /// Sends a message that is for a group to one member of it.
     ///
     /// # Errors
-    /// As [`zre::Node::shout_to`](crate::Node::shout_to).
+    /// The same as for [`zre::Node::shout_to`](crate::Node::shout_to).
     pub fn shout_to(
         &self,
         to: impl Into<PeerRef>,
@@ -247,18 +245,18 @@ impl Node {
         self.wait(self.as_async().shout_to(to, group, message))
     }
 
-    /// How long it takes from here to a peer and back.
+    /// Measures the round trip to a peer.
     ///
     /// # Errors
-    /// As [`zre::Node::ping`](crate::Node::ping).
+    /// The same as for [`zre::Node::ping`](crate::Node::ping).
     pub fn ping(&self, peer: impl Into<PeerRef>, timeout: Duration) -> Result<Duration, PingError> {
         self.wait(self.as_async().ping(peer, timeout))
     }
 
-    /// Asks a peer, and waits for its answer.
+    /// Sends a request to a peer and waits for the answer.
     ///
     /// # Errors
-    /// As [`zre::Node::request`](crate::Node::request).
+    /// The same as for [`zre::Node::request`](crate::Node::request).
     pub fn request(
         &self,
         peer: impl Into<PeerRef>,
@@ -270,10 +268,10 @@ impl Node {
             .wait(self.as_async().request(peer, message, timeout))
     }
 
-    /// A peer that is here.
+    /// The peer of that UUID or name.
     ///
     /// # Errors
-    /// Nobody of that UUID or name is here, or several of that name.
+    /// No such peer is here, or several have that name.
     pub fn peer(&self, whom: impl Into<PeerRef>) -> Result<Peer, SendError> {
         self.as_async().peer(whom)
     }
@@ -296,7 +294,7 @@ impl Node {
         self.as_async().available(group)
     }
 
-    /// The groups that we are in.
+    /// The groups that this node is in.
     #[must_use]
     pub fn own_groups(&self) -> BTreeSet<GroupName> {
         self.as_async().own_groups()
@@ -308,13 +306,13 @@ impl Node {
         self.as_async().peer_groups()
     }
 
-    /// Who is here now, with their groups and states, as a whole.
+    /// A consistent list of the peers that are here, with their groups and states.
     #[must_use]
     pub fn roster(&self) -> Roster {
         self.as_async().roster()
     }
 
-    /// How long nothing has been heard of each peer, by UUID.
+    /// The time since each peer was last heard, by UUID.
     ///
     /// # Errors
     /// The node has stopped.
@@ -322,7 +320,7 @@ impl Node {
         self.wait(self.as_async().silences())
     }
 
-    /// What the node holds and has counted so far.
+    /// The node's figures.
     ///
     /// # Errors
     /// The node has stopped.
@@ -333,7 +331,7 @@ impl Node {
     /// Waits until at least that many peers are here, and returns them.
     ///
     /// # Errors
-    /// Fewer were there when the time was over, or the node has stopped.
+    /// Fewer were here when the time was over, or the node has stopped.
     pub fn wait_for_peers(&self, count: usize, timeout: Duration) -> Result<Vec<Peer>, WaitError> {
         self.inner
             .host
@@ -355,13 +353,13 @@ impl Node {
             .wait(self.as_async().wait_for_peers_in(group, count, timeout))
     }
 
-    /// Leaves, as [`zre::Node::shutdown`](crate::Node::shutdown) does.
+    /// Leaves, like [`zre::Node::shutdown`](crate::Node::shutdown).
     pub fn shutdown(&self) {
         self.wait(self.as_async().shutdown());
     }
 
-    /// As [`shutdown`](Self::shutdown), waiting for peers that don't answer for as
-    /// long as `patience`.
+    /// Like [`shutdown`](Self::shutdown), but waits up to `patience` for peers that don't
+    /// answer.
     pub fn shutdown_within(&self, patience: Duration) {
         self.wait(self.as_async().shutdown_within(patience));
     }
@@ -380,8 +378,7 @@ impl Node {
         self.inner.closed.store(true, Ordering::Release);
     }
 
-    /// The node's share in gossip, where it has one; [`wait`](Self::wait) waits for
-    /// its calls.
+    /// The node's gossip, if it has one; [`wait`](Self::wait) waits for its calls.
     #[must_use]
     pub fn gossip(&self) -> Option<Gossip> {
         self.as_async().gossip()
@@ -399,8 +396,8 @@ impl Node {
         self.wait(self.as_async().reply(request, message))
     }
 
-    /// Waits until a roster has changed, and brings it up to date. False where
-    /// the time was over first, or the node has stopped.
+    /// Waits until a roster has changed, and brings it up to date. False if the time was
+    /// over first, or the node has stopped.
     pub fn wait_for_change(&self, roster: &mut Roster, timeout: Duration) -> bool {
         let change = async { tokio::time::timeout(timeout, roster.changed()).await };
         self.wait(change).unwrap_or(false)

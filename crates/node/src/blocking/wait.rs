@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-/// Wakes a thread that waits.
+/// Wakes a waiting thread.
 struct Alarm {
     thread: Thread,
     rung: AtomicBool,
@@ -29,10 +29,9 @@ impl Wake for Alarm {
 
 /// Waits until the future is ready.
 ///
-/// tokio's own way panics inside a runtime, and futures' inside another of its
-/// executors. Without a task around it the future has no turn to give up, so
-/// tokio's bound on turns doesn't apply; inside somebody else's task it would
-/// never end.
+/// tokio's `block_on` panics inside a runtime, and that of the futures crate inside
+/// another of its executors. tokio's cooperative budget is turned off: there is no task
+/// here that could yield, and inside another task the future would never be ready.
 pub(super) fn wait<F: Future>(future: F) -> F::Output {
     wait_while(future, || {
         thread::park();
@@ -54,10 +53,11 @@ pub(super) fn wait_until<F: Future>(future: F, deadline: Instant) -> Option<F::O
     waited.ok()
 }
 
-/// Waits by `park`, which may end early, for as long as that goes on.
+/// Waits by calling `park`, which may return early, until the future is ready or `park`
+/// says to stop.
 fn wait_while<F: Future, E>(future: F, park: impl Fn() -> ControlFlow<E>) -> Result<F::Output, E> {
     let mut future = pin!(tokio::task::coop::unconstrained(future));
-    // Most calls needn't wait.
+    // Most calls don't have to wait.
     let mut idle = Context::from_waker(Waker::noop());
     if let Poll::Ready(output) = future.as_mut().poll(&mut idle) {
         return Ok(output);
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_ready_later_is_waited_for_and_what_never_is_not() {
+    fn a_future_is_waited_for_until_it_is_ready_or_the_deadline() {
         let (tell, told) = tokio::sync::oneshot::channel();
         let teller = thread::spawn(move || tell.send(7));
         assert_eq!(wait(told), Ok(7));

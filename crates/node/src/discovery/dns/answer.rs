@@ -8,25 +8,24 @@ use zre_proto::Endpoint;
 
 use super::settings::{Dns, Resolver};
 
-/// How many records are taken. More nodes than that need something better than
-/// a list in DNS, whose answers would no longer fit into one message.
+/// How many records are used. More nodes than that need something better than a list in
+/// DNS, whose answers would no longer fit into one message.
 const RECORDS: usize = 512;
 
-/// How many instances are asked for, two questions each.
+/// How many instances are looked up, with two questions each.
 const INSTANCES: usize = 128;
 
-/// What the name server has said.
+/// The answers of the name server.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
-    /// Where nodes should be, by priority, and who, where a TXT record says so.
+    /// The endpoints of nodes by priority, with a UUID if a TXT record has one.
     pub(super) found: Vec<(Endpoint, Option<Uuid>)>,
-    /// For how long the first of the records to run out may be kept; none where
-    /// there was no record.
+    /// The shortest TTL; `None` if there was no record.
     pub(super) ttl: Option<Duration>,
-    /// Whether every question was answered, with records or with "there are
-    /// none". Otherwise what was known stays.
+    /// Whether every question was answered, be it with "there are none". Otherwise known
+    /// addresses stay.
     pub(super) complete: bool,
-    /// Records that were passed over.
+    /// Records that were ignored.
     pub(super) refused: usize,
 }
 
@@ -35,7 +34,7 @@ pub(super) struct Answer {
 /// RFC 2782: "If a SRV-cognizant LDAP client wants to discover a LDAP server
 /// [...] it does a lookup of _ldap._tcp.example.com". RFC 6763, section 4.1: the
 /// PTR records of the same name list instances, each with an SRV record and a
-/// TXT record of its own. Either way is taken, and both together.
+/// TXT record of its own. Both forms are read, also together.
 pub(super) async fn ask(dns: &Dns, resolver: &Resolver) -> Answer {
     let mut answer = Answer {
         complete: true,
@@ -60,10 +59,10 @@ pub(super) async fn ask(dns: &Dns, resolver: &Resolver) -> Answer {
     answer
 }
 
-/// Priority, weight, where, and who if that is known.
+/// Priority, weight, endpoint, and the UUID if it is known.
 type Target = (u16, u16, Endpoint, Option<Uuid>);
 
-/// Records, none, or no answer.
+/// Records, possibly none; or no answer.
 type Records = Result<Vec<Record>, NetError>;
 
 async fn lookup(resolver: &Resolver, name: &str, kind: RecordType) -> Records {
@@ -85,14 +84,14 @@ fn judge(found: Result<hickory_resolver::lookup::Lookup, NetError>) -> Records {
 }
 
 impl Answer {
-    /// Lists what was said, in the order in which it is to be tried.
+    /// Lists the endpoints in the order in which they are tried.
     fn list(&mut self, mut targets: Vec<Target>) {
         // RFC 2782: "A client MUST attempt to contact the target host with the
         // lowest-numbered priority it can reach". Every node of the network is to be
         // reached, so that is only an order; of one priority, the heavier first.
         targets.sort_by_key(|(priority, weight, ..)| (*priority, std::cmp::Reverse(*weight)));
         for (_, _, endpoint, uuid) in targets {
-            // A record may be listed both ways; the one that names the node wins.
+            // A record may be listed in both forms; the one with a UUID wins.
             match self.found.iter_mut().find(|(known, _)| *known == endpoint) {
                 Some((_, who)) => *who = who.or(uuid),
                 None => self.found.push((endpoint, uuid)),
@@ -148,8 +147,8 @@ impl Answer {
         instances
     }
 
-    /// Who the instance is, where it says so. A name server that doesn't answer
-    /// this one question isn't held against the instance.
+    /// The UUID of the instance, if its TXT record has one. If this question isn't
+    /// answered, the instance is used without a UUID.
     fn take_txt(&mut self, records: Records) -> Option<Uuid> {
         records
             .unwrap_or_default()
@@ -161,7 +160,7 @@ impl Answer {
     }
 }
 
-/// Where to dial, if that can be dialled at all.
+/// The endpoint to dial, if it can be dialled.
 ///
 /// RFC 2782: "A Target of "." means that the service is decidedly not available
 /// at this domain."
@@ -170,8 +169,8 @@ fn endpoint_of(srv: &SRV) -> Option<Endpoint> {
     let host = target.strip_suffix('.').unwrap_or(&target);
     match format!("tcp://{host}:{}", srv.port).parse() {
         Ok(endpoint @ Endpoint::Host { .. }) => Some(endpoint),
-        // RFC 2782: the target is a domain name. One that looks like an address
-        // is a mistake, or somebody who sends us where nobody could see.
+        // RFC 2782: the target is a domain name. One that looks like an address is a
+        // mistake or an attempt to misdirect this node.
         _ => None,
     }
 }
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn who_it_is() {
+    fn the_uuid_is_read_from_txt() {
         let uuid = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
         let txt = |strings: &[&str]| TXT::new(strings.iter().map(ToString::to_string).collect());
         let found = uuid_of(&txt(&["pk=abc", &format!("UUID={uuid}")]));

@@ -5,23 +5,23 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 
-/// What to ask for.
+/// The service to look up.
 #[derive(Clone, Debug)]
 pub(crate) struct Dns {
     /// Such as `example.org`, or `zre.default.svc.cluster.local`.
     pub(crate) domain: String,
-    /// Service and protocol, `_zre._tcp` unless the user says otherwise.
+    /// Service and protocol: by default `_zre._tcp`.
     pub(crate) service: String,
 }
 
 impl Dns {
-    /// The name that bears the records.
+    /// The name of the records.
     pub(crate) fn name(&self) -> String {
         format!("{}.{}", self.service, self.domain)
     }
 }
 
-/// Whom to ask.
+/// The name server.
 #[derive(Clone)]
 pub(crate) struct Resolver {
     inner: Arc<TokioResolver>,
@@ -34,10 +34,10 @@ impl std::fmt::Debug for Resolver {
 }
 
 impl Resolver {
-    /// The given server, or those that the system is set to.
+    /// The given server, or those of the system's configuration.
     ///
     /// # Errors
-    /// The system's settings can't be read, in words.
+    /// The system's configuration can't be read, as a sentence.
     pub(crate) fn new(server: Option<SocketAddr>) -> Result<Self, String> {
         let builder = match server {
             Some(addr) => {
@@ -58,7 +58,7 @@ impl Resolver {
             None => TokioResolver::builder_tokio(),
         };
         let mut builder = builder.map_err(|error| error.to_string())?;
-        // We ask when an answer has run out, and want to hear what is so then.
+        // The next question comes when the answer has expired, and needs a fresh one.
         builder.options_mut().cache_size = 0;
         let inner = builder.build().map_err(|error| error.to_string())?;
         Ok(Self {
@@ -70,7 +70,7 @@ impl Resolver {
         &self.inner
     }
 
-    /// The addresses of a host; none where there are none or nobody answers.
+    /// The addresses of a host; empty if it has none or no server answers.
     pub(crate) async fn addrs(&self, host: &str) -> Vec<IpAddr> {
         match self.inner.lookup_ip(host).await {
             Ok(found) => found.iter().collect(),
