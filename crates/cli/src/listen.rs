@@ -1,4 +1,4 @@
-//! `zre listen`: shows the beacons on the network, as they are.
+//! `zre listen`: shows the beacons on the network.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -17,16 +17,16 @@ use crate::options::Places;
 use crate::output::Output;
 use crate::signals::Signals;
 
-/// Beacons are written together as far as they are there, up to so many bytes.
+/// Waiting beacons are written together, up to about so many bytes.
 const BATCH: usize = 64 * 1024;
 
-/// Where others than us send their beacons: C Zyre in IPv6 mode, and gyre.
+/// The groups of other implementations: C Zyre in IPv6 mode, and gyre.
 const ELSEWHERE: [&str; 2] = ["[ff02::1]:0", "224.0.0.250:0"];
 
-/// Show the beacons on the network, one a line.
+/// Show the beacons on the network, one per line.
 ///
-/// It only listens: it is no peer, nobody sees it, and it shares the port with
-/// the nodes on this host. Runs until Ctrl-C, or until --count of them came.
+/// It only listens: it isn't a peer, nobody sees it, and it shares the port with the
+/// nodes on this host. Runs until Ctrl-C, or until --count datagrams have come.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ListenCommand {
@@ -42,16 +42,16 @@ pub(crate) struct ListenCommand {
     places: Places,
 }
 
-const HELP: &str = r#"A line has the time (UTC), the interface, who sent it, how (multicast or
-broadcast), the form, the node's UUID, the TCP port of its inbox, and its state:
+const HELP: &str = r#"A line has the time (UTC), the interface, the sender, multicast or broadcast, the
+form, the node's UUID, the TCP port of its inbox, and its state:
 
   2026-03-01T12:00:00.123Z eth0 192.168.1.7 multicast state 5f0c..9b port 49152 ready
   2026-03-01T12:00:00.124Z eth0 192.168.1.7 broadcast classic 5f0c..9b port 49152
   2026-03-01T12:00:09.500Z eth0 192.168.1.7 broadcast classic 5f0c..9b leaves
 
 The form is classic (every implementation), state, or curve (C Zyre with a
-key). What is no beacon is shown with the reason. Without --multicast, it
-hears this program's groups, and those that C Zyre and gyre use.
+key). A datagram that isn't a beacon is shown with the reason. Without --multicast,
+it listens to this program's groups, and to those that C Zyre and gyre use.
 
 With --json:
   {"event":"beacon","time":..,"interface":..,"from":..,"cast":..,"form":..,
@@ -125,7 +125,7 @@ fn config(settings: Settings) -> Config {
     config
 }
 
-/// A datagram, as scripts get it.
+/// A datagram as a JSON line.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Heard<'a> {

@@ -1,21 +1,21 @@
-//! What goes to standard output.
+//! Writes to standard output.
 
 use std::io::{ErrorKind, Write};
 
 use tokio::sync::{mpsc, oneshot};
 
-/// How many pieces may wait for standard output to take them.
+/// How many batches of lines may wait to be written.
 const AHEAD: usize = 4;
 
-/// The way to standard output. Whoever reads it slowly makes senders wait, and
-/// nothing else: the writing happens on a thread of its own.
+/// Standard output. A slow reader makes only the senders wait, because a thread of its
+/// own does the writing.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
-    pieces: mpsc::Sender<Vec<u8>>,
+    batches: mpsc::Sender<Vec<u8>>,
 }
 
-/// Tells once how the writing ended: all was written, nobody reads it any more
-/// (no error), or it can't be written.
+/// Gets the result of the writing once it has ended: everything was written, the reader
+/// has gone (no error), or it failed.
 pub(crate) type Written = oneshot::Receiver<std::io::Result<()>>;
 
 impl Output {
@@ -27,11 +27,11 @@ impl Output {
         })
     }
 
-    /// The same way, to wherever `put` puts whole lines.
+    /// The same, but `put` takes the lines.
     pub(crate) fn to(
         put: impl FnMut(&[u8]) -> std::io::Result<()> + Send + 'static,
     ) -> std::io::Result<(Self, Written)> {
-        let (pieces, queue) = mpsc::channel(AHEAD);
+        let (batches, queue) = mpsc::channel(AHEAD);
         let (sender, written) = oneshot::channel();
         std::thread::Builder::new()
             .name("output".into())
@@ -42,18 +42,17 @@ impl Output {
                 };
                 let _ = sender.send(result);
             })?;
-        Ok((Self { pieces }, written))
+        Ok((Self { batches }, written))
     }
 
-    /// Writes whole lines. False once nobody takes them.
+    /// Writes whole lines. False once the reader has gone.
     pub(crate) async fn write(&self, lines: Vec<u8>) -> bool {
-        lines.is_empty() || self.pieces.send(lines).await.is_ok()
+        lines.is_empty() || self.batches.send(lines).await.is_ok()
     }
 
-    /// Completes when nobody reads the output any more, as far as a write has
-    /// shown it.
+    /// Completes when the reader has gone, as far as a write has shown it.
     pub(crate) async fn closed(&self) {
-        self.pieces.closed().await;
+        self.batches.closed().await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is to be seen: the peers, what happened, and what is being typed.
+//! The content of the screen: the peers, the events, and the line being typed.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use super::entry::Entry;
 use crate::sentence::{happened, sentence};
 use crate::text::shown;
 
-/// How many lines of what happened are kept.
+/// How many lines of events are kept.
 const KEPT: usize = 1000;
 
 /// Everything that is drawn.
@@ -20,23 +20,23 @@ pub(super) struct Board {
     pub(super) own: Node,
     rows: BTreeMap<Uuid, Row>,
     lines: VecDeque<Line>,
-    /// The UUID of the peer that is chosen.
+    /// The UUID of the selected peer.
     pub(super) chosen: Option<Uuid>,
     /// In lower case; empty for none.
     pub(super) filter: String,
     pub(super) typing: Option<Typing>,
-    /// What went wrong last, or well.
+    /// The outcome of the last command.
     pub(super) notice: Option<Notice>,
 }
 
-/// A peer and what we have counted of it.
+/// A peer and its counters.
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) peer: Peer,
     pub(super) presence: Presence,
     pub(super) received: u64,
     pub(super) sent: u64,
-    /// When it was heard last, as far as it is known.
+    /// When it was last heard, if that is known.
     heard: Option<Instant>,
 }
 
@@ -47,7 +47,7 @@ pub(super) enum Presence {
     Silent,
 }
 
-/// Something that happened.
+/// A line about an event.
 #[derive(Debug)]
 pub(super) struct Line {
     /// UTC, as 12:00:03.
@@ -56,7 +56,7 @@ pub(super) struct Line {
     pub(super) weight: Weight,
 }
 
-/// How much a line matters.
+/// The importance of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Weight {
     Said,
@@ -66,7 +66,7 @@ pub(super) enum Weight {
     Other,
 }
 
-/// What is being typed, and what for.
+/// The line being typed, and its purpose.
 #[derive(Debug)]
 pub(super) struct Typing {
     pub(super) aim: Aim,
@@ -82,7 +82,7 @@ pub(super) enum Aim {
     Leave,
 }
 
-/// The last word on what was asked for.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(super) struct Notice {
     pub(super) text: String,
@@ -102,7 +102,7 @@ impl Board {
         }
     }
 
-    /// Who is here now. What was counted stays.
+    /// Replaces the peers. Their counters stay.
     pub(super) fn fill(&mut self, peers: Vec<Peer>, own: Node, now: Instant) {
         self.own = own;
         let mut before = std::mem::take(&mut self.rows);
@@ -112,7 +112,7 @@ impl Board {
         }
     }
 
-    /// Takes in a line of the node.
+    /// Handles a line of the node.
     pub(super) fn happened(&mut self, line: &Answer, now: Instant) {
         let (text, weight) = match line {
             Answer::Event(event) => (Some(happened(event)), self.take(event, now)),
@@ -120,13 +120,13 @@ impl Board {
             other => (sentence(other), Weight::Other),
         };
         if let Some(text) = text {
-            // Headers are listed below the line.
+            // Without the headers, which are on further lines.
             let text = text.lines().next().unwrap_or_default().to_owned();
             self.write(text, weight);
         }
     }
 
-    /// Brings the table up to date. Returns how much the event matters.
+    /// Brings the table up to date. Returns the importance of the event.
     fn take(&mut self, event: &Event, now: Instant) -> Weight {
         match event {
             Event::Enter(peer) => {
@@ -184,7 +184,7 @@ impl Board {
         }
     }
 
-    /// A peer has given a sign of life.
+    /// A peer was heard.
     fn heard(&mut self, peer: Uuid, now: Instant) -> Option<&mut Row> {
         let row = self.rows.get_mut(&peer)?;
         row.heard = Some(now);
@@ -199,7 +199,7 @@ impl Board {
         Weight::Worry
     }
 
-    /// What became of a command.
+    /// Shows the outcome of a command.
     pub(super) fn said(&mut self, command: &Command, answer: Result<Answer, String>) {
         let (text, good) = match answer {
             Err(error) => (shown(&error).into_owned(), false),
@@ -236,7 +236,7 @@ impl Board {
         }
     }
 
-    /// The peers that the filter lets through, by name.
+    /// The peers that pass the filter, by name.
     pub(super) fn rows(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self
             .rows
@@ -247,12 +247,12 @@ impl Board {
         rows
     }
 
-    /// How many there are altogether.
+    /// The number of all peers.
     pub(super) fn count(&self) -> usize {
         self.rows.len()
     }
 
-    /// The last `most` lines that the filter lets through, in order.
+    /// The last `most` lines that pass the filter, in order.
     pub(super) fn lines(&self, most: usize) -> Vec<&Line> {
         let lines = self.lines.iter().rev();
         let mut lines: Vec<&Line> = lines
@@ -263,26 +263,26 @@ impl Board {
         lines
     }
 
-    /// Where in the list the peer stands that is chosen.
+    /// The position of the selected peer in the list.
     pub(super) fn position(&self) -> Option<usize> {
         let chosen = self.chosen?;
         self.rows().iter().position(|row| row.peer.uuid == chosen)
     }
 
-    /// Chooses another peer, so many further down.
+    /// Moves the selection down by so many peers.
     pub(super) fn choose(&mut self, by: isize) {
         let rows = self.rows();
         let last = rows.len().saturating_sub(1);
         let at = match self.position() {
             Some(at) => at.saturating_add_signed(by).min(last),
-            // Home, or the first that is pressed.
+            // Home, or no peer was selected.
             None if by == isize::MIN || (0..isize::MAX).contains(&by) => 0,
             None => last,
         };
         self.chosen = rows.get(at).map(|row| row.peer.uuid);
     }
 
-    /// The peer that is chosen; the only one, where there is only one.
+    /// The selected peer, or the only one.
     pub(super) fn target(&self) -> Option<&Row> {
         let rows = self.rows();
         match (self.position(), rows.as_slice()) {
@@ -315,9 +315,9 @@ impl Row {
         }
     }
 
-    /// Since when nothing was heard of it, where that says anything.
+    /// The time since it was last heard, if that means anything.
     pub(super) fn silence(&self, now: Instant) -> Option<Duration> {
-        // In memory, nothing is said to be still there.
+        // Peers in the same process don't prove that they are there.
         if self.peer.link == "inproc" {
             return None;
         }

@@ -1,4 +1,4 @@
-//! How the board looks.
+//! Draws the board.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use zre::State;
 use super::board::{Aim, Board, Presence, Row as Peer, Typing, Weight};
 use crate::text::shown;
 
-/// What the keys do, for who forgot it.
+/// A reminder of the keys.
 const KEYS: &str = "↑↓ choose  w whisper  s shout  g join  G leave group  / filter  q quit";
 
-/// How many rows what happened has at least, with its frame.
+/// The least number of rows for the events, with their frame.
 const NEWS: u16 = 4;
 
 pub(super) fn draw(frame: &mut Frame<'_>, board: &mut Board) {
@@ -37,7 +37,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &mut Board) {
     footer(frame, board, bottom);
 }
 
-/// A style where colours are wanted, by the convention of NO_COLOR.
+/// A style if colours are wanted, by the convention of NO_COLOR.
 fn coloured(color: Color) -> Style {
     static PLAIN: OnceLock<bool> = OnceLock::new();
     let plain =
@@ -100,7 +100,7 @@ struct Column {
     cell: fn(&Peer, Instant) -> (String, Style),
 }
 
-/// In the order in which they matter: a narrow screen has the first of them.
+/// In the order of their importance: a narrow screen shows the first ones.
 static COLUMNS: [Column; 9] = [
     Column {
         name: "name",
@@ -189,7 +189,7 @@ fn state(state: State) -> Color {
     }
 }
 
-/// A time as people read it at a glance.
+/// A time that is easy to read.
 fn lasting(time: Duration) -> String {
     match time.as_secs() {
         seconds if seconds < 100 => format!("{:.1} s", time.as_secs_f64()),
@@ -239,7 +239,7 @@ fn footer(frame: &mut Frame<'_>, board: &Board, area: Rect) {
         return;
     };
     let (label, before, behind) = typed(typing);
-    // The cursor stays on the screen: what doesn't fit is cut at the left.
+    // The cursor stays on the screen: a line that is too long is cut at the left.
     let label = Line::from(Span::styled(label, bold()));
     let room = usize::from(area.width).saturating_sub(label.width() + 1);
     let mut shown_before = before;

@@ -1,15 +1,15 @@
-//! A line that is being typed at the bottom of the screen.
+//! The line being typed at the bottom of the screen.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// The longest line, in bytes. It is typed by hand.
+/// The longest line in bytes, which is enough for typing by hand.
 const LONGEST: usize = 4096;
 
-/// The text, and where in it the cursor stands.
+/// The text and the position of the cursor.
 #[derive(Debug, Default)]
 pub(super) struct Entry {
     text: String,
-    /// In bytes, at a character's edge.
+    /// In bytes, at the boundary of a character.
     cursor: usize,
 }
 
@@ -25,12 +25,12 @@ impl Entry {
         &self.text
     }
 
-    /// What stands before the cursor, and what behind it.
+    /// The text before the cursor and the text after it.
     pub(super) fn halves(&self) -> (&str, &str) {
         self.text.split_at_checked(self.cursor).unwrap_or_default()
     }
 
-    /// Puts text in at the cursor, without what is no text.
+    /// Inserts text at the cursor, without control characters.
     pub(super) fn insert(&mut self, text: &str) {
         for c in text.chars().filter(|c| !c.is_control()) {
             if self.text.len() + c.len_utf8() <= LONGEST {
@@ -40,7 +40,7 @@ impl Entry {
         }
     }
 
-    /// Edits as most programs do.
+    /// Handles an editing key, as most programs do.
     pub(super) fn press(&mut self, key: KeyEvent) {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         match key.code {

@@ -1,4 +1,4 @@
-//! What keys do.
+//! Handles keys.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use zre::json::Command;
@@ -7,7 +7,7 @@ use super::board::{Aim, Board, Notice, Typing};
 use super::entry::Entry;
 use super::screen::Input;
 
-/// What a key asks for beyond the screen.
+/// What a key asks for, other than a change of the screen.
 #[derive(Debug)]
 pub(super) enum Wish {
     Nothing,
@@ -15,7 +15,7 @@ pub(super) enum Wish {
     Say(Command),
 }
 
-/// How far Page Up and Page Down go.
+/// How many peers Page Up and Page Down skip.
 const PAGE: isize = 10;
 
 impl Board {
@@ -66,7 +66,7 @@ impl Board {
                 None => self.complain("choose a peer first, by the arrow keys"),
             },
             KeyCode::Char('s') => {
-                // To the only group there is, as a proposal.
+                // Proposes the group if there is only one.
                 let text = match self.own.groups.as_slice() {
                     [only] => format!("{only} "),
                     _ => String::new(),
@@ -109,7 +109,7 @@ impl Board {
         self.typing = Some(Typing { aim, entry });
     }
 
-    /// The filter works while it is typed.
+    /// Applies the filter while it is typed.
     fn typed(&mut self) {
         if let Some(typing) = &self.typing
             && typing.aim == Aim::Filter
@@ -180,7 +180,7 @@ mod tests {
         assert!(board.notice.is_some());
         key(&mut board, KeyCode::End);
         key(&mut board, KeyCode::Char('w'));
-        // What commands are elsewhere is text here.
+        // A word that is a command elsewhere is text here.
         type_text(&mut board, "quit");
         let Wish::Say(command) = key(&mut board, KeyCode::Enter) else {
             panic!("nothing is said");

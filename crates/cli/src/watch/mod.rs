@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 use zre::json::{Command, Line, Node};
 
-use self::station::{News, Station};
+use self::station::{Feed, Station};
 use crate::failure::Failure;
 use crate::json;
 use crate::node::tell;
@@ -28,24 +28,24 @@ use self::board::Board;
 use self::keys::Wish;
 use self::screen::{Input, Screen};
 
-/// How often the table is filled anew. What happens is shown at once.
+/// How often the table is refreshed. Events are shown at once.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// The screen isn't drawn more often than this, however much happens.
+/// The shortest time between two drawings of the screen.
 const FRAME: Duration = Duration::from_millis(30);
 
-/// At most so many events are taken in before the screen is drawn.
+/// How many events are handled at most before the screen is drawn.
 const BATCH: usize = 256;
 
 /// Watch peers come, talk and go.
 ///
-/// On a terminal it fills the screen: a table of the peers, and below it what
-/// happens, with keys to filter, to whisper and to shout. Otherwise it writes a
-/// line an event.
+/// On a terminal it fills the screen: a table of the peers, and below it the events,
+/// with keys to filter, to whisper and to shout. Otherwise it writes a line for each
+/// event.
 ///
-/// The command joins the network as a peer of its own. It is told what is said
-/// to it, and in the groups that it is in (--group, or the key g). With
-/// --control, it watches through a running node instead, as that sees things.
+/// The command joins the network as a peer of its own. It gets the messages to itself
+/// and to the groups that it is in (--group, or the key g). With --control, it shows
+/// what a running node sees instead.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct WatchCommand {
@@ -53,7 +53,7 @@ pub(crate) struct WatchCommand {
     #[arg(long)]
     json: bool,
 
-    /// Write a line an event even on a terminal
+    /// Write a line for each event even on a terminal
     #[arg(long)]
     lines: bool,
 
@@ -71,9 +71,9 @@ Keys:
   Esc             no filter; or leave what is being typed
   q, Ctrl-C       leave
 
-In the table: silence is the time since anything was heard of a peer (a healthy
-one speaks at least every few seconds), in and out count the messages between it
-and this node, via is how it was found.
+In the table: silence is the time since a peer was last heard (a healthy one is
+heard every few seconds), in and out count the messages between it and this node,
+via is the source that found it.
 
 Examples:
   zre watch
@@ -90,16 +90,16 @@ pub(crate) async fn watch(
         opened = Station::open(command.options.builder(), control) => opened?,
         () = signals.recv() => return Ok(ExitCode::SUCCESS),
     };
-    let (mut station, mut news) = opened;
+    let (mut station, mut feed) = opened;
     let own = station.own().await.map_err(Failure::Usage)?;
     let full = !command.json && !command.lines && screen::is_wanted();
     let result = match full {
-        true => show(&mut station, &mut news, own, &mut signals).await,
-        false => write(&mut news, &own, command.json, &mut signals).await,
+        true => show(&mut station, &mut feed, own, &mut signals).await,
+        false => write(&mut feed, &own, command.json, &mut signals).await,
     };
     if station.is_own() {
-        // Events nobody takes would hold others back while we leave.
-        drop(news);
+        // Unread events would hold peers back while the node leaves.
+        drop(feed);
         tokio::select! {
             () = station.leave() => {}
             () = signals.recv() => return Err(Failure::Hurried),
@@ -108,9 +108,9 @@ pub(crate) async fn watch(
     result.map(|()| ExitCode::SUCCESS)
 }
 
-/// A line an event, until a signal, the node's end, or a closed pipe.
+/// Writes a line for each event, until a signal, the node's end, or a closed pipe.
 async fn write(
-    news: &mut News,
+    feed: &mut Feed,
     own: &Node,
     as_json: bool,
     signals: &mut Signals,
@@ -131,7 +131,7 @@ async fn write(
             break;
         }
         let line = tokio::select! {
-            line = news.next() => line?,
+            line = feed.next() => line?,
             () = signals.recv() => break,
             () = output.closed() => break,
         };
@@ -150,10 +150,10 @@ async fn write(
     }
 }
 
-/// The full screen, until somebody has seen enough.
+/// Shows the full screen until the user leaves it.
 async fn show(
     station: &mut Station,
-    news: &mut News,
+    feed: &mut Feed,
     own: Node,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
@@ -174,12 +174,12 @@ async fn show(
                 stale = false;
                 continue;
             }
-            line = news.next() => {
+            line = feed.next() => {
                 let Some(line) = line? else {
                     return Err(Failure::Ended);
                 };
                 board.happened(&line, Instant::now());
-                gather(news, &mut board).await?;
+                gather(feed, &mut board).await?;
             }
             key = input.recv() => {
                 let Some(key) = key else { return Ok(()) };
@@ -194,10 +194,10 @@ async fn show(
     }
 }
 
-/// What has happened meanwhile, as far as it is there.
-async fn gather(news: &mut News, board: &mut Board) -> Result<(), Failure> {
+/// Handles the events that are waiting.
+async fn gather(feed: &mut Feed, board: &mut Board) -> Result<(), Failure> {
     for _ in 0..BATCH {
-        let ready = tokio::time::timeout(Duration::ZERO, news.next()).await;
+        let ready = tokio::time::timeout(Duration::ZERO, feed.next()).await;
         match ready {
             Err(_) => return Ok(()),
             Ok(line) => match line? {
@@ -221,7 +221,7 @@ async fn fill(board: &mut Board, station: &mut Station) -> Result<(), Failure> {
     }
 }
 
-/// Takes a key, and those that were typed with it. True when it was the last.
+/// Handles a key and those that follow at once. True if the user wants to leave.
 async fn press(
     first: Input,
     board: &mut Board,

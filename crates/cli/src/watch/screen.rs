@@ -1,4 +1,4 @@
-//! The terminal while it is ours.
+//! The terminal while it shows the full screen.
 
 use std::io::{IsTerminal as _, Stdout, Write as _, stdout};
 use std::sync::Once;
@@ -21,44 +21,44 @@ use super::draw;
 /// How many keys may wait.
 const AHEAD: usize = 256;
 
-/// Whether the terminal is in our hands now.
+/// Whether the full screen is shown.
 static OURS: AtomicBool = AtomicBool::new(false);
 
-/// Whether anything panicked while it was.
+/// Whether anything panicked while it was shown.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// What a person does.
+/// Input of the user.
 #[derive(Clone, Debug)]
 pub(super) enum Input {
     Key(KeyEvent),
     Paste(String),
-    /// The screen has another size now.
+    /// The size of the screen has changed.
     Resize,
 }
 
-/// The full screen. Dropping it gives the terminal back as it was, and so does
-/// a panic, wherever in the program.
+/// The full screen. Dropping it restores the terminal, and so does a panic anywhere in
+/// the program.
 pub(super) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
 }
 
-/// Whether a person sits at both ends.
+/// Whether standard input and output are terminals.
 pub(super) fn is_wanted() -> bool {
     let dumb = std::env::var("TERM").is_ok_and(|term| term == "dumb");
     std::io::stdin().is_terminal() && stdout().is_terminal() && !dumb
 }
 
-/// Whether something panicked since the screen was opened; its words stand on
-/// the terminal then.
+/// Whether something panicked since the screen was opened; its message is on the
+/// terminal then.
 pub(super) fn has_panicked() -> bool {
     PANICKED.load(Ordering::Acquire)
 }
 
 impl Screen {
-    /// Takes the terminal, and reads keys from now on.
+    /// Takes over the terminal and begins to read keys.
     ///
     /// # Errors
-    /// The terminal can't be had, or the system refuses a thread.
+    /// The terminal can't be taken over, or no thread can be started.
     pub(super) fn open() -> std::io::Result<(Self, mpsc::Receiver<Input>)> {
         static HOOK: Once = Once::new();
         HOOK.call_once(|| {
@@ -99,7 +99,7 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back, once. What fails here can't be helped.
+/// Restores the terminal, once. Errors are ignored: nothing could be done about them.
 fn restore() {
     if !OURS.swap(false, Ordering::AcqRel) {
         return;
@@ -114,7 +114,7 @@ fn restore() {
     let _ = stdout().flush();
 }
 
-/// Keys, from a thread of their own: reading can't be interrupted.
+/// Reads keys on a thread of its own, because reading can't be interrupted.
 fn keys() -> std::io::Result<mpsc::Receiver<Input>> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     std::thread::Builder::new()
@@ -150,7 +150,7 @@ mod tests {
         screen.draw(&mut board).unwrap();
         let _ = std::thread::spawn(|| panic!("something is wrong")).join();
         assert!(has_panicked());
-        // What is typed now must be echoed although the screen isn't dropped.
+        // The terminal must echo again although the screen isn't dropped.
         std::mem::forget(screen);
     }
 

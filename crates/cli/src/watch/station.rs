@@ -1,4 +1,4 @@
-//! The node that a command works with: one of its own, or a running one.
+//! The node that is watched: one of its own, or a running one.
 
 use std::path::Path;
 
@@ -9,48 +9,48 @@ use crate::commands::carry_out;
 use crate::control::Remote;
 use crate::failure::Failure;
 
-/// Where commands go.
+/// Takes commands.
 #[derive(Debug)]
 pub(crate) enum Station {
     Own(Node),
     Running(Remote),
 }
 
-/// Where it is told what happens.
+/// Gives the events.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum Feed {
     Own(Events),
     Running(Remote),
 }
 
 impl Station {
-    /// Starts a node, or connects to one.
+    /// Starts a node, or connects to a running one.
     ///
     /// # Errors
-    /// It doesn't start, or nobody listens there.
+    /// The node doesn't start, or no node listens there.
     pub(crate) async fn open(
         builder: Builder,
         control: Option<&Path>,
-    ) -> Result<(Self, News), Failure> {
+    ) -> Result<(Self, Feed), Failure> {
         let Some(path) = control else {
             let (node, events) = builder.start().await?;
-            return Ok((Self::Own(node), News::Own(events)));
+            return Ok((Self::Own(node), Feed::Own(events)));
         };
-        let mut news = Remote::connect(path).await?;
-        news.ask(&Command::Watch {}).await?;
+        let mut feed = Remote::connect(path).await?;
+        feed.ask(&Command::Watch {}).await?;
         let station = Remote::connect(path).await?;
-        Ok((Self::Running(station), News::Running(news)))
+        Ok((Self::Running(station), Feed::Running(feed)))
     }
 
-    /// Whether leaving it is felt on the network.
+    /// Whether the node ends with the command.
     pub(crate) fn is_own(&self) -> bool {
         matches!(self, Self::Own(_))
     }
 
-    /// Says a command and returns the answer.
+    /// Has a command carried out and returns the answer.
     ///
     /// # Errors
-    /// Why it can't be carried out, in words.
+    /// The reason why it can't be carried out, as a sentence.
     pub(crate) async fn ask(&mut self, command: Command) -> Result<Line, String> {
         match self {
             Self::Own(node) => match carry_out(node, command).await {
@@ -64,10 +64,10 @@ impl Station {
         }
     }
 
-    /// Who the node is.
+    /// The node itself.
     ///
     /// # Errors
-    /// Why it doesn't say so.
+    /// The reason for a missing answer.
     pub(crate) async fn own(&mut self) -> Result<json::Node, String> {
         match self.ask(Command::Node {}).await? {
             Line::Node(own) => Ok(own),
@@ -75,7 +75,7 @@ impl Station {
         }
     }
 
-    /// A node of our own leaves properly; a running one runs on.
+    /// Leaves properly with the command's own node; a running one runs on.
     pub(crate) async fn leave(&self) {
         if let Self::Own(node) = self {
             node.shutdown().await;
@@ -83,11 +83,11 @@ impl Station {
     }
 }
 
-impl News {
-    /// What happens next; `None` once the node has ended.
+impl Feed {
+    /// The next line; `None` once the node has ended.
     ///
     /// # Errors
-    /// A running node that can't be understood.
+    /// The line of a running node can't be read.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
