@@ -123,3 +123,39 @@ impl OpenRequests {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Responder, SendPolicy};
+
+    #[test]
+    fn the_kept_requests_of_a_peer_and_of_all_are_bounded() {
+        let requests = Arc::new(OpenRequests::default());
+        let keep = |peer: &Peer| {
+            let responder = Responder::new(peer.clone(), 1, SendPolicy::Reject, &requests);
+            (responder.id(), responder.keep())
+        };
+        let peers = KEPT / KEPT_OF_A_PEER;
+        let peers: Vec<Peer> = (0..peers).map(|_| Peer::detached("asks").build()).collect();
+        for peer in &peers {
+            for _ in 0..KEPT_OF_A_PEER {
+                assert!(keep(peer).1);
+            }
+        }
+        assert_eq!(requests.len(), KEPT);
+        let (refused, kept) = keep(&Peer::detached("late").build());
+        assert!(!kept && requests.get(refused).is_none());
+        // A peer's own oldest request gives way for its newest.
+        let (newest, kept) = keep(&peers[0]);
+        assert!(kept && requests.get(newest).is_some() && requests.get(1).is_none());
+        assert_eq!(requests.len(), KEPT);
+        // A peer that has gone leaves its room to others, and keeps nothing more.
+        requests.exit(&peers[0]);
+        assert_eq!(requests.len(), KEPT - KEPT_OF_A_PEER);
+        assert!(!keep(&peers[0]).1);
+        assert!(keep(&Peer::detached("late").build()).1);
+        requests.stop();
+        assert_eq!(requests.len(), 0);
+    }
+}
