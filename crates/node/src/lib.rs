@@ -79,11 +79,11 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
-//! | `zeromq` (on) | a second link engine, on the `zeromq` crate |
 //! | `dns` | finds nodes by DNS SRV records |
 //! | `metrics` | reports figures through the `metrics` crate |
 //! | `serde` | settings, events, peers and figures as JSON (`zre::json`); `Message::json` and `Message::parse` |
 //! | `schema` | JSON Schema of those, by the `schemars` crate |
+//! | `zeromq` | `Engine::ZeroMq`: a second link engine, on the `zeromq` crate, for comparing the two |
 //!
 //! # Networks
 //!

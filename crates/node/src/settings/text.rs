@@ -261,7 +261,7 @@ pub(super) fn engine(text: &str) -> Result<Engine, Wrong> {
         "zeromq" => Ok(Engine::ZeroMq),
         #[cfg(not(feature = "zeromq"))]
         "zeromq" => Err(Wrong::new(
-            "this build has the native engine only: the other needs the feature zeromq",
+            "this build has the native engine only: turn the feature zeromq of zre on",
         )),
         _ => {
             let names = ["native", "zeromq"];

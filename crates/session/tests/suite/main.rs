@@ -17,6 +17,15 @@ mod listening;
 #[cfg(unix)] // Only Unix has ipc.
 mod same_host;
 
+/// In CI the stories run on both engines: some member of the workspace turns the
+/// feature on.
+#[cfg(not(feature = "zeromq"))]
+#[test]
+fn ci_tests_both_engines() {
+    let in_ci = std::env::var_os("CI").is_some();
+    assert!(!in_ci, "run this with --features zeromq");
+}
+
 /// Runs stories on each engine, as tests of their own.
 macro_rules! on_each_engine {
     ($($(#[$attribute:meta])* $story:ident),+ $(,)?) => {
