@@ -59,7 +59,15 @@ pub(crate) fn lines() -> std::io::Result<Lines> {
         .name("input".into())
         .spawn(move || {
             let mut input = std::io::stdin().lock();
-            while let Some(line) = next(&mut input, LONGEST) {
+            let mut first = true;
+            while let Some(mut line) = next(&mut input, LONGEST) {
+                // Some editors begin a file with this mark.
+                if let Line::Text(text) = &mut line
+                    && std::mem::take(&mut first)
+                    && text.starts_with('\u{feff}')
+                {
+                    text.remove(0);
+                }
                 if sender.blocking_send(line).is_err() {
                     return;
                 }

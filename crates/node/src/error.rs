@@ -25,6 +25,12 @@ pub enum StartError {
     /// Service labels without a domain that they belong to.
     #[error("dns_service is {0}, and no domain is set: set dns too")]
     DnsService(String),
+    /// The directory for unix sockets that was named can't be used.
+    #[error("no unix sockets: {0}; mend the directory, name another, or turn ipc off")]
+    Ipc(String),
+    /// Nobody can dial the address that is to be advertised.
+    #[error("{0} can't be advertised: it stands for all addresses, and nobody can dial that")]
+    Advertise(crate::Endpoint),
     /// The gossip address can't be listened on.
     #[error("can't listen for gossip at {addr}: {source}")]
     Gossip {
@@ -222,6 +228,8 @@ codes! {
         #[cfg(feature = "dns")]
         Self::Dns(_) => "dns",
         Self::DnsService(_) => "dns_service",
+        Self::Ipc(_) => "ipc",
+        Self::Advertise(_) => "advertise",
         Self::Gossip { .. } => "gossip",
         Self::GossipEndpoint(_) => "gossip_endpoint",
         Self::State(_) => "state",

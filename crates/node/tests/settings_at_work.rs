@@ -142,6 +142,13 @@ async fn effect(key: &str) {
             assert_eq!(met.peer.header("role"), Some("lens"));
         }
         "state" => assert_eq!(met(&[("state", "busy")]).await.peer.state(), State::Busy),
+        "realm" => {
+            let port = free_port();
+            let (_stranger, _events) = start(port, &[]).await;
+            let (_node, mut events) = start(port, &[("realm", "lab")]).await;
+            let (_other, _events) = start(port, &[("realm", "lab"), ("name", "other")]).await;
+            assert_eq!(enter(&mut events).await.name(), "other");
+        }
         "interface" => {
             let (node, _events) = start(free_port(), &[("interface", "127.0.0.1")]).await;
             let ips: Vec<_> = node.listening().iter().map(SocketAddr::ip).collect();

@@ -211,12 +211,20 @@ async fn a_missing_resource_of_the_host_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let (node, _events) = settings("n", port)
-        .ipc(IpcDir::Path(file))
-        .start()
-        .await
-        .unwrap();
-    assert!(node.ipc_path().is_err());
+    let long = dir.path().join("x".repeat(100));
+    for (unusable, why) in [(file, "no directory"), (long, "longer than")] {
+        let node = settings("n", port).ipc(IpcDir::Path(unusable));
+        let refused = node.start().await.unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+    for endpoint in ["tcp://0.0.0.0:1", "tcp://[::]:1"] {
+        let node = settings("n", port).advertise(endpoint.parse().unwrap());
+        let refused = node.start().await.unwrap_err();
+        assert!(
+            refused.to_string().contains("can't be advertised"),
+            "{refused}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -260,4 +268,27 @@ async fn a_node_that_is_heard_and_cannot_be_dialled_is_reported() {
     assert_eq!(endpoint.to_string(), format!("tcp://{addr}"));
     assert!(reason.contains("refused"), "{reason}");
     assert_eq!(node.peers(), []);
+}
+
+#[tokio::test]
+async fn as_many_frames_as_the_error_says_are_taken() {
+    let port = free_port();
+    let with = |name| settings(name, port).ipc(IpcDir::Off).inproc(false);
+    let (left, mut at_left) = with("left").start().await.unwrap();
+    let (_right, mut at_right) = with("right").start().await.unwrap();
+    let peer = enter(&mut at_left).await;
+    let frames = |count: usize| zre::Message::from(vec![b"x".to_vec(); count]);
+    let refused = left.whisper(&peer, frames(1025)).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("the number of frames is 1025, more than the limit of 1024"),
+        "{refused}"
+    );
+    left.whisper(&peer, frames(1024)).await.unwrap();
+    let count = until(&mut at_right, |event| match event {
+        Event::Whisper { message, .. } => Some(message.frames().len()),
+        _ => None,
+    });
+    assert_eq!(count.await, 1024);
 }

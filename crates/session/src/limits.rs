@@ -22,7 +22,8 @@ pub struct LinkLimits {
     /// The largest message, all its frames together, in bytes. Default 64 MiB.
     /// Less than `frame_bytes` makes no sense.
     pub message_bytes: usize,
-    /// The largest number of frames in a message. Default 1,024: a frame without
+    /// The largest number of frames in a message, the first one included, which is the
+    /// protocol's own. Default 1,025: 1,024 frames of an application. A frame without
     /// bytes still takes a header and a place in a list.
     pub parts: usize,
     /// How long a connection may take for its handshake. Default 5 s: as long
@@ -72,7 +73,7 @@ impl Default for LinkLimits {
         Self {
             frame_bytes: 64 * MIB,
             message_bytes: 64 * MIB,
-            parts: 1024,
+            parts: 1025,
             handshake_time: Duration::from_secs(5),
             half_open: 256,
             connections: 4096,
@@ -108,7 +109,9 @@ impl LinkLimits {
         let too_large = |what, size, limit| Err(TrySendError::TooLarge { what, size, limit });
         let parts = body.len().saturating_add(1);
         if parts > self.parts {
-            return too_large("the number of frames", parts, self.parts);
+            // As whoever sends them counts.
+            let limit = self.parts.saturating_sub(1);
+            return too_large("the number of frames", body.len(), limit);
         }
         let largest = body.iter().map(Bytes::len).fold(head.len(), usize::max);
         if largest > self.frame_bytes {

@@ -3,7 +3,7 @@
 use std::fs::{self, File, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr as UnixSocketAddr, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ impl Place {
             path: path.to_owned(),
             source,
         };
+        // It could be made, and nobody could connect.
+        UnixSocketAddr::from_pathname(path).map_err(refused)?;
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -116,6 +118,17 @@ mod tests {
         assert!(UnixStream::connect(&path).is_ok());
         drop((place, listener));
         assert!(!path.exists());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_path_that_nobody_can_connect_to_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x".repeat(108));
+        assert!(matches!(
+            Place::take(&path),
+            Err(ControlError::Place { .. })
+        ));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 

@@ -22,12 +22,13 @@ pub(crate) fn ipc(node: &Node, off: bool) -> Finding {
             "ipc",
             format!("{why}: peers on this host are reached by tcp"),
         ),
-        Err(why) => Finding::problem(
-            "ipc",
-            format!("{why}; peers on this host are reached by tcp"),
-            "make the directory this user's own with mode 0700, or name another by --ipc",
-        ),
+        Err(why) => ipc_problem(&format!("{why}; peers on this host are reached by tcp")),
     }
+}
+
+pub(crate) fn ipc_problem(why: &str) -> Finding {
+    let advice = "make the directory this user's own with mode 0700, or name another by --ipc";
+    Finding::problem("ipc", why, advice)
 }
 
 /// Whether the host keeps time.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use zre::{Builder, Endpoint, Interface, Interfaces, IpcDir, Node, Settings, Uuid};
+use zre::{Builder, Endpoint, Interface, Interfaces, IpcDir, Node, Settings, StartError, Uuid};
 use zre_beacon::{Beacon, Config, Datagrams};
 use zre_proto::Beacon as Decoded;
 
@@ -368,6 +368,7 @@ async fn started(
 ) -> Result<Vec<Finding>, Failure> {
     match visit(builder, work).await {
         Ok((findings, _)) => Ok(findings),
+        Err(Failure::Start(StartError::Ipc(why))) => Ok(vec![host::ipc_problem(&why)]),
         Err(Failure::Start(error)) => {
             let advice = "change the options that it names";
             Ok(vec![Finding::problem("start", error.to_string(), advice)])

@@ -89,8 +89,12 @@ Example, in two terminals:
 
 pub(crate) async fn receive(command: ReceiveCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
-    if !command.dir.is_dir() {
-        let text = format!("--dir {:?} is no directory: make it first", command.dir);
+    // Better now than after the first file has come.
+    if let Err(error) = tempfile::Builder::new()
+        .prefix(".zre-")
+        .tempfile_in(&command.dir)
+    {
+        let text = format!("can't make files in --dir {:?}: {error}", command.dir);
         return Err(Failure::Usage(text));
     }
     let builder = command.options.builder().header(HEADER.0, HEADER.1);

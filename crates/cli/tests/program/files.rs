@@ -315,3 +315,18 @@ fn a_hostile_sender_does_no_harm() {
         bob.event("broken");
     }
 }
+
+#[test]
+fn a_directory_that_takes_no_files_is_refused_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("missing");
+    let file = directory.path().join("file");
+    fs::write(&file, "").unwrap();
+    for unusable in [missing, file] {
+        let unusable = unusable.to_str().unwrap();
+        let output = output(&["receive", "--interface", "lo", "--dir", unusable]);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{errors}");
+        assert!(errors.contains("can't make files in --dir"), "{errors}");
+    }
+}

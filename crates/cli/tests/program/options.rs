@@ -183,6 +183,11 @@ fn a_node_that_cannot_start_says_why_and_exits_with_1() {
             &["--interface", "lo", "--evasive", "9s", "--expired", "3s"],
             "longer than evasive",
         ),
+        (&["--interface", "lo", "--ipc", "/dev/null"], "/dev/null"),
+        (
+            &["--interface", "lo", "--advertise", "tcp://0.0.0.0:1"],
+            "can't be advertised",
+        ),
         (
             &["--interface", "lo", "--dns-service", "_a._tcp"],
             "set dns too",

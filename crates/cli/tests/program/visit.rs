@@ -120,7 +120,8 @@ fn each_line_of_input_is_a_message() {
         (&["shout", "lab", "--count", "1", "--wait", "20s"], "shout"),
     ] {
         let mut sender = Program::start(arguments, &port, &[]);
-        sender.say("one");
+        // With the mark that some editors write.
+        sender.say("\u{feff}one");
         assert_eq!(bob.event(kind)["frames"], json!(["one"]));
         sender.say("");
         sender.say("three words now");

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Machine};
-use zre_session::{Inbox, Links, Mechanism, Notices, Null};
+use zre_session::{Inbox, IpcDir, Links, Mechanism, Notices, Null};
 
 use super::Builder;
 use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
@@ -102,6 +102,10 @@ impl Start {
             discovery::usable(&interfaces),
         );
         let (links, inbox, notices) = self.open_links(&reach).await?;
+        // A directory that was named must be usable; the automatic one needn't.
+        if let (IpcDir::Path(_), Some(reason)) = (&settings.ipc, links.ipc_unavailable()) {
+            return Err(StartError::Ipc(reason.to_owned()));
+        }
 
         let port = links.listening().first().map_or(0, SocketAddr::port);
         config.port = port;
@@ -268,6 +272,11 @@ impl Start {
                 evasive: self.settings.evasive,
                 expired: self.settings.expired,
             });
+        }
+        if let Some(endpoint) = &self.settings.advertise
+            && endpoint.ip().is_some_and(|ip| ip.is_unspecified())
+        {
+            return Err(StartError::Advertise(endpoint.clone()));
         }
         let service = &self.settings.dns_service;
         if self.settings.dns.is_none() && *service != Settings::default().dns_service {

@@ -171,6 +171,8 @@ fn ten_seconds() -> Duration {
 /// assert_eq!(answer.tag.as_deref(), Some("t2"));
 /// ```
 pub fn parse_command(line: &str) -> Result<Tagged<Command>, Box<Tagged<Line>>> {
+    // Some editors begin a file with this mark.
+    let line = line.trim_start_matches('\u{feff}');
     #[derive(Deserialize)]
     struct TagAlone {
         tag: Option<String>,
@@ -285,5 +287,7 @@ mod tests {
             assert_eq!(parse_command(line).unwrap_err().tag.as_deref(), Some("t"));
         }
         assert!(error(r#"{"cmd":"stop","tag":7}"#).contains("invalid type"));
+        let marked = parse_command("\u{feff}{\"cmd\":\"stop\"}").unwrap();
+        assert_eq!(marked.content, Command::Stop {});
     }
 }

@@ -33,7 +33,7 @@ async fn what_can_never_be_sent_is_said(engine: Engine) {
         ("the message", 1804, 1500)
     );
     let five = vec![Bytes::new(); 4];
-    assert_eq!(too_large(&five), ("the number of frames", 5, 4));
+    assert_eq!(too_large(&five), ("the number of frames", 4, 3));
     // It has disturbed nothing.
     assert_eq!(mailbox.queued().messages, 0);
     send(&mailbox, b"head", &[body(1000)]).await;
