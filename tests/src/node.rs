@@ -262,6 +262,12 @@ impl Node {
         kill_process(pid, Signal::INT).expect("it still runs");
     }
 
+    /// Freezes it, as SIGSTOP does.
+    pub fn freeze(&self) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, Signal::STOP).expect("it still runs");
+    }
+
     /// Asks the node to stop, and waits for its `stopped` and its end.
     pub fn stop(&mut self) -> ExitStatus {
         self.tell(&json!({ "cmd": "stop" }));

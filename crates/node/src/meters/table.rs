@@ -101,6 +101,9 @@ pub(super) const COUNTERS: &[Row] = &[
     (DROPPED, WHY_DROPPED, Some(("reason", "refused")), |s| {
         s.protocol.refused
     }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "forged")), |s| {
+        s.protocol.forged
+    }),
     (DROPPED, WHY_DROPPED, Some(("reason", "buried")), |s| {
         s.protocol.buried
     }),

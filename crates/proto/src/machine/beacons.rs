@@ -83,7 +83,7 @@ impl Machine {
             if let Phase::Established(established) = &peer.phase
                 && !established.hello.shows_state
             {
-                self.set_peer_state(uuid, state);
+                self.note_state(uuid, state);
             }
         }
         self.dial_if_due(now, uuid);

@@ -33,6 +33,8 @@ pub struct Counters {
     /// HELLOs that were refused: too many, from a node that is leaving, or with
     /// an endpoint that can't be dialled.
     pub refused: u64,
+    /// EXIT beacons of peers that answered a PING afterwards.
+    pub forged: u64,
     /// Our own beacons.
     pub own: u64,
     /// Beacons of a (UUID, port) that had announced EXIT.

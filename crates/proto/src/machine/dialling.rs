@@ -14,7 +14,7 @@ use super::peer::{Peer, Phase};
 use super::pending::PendingPeer;
 use super::remote_hello::RemoteHello;
 use super::sessions::Owner;
-use super::{DialTarget, ExitReason, Machine, Output, SessionId, Up};
+use super::{DialTarget, Machine, Output, SessionId, Up};
 use crate::{Endpoint, Outgoing, State, Time};
 
 /// How many times longer a HELLO may go unanswered between two nodes of one
@@ -243,7 +243,8 @@ impl Machine {
                     if established.dispute.is_some() {
                         self.admit_newcomer(now, uuid);
                     } else {
-                        self.begin_leaving(now, uuid, ExitReason::Disconnected);
+                        let reason = self.reason_of_end(now, uuid);
+                        self.begin_leaving(now, uuid, reason);
                     }
                 }
                 Some(Phase::Leaving(..)) | None => {}

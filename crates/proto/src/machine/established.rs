@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::conflict::Dispute;
+use super::exit_claim::ExitClaim;
 use super::liveness::Liveness;
 use super::mailbox::Mailbox;
 use super::remote_hello::RemoteHello;
@@ -20,6 +21,10 @@ pub(super) struct EstablishedPeer {
     pub(super) liveness: Liveness,
     /// Another node claims its UUID.
     pub(super) dispute: Option<Dispute>,
+    /// An EXIT beacon says that it leaves.
+    pub(super) exit_claim: Option<ExitClaim>,
+    /// When it last disproved such a beacon.
+    pub(super) exit_disproved: Option<Time>,
     /// Whether its connection to our inbox has ended: nothing more can come.
     pub(super) connection_ended: bool,
 }
@@ -34,6 +39,8 @@ impl EstablishedPeer {
             entered: now,
             liveness: Liveness::new(now, clock),
             dispute: None,
+            exit_claim: None,
+            exit_disproved: None,
             mailbox,
             hello,
         }

@@ -275,6 +275,7 @@ impl Machine {
         } = pending;
         let clock = self.clock.at(now);
         let session = mailbox.session;
+        let dialled = mailbox.endpoint.port();
         self.sessions.note_answer(session);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
@@ -315,6 +316,10 @@ impl Machine {
         // The timer was set for the HELLO that has come.
         self.unschedule(uuid);
         self.check_peer(now, uuid);
+        if let Some(port) = dialled.filter(|port| self.is_buried(now, uuid, *port)) {
+            // An EXIT beacon came after its HELLO.
+            self.open_exit_claim(now, uuid, Some(port), false);
+        }
         for (header, content) in held.take() {
             self.handle_message(now, &inbound, &header, content);
         }

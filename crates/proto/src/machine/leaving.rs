@@ -12,7 +12,7 @@ use super::{Event, ExitReason, Machine};
 use crate::{Beacon, State, Time};
 
 /// A classic EXIT beacon names no port, so a late copy could hit a node that has
-/// just restarted. A session this young is probed first.
+/// just restarted. To a session this young nothing is reported before it is proved.
 const YOUNG: Duration = Duration::from_secs(1);
 
 /// A session that lasted that long counts as a success: the next failure starts
@@ -28,8 +28,8 @@ impl Machine {
     ///
     /// RFC 36: "When a ZRE node receives a beacon from a known node, with a
     /// zero port number, it SHALL disconnect from this peer." A beacon is easily
-    /// forged, so if the peer was never heard at the sender's address, we only probe
-    /// it.
+    /// forged, so an established peer gets a PING first. If it was never heard at the
+    /// sender's address, it goes only when its silence says so.
     pub(super) fn handle_exit_beacon(&mut self, now: Time, beacon: &Beacon, heard: &Heard) {
         let uuid = beacon.uuid();
         let port = (beacon.port() != 0).then(|| beacon.port());
@@ -51,26 +51,25 @@ impl Machine {
             self.bury(now, uuid, port);
             return;
         }
-        let known_there = peer.was_heard_at(heard.from.ip());
-        let in_doubt = match &peer.phase {
-            Phase::Established(established) => {
-                !known_there || (port.is_none() && established.age(now) < YOUNG)
-            }
-            _ => !known_there,
-        };
-        if in_doubt {
+        if !peer.was_heard_at(heard.from.ip()) {
             self.probe(now, uuid);
             return;
         }
-        if let Some(port) = port.or(used) {
+        let closing = port.or(used);
+        if let Phase::Established(established) = &peer.phase {
+            let late = port.is_none() && established.age(now) < YOUNG;
+            self.open_exit_claim(now, uuid, closing, late);
+            return;
+        }
+        if let Some(port) = closing {
             self.bury(now, uuid, port);
         }
         match self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
-            Some(Phase::Established(_)) => self.begin_leaving(now, uuid, ExitReason::Goodbye),
             // Its session ended first, and this is the reason.
             Some(Phase::Leaving(_, reason, _)) => *reason = ExitReason::Goodbye,
+            // It has greeted us: the end of its connection tells whether that is true.
+            Some(Phase::Entering(..) | Phase::Waiting(..)) | None => {}
             Some(_) => self.forget(now, uuid),
-            None => {}
         }
     }
 
@@ -185,7 +184,8 @@ impl Machine {
                     self.admit_newcomer(now, uuid);
                 } else {
                     self.check_wrap(uuid);
-                    self.exit(now, uuid, ExitReason::Disconnected);
+                    let reason = self.reason_of_end(now, uuid);
+                    self.exit(now, uuid, reason);
                 }
             }
             Phase::Established(established) if established.is_disputed_by(connection) => {

@@ -9,7 +9,7 @@
 //!    addresses without a UUID.
 //! 4. What it sends: `traffic`; what its silence means: `presence` and `liveness`;
 //!    how far away it is: `ping`; which member leads a group: `election`.
-//! 5. How it leaves: `leaving`; how we leave: `departure`.
+//! 5. How it leaves: `leaving`, and `exit_claim` if only a beacon says so; how we leave: `departure`.
 //! 6. Two nodes that claim the same UUID or address: `conflict`. What strangers
 //!    can't exceed: `bounds`.
 
@@ -25,6 +25,7 @@ mod dialling;
 mod election;
 mod established;
 mod event;
+mod exit_claim;
 mod greeting;
 mod input;
 mod leaving;

@@ -253,7 +253,12 @@ impl Peer {
 
     /// Whether it was ever heard at that address, by beacon or in a session.
     pub(super) fn was_heard_at(&self, ip: IpAddr) -> bool {
-        self.addresses.any_at(ip)
+        let greeted_from = match &self.phase {
+            Phase::Entering(_, pending) | Phase::Waiting(pending, _) => pending.hello.ip(),
+            _ => None,
+        };
+        greeted_from == Some(ip)
+            || self.addresses.any_at(ip)
             || self.established().is_some_and(|established| {
                 established.mailbox.endpoint.ip() == Some(ip) || established.hello.ip() == Some(ip)
             })

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::exit_claim::EXIT_PATIENCE;
 use super::liveness::{Moment, Presence};
 use super::peer::Phase;
 use super::{Event, ExitReason, Machine};
@@ -118,12 +119,19 @@ impl Machine {
         else {
             return;
         };
+        if established.exit_claim.is_some() && self.check_exit_claim(now, uuid) {
+            return;
+        }
+        let Some(established) = self.established_mut(uuid) else {
+            return;
+        };
         if let Some(dispute) = &established.dispute {
-            if self.clock.at(now) >= dispute.until {
+            let until = dispute.until;
+            if self.clock.at(now) >= until {
                 self.admit_newcomer(now, uuid);
                 return;
             }
-            let due = self.clock.due(now, dispute.until);
+            let due = self.clock.due(now, until);
             self.schedule(uuid, due);
         }
         self.judge_silence(now, uuid);
@@ -255,6 +263,9 @@ impl Machine {
                     established.liveness.spare(clock);
                     if let Some(dispute) = &mut established.dispute {
                         dispute.until = answer.max(dispute.until);
+                    }
+                    if let Some(claim) = &mut established.exit_claim {
+                        claim.until = claim.until.max(clock + EXIT_PATIENCE);
                     }
                 }
                 _ => {}

@@ -167,7 +167,7 @@ impl Machine {
                 self.begin_leaving(now, uuid, ExitReason::Goodbye);
             }
             Command::State(state) => {
-                self.set_peer_state(uuid, state);
+                self.note_state(uuid, state);
                 if state == State::Draining {
                     // It answers before its GOODBYE, and its `Exit` then doesn't
                     // count messages as lost that have arrived.
@@ -245,6 +245,7 @@ impl Machine {
             dispute.open_pings == 0
         });
         self.report_round_trip(now, uuid);
+        self.answer_exit_claim(now, uuid);
         if older_lives {
             self.reject_newcomer(now, uuid);
         }

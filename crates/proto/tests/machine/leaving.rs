@@ -7,7 +7,7 @@ use crate::bench::{Bench, OUR_PORT, Peer, ms, our_uuid, secs, whisper};
 use crate::net::Net;
 
 #[test]
-fn an_exit_beacon_stops_us_at_once_and_the_peer_leaves_within_its_farewell() {
+fn a_peer_that_announces_its_exit_and_answers_nothing_leaves_within_150_ms() {
     for state_form in [true, false] {
         let mut bench = Bench::new();
         let mut peer = Peer::new(1);
@@ -18,45 +18,127 @@ fn an_exit_beacon_stops_us_at_once_and_the_peer_leaves_within_its_farewell() {
         } else {
             peer.goodbye_beacon()
         };
-        bench.hear_beacon(&goodbye, peer.ip);
-        assert!(!bench.is_open(session), "nothing more is sent");
-        assert!(bench.events().is_empty());
-        bench.say(&mut peer, whisper("said before"));
-        assert_eq!(bench.events(), ["whisper 01 said before"]);
-        bench.pass(ms(49));
+        for _ in 0..3 {
+            bench.hear_beacon(&goodbye, peer.ip);
+        }
+        assert_eq!(bench.pings(session), 1);
+        assert_eq!(bench.events(), ["state 01 ready exit"]);
+        bench.pass(ms(149));
         assert!(bench.events().is_empty());
         bench.pass(ms(1));
         assert_eq!(bench.events(), ["exit 01 goodbye"]);
+        assert!(!bench.is_open(session));
         bench.say(&mut peer, whisper("too late"));
         assert!(bench.events().is_empty());
         let dialled = bench.connects.len();
         bench.hear(&peer);
         assert_eq!(bench.connects.len(), dialled, "a late copy of a beacon");
+        assert_eq!(bench.machine.counters().forged, 0);
     }
 }
 
 #[test]
-fn the_end_of_its_connection_or_goodbye_ends_the_farewell() {
-    for ends in [true, false] {
+fn what_a_leaving_peer_still_sends_is_delivered() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    bench.pass(secs(2));
+    bench.hear_state(&peer, State::Exit);
+    bench.events();
+    for _ in 0..3 {
+        // Its answer comes behind what it had queued.
+        bench.pass(ms(100));
+        bench.say(&mut peer, whisper("queued"));
+        assert_eq!(bench.events(), ["whisper 01 queued"]);
+    }
+    bench.pass(ms(149));
+    assert!(bench.events().is_empty());
+    bench.pass(ms(1));
+    assert_eq!(bench.events(), ["exit 01 goodbye"]);
+}
+
+#[test]
+fn the_end_of_its_session_or_goodbye_confirms_an_exit_beacon() {
+    for end in 0..3 {
         let mut bench = Bench::new();
         let mut peer = Peer::new(1);
-        bench.meet(&mut peer);
+        let session = bench.meet(&mut peer);
         bench.pass(secs(2));
         bench.hear_state(&peer, State::Exit);
         bench.say(&mut peer, whisper("last"));
-        if ends {
-            bench.connection_closes(&peer);
-        } else {
-            bench.say(&mut peer, Command::Goodbye);
+        match end {
+            0 => bench.connection_closes(&peer),
+            1 => bench.say(&mut peer, Command::Goodbye),
+            _ => {
+                bench.mailbox_closes(session);
+                bench.pass(ms(50));
+            }
         }
-        assert_eq!(bench.events(), ["whisper 01 last", "exit 01 goodbye"]);
+        assert_eq!(
+            bench.events(),
+            ["state 01 ready exit", "whisper 01 last", "exit 01 goodbye"]
+        );
+        bench.hear(&peer);
+        assert_eq!(bench.connects.len(), 1, "a late copy of a beacon");
         bench.pass(secs(1));
         assert!(bench.events().is_empty());
     }
 }
 
 #[test]
-fn the_farewell_waits_while_we_do_not_read() {
+fn a_peer_that_answers_stays_whoever_says_that_it_leaves() {
+    for state_form in [true, false] {
+        let mut bench = Bench::new();
+        let mut peer = Peer::ours(1);
+        let session = bench.meet(&mut peer);
+        bench.pass(secs(2));
+        let forged = if state_form {
+            peer.state_beacon(State::Exit)
+        } else {
+            peer.goodbye_beacon()
+        };
+        // A hundred a second, with the peer's own source address.
+        for round in 0..300 {
+            bench.hear_beacon(&forged, peer.ip);
+            bench.say(&mut peer, whisper("I am here"));
+            bench.say(&mut peer, Command::PingOk);
+            bench.hear_state(&peer, State::Ready);
+            let mut events = bench.events();
+            events.retain(|event| !event.starts_with("whisper"));
+            let told: &[&str] = if round == 0 {
+                &["state 01 ready exit", "state 01 exit ready"]
+            } else {
+                &[]
+            };
+            assert_eq!(events, told, "round {round}");
+            bench.pass(ms(10));
+        }
+        assert!(bench.is_open(session));
+        assert_eq!(bench.pings(session), 300);
+        assert_eq!(bench.machine.counters().forged, 300);
+        assert_eq!(bench.connects.len(), 1);
+        // One that comes true is believed all the same.
+        bench.hear_beacon(&forged, peer.ip);
+        bench.pass(ms(150));
+        assert_eq!(bench.events(), ["exit 01 goodbye"]);
+    }
+}
+
+#[test]
+fn a_state_that_comes_while_a_peer_is_said_to_leave_is_told_when_it_stays() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    bench.meet(&mut peer);
+    bench.pass(secs(2));
+    bench.hear_state(&peer, State::Exit);
+    bench.say(&mut peer, Command::State(State::Busy));
+    assert_eq!(bench.events(), ["state 01 ready exit"]);
+    bench.say(&mut peer, Command::PingOk);
+    assert_eq!(bench.events(), ["state 01 exit busy"]);
+}
+
+#[test]
+fn an_exit_beacon_is_not_judged_while_we_do_not_read() {
     let mut bench = Bench::new();
     let mut peer = Peer::new(1);
     bench.meet(&mut peer);
@@ -64,13 +146,34 @@ fn the_farewell_waits_while_we_do_not_read() {
     bench.pause(true);
     bench.hear_state(&peer, State::Exit);
     bench.pass(secs(10));
-    assert!(bench.events().is_empty());
+    assert_eq!(bench.events(), ["state 01 ready exit"]);
     bench.pause(false);
-    bench.pass(ms(40));
+    bench.pass(ms(140));
     bench.say(&mut peer, whisper("waited"));
     assert_eq!(bench.events(), ["whisper 01 waited"]);
-    bench.pass(ms(10));
+    bench.pass(ms(150));
     assert_eq!(bench.events(), ["exit 01 goodbye"]);
+}
+
+#[test]
+fn an_exit_beacon_between_hello_and_answer_is_asked_about_and_keeps_the_greeter() {
+    for lives in [true, false] {
+        let mut bench = Bench::new();
+        bench.open = false;
+        let mut peer = Peer::ours(1);
+        bench.greet(&mut peer);
+        let session = bench.last_session();
+        bench.hear_state(&peer, State::Exit);
+        bench.mailbox_opens(session);
+        assert_eq!(bench.events(), ["enter 01", "state 01 ready exit"]);
+        if lives {
+            bench.say(&mut peer, Command::PingOk);
+            assert_eq!(bench.events(), ["state 01 exit ready"]);
+        } else {
+            bench.pass(ms(150));
+            assert_eq!(bench.events(), ["exit 01 goodbye"]);
+        }
+    }
 }
 
 #[test]
@@ -114,7 +217,11 @@ fn a_classic_goodbye_right_after_entering_only_asks() {
     bench.pass(ms(500));
     bench.hear_beacon(&peer.goodbye_beacon(), peer.ip);
     assert_eq!(bench.pings(session), 1);
+    bench.pass(ms(149));
     assert!(bench.is_open(session));
+    assert!(bench.events().is_empty());
+    bench.pass(ms(1));
+    assert_eq!(bench.events(), ["exit 01 goodbye"]);
 }
 
 #[test]

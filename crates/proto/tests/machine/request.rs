@@ -84,6 +84,10 @@ fn one_that_leaves_is_heard_to_the_end() {
     bench.say(&mut peer, Command::Goodbye);
     assert_eq!(
         bench.events(),
-        ["reply 01 3 Some(\"the last word\")", "exit 01 goodbye"]
+        [
+            "state 01 ready exit",
+            "reply 01 3 Some(\"the last word\")",
+            "exit 01 goodbye"
+        ]
     );
 }

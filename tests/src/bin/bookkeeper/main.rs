@@ -272,6 +272,7 @@ fn stats(stats: &zre::Stats) -> Value {
         "refused": protocol.refused,
         "own": protocol.own,
         "buried": protocol.buried,
+        "forged": protocol.forged,
         "overflow": protocol.overflow,
         "links_opened": links.opened,
         "links_broken": links.broken + links.closed_by_peer,
