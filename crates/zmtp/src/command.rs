@@ -19,7 +19,7 @@ pub enum Command {
         /// Its reason, as text for humans; foreign bytes.
         reason: Bytes,
     },
-    /// Answer with [`encode_pong`], the context as it came.
+    /// Answer with [`Encoder::push_pong`](crate::Encoder::push_pong) and the same context.
     Ping {
         /// How long the peer may go unheard before we should give it up, in
         /// tenths of a second; 0 says nothing.
