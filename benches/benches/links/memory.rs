@@ -1,6 +1,6 @@
 //! Memory of a process, as the kernel counts it.
 
-/// Resident bytes of a process, 0 where the system doesn't tell.
+/// Resident bytes of a process, 0 on systems that don't report them.
 pub(crate) fn resident(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kib = status

@@ -1,4 +1,4 @@
-//! What all mailboxes of a node may hold together.
+//! A bound that all mailboxes of a node share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,8 +21,8 @@ impl Budget {
         }
     }
 
-    /// Takes `cost`, which may go `reserve` beyond the limit. `false`: there
-    /// isn't so much, and nothing was taken.
+    /// Takes `cost`, up to `reserve` beyond the limit. `false`: not so much is
+    /// left, and nothing was taken.
     pub(crate) fn take(&self, cost: usize, reserve: usize) -> bool {
         let limit = self.limit.saturating_add(reserve);
         self.used
@@ -32,12 +32,12 @@ impl Budget {
             .is_ok()
     }
 
-    /// Takes `cost`, whatever the limit says: for what is already here.
+    /// Takes `cost`, whatever the limit: the bytes are already here.
     pub(crate) fn force(&self, cost: usize) {
         self.used.fetch_add(cost, Ordering::AcqRel);
     }
 
-    /// Gives `cost` back and wakes those who wait.
+    /// Gives `cost` back and wakes all waiters.
     pub(crate) fn give(&self, cost: usize) {
         self.used.fetch_sub(cost, Ordering::AcqRel);
         self.freed.notify_waiters();
@@ -58,7 +58,7 @@ impl Budget {
         self.used.load(Ordering::Acquire)
     }
 
-    /// Told whenever something was given back.
+    /// Notified whenever something was given back.
     pub(crate) fn freed(&self) -> &Notify {
         &self.freed
     }

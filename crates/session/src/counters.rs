@@ -1,9 +1,9 @@
-//! What has happened to connections, in numbers.
+//! Counts of what has happened to connections.
 
 use crate::CloseReason;
 
-/// How many connections an inbox has let in, and what became of them and of
-/// those that it didn't let in. Numbers only grow.
+/// How many connections an inbox has accepted, what became of them, and why it
+/// refused others. Numbers only grow.
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "serde", serde(default))]
@@ -11,11 +11,11 @@ use crate::CloseReason;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections whose peer said who it is and was let in.
+    /// Connections that were accepted after their handshake.
     pub opened: u64,
-    /// Those that the peer closed.
+    /// Connections that the peer closed.
     pub closed_by_peer: u64,
-    /// Those that broke.
+    /// Connections that broke.
     pub broken: u64,
     /// Handshakes that failed.
     pub handshakes_failed: u64,
@@ -23,9 +23,9 @@ pub struct Counters {
     pub timed_out: u64,
     /// Connections that were refused or ended because a limit was reached.
     pub limited: u64,
-    /// Connections that were ended because what came wasn't ZMTP.
+    /// Connections that were ended because the peer broke the protocol.
     pub protocol: u64,
-    /// Connections whose place a newer one of the same identity took.
+    /// Connections that a newer one of the same identity replaced.
     pub replaced: u64,
     /// How often a connection couldn't be accepted because no file descriptor was free.
     pub no_descriptor: u64,

@@ -1,4 +1,4 @@
-//! What can go wrong, one enum for each kind of operation.
+//! The errors, one enum for each kind of operation.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,24 +7,24 @@ use zre_zmtp::MechanismName;
 
 use crate::descriptors;
 
-/// Links couldn't be opened, or can't listen at one more address. Nothing is left
-/// behind: whatever had been bound is closed again.
+/// The links can't be opened, or can't listen at one more address. Nothing is left
+/// behind: everything that was bound is closed again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// Somebody else listens at the address.
     #[error("{0} is in use: name another port, or port 0 for a free one")]
     InUse(SocketAddr),
-    /// The address can't be listened at.
+    /// The system refuses to listen at the address.
     #[error("can't listen at {addr}: {source}")]
     Listen {
-        /// The address that was named.
+        /// The configured address.
         addr: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// No port is free on every address that was named with port 0.
-    #[error("no port is free on all of the {addrs} addresses: name one, or fewer addresses")]
+    /// No port is free on all of the addresses with port 0.
+    #[error("no port is free on all of the {addrs} addresses: name a port, or fewer addresses")]
     NoCommonPort {
         /// How many addresses had port 0.
         addrs: usize,
@@ -36,7 +36,7 @@ pub enum OpenError {
         name: &'static str,
         /// Its value.
         value: usize,
-        /// What it has to be.
+        /// What it must be.
         advice: &'static str,
     },
     /// The engine can't do what the mechanism needs.
@@ -53,16 +53,16 @@ pub enum OpenError {
     Engine(io::Error),
 }
 
-/// A message wasn't accepted. Nothing was taken: the caller still has all of
-/// it, and may try again.
+/// A message wasn't accepted. Nothing was taken: the caller still has all of it,
+/// and may try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrySendError {
     /// The queue for this peer, or for all peers together, is full.
     /// [`Mailbox::writable`](crate::Mailbox::writable) waits for room.
-    #[error("the queue to the peer is full: wait for room, or give the peer up")]
+    #[error("the queue to the peer is full: wait for room, or disconnect the peer")]
     Full,
     /// The mailbox is closed or its connection has ended.
-    #[error("the mailbox is closed: connect anew")]
+    #[error("the mailbox is closed: open a new one")]
     Closed,
     /// The message can never be sent.
     #[error(
@@ -81,10 +81,10 @@ pub enum TrySendError {
 /// The mailbox is closed or its connection has ended; the `Closed` notice says
 /// why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the mailbox is closed: connect anew")]
+#[error("the mailbox is closed: open a new one")]
 pub struct Closed;
 
-/// Why a connection, either way, is no more.
+/// Why a connection, in either direction, has ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -94,32 +94,33 @@ pub enum CloseReason {
     /// The connection broke: a reset.
     #[error("the connection was reset")]
     Reset,
-    /// Nobody listens where we dialled.
+    /// Nobody listens at the address.
     #[error("the connection was refused: nobody listens there")]
     Refused,
-    /// There is no way to where we dialled.
+    /// There is no route to the address.
     #[error("the peer can't be reached: {0}")]
     Unreachable(String),
     /// Connecting or the handshake took longer than its limit.
     #[error("the peer didn't answer in time")]
     TimedOut,
-    /// The other side doesn't speak what we speak, or isn't who we dialled.
+    /// The other side doesn't speak our protocol, or isn't the peer that we dialled.
     #[error("the handshake failed: {0}")]
     Handshake(String),
     /// A limit was reached; the name is the field of [`LinkLimits`](crate::LinkLimits).
     #[error("the limit {0} was reached")]
     Limit(&'static str),
-    /// What came in isn't ZMTP.
+    /// The peer sent something else than ZMTP, or a frame that can't be opened.
     #[error("the peer broke the protocol: {0}")]
     Protocol(String),
-    /// The same identity connected anew, and the new connection took its place.
-    #[error("the peer connected anew")]
+    /// The same identity has connected again, and the new connection replaces this
+    /// one.
+    #[error("the peer has connected again")]
     Replaced,
     /// We closed it.
     #[error("closed here")]
     Local,
-    /// The target named no way to the peer that could be tried.
-    #[error("no way to the peer is known: neither an address nor a link on this host")]
+    /// The target names no route to the peer that could be tried.
+    #[error("no route to the peer is known: neither an address nor a link on this host")]
     NoRoute,
     /// This process, or the system, has no free file descriptor.
     #[error("no free file descriptor: raise the limit on open files (`ulimit -n`)")]

@@ -4,9 +4,9 @@ use std::fmt;
 
 use bytes::Bytes;
 
-/// Who is at the other end of a connection: 1 to 255 bytes that a mailbox says
-/// in its READY command (RFC 23, property `Identity`) and by which an inbox
-/// tells its senders apart.
+/// The identity of one end of a connection: 1 to 255 bytes that a mailbox sends in
+/// its READY command (RFC 23, property `Identity`), and by which an inbox
+/// distinguishes its senders.
 ///
 /// ZRE nodes use 17 bytes, an octet 1 followed by their UUID (RFC 36), but
 /// nothing here depends on that. A clone shares the bytes. `Debug` and
@@ -29,7 +29,7 @@ impl Identity {
     /// An identity of these bytes.
     ///
     /// # Errors
-    /// When there is no byte, or more than [`Identity::MAX_LEN`].
+    /// There is no byte, or there are more than [`Identity::MAX_LEN`].
     pub fn new(bytes: impl Into<Bytes>) -> Result<Self, IdentityError> {
         let bytes = bytes.into();
         if bytes.is_empty() || bytes.len() > Self::MAX_LEN {
@@ -67,7 +67,7 @@ impl TryFrom<&[u8]> for Identity {
     }
 }
 
-/// ZRE's own: an octet 1 and a UUID (RFC 36).
+/// ZRE's identities: an octet 1 and a UUID (RFC 36).
 impl From<[u8; 17]> for Identity {
     fn from(bytes: [u8; 17]) -> Self {
         Self(Bytes::copy_from_slice(&bytes))

@@ -10,7 +10,7 @@ pub(crate) use elsewhere::*;
 #[cfg(unix)]
 pub(crate) use unix::*;
 
-/// A directory that has been found to be ours.
+/// A directory that is ours and closed to others.
 #[derive(Clone, Debug)]
 pub(crate) struct IpcHome {
     dir: PathBuf,
@@ -37,7 +37,7 @@ mod unix {
     /// trailing NUL; the BSDs have 103.
     const PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-    /// How often a lock file that its owner was just removing is made anew.
+    /// How often to create a lock file again that its last owner has just removed.
     const ATTEMPTS: usize = 16;
 
     /// Our socket in the directory. Dropping it closes the listener and removes
@@ -47,7 +47,7 @@ mod unix {
         name: IpcName,
     }
 
-    /// Our name in the directory: while it is kept, nobody else takes it.
+    /// Our name in the directory: while we hold it, nobody else takes it.
     pub(crate) struct IpcName {
         socket: PathBuf,
         lock: PathBuf,
@@ -56,7 +56,7 @@ mod unix {
     }
 
     impl IpcHome {
-        /// The directory, made if it is missing.
+        /// Opens the directory, and creates it if it is missing.
         ///
         /// # Errors
         /// Why it can't be used, in words.
@@ -70,19 +70,19 @@ mod unix {
             match DirBuilder::new().mode(0o700).create(&home.dir) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(format!("can't make {}: {error}", home.dir.display())),
+                Err(error) => return Err(format!("can't create {}: {error}", home.dir.display())),
             }
             home.check()?;
             Ok(home)
         }
 
-        /// Whether the directory is a real one, ours, and closed to others.
+        /// Checks that the directory is a real one, ours, and closed to others.
         pub(crate) fn check(&self) -> Result<(), String> {
             let dir = self.dir.display();
             let meta = std::fs::symlink_metadata(&self.dir)
-                .map_err(|error| format!("can't look at {dir}: {error}"))?;
+                .map_err(|error| format!("can't inspect {dir}: {error}"))?;
             if !meta.is_dir() {
-                return Err(format!("{dir} is no directory"));
+                return Err(format!("{dir} is not a directory"));
             }
             let own = rustix::process::geteuid().as_raw();
             if meta.uid() != own {
@@ -114,7 +114,7 @@ mod unix {
             let socket = &name.socket;
             let in_words =
                 |error: io::Error| format!("can't listen at {}: {error}", socket.display());
-            // We hold the lock: whose socket this was is no more.
+            // We hold the lock: the owner of this socket is gone.
             match std::fs::remove_file(socket) {
                 Ok(()) => tracing::debug!(path = %socket.display(), "removed a stale socket"),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -145,12 +145,12 @@ mod unix {
     }
 
     impl IpcSocket {
-        /// Where it is.
+        /// Its path.
         pub(crate) fn path(&self) -> &Path {
             &self.name.socket
         }
 
-        /// The listener, to be closed before the name is dropped.
+        /// The listener, which must be closed before the name is dropped.
         pub(crate) fn into_parts(self) -> (UnixListener, IpcName) {
             (self.listener, self.name)
         }
@@ -181,8 +181,8 @@ mod unix {
                     }
                     Err(TryLockError::Error(error)) => return Err(in_words(error)),
                 }
-                // Its last owner may have removed the file after we had opened
-                // it: then what we have locked isn't what others will find.
+                // Its last owner may have removed the file after we opened it: then
+                // others will find another file than the one that we have locked.
                 let ours = file.metadata().map_err(in_words)?;
                 let there = std::fs::symlink_metadata(&lock);
                 if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.dev(), ours.ino())) {
@@ -213,12 +213,12 @@ mod unix {
         path.as_os_str().len() <= PATH_BYTES
     }
 
-    /// Where nodes of this user look when nobody names a directory.
+    /// The directory of this user's nodes, if nobody configures one.
     fn automatic(named: Option<OsString>) -> PathBuf {
         let uid = rustix::process::geteuid().as_raw();
         let named = named
             .map(PathBuf::from)
-            // The specification has it absolute, or ignored.
+            // The specification says to ignore a relative one.
             .filter(|dir| dir.is_absolute());
         named
             .into_iter()
@@ -267,7 +267,7 @@ mod unix {
     }
 }
 
-/// Where there are no unix sockets that we know how to use, tcp is used.
+/// On systems without unix sockets that we can use, tcp is used.
 #[cfg(not(unix))]
 mod elsewhere {
     use super::{Identity, IpcDir, IpcHome, Path, PathBuf};

@@ -7,20 +7,20 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::OpenError;
 
-/// How often a port that turned out to be taken on another of the addresses is
-/// given up for a new one. A busy host has a few thousand of 28,000 ports in
-/// use, so that even one address in ten attempts is far from likely to fail.
+/// How many ports are tried that are free on one of the addresses and may be taken
+/// on another. A busy host has a few thousand of 28,000 ports in use: even ten
+/// attempts would hardly ever fail.
 const ATTEMPTS: usize = 64;
 
-/// Connections that the kernel keeps until they are accepted: a segment's
-/// nodes all dial a newcomer at once.
+/// Connections that the kernel keeps until they are accepted: all nodes of a
+/// segment dial a newcomer at once.
 const BACKLOG: i32 = 1024;
 
 /// Listens at each of the addresses. Those with port 0 get one port, free on
 /// all of them.
 ///
 /// # Errors
-/// The first address that can't be had; what was bound is closed again.
+/// The first address at which we can't listen; what was bound is closed again.
 pub(crate) fn listen(addrs: &[SocketAddr], freebind: bool) -> Result<Vec<TcpListener>, OpenError> {
     let free = addrs.iter().filter(|addr| addr.port() == 0).count();
     for _ in 0..ATTEMPTS {
@@ -61,18 +61,17 @@ pub(crate) fn listen(addrs: &[SocketAddr], freebind: bool) -> Result<Vec<TcpList
     Err(OpenError::NoCommonPort { addrs: free })
 }
 
-/// The address that a listener has got.
+/// The address of a listener.
 pub(crate) fn local(listener: &TcpListener, addr: SocketAddr) -> Result<SocketAddr, OpenError> {
     listener
         .local_addr()
         .map_err(|source| OpenError::Listen { addr, source })
 }
 
-/// Listens at an address that has just come to an interface, and says which that
-/// is with its port.
+/// Listens at an address that an interface has just got; returns it with its port.
 ///
 /// # Errors
-/// It can't be had.
+/// We can't listen at it.
 pub(crate) fn listen_also(addr: SocketAddr) -> Result<(SocketAddr, TcpListener), OpenError> {
     let listener = bind(addr, true).map_err(|source| match is_taken(&source) {
         true => OpenError::InUse(addr),
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_port_in_use_is_said() {
+    fn a_fixed_port_in_use_is_an_error() {
         let first = listen(&["127.0.0.1:0".parse().unwrap()], false).unwrap();
         let addr = first[0].local_addr().unwrap();
         match listen(&[addr], true) {
@@ -146,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_not_ours_is_said() {
+    fn an_address_that_is_not_ours_is_an_error() {
         let addr = "203.0.113.7:0".parse().unwrap();
         assert!(matches!(
             listen(&[addr], false),

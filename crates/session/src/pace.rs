@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 /// How long after a write the next message is queued instead of written.
 ///
-/// About what a write of a small message takes: who sends less often than that
-/// loses nothing by a system call for each, who sends more often is batched. A
-/// round trip takes longer, so a dialogue never is.
+/// About the time that a write of a small message takes: a sender that is slower
+/// loses nothing by a system call for each message, and one that is faster is
+/// batched. A round trip takes longer: a dialogue is never batched.
 const RECENT: Duration = Duration::from_micros(5);
 
-/// How many mailboxes in a row write at once. A shout to more of them would
-/// write to each by itself, for its turn comes again only after all the others',
-/// and that is never soon.
+/// How many mailboxes in a row write at once. A shout to more of them would make
+/// one system call for each message: by the time that a mailbox gets its next
+/// message, its last write isn't recent any more.
 const ROW: u32 = 8;
 
 /// A point in time, in nanoseconds since the pace was made; 0 is long ago.
@@ -42,13 +42,13 @@ impl Pace {
     }
 
     /// Whether a message for an idle mailbox is written at once; `own` is when
-    /// that mailbox wrote last. Else it waits for others to go with.
+    /// that mailbox wrote last. Otherwise it waits for other messages to go with.
     pub(crate) fn is_slow(&self, now: Moment, own: Moment) -> bool {
         if is_recent(now, own) {
             return false;
         }
-        // Mailboxes that write side by side may count one too few: that is one
-        // write more.
+        // Mailboxes that write side by side may count one too few, which makes one
+        // more write.
         if !is_recent(now, Moment(self.last.load(Ordering::Relaxed))) {
             self.row.store(1, Ordering::Relaxed);
             return true;
@@ -61,7 +61,7 @@ impl Pace {
         true
     }
 
-    /// A mailbox has written.
+    /// A mailbox has just written.
     pub(crate) fn note_write(&self) -> Moment {
         let now = self.now();
         self.last.store(now.0, Ordering::Relaxed);
@@ -93,7 +93,7 @@ mod tests {
         for i in 0..u64::from(ROW) {
             assert!(write(at(100 + i), never), "mailbox {i}");
         }
-        // Everybody after them, for as long as somebody writes.
+        // All others wait, for as long as somebody writes.
         for i in u64::from(ROW)..100 {
             assert!(!write(at(100 + i), never), "mailbox {i}");
         }

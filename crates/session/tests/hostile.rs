@@ -3,8 +3,8 @@
 //! Each attack holds four things against our engine: the process lives, a
 //! healthy peer gets its message through while the attack stands, memory stays
 //! under a stated bound, and the reason is counted. Against the zeromq engine
-//! the same attacks run for the record: what it doesn't survive, or doesn't
-//! notice, is written down in [`ZEROMQ_FAILS`] and asserted, so that the list
+//! the same attacks run for the record: [`ZEROMQ_FAILS`] lists those that it
+//! doesn't survive or notice, and they are asserted, so that the list
 //! stays true.
 #![cfg(target_os = "linux")] // memory is read from /proc
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
@@ -54,8 +54,8 @@ fn config(engine: Engine, identity: &[u8]) -> Config {
 
 // ---------------------------------------------------------------- the victim
 
-/// Listens, and says on its output what it hears from healthy peers. Asked
-/// `counters` on its input, it says them.
+/// Listens, and prints what it hears from healthy peers. To the line `counters` it
+/// answers with its counters.
 #[test]
 #[ignore = "runs as a child of the other tests"]
 fn victim() {
@@ -141,7 +141,7 @@ impl Victim {
         victim
     }
 
-    /// The rest of the next line that begins so; others are dropped.
+    /// The rest of the next line that begins like this; other lines are dropped.
     fn hear(&mut self, start: &str) -> String {
         let until = Instant::now() + DEADLINE;
         loop {
@@ -260,14 +260,14 @@ fn opening(identity: &[u8]) -> Vec<u8> {
     out.to_vec()
 }
 
-/// Nine bytes that announce so long a frame.
+/// Nine bytes that announce a frame of that length.
 fn announce(flags: u8, len: u64) -> Vec<u8> {
     let mut out = vec![flags | 2];
     out.extend_from_slice(&len.to_be_bytes());
     out
 }
 
-/// Until the other side closes, or for as long as it may take to do so.
+/// Waits until the other side closes, or for the time that it may take.
 fn wait_for_end(mut stream: TcpStream) {
     let mut buf = [0; 1024];
     while stream.read(&mut buf).is_ok_and(|n| n > 0) {}
@@ -335,7 +335,7 @@ fn noise_and_other_protocols() {
             _ => opening(format!("noise {i}").as_bytes()),
         };
         let mut bytes = start;
-        // 0xff: no flags that exist, so that nothing depends on luck.
+        // 0xff: flags that don't exist, so that nothing depends on luck.
         bytes.push(0xff);
         bytes.extend((0..200).map(|_| noise()));
         openings.push(bytes);
@@ -362,7 +362,7 @@ fn silence() {
         silent.push(stream);
     }
     victim.stands("silence");
-    // 500 came, 64 may stand: the others gave way, and those time out.
+    // 500 came, 64 may stay: the others were replaced, and those time out.
     victim.counted("limited", 500 - 64);
     victim.counted("timed_out", 60);
     silent.into_iter().for_each(wait_for_end);
@@ -412,7 +412,7 @@ fn many_messages_that_never_end() {
     let held: Vec<TcpStream> = (0..40)
         .map(|i| {
             let mut stream = victim.greeted(format!("never {i}").as_bytes());
-            // It ends in an error where it was one too many.
+            // An error: it was one too many.
             let _ = stream.write_all(&announce(0, 8 * MIB as u64));
             let _ = (0..7).try_for_each(|_| stream.write_all(&piece));
             stream
@@ -479,11 +479,11 @@ fn one_byte_at_a_time() {
 fn running_out_of_descriptors() {
     let mut victim = Victim::start_with("native", 48);
     let silent: Vec<TcpStream> = (0..120).map(|_| victim.dial()).collect();
-    // The oldest half-open connections give way to the healthy one.
+    // The healthy connection replaces the oldest half-open ones.
     victim.stands("few descriptors");
     drop(silent);
     victim.stands("descriptors again");
-    // Now with connections that stand and so don't give way.
+    // Now with connections that are up, which nothing replaces.
     let named: Vec<TcpStream> = (0..60)
         .map(|i| victim.greeted(format!("named {i}").as_bytes()))
         .collect();

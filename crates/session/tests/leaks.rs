@@ -48,8 +48,8 @@ async fn open(
 /// Two nodes meet over the link, one message goes, and both leave: properly,
 /// or by being dropped.
 async fn meet(engine: Engine, dir: &std::path::Path, round: usize) {
-    // New names each time: what was merely dropped keeps its place in the ipc
-    // directory for a moment.
+    // New names each time: dropped links keep their name in the ipc directory for a
+    // moment.
     let want = [Link::Tcp, Link::Ipc, Link::Inproc][round % 3];
     let (alice, inbox, mut notices) = open(engine, round, 1, dir, want == Link::Inproc).await;
     let (bob, mut bobs_inbox, bobs_notices) =

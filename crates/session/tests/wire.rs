@@ -259,7 +259,7 @@ async fn the_mailbox_answers_heartbeats_between_messages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_told_to_the_peer() {
+async fn a_refusal_is_sent_to_the_peer() {
     let (links, _inbox, _notices) = open(Engine::Native, b"reader", IpcDir::Off).await;
     let addr = links.listening()[0];
     let said = tokio::task::spawn_blocking(move || {

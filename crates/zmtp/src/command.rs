@@ -12,22 +12,22 @@ const PING_CONTEXT: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Command {
-    /// The NULL handshake's only command: who I am.
+    /// The only command of NULL's handshake: what the sender says about itself.
     Ready(Metadata),
     /// The peer refuses us and closes.
     Error {
-        /// Its reason, as text for humans; foreign bytes.
+        /// Its reason, as text for humans. Untrusted bytes.
         reason: Bytes,
     },
     /// Answer with [`Encoder::push_pong`](crate::Encoder::push_pong) and the same context.
     Ping {
-        /// How long the peer may go unheard before we should give it up, in
-        /// tenths of a second; 0 says nothing.
+        /// How long the peer may be silent before we should disconnect it, in
+        /// tenths of a second; 0 if it doesn't say.
         ttl_deciseconds: u16,
         /// At most 16 bytes to return.
         context: Bytes,
     },
-    /// Answer to a PING of ours.
+    /// The answer to a PING of ours.
     Pong {
         /// The context of that PING.
         context: Bytes,
@@ -62,7 +62,7 @@ pub enum CommandError {
 }
 
 impl RawCommand {
-    /// Parts the name in the body of a command frame from the fields.
+    /// Splits the body of a command frame into name and fields.
     ///
     /// # Errors
     ///
@@ -119,8 +119,8 @@ impl TryFrom<RawCommand> for Command {
                     context,
                 })
             }
-            // RFC 37 bounds what a PING may carry, so a longer PONG answers
-            // none; it is harmless and kept whole.
+            // RFC 37 bounds the context of a PING: a longer PONG answers none. It is
+            // harmless and kept whole.
             b"PONG" => Ok(Command::Pong { context: rest }),
             _ => Ok(Command::Unknown(raw)),
         }
@@ -130,8 +130,8 @@ impl TryFrom<RawCommand> for Command {
 /// Writes a command in the clear, its frame included; the name is cut after 255
 /// bytes, the fields follow each other as they are.
 ///
-/// For mechanisms, and for what is said before the handshake is over; afterwards
-/// [`crate::Encoder`] writes commands, which it may have to seal.
+/// For mechanisms, and for commands before the handshake is over. Afterwards
+/// [`crate::Encoder`] writes them, because it may have to seal them.
 pub fn encode_command(name: &[u8], fields: &[&[u8]], out: &mut impl BufMut) {
     put(&body(name, fields), out);
 }

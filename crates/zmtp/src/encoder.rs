@@ -18,9 +18,9 @@ pub const SHARE_FROM: usize = 4096;
 
 /// Encoded messages on their way out, sealed if the connection's mechanism seals.
 ///
-/// Small frames and all headers stand side by side in one buffer; a large body
-/// stays the [`Bytes`] it was and is only remembered at its place. Write with
-/// [`Encoder::slices`], report with [`Encoder::advance`].
+/// Small frames and all headers lie side by side in one buffer; a large body stays
+/// in its own [`Bytes`], and the encoder remembers its place. Write what
+/// [`Encoder::slices`] returns, then report it to [`Encoder::advance`].
 ///
 /// The encoder sets no bound: the code that fills it has to.
 #[derive(Debug, Default)]
@@ -80,7 +80,7 @@ impl Encoder {
         self.large.push_back((at, frame));
     }
 
-    /// Appends a command, which counts as no message.
+    /// Appends the body of a command. It doesn't count as a message.
     pub fn push_command(&mut self, body: &[u8]) {
         let flags = FrameFlags {
             more: false,
@@ -167,8 +167,8 @@ impl Encoder {
         self.count(bytes.len());
     }
 
-    /// So many bytes more: a stream may go on for five centuries at a gigabyte
-    /// a second.
+    /// Counts bytes of the stream; at a gigabyte a second it may go on for five
+    /// centuries.
     #[inline]
     fn count(&mut self, bytes: usize) {
         self.total = self.total.saturating_add(bytes as u64);
@@ -184,12 +184,13 @@ impl Encoder {
         self.total.saturating_sub(self.written)
     }
 
-    /// Messages of which at least the last byte is still to be written.
+    /// Messages whose last byte is still to be written.
     pub fn messages(&self) -> usize {
         self.ends.len()
     }
 
-    /// Fills `out` with what comes next, in order; returns how many are filled.
+    /// Fills `out` with the next bytes, in order; returns how many slices it has
+    /// filled.
     #[allow(
         clippy::indexing_slicing,
         reason = "offsets lie in the buffer, in order, as push_message and advance keep them"
@@ -260,13 +261,8 @@ impl Encoder {
         self.buf.capacity()
     }
 
-    /// Makes room for `bytes` more in the buffer.
-    pub fn reserve(&mut self, bytes: usize) {
-        self.buf.reserve(bytes);
-    }
-
-    /// Gives an encoder with nothing left to write a buffer to fill; what is in
-    /// it is discarded. Ignored while something is left.
+    /// Gives an encoder with nothing left to write a buffer to fill; its contents
+    /// are discarded. Ignored while something is left.
     pub fn lend(&mut self, mut buf: BytesMut) {
         if self.is_empty() {
             buf.clear();
@@ -275,9 +271,9 @@ impl Encoder {
         }
     }
 
-    /// Takes memory from an encoder with nothing left to write: its buffer, if
-    /// that is larger than `keep` bytes. So an idle connection holds little.
-    /// `None` while there is something left, or little to take.
+    /// Takes the buffer of an encoder with nothing left to write, if it is larger
+    /// than `keep` bytes: an idle connection holds little. `None` while there is
+    /// something left, or little to take.
     pub fn release(&mut self, keep: usize) -> Option<BytesMut> {
         if !self.is_empty() || self.buf.capacity() <= keep {
             return None;

@@ -37,7 +37,7 @@ pub enum HeaderError {
 }
 
 impl FrameHeader {
-    /// Reads a header and says how many bytes it took; `Ok(None)` asks for
+    /// Reads a header; returns it and how many bytes it takes. `Ok(None)` asks for
     /// more.
     ///
     /// # Errors
@@ -76,7 +76,7 @@ impl FrameHeader {
         Ok(Some((header, taken)))
     }
 
-    /// Writes the header, in the short form where the length allows it.
+    /// Writes the header, in the short form if the length allows it.
     #[inline]
     pub fn encode(&self, out: &mut impl BufMut) {
         let mut flags = 0;
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_grammar_excludes_is_refused() {
+    fn headers_that_the_grammar_excludes_are_refused() {
         assert_eq!(
             FrameHeader::parse(&[0x08, 0]),
             Err(HeaderError::Reserved(8))

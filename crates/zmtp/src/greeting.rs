@@ -96,7 +96,7 @@ pub enum GreetingError {
     /// Not ZMTP at all: HTTP, a port scanner, noise.
     #[error("not a ZMTP peer (byte {at} of its greeting is {byte:#04x})")]
     NotZmtp {
-        /// Offset of the byte that gave it away.
+        /// Offset of the byte that shows it.
         at: usize,
         /// Its value.
         byte: u8,
@@ -106,7 +106,7 @@ pub enum GreetingError {
     TooOld(OldVersion),
 }
 
-/// What one side says first: version, mechanism and role.
+/// The first 64 bytes of one side: version, mechanism and role.
 ///
 /// RFC 23: "greeting = signature version mechanism as-server filler".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +115,7 @@ pub struct Greeting {
     pub version: Version,
     /// The security mechanism it insists on.
     pub mechanism: MechanismName,
-    /// Whether it is the mechanism's server. Without meaning for NULL.
+    /// Whether the sender is the mechanism's server. NULL ignores it.
     pub as_server: bool,
 }
 
@@ -137,12 +137,12 @@ impl Greeting {
 
     /// Reads a greeting from the bytes received so far.
     ///
-    /// `Ok(None)` asks for more; nothing past [`GREETING_LEN`] is looked at.
+    /// `Ok(None)` asks for more. Bytes past [`GREETING_LEN`] are ignored.
     ///
     /// # Errors
     ///
-    /// As early as the bytes tell: HTTP at its first two bytes, ZMTP 2.0 at
-    /// its eleventh, which is all that such a peer sends before it waits.
+    /// As early as possible: HTTP at its first two bytes, ZMTP 2.0 at its
+    /// eleventh, the last byte that such a peer sends before it waits.
     pub fn parse(bytes: &[u8]) -> Result<Option<Greeting>, GreetingError> {
         let Some(&first) = bytes.first() else {
             return Ok(None);

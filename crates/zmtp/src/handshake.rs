@@ -1,4 +1,4 @@
-//! From the first byte to the moment when messages may flow.
+//! The handshake: from the first byte until messages may flow.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ const IDENTITY_MAX: usize = 255;
 pub struct Local {
     /// Inbox: [`SocketType::Router`]. Mailbox: [`SocketType::Dealer`].
     pub socket_type: SocketType,
-    /// 0 to 255 bytes; longer ones are the peer's reason to refuse us.
+    /// 0 to 255 bytes; peers refuse a longer one.
     pub identity: Bytes,
     /// The mechanism this side insists on.
     pub mechanism: Arc<dyn Mechanism>,
@@ -54,15 +54,15 @@ impl Local {
 pub struct Peer {
     /// Its highest version; 3.0 peers know no PING.
     pub version: Version,
-    /// Its socket type, one that may talk to ours.
+    /// Its socket type, which may talk to ours.
     pub socket_type: SocketType,
-    /// Its identity, 0 to 255 bytes; empty when it gave none.
+    /// Its identity, 0 to 255 bytes; empty if it sent none.
     pub identity: Bytes,
     /// Everything in its READY or INITIATE.
     pub metadata: Metadata,
 }
 
-/// What a handshake came to.
+/// The outcome of a handshake.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Established {
@@ -108,7 +108,7 @@ pub enum HandshakeError {
     /// A malformed command.
     #[error(transparent)]
     Command(#[from] CommandError),
-    /// A command that has no place in this mechanism's handshake.
+    /// A command that this mechanism's handshake doesn't have.
     #[error("the peer sent {0} during the handshake")]
     Unexpected(&'static str),
     /// The mechanism refuses the peer, or can't read what it sent.
@@ -123,7 +123,7 @@ pub enum HandshakeError {
     /// No socket type, or one that can't talk to ours.
     #[error("the peer's socket type {theirs} can't talk to {ours}")]
     SocketType {
-        /// What it announced, escaped; empty when it announced none.
+        /// The announced type, escaped; empty if there is none.
         theirs: String,
         /// Ours.
         ours: &'static str,
@@ -137,8 +137,8 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// Whether the peer is known to understand an ERROR command: it has sent a
-    /// valid greeting, and hasn't itself refused us.
+    /// Whether an ERROR command makes sense to the peer: it has sent a valid
+    /// greeting, and hasn't refused us itself.
     pub fn can_be_told(&self) -> bool {
         !matches!(
             self,
@@ -174,7 +174,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// A handshake of which nothing has been said yet.
+    /// A handshake that hasn't begun.
     pub fn new(local: Local, limits: FrameLimits) -> Handshake {
         Handshake {
             local,
@@ -193,15 +193,14 @@ impl Handshake {
         out.extend_from_slice(&greeting.encode());
     }
 
-    /// Takes what it can from `input`, appends what is to be sent to `out`.
+    /// Takes as much as it can from `input`, and appends the bytes to send to `out`.
     ///
     /// `Ok(None)` asks for more input; `Ok(Some(..))` comes once, after which
     /// nothing more is taken from `input`.
     ///
     /// # Errors
     ///
-    /// The first thing that the peer did wrong; `out` then holds nothing that
-    /// should still be sent.
+    /// The peer's first fault; nothing in `out` should be sent then.
     pub fn advance(
         &mut self,
         input: &mut BytesMut,
@@ -237,7 +236,7 @@ impl Handshake {
                         sealer,
                         opener,
                     } = agreed;
-                    // What was queued before relies on it.
+                    // Messages that were queued before rely on it.
                     let seals = self.local.mechanism.seals();
                     if (sealer.is_some(), opener.is_some()) != (seals, seals) {
                         let why = "the mechanism seals, or not, other than it says";

@@ -7,22 +7,22 @@
 pub struct FrameLimits {
     /// Largest body of one message frame, in bytes.
     ///
-    /// Default 64 MiB: far above what a discovery mesh passes around, small
-    /// enough that a handful of hostile peers can't fill a machine.
+    /// Default 64 MiB: far more than a discovery mesh needs, and so little that a
+    /// handful of hostile peers can't fill a machine's memory.
     pub frame_bytes: usize,
     /// Largest message, the sum of its frames' bodies, in bytes.
     ///
-    /// Default 64 MiB. At least as large as `frame_bytes` to make sense.
+    /// Default 64 MiB. Less than `frame_bytes` makes no sense.
     pub message_bytes: usize,
     /// Most frames in one message.
     ///
-    /// Default 1,024. Empty frames cost nothing in bytes, yet each is a handle
-    /// of 32 bytes here, so they need a bound of their own.
+    /// Default 1,024. Empty frames have no bytes, but each is a handle of 32 bytes
+    /// here: they need a bound of their own.
     pub parts: usize,
     /// Largest body of one command, in bytes; applies in the handshake too.
     ///
-    /// Default 8 KiB: a READY of NULL is about 60 bytes, its metadata may carry
-    /// what an application added.
+    /// Default 8 KiB: a READY of NULL is about 60 bytes, and an application may add
+    /// properties to it.
     pub command_bytes: usize,
 }
 

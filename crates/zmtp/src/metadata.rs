@@ -1,4 +1,4 @@
-//! The name-value list of a READY command.
+//! The name-value list of a READY or INITIATE command.
 
 use bytes::{BufMut, Bytes};
 
@@ -57,8 +57,8 @@ impl Metadata {
             .map(|(_, value)| value)
     }
 
-    /// Writes one property. A name over 255 bytes is cut there, which no caller
-    /// in this crate can reach: names are its own constants.
+    /// Writes one property. A name over 255 bytes would be cut; all names are
+    /// constants of this crate, and shorter.
     pub(crate) fn encode(name: &str, value: &[u8], out: &mut impl BufMut) {
         let name = name.as_bytes();
         let name = name.get(..255).unwrap_or(name);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere_inside_a_property_is_an_error() {
+    fn a_list_cut_inside_a_property_is_an_error() {
         let bytes = sample();
         let ends = [0, 22, 22 + 13, bytes.len()];
         for n in 0..=bytes.len() {

@@ -1,15 +1,15 @@
-//! Socket types, as far as a one-way session needs them.
+//! The socket types that a one-way session needs.
 
-/// The ZeroMQ socket types that may meet on a connection of ours.
+/// The ZeroMQ socket types that may occur on our connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SocketType {
-    /// What a mailbox is: it sends, and names itself.
+    /// A mailbox: it sends, under its identity.
     Dealer,
-    /// What an inbox is: it receives from many, told apart by identity.
+    /// An inbox: it receives from many, and distinguishes them by identity.
     Router,
-    /// Met at an inbox: a request socket.
+    /// A request socket, which may dial an inbox.
     Req,
-    /// Met at a mailbox: a reply socket.
+    /// A reply socket, which a mailbox may dial.
     Rep,
 }
 
@@ -36,7 +36,7 @@ impl SocketType {
         .find(|t| t.name().as_bytes() == name)
     }
 
-    /// Whether RFC 23's table of valid combinations lets these two talk.
+    /// Whether RFC 23's table of valid combinations allows these two.
     pub fn may_talk_to(self, other: SocketType) -> bool {
         use SocketType::{Dealer, Rep, Req, Router};
         matches!(

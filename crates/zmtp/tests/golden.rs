@@ -83,7 +83,7 @@ fn ready_commands_decode_and_encode() {
             _ => assert!(identity.is_empty()),
         }
 
-        // Our side with the same words says the same bytes.
+        // Our side with the same values sends the same bytes.
         let mut ours = Handshake::new(local(socket_type, identity), FrameLimits::default());
         let mut out = BytesMut::new();
         let greeting = Greeting {

@@ -1,5 +1,5 @@
-//! A mechanism that seals, in both directions: what goes over the wire, and what
-//! comes out of it.
+//! A mechanism that seals, in both directions: the bytes on the wire, and what they
+//! become.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 mod toy;
@@ -47,8 +47,8 @@ fn shake(
     Ok((sender.unwrap(), receiver.unwrap()))
 }
 
-/// What a mailbox sends with, and what an inbox receives with; then the same the
-/// other way.
+/// The encoder of a mailbox and the decoder of its inbox; then the same for the other
+/// direction.
 fn halves(limits: FrameLimits) -> [(Encoder, Decoder); 2] {
     let dealer = side(SocketType::Dealer, TOY);
     let router = side(SocketType::Router, TOY);
@@ -384,7 +384,7 @@ fn an_announcement_over_the_limit_is_refused_before_its_bytes_come() {
 }
 
 #[test]
-fn what_the_peer_has_not_sealed_for_this_place_is_refused() {
+fn frames_that_the_peer_has_not_sealed_for_this_place_are_refused() {
     let refused = |bytes: &[u8]| match feed(&mut inbox(FrameLimits::default()), bytes, 7).1 {
         Err(DecodeError::Open(error)) => error,
         other => panic!("{other:?}"),

@@ -333,7 +333,7 @@ fn handshake(bytes: &[u8], step: usize) -> Result<bool, HandshakeError> {
     Ok(false)
 }
 
-/// What a mailbox with this identity says first.
+/// The first bytes of a mailbox with this identity.
 fn opening(identity: usize) -> Vec<u8> {
     let identity = vec![1; identity].into();
     let local = Local::new(SocketType::Dealer, identity, Arc::new(Null));

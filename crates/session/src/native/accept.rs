@@ -40,7 +40,7 @@ impl Listener {
 /// The first pause after the system refused a connection, and the longest.
 ///
 /// A descriptor may be free again in a moment; if not, trying a hundred times a
-/// second would only burn what the rest of the process needs.
+/// second would only take time from the rest of the process.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
 /// Accepts until its task is aborted.

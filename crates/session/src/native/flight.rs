@@ -59,7 +59,7 @@ impl Flight {
         self.encoder.bytes().saturating_add(self.unsealed.bytes())
     }
 
-    /// What the messages still cost of which not everything is written.
+    /// What the messages that aren't written completely still cost.
     pub(super) fn cost_left(&self) -> usize {
         match self.left() {
             0 => 0,

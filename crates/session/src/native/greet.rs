@@ -27,8 +27,8 @@ pub(super) fn frame_limits(limits: &LinkLimits) -> FrameLimits {
     }
 }
 
-/// Greets, and returns what the handshake came to and what the peer sent beyond
-/// it.
+/// Greets; returns the outcome of the handshake and the bytes that the peer sent
+/// beyond it.
 ///
 /// Not cancel safe: a handshake given up in its middle leaves the connection
 /// useless. It has no deadline of its own.

@@ -115,7 +115,7 @@ async fn given_up(outbound: &Outbound) {
     }
 }
 
-/// Writes and watches until the connection ends; says why.
+/// Writes and watches until the connection ends; returns why.
 async fn carry(outbound: &Outbound, stream: &Arc<Stream>, mut decoder: Decoder) -> CloseReason {
     // Commands may have come right behind the handshake.
     if let Err(reason) = take_in(outbound, &mut decoder) {
@@ -133,7 +133,7 @@ async fn carry(outbound: &Outbound, stream: &Arc<Stream>, mut decoder: Decoder) 
                 stream.finish();
                 return CloseReason::Local;
             }
-            Next::Failed(reason) => return last_words(stream, outbound, &mut decoder, reason),
+            Next::Failed(reason) => return end_reason(stream, outbound, &mut decoder, reason),
         };
         // Only a mailbox that is closing has a timer.
         if let Some(until) = outbound.closing() {
@@ -186,9 +186,9 @@ fn read_commands(
     taken
 }
 
-/// A write failed. The peer may have said why, or closed in an orderly way,
-/// before it did.
-fn last_words(
+/// A write failed. Before it did, the peer may have sent the reason, or closed in an
+/// orderly way.
+fn end_reason(
     stream: &Stream,
     outbound: &Outbound,
     decoder: &mut Decoder,

@@ -109,7 +109,7 @@ async fn supervise<N>(
                     listening.add(at);
                     Ok(())
                 });
-                // Nobody may want to know.
+                // An error: nobody wants to know.
                 let _ = done.send(listened);
             }
             Change::Unlisten(addr) => {

@@ -132,7 +132,7 @@ enum Stage {
     Ended,
 }
 
-/// What the task is to do next.
+/// What the task has to do next.
 pub(super) enum Next {
     /// Everything is written, or somebody else writes: wait to be notified.
     Rest,
@@ -207,14 +207,14 @@ impl Outbound {
             (state.queue_cost, state.flight_cost) = (0, 0);
             (state.lost, cost, (queue, state.flight.take()))
         };
-        // The socket is closed with its last holder, not under the lock.
+        // The last holder closes the socket, not under the lock.
         drop(dropped);
         self.budget.give(cost);
         self.report.closed(reason, lost);
         self.changed.notify_waiters();
     }
 
-    /// When the time for what is left is up, if the mailbox was closed.
+    /// The deadline for what is still queued, if the mailbox was closed.
     pub(super) fn closing(&self) -> Option<Instant> {
         self.lock().closing
     }

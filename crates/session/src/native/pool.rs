@@ -1,4 +1,4 @@
-//! Buffers that connections share, because only few are busy at a time.
+//! Buffers that connections share, because only a few are busy at a time.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,30 +6,30 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use zre_zmtp::{Buffers, READ_CHUNK};
 
-/// How many buffers of the usual size are kept: a little over 1 MiB. More
-/// sockets than that are busy at once only where an allocation costs nothing.
+/// How many buffers of the usual size are kept: a little over 1 MiB. A process
+/// in which more sockets are busy at once does so much that an allocation costs
+/// nothing.
 const KEPT: usize = 16;
 
 /// How many buffers of large frames are kept.
 const KEPT_LARGE: usize = 4;
 
-/// The largest of those: with [`KEPT_LARGE`] this bounds what an idle process
-/// keeps of the largest messages that it has seen, to 16 MiB.
+/// The largest of those, in bytes. With [`KEPT_LARGE`] it bounds the large buffers
+/// that an idle process keeps, to 16 MiB.
 const LARGEST: usize = 4 << 20;
 
 /// All read and write buffers of the process that nobody uses at the moment.
 ///
-/// An idle connection holds none. Giving them back to the allocator instead
-/// would, each time, return memory to the system that is wanted again at once,
-/// and getting it again costs more than reading into it: with messages of
-/// 64 KiB sixteen page faults each, half of the receiver's time.
+/// An idle connection holds none. The allocator would return their memory to the
+/// system each time, and get it back at once, which costs more than reading into
+/// it: for a message of 64 KiB sixteen page faults, half of the receiver's time.
 static POOL: Mutex<Kept> = Mutex::new(Kept {
     usual: VecDeque::new(),
     large: VecDeque::new(),
 });
 
-/// Oldest first. Some may still be shared with messages; those are whole again
-/// when their messages are gone.
+/// Oldest first. Messages may still share some of them; those are whole again when
+/// the messages are gone.
 struct Kept {
     usual: VecDeque<BytesMut>,
     large: VecDeque<BytesMut>,
@@ -39,7 +39,7 @@ fn lock() -> MutexGuard<'static, Kept> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The first of the oldest few that nobody shares any more and that has room.
+/// The oldest buffer that nobody shares any more and that has room.
 fn reclaim(kept: &mut VecDeque<BytesMut>, bytes: usize) -> Option<BytesMut> {
     let at = kept.iter_mut().position(|buf| buf.try_reclaim(bytes))?;
     kept.remove(at)
@@ -50,8 +50,7 @@ pub(super) fn take() -> BytesMut {
     Pool.take(READ_CHUNK)
 }
 
-/// Keeps a buffer that was taken, unless it has grown far beyond what is asked
-/// of the pool.
+/// Keeps a buffer that was taken, unless it has grown far beyond the usual size.
 pub(super) fn put(buf: BytesMut) {
     if (READ_CHUNK..=2 * READ_CHUNK).contains(&buf.capacity()) {
         Pool.put(buf, 0);

@@ -16,13 +16,13 @@ use zre_zmtp::Encoder;
 use crate::engine::Route;
 use crate::{Credentials, Link};
 
-/// What the kernel may hold of a unix socket, in bytes. Its default, 208 KiB, is
+/// The kernel's send buffer for a unix socket, in bytes. Its default, 208 KiB, holds
 /// three messages of 64 KiB, after which writer and reader wait for each other.
-/// (tcp sizes its buffers itself, and better when it isn't told.)
+/// (tcp sizes its buffers itself, better than any fixed size.)
 #[cfg(unix)]
 const UNIX_BUFFER: usize = 1 << 20;
 
-/// Most slices of one vectored write.
+/// The most slices of one vectored write.
 const SLICES: usize = 64;
 
 /// A connected, non-blocking socket.
@@ -36,8 +36,8 @@ pub(super) enum Stream {
 impl Stream {
     /// An accepted or dialled tcp connection.
     pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
-        // Batches are made here, where it is known what belongs together;
-        // Nagle's algorithm on top would only hold back the last of each.
+        // We batch what belongs together; Nagle's algorithm would only hold back
+        // the end of each batch.
         stream.set_nodelay(true)?;
         Ok(Self::Tcp(stream))
     }
@@ -82,7 +82,7 @@ impl Stream {
         }
     }
 
-    /// Whose process is at the other end, over ipc.
+    /// The process at the other end, over ipc.
     pub(super) fn credentials(&self) -> Option<Credentials> {
         match self {
             Self::Tcp(_) => None,
@@ -100,8 +100,7 @@ impl Stream {
         cx: &mut Context<'_>,
         buf: &mut impl BufMut,
     ) -> Poll<io::Result<usize>> {
-        // The future keeps nothing between polls: the stream remembers whom to
-        // wake.
+        // The future keeps nothing between polls: the stream keeps the waker.
         match self {
             Self::Tcp(stream) => pin!(stream.read_buf(buf)).poll(cx),
             #[cfg(unix)]
@@ -109,7 +108,7 @@ impl Stream {
         }
     }
 
-    /// Reads what there is, or says `WouldBlock`.
+    /// Reads what there is, or returns `WouldBlock`.
     pub(super) fn try_read(&self, buf: &mut impl BufMut) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_read_buf(buf),
@@ -152,7 +151,7 @@ impl Stream {
         Ok(written)
     }
 
-    /// Writes what the kernel takes now, or says `WouldBlock`.
+    /// Writes what the kernel takes now, or returns `WouldBlock`.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write_vectored(slices),
@@ -161,7 +160,7 @@ impl Stream {
         }
     }
 
-    /// Writes what the kernel takes now, or says `WouldBlock`.
+    /// Writes what the kernel takes now, or returns `WouldBlock`.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(stream) => stream.try_write(bytes),
@@ -188,7 +187,7 @@ impl Stream {
         }
     }
 
-    /// Says that nothing more will be written. What was written still arrives.
+    /// Closes the sending direction. What was written still arrives.
     pub(super) fn finish(&self) {
         // An error means that the connection is gone already.
         let _ = match self {

@@ -1,4 +1,4 @@
-//! What the stories are told with.
+//! Helpers of the stories.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -50,7 +50,7 @@ pub(crate) struct Node {
     pub(crate) notices: Notices,
 }
 
-/// A node that is reached over tcp on loopback, and in no other way.
+/// A node that can be reached over tcp on loopback only.
 pub(crate) fn tcp(engine: Engine, number: u8) -> Config {
     let mut config = Config::new(identity(number));
     config.engine = engine;
@@ -166,7 +166,7 @@ impl Node {
     }
 }
 
-/// Sends, waiting for room where there is none.
+/// Sends; waits for room if there is none.
 pub(crate) async fn send(mailbox: &Mailbox, head: &[u8], body: &[Bytes]) {
     let bytes = head.len() + body.iter().map(Bytes::len).sum::<usize>();
     loop {
@@ -199,7 +199,7 @@ pub(crate) fn private_dir() -> tempfile::TempDir {
 }
 
 /// Sends numbered messages until the kernel's buffers and the queue are full
-/// and stay so; says how many were accepted.
+/// and stay full; returns how many were accepted.
 pub(crate) async fn fill(mailbox: &Mailbox, body: &Bytes) -> u64 {
     let mut accepted = 0u64;
     loop {

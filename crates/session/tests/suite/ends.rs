@@ -14,16 +14,16 @@ use crate::on_each_engine;
 on_each_engine!(
     close_lingers_until_all_is_out,
     dropping_the_last_handle_lingers,
-    a_linger_that_is_too_short_says_what_was_lost,
+    a_linger_that_is_too_short_reports_the_lost_messages,
     one_thread_is_enough,
-    a_refused_connection_is_said_at_once,
+    a_refused_connection_is_reported_at_once,
     a_silent_listener_times_out,
-    a_target_without_a_way,
+    a_target_without_a_route,
     somebody_else_answers,
     a_killed_reader_is_noticed_at_once,
     a_killed_sender_is_noticed_at_once,
-    a_new_connection_takes_the_place_of_the_old,
-    a_replaced_link_in_memory_is_told,
+    a_new_connection_replaces_the_old,
+    a_replaced_link_in_memory_is_reported,
     a_dropped_inbox_ends_links_in_memory,
     dropped_links_end_everything_that_comes_in,
     one_closed_for_each_connect,
@@ -65,9 +65,9 @@ async fn dropping_the_last_handle_lingers(engine: Engine) {
     assert_eq!(alice.closed(1).await, (CloseReason::Local, 0));
 }
 
-async fn a_linger_that_is_too_short_says_what_was_lost(engine: Engine) {
+async fn a_linger_that_is_too_short_reports_the_lost_messages(engine: Engine) {
     let mut alice = Node::open(tcp(engine, 1)).await;
-    // Somebody who shakes hands and then reads no more.
+    // A peer that shakes hands and then stops reading.
     let bob = Node::open(limited(tcp(engine, 2), |limits| {
         limits.inbox_bytes_per_connection = 1000;
     }))
@@ -116,9 +116,9 @@ async fn one_thread_is_enough(engine: Engine) {
         .unwrap();
 }
 
-async fn a_refused_connection_is_said_at_once(engine: Engine) {
+async fn a_refused_connection_is_reported_at_once(engine: Engine) {
     let mut alice = Node::open(tcp(engine, 1)).await;
-    // Bound, so that nobody else takes it, and nobody listens there.
+    // Bound, so that nobody else takes the address; nobody listens at it.
     let bound = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
     bound.bind(&any.into()).unwrap();
@@ -149,7 +149,7 @@ async fn a_silent_listener_times_out(engine: Engine) {
     assert_eq!(alice.closed(5).await, (CloseReason::TimedOut, 0));
 }
 
-async fn a_target_without_a_way(engine: Engine) {
+async fn a_target_without_a_route(engine: Engine) {
     let mut alice = Node::open(tcp(engine, 1)).await;
     let nowhere = Target::default().peer(identity(99));
     let mailbox = alice.links.connect(3, nowhere);
@@ -166,7 +166,7 @@ async fn somebody_else_answers(engine: Engine) {
         (CloseReason::Handshake(_), 0) => {}
         other => panic!("{other:?}"),
     }
-    // Whoever doesn't know whom to expect is told.
+    // A node that doesn't know whom to expect learns the identity.
     let mut unknown = bob.target();
     unknown.peer = None;
     let _mailbox = alice.links.connect(2, unknown);
@@ -181,8 +181,8 @@ async fn somebody_else_answers(engine: Engine) {
     }
 }
 
-/// Not a test by itself: the other process of those below. It listens, says
-/// where, connects to where it is told, and waits to be killed.
+/// Not a test by itself: the other process of the tests below. It listens, prints
+/// its address, connects to the address that it reads, and waits to be killed.
 #[test]
 fn other_process() {
     let Ok(engine) = std::env::var("ZRE_SESSION_TEST_PEER") else {
@@ -262,8 +262,7 @@ async fn a_killed_reader_is_noticed_at_once(engine: Engine) {
         "{reason:?}"
     );
     assert_eq!(lost, 0);
-    // A tenth of a second is what it is meant to take; the rest is for a
-    // machine that is busy.
+    // It should take a tenth of a second; the rest is for a busy machine.
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(mailbox.try_send(b"late", &[]), Err(TrySendError::Closed));
 }
@@ -286,7 +285,7 @@ async fn a_killed_sender_is_noticed_at_once(engine: Engine) {
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
-async fn a_new_connection_takes_the_place_of_the_old(engine: Engine) {
+async fn a_new_connection_replaces_the_old(engine: Engine) {
     let mut bob = Node::open(tcp(engine, 2)).await;
     let mut first = Node::open(tcp(engine, 1)).await;
     let mut second = Node::open(tcp(engine, 1)).await;
@@ -319,7 +318,7 @@ async fn a_new_connection_takes_the_place_of_the_old(engine: Engine) {
     assert_eq!(bob.links.counters().opened, 40);
 }
 
-async fn a_replaced_link_in_memory_is_told(engine: Engine) {
+async fn a_replaced_link_in_memory_is_reported(engine: Engine) {
     let mut bob = Node::open(inproc(engine, 22)).await;
     let mut first = Node::open(inproc(engine, 21)).await;
     let (old, link) = first.reach(1, &bob).await;
@@ -337,8 +336,8 @@ async fn a_replaced_link_in_memory_is_told(engine: Engine) {
 }
 
 impl Node {
-    /// Connects where a mailbox of ours stands already: the old one's end is
-    /// said first.
+    /// Connects to a node to which we have a mailbox already: the end of the old
+    /// mailbox is reported first.
     async fn reach_again(&mut self, id: u64, other: &Self) -> (zre_session::Mailbox, Link) {
         let mailbox = self.links.connect(id, other.target());
         let link = mailbox.link().unwrap();

@@ -7,14 +7,14 @@ use crate::bench::{Node, PATIENCE, body, inproc, limited, send, tcp};
 use crate::on_each_engine;
 
 on_each_engine!(
-    what_can_never_be_sent_is_said,
+    a_message_that_can_never_be_sent_is_an_error,
     the_receivers_limits_hold_too,
     the_nodes_total_bounds_all_mailboxes,
     too_many_connections,
     a_limit_of_nothing_is_refused,
 );
 
-async fn what_can_never_be_sent_is_said(engine: Engine) {
+async fn a_message_that_can_never_be_sent_is_an_error(engine: Engine) {
     let mut alice = Node::open(limited(tcp(engine, 1), |limits| {
         limits.frame_bytes = 1000;
         limits.message_bytes = 1500;
@@ -129,7 +129,7 @@ async fn too_many_connections(engine: Engine) {
         }
     }
     assert_eq!(bob.links.counters().limited, 1);
-    // Those who are in are still served, and one that leaves makes room.
+    // The accepted peers are still served, and one that leaves makes room.
     for (_, mailbox) in &others {
         send(mailbox, b"hello", &[]).await;
         bob.messages(1).await;

@@ -10,7 +10,7 @@ use crate::on_each_engine;
 
 on_each_engine!(
     an_address_comes_and_goes_and_comes_again,
-    what_cannot_be_listened_at_is_told,
+    an_address_that_cannot_be_listened_at_is_an_error,
     a_node_without_an_address_gets_one,
 );
 
@@ -49,7 +49,7 @@ async fn an_address_comes_and_goes_and_comes_again(engine: Engine) {
     assert!(!kept.is_closed());
 }
 
-async fn what_cannot_be_listened_at_is_told(engine: Engine) {
+async fn an_address_that_cannot_be_listened_at_is_an_error(engine: Engine) {
     let alice = Node::open(tcp(engine, 1)).await;
     let bob = Node::open(tcp(engine, 2)).await;
     let error = soon(bob.links.listen(alice.addr())).await.unwrap_err();

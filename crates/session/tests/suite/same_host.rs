@@ -189,10 +189,10 @@ async fn a_directory_that_is_no_use_means_tcp(engine: Engine) {
 
     for (dir, word) in [
         (&open, "mode 755"),
-        (&file, "no directory"),
-        (&link, "no directory"),
+        (&file, "not a directory"),
+        (&link, "not a directory"),
         (&long, "107 bytes"),
-        (&missing, "can't make"),
+        (&missing, "can't create"),
     ] {
         let mut alice = Node::open(ipc(engine, 1, dir)).await;
         let mut bob = Node::open(ipc(engine, 2, dir)).await;

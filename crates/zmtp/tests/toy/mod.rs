@@ -1,5 +1,5 @@
-//! TOY: a mechanism that protects nothing and has the shape of CURVE, to test
-//! what carries such mechanisms. Client: HELLO, INITIATE with its metadata;
+//! TOY: a mechanism that protects nothing and has the shape of CURVE, to test the
+//! code around such mechanisms. Client: HELLO, INITIATE with its metadata;
 //! server: WELCOME, READY with its metadata; then each frame in a `MESSAGE` of
 //! its own, flags and content xored, with a number that must rise by one and a
 //! checksum.
