@@ -286,8 +286,9 @@ impl Machine {
 
     /// The routes to a peer whose HELLO came, the best first: the endpoint of its
     /// HELLO if it was heard there; then the addresses where it was heard with the
-    /// port of that endpoint, the latest first; then that endpoint although nothing
-    /// was heard there. A process that restarted has another port.
+    /// port of that endpoint, the latest first; then the address that the HELLO came
+    /// from, and the endpoint that it names although nothing was heard there. A process
+    /// that restarted has another port.
     fn routes_to(peer: &Peer, hello: &RemoteHello) -> Vec<Route> {
         let port = hello.endpoint.as_ref().map(Endpoint::port);
         let mut heard: Vec<&Address> = peer
@@ -300,22 +301,40 @@ impl Machine {
             Reverse((named, known.heard))
         });
         let mut routes: Vec<Route> = heard.into_iter().map(Route::from).collect();
-        if let Some(named) = &hello.endpoint
-            && !routes.iter().any(|route| route.endpoint == *named)
-        {
-            routes.push(Route {
-                endpoint: named.clone(),
-                over_loopback: hello.ip().is_none_or(|from| from.is_loopback()),
-            });
+        if let Some(named) = &hello.endpoint {
+            let source = hello.source_of_third_party(named);
+            for endpoint in source.into_iter().chain([named.clone()]) {
+                if !routes.iter().any(|route| route.endpoint == endpoint) {
+                    routes.push(Route {
+                        endpoint,
+                        over_loopback: hello.ip().is_none_or(|from| from.is_loopback()),
+                    });
+                }
+            }
         }
         routes
     }
 
-    /// The best route that hasn't just failed.
-    pub(super) fn next_route(peer: &Peer, hello: &RemoteHello) -> Option<Route> {
-        Self::routes_to(peer, hello)
-            .into_iter()
-            .find(|route| !peer.tried.contains(&route.endpoint))
+    /// The best route that hasn't just failed. If it leads to a third party, it counts
+    /// as dialled.
+    pub(super) fn next_route(
+        &mut self,
+        now: Time,
+        uuid: Uuid,
+        hello: &RemoteHello,
+    ) -> Option<Route> {
+        let peer = self.peers.get(&uuid)?;
+        Self::routes_to(peer, hello).into_iter().find(|route| {
+            if peer.tried.contains(&route.endpoint) {
+                return false;
+            }
+            match hello.third_party(&route.endpoint) {
+                Some((source, target)) if !peer.addresses.contains(&route.endpoint) => {
+                    self.third_parties.allow(now, source, target)
+                }
+                _ => true,
+            }
+        })
     }
 
     /// A mailbox to a peer that greeted us didn't open: tries the next route, or
@@ -331,12 +350,19 @@ impl Machine {
                 return;
             }
         };
-        if peer.tried.len() < TRIED
-            && let Some(route) = Self::next_route(peer, &pending.hello)
-        {
+        let untried = peer.tried.len() < TRIED;
+        if untried && let Some(route) = self.next_route(now, uuid, &pending.hello) {
             self.open_answer(uuid, pending, route);
             return;
         }
+        self.answer_later(now, uuid, pending);
+    }
+
+    /// No address of a peer that greeted us answers: it is dialled again after a rest.
+    fn answer_later(&mut self, now: Time, uuid: Uuid, pending: Box<PendingPeer>) {
+        let Some(peer) = self.peers.get_mut(&uuid) else {
+            return;
+        };
         peer.tried.clear();
         peer.count_failure();
         let retry_at = now + self.backoff_of(uuid);
@@ -352,11 +378,10 @@ impl Machine {
             return;
         };
         match peer.take_phase(now) {
-            Phase::Waiting(pending, _) => {
-                if let Some(route) = Self::next_route(peer, &pending.hello) {
-                    self.open_answer(uuid, pending, route);
-                }
-            }
+            Phase::Waiting(pending, _) => match self.next_route(now, uuid, &pending.hello) {
+                Some(route) => self.open_answer(uuid, pending, route),
+                None => self.answer_later(now, uuid, pending),
+            },
             other => peer.phase = other,
         }
     }

@@ -191,7 +191,7 @@ impl Machine {
             return;
         }
         peer.tried.clear();
-        let Some(route) = Self::next_route(peer, &pending.hello) else {
+        let Some(route) = self.next_route(now, uuid, &pending.hello) else {
             tracing::debug!(%uuid, "its endpoint can't be dialled");
             count(&mut self.counters.refused);
             return;

@@ -45,6 +45,7 @@ mod sessions;
 mod short_wraps;
 mod silence_clock;
 mod source;
+mod third_parties;
 mod timers;
 mod traffic;
 
@@ -76,6 +77,7 @@ use random::Random;
 use sessions::Sessions;
 use short_wraps::ShortWraps;
 use silence_clock::SilenceClock;
+use third_parties::ThirdParties;
 use timers::{Timer, Timers};
 
 /// How late a datagram may be.
@@ -115,6 +117,7 @@ pub struct Machine {
     /// ignored.
     tombstones: BTreeMap<(Uuid, u16), Time>,
     short_wraps: ShortWraps,
+    third_parties: ThirdParties,
     duplicate: Option<Duplicate>,
     /// The least time between two beacons, if it is longer than the interval.
     min_interval: Duration,
@@ -150,6 +153,7 @@ impl Machine {
             dial_queue: VecDeque::new(),
             tombstones: BTreeMap::new(),
             short_wraps: ShortWraps::default(),
+            third_parties: ThirdParties::default(),
             duplicate: None,
             min_interval: Duration::ZERO,
             departure: None,

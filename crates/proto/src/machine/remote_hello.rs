@@ -58,6 +58,21 @@ impl RemoteHello {
         }
     }
 
+    /// The source of the HELLO and the address of that endpoint, if a dial there could
+    /// reach a host that has nothing to do with the source.
+    pub(super) fn third_party(&self, endpoint: &Endpoint) -> Option<(IpAddr, IpAddr)> {
+        let from = self.ip()?.to_canonical();
+        let target = endpoint.ip()?.to_canonical();
+        (!from.is_loopback() && target != from).then_some((from, target))
+    }
+
+    /// Where the peer should be if that endpoint is of a third party: at the source of
+    /// the HELLO, with the same port.
+    pub(super) fn source_of_third_party(&self, endpoint: &Endpoint) -> Option<Endpoint> {
+        self.third_party(endpoint)?;
+        Some(at_port(canonical(self.from?), endpoint.port()?))
+    }
+
     /// The address that it came from.
     pub(super) fn ip(&self) -> Option<IpAddr> {
         self.from.map(|from| from.ip())
@@ -67,25 +82,57 @@ impl RemoteHello {
 /// The endpoint of a HELLO, corrected by the address that the HELLO came from: a
 /// node that listens on all addresses can't know which of them we reach, and a
 /// scope means something only on the host that uses it.
+///
+/// A HELLO from another host can't make us dial our own services, or everybody: in
+/// place of such an address, and of a name, stands the one that it came from.
 fn reachable(text: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
-    let mut endpoint = Endpoint::from_wire(text).ok()?;
-    if let (Endpoint::Tcp(addr), Some(from)) = (&endpoint, from) {
-        let elsewhere = addr.ip().is_loopback() && !from.ip().is_loopback();
-        if addr.ip().is_unspecified() || elsewhere {
-            let mut addr = SocketAddr::new(from.ip(), addr.port());
-            if let (SocketAddr::V6(addr), SocketAddr::V6(from)) = (&mut addr, from) {
-                addr.set_scope_id(from.scope_id());
+    let endpoint = Endpoint::from_wire(text).ok()?;
+    let Some(from) = from.map(canonical) else {
+        // If the link has no addresses, the sender is on this host, and so are its
+        // loopback and unix endpoints.
+        return match endpoint {
+            Endpoint::Tcp(addr) if !is_unicast(canonical(addr).ip()) => None,
+            endpoint => Some(endpoint),
+        };
+    };
+    let far = !from.ip().is_loopback();
+    match endpoint {
+        // A path on another host means nothing here.
+        Endpoint::Ipc(_) => (!far).then_some(endpoint),
+        Endpoint::Host { port, .. } if far => Some(at_port(from, port)),
+        Endpoint::Host { .. } => Some(endpoint),
+        Endpoint::Tcp(addr) => {
+            let addr = canonical(addr);
+            if !is_unicast(addr.ip()) || (far && addr.ip().is_loopback()) {
+                return Some(at_port(from, addr.port()));
             }
-            endpoint = Endpoint::from(addr);
-        } else if let SocketAddr::V6(from) = from {
-            endpoint = endpoint.with_scope(from.scope_id());
+            let scope = match from {
+                SocketAddr::V6(from) => from.scope_id(),
+                SocketAddr::V4(_) => 0,
+            };
+            Some(Endpoint::from(addr).with_scope(scope))
         }
     }
-    match &endpoint {
-        // If the link has no addresses, the sender is on this host, and so are its
-        // loopback and unix endpoints. A path on another host means nothing here.
-        Endpoint::Ipc(_) if from.is_some_and(|from| !from.ip().is_loopback()) => None,
-        Endpoint::Tcp(addr) if addr.port() == 0 || addr.ip().is_unspecified() => None,
-        _ => Some(endpoint),
+}
+
+fn at_port(mut from: SocketAddr, port: u16) -> Endpoint {
+    from.set_port(port);
+    Endpoint::from(from)
+}
+
+/// An IPv4 address in the form of an IPv6 one leads to the IPv4 one.
+fn canonical(addr: SocketAddr) -> SocketAddr {
+    match addr.ip().to_canonical() {
+        IpAddr::V4(ip) => SocketAddr::from((ip, addr.port())),
+        IpAddr::V6(_) => addr,
     }
+}
+
+/// Whether one host can have that address.
+fn is_unicast(ip: IpAddr) -> bool {
+    let special = match ip {
+        IpAddr::V4(ip) => ip.is_broadcast() || ip.octets()[0] == 0,
+        IpAddr::V6(_) => false,
+    };
+    !special && !ip.is_unspecified() && !ip.is_multicast()
 }

@@ -430,6 +430,79 @@ fn a_scope_in_a_hello_is_its_hosts_and_replaced_by_ours() {
 }
 
 #[test]
+fn no_hello_makes_us_dial_our_own_services_or_everybody() {
+    for named in [
+        "tcp://localhost:49153",
+        "tcp://some.name:49153",
+        "tcp://127.1.2.3:49153",
+        "tcp://[::1]:49153",
+        "tcp://[::ffff:127.0.0.1]:49153",
+        "tcp://[::ffff:0.0.0.0]:49153",
+        "tcp://[::]:49153",
+        "tcp://0.1.2.3:49153",
+        "tcp://224.0.0.250:49153",
+        "tcp://[ff02::1]:49153",
+        "tcp://[::ffff:239.1.1.1]:49153",
+        "tcp://255.255.255.255:49153",
+        "tcp://[::ffff:255.255.255.255]:49153",
+        "tcp://[::ffff:10.0.0.1]:49153",
+    ] {
+        for mapped in [false, true] {
+            let mut bench = Bench::new();
+            let peer = Peer::new(1);
+            let mut hello = peer.hello();
+            hello.endpoint = named.into();
+            let mut from = peer.inbound();
+            if mapped {
+                from.from = Some("[::ffff:10.0.0.1]:30000".parse().unwrap());
+            }
+            let (header, content) = split_header(Command::Hello(hello).encode(1));
+            bench
+                .machine
+                .handle_message(bench.now, &from, &header, content);
+            bench.drain();
+            let dialled: Vec<String> = bench
+                .connects
+                .iter()
+                .map(|(_, _, endpoint)| endpoint.to_string())
+                .collect();
+            assert_eq!(dialled, ["tcp://10.0.0.1:49153"], "{named}");
+        }
+    }
+}
+
+#[test]
+fn a_thousand_hellos_that_name_a_third_party_cause_few_dials_to_it() {
+    let mut bench = Bench::new();
+    bench.open = false;
+    let victim = std::net::IpAddr::from([10, 9, 9, 9]);
+    for number in 0..1000u16 {
+        let mut peer = Peer::new(1);
+        peer.uuid = uuid::Uuid::from_u128(u128::from(number) + 1000);
+        peer.connection = u64::from(number) + 5000;
+        // From fifty addresses.
+        peer.ip = std::net::IpAddr::from([10, 1, 0, u8::try_from(number % 50).unwrap()]);
+        let mut hello = peer.hello();
+        hello.endpoint = format!("tcp://{victim}:{}", 1 + number);
+        let frames = Command::Hello(hello).encode(1);
+        bench.receive(&peer, frames);
+    }
+    let mut closed = 0;
+    for _ in 0..150 {
+        while let Some((session, ..)) = bench.connects.get(closed).cloned() {
+            closed += 1;
+            if bench.is_open(session) {
+                bench.mailbox_closes(session);
+            }
+        }
+        bench.pass(ms(100));
+    }
+    let dialled = bench.connects.iter();
+    let there = dialled.filter(|(_, _, endpoint)| endpoint.ip() == Some(victim));
+    assert_eq!(there.count(), 8, "four in ten seconds");
+}
+
+#[test]
 fn an_endpoint_that_nobody_can_dial_is_refused_and_counted() {
     let mut bench = Bench::new();
     for (id, told) in (1..).zip(["", "tcp://", "udp://1.2.3.4:5", "tcp://*:5", "ipc:///x"]) {
