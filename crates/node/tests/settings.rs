@@ -288,6 +288,21 @@ fn an_error_names_the_setting_the_value_and_what_to_write() {
 }
 
 #[test]
+fn a_scope_may_be_the_name_of_an_interface() {
+    let here = zre::interfaces().unwrap();
+    let interface = &here[0];
+    let mut settings = Settings::default();
+    let named = format!("tcp://[fe80::1%{}]:7000", interface.name);
+    settings.set("peer", &named).unwrap();
+    let by_index = format!("tcp://[fe80::1%{}]:7000", interface.index);
+    assert_eq!(settings.get("peer").unwrap(), [by_index]);
+    let error = settings
+        .set("peer", "tcp://[fe80::1%nowhere]:7000")
+        .unwrap_err();
+    assert!(error.to_string().contains("called nowhere"), "{error}");
+}
+
+#[test]
 fn a_setting_with_commas_takes_several_values() {
     let mut settings = Settings::default();
     settings.set("interface", "eth0, wlan0,").unwrap();

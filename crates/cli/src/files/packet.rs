@@ -64,7 +64,12 @@ pub(super) enum Packet {
     /// To the sender: everything up to there is written.
     Ack { id: Id, offset: u64 },
     /// To the sender: it is complete, and its checksum is right.
-    Done { id: Id },
+    Done {
+        id: Id,
+        /// The name that the receiver gave it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
     /// To the sender: no, or no longer.
     Refuse { id: Id, why: String },
 }
@@ -77,7 +82,7 @@ impl Packet {
             | Self::Accept { id, .. }
             | Self::Data { id, .. }
             | Self::Ack { id, .. }
-            | Self::Done { id }
+            | Self::Done { id, .. }
             | Self::Refuse { id, .. } => id,
         }
     }
@@ -135,7 +140,14 @@ mod tests {
                 id: id.clone(),
                 offset: 7,
             },
-            Packet::Done { id: id.clone() },
+            Packet::Done {
+                id: id.clone(),
+                name: Some("a".into()),
+            },
+            Packet::Done {
+                id: id.clone(),
+                name: None,
+            },
             Packet::Refuse {
                 id: id.clone(),
                 why,

@@ -65,7 +65,9 @@ pub(crate) struct SendFileCommand {
 
 const HELP: &str = r#"With --json:
   {"event":"sent","peer":..,"name":..,"file":..,"size":..,"sha256":..,
-   "resumed_at":0,"seconds":..}
+   "resumed_at":0,"stored":..,"seconds":..}
+
+stored is the name that the receiver gave the file.
 
 Exit code: 0 once the receiver has confirmed that the file is complete and its
 checksum right, 1 where it didn't.
@@ -114,6 +116,8 @@ struct Delivered<'a> {
     size: u64,
     sha256: &'a str,
     resumed_at: u64,
+    /// The name that the receiver gave it.
+    stored: Option<&'a str>,
     seconds: f64,
 }
 
@@ -147,6 +151,7 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
         bar: bar.clone(),
         have: 0,
         resumed_at: None,
+        stored: None,
     };
     let begun = Instant::now();
     let result = tokio::select! {
@@ -155,6 +160,7 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
     };
     bar.finish_and_clear();
     let resumed_at = sender.resumed_at.unwrap_or(0);
+    let stored = sender.stored.take();
     // Nobody is to be held back by events that nobody reads.
     drop(sender);
     tokio::select! {
@@ -171,16 +177,22 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
             size: cargo.size,
             sha256: cargo.id.as_str(),
             resumed_at,
+            stored: stored.as_deref(),
             seconds: time.as_secs_f64(),
         };
         json::line(&line, &mut lines);
     } else {
+        let other = stored.filter(|name| *name != cargo.name);
         let line = format!(
-            "{} has {} ({}, {})\n",
+            "{} has {}{} ({}, {})\n",
             shown(peer.name()),
             shown(&cargo.name),
+            other.map_or_else(String::new, |name| format!(", as {}", shown(&name))),
             amount(cargo.size),
-            speed(cargo.size.saturating_sub(resumed_at), time)
+            match cargo.size.saturating_sub(resumed_at) {
+                0 if cargo.size > 0 => "which was there already".into(),
+                sent => speed(sent, time),
+            }
         );
         lines.extend_from_slice(line.as_bytes());
     }
@@ -227,6 +239,8 @@ struct Sender<'a> {
     have: u64,
     /// Where the first transfer of this run began.
     resumed_at: Option<u64>,
+    /// The name that the receiver gave it.
+    stored: Option<String>,
 }
 
 /// How a transfer ended.
@@ -304,7 +318,8 @@ impl Sender<'_> {
             match self.answer(peer).await? {
                 None => return Ok(End::Gone),
                 Some(Packet::Accept { offset, .. }) => break offset.min(self.cargo.size),
-                Some(Packet::Done { .. }) => {
+                Some(Packet::Done { name, .. }) => {
+                    self.stored = name;
                     // It had it already.
                     self.resumed_at.get_or_insert(self.cargo.size);
                     return Ok(End::Done);
@@ -329,7 +344,10 @@ impl Sender<'_> {
                     self.acknowledged(offset.min(sent));
                     continue;
                 }
-                Some(Some(Packet::Done { .. })) => return Ok(End::Done),
+                Some(Some(Packet::Done { name, .. })) => {
+                    self.stored = name;
+                    return Ok(End::Done);
+                }
                 Some(_) if blocked => continue,
                 Some(_) => {}
             }

@@ -114,7 +114,7 @@ impl Job {
             Opened::Begun(store) => store,
             Opened::Complete => {
                 let path = self.directory.join(&self.file);
-                self.say(handle, &Packet::Done { id });
+                self.say(handle, &self.done(id));
                 return Ok(self.received(&path));
             }
         };
@@ -156,8 +156,13 @@ impl Job {
         }
         bar.finish_and_clear();
         let path = store.finish().map_err(|error| error.to_string())?;
-        self.say(handle, &Packet::Done { id });
+        self.say(handle, &self.done(id));
         Ok(self.received(&path))
+    }
+
+    fn done(&self, id: Id) -> Packet {
+        let name = Some(self.file.clone());
+        Packet::Done { id, name }
     }
 
     fn received(&self, path: &Path) -> What {

@@ -83,9 +83,14 @@ fn table(frame: &mut Frame<'_>, board: &Board, area: Rect) {
         false => format!(" peers: {seen} of {all} "),
     };
     let columns = columns(area.width);
-    let widths = columns.iter().map(|column| column.width);
+    let constraints = || columns.iter().map(|column| column.width);
+    // As the table divides what is between its frame.
+    let inside = Rect::new(0, 0, area.width.saturating_sub(2), 1);
+    let cells = Layout::horizontal(constraints()).spacing(1).split(inside);
+    let widths: Vec<u16> = cells.iter().map(|cell| cell.width).collect();
     let head = columns.iter().map(|column| column.name);
-    let table = Table::new(rows.iter().map(|row| line(row, columns, now)), widths)
+    let rows = rows.iter().map(|row| line(row, columns, &widths, now));
+    let table = Table::new(rows, constraints())
         .header(Row::new(head).style(dim()))
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED))
         .block(Block::bordered().title(title).border_style(dim()));
@@ -164,12 +169,26 @@ fn columns(width: u16) -> &'static [Column] {
     COLUMNS.get(..fit).unwrap_or(&COLUMNS)
 }
 
-fn line(row: &Peer, columns: &[Column], now: Instant) -> Row<'static> {
-    let cells = columns.iter().map(|column| {
+fn line(row: &Peer, columns: &[Column], widths: &[u16], now: Instant) -> Row<'static> {
+    let cells = columns.iter().zip(widths).map(|(column, width)| {
         let (text, style) = (column.cell)(row, now);
-        Cell::from(text).style(style)
+        Cell::from(cut(text, *width)).style(style)
     });
     Row::new(cells).style(worry(row))
+}
+
+/// The text, with an ellipsis for what doesn't fit: half an address looks like
+/// another one.
+fn cut(mut text: String, width: u16) -> String {
+    let width = usize::from(width);
+    if Line::from(text.as_str()).width() <= width {
+        return text;
+    }
+    while !text.is_empty() && Line::from(text.as_str()).width() >= width {
+        text.pop();
+    }
+    text.push('…');
+    text
 }
 
 fn worry(row: &Peer) -> Style {
@@ -210,10 +229,10 @@ fn happenings(frame: &mut Frame<'_>, board: &Board, area: Rect) {
                 Weight::Worry => coloured(Color::Yellow),
                 Weight::Other => Style::new(),
             };
-            Line::from(vec![
-                Span::styled(format!("{} ", line.time), dim()),
-                Span::styled(line.text.as_str(), style),
-            ])
+            let time = format!("{} ", line.time);
+            let left = usize::from(area.width).saturating_sub(2 + time.len());
+            let text = cut(line.text.clone(), u16::try_from(left).unwrap_or(u16::MAX));
+            Line::from(vec![Span::styled(time, dim()), Span::styled(text, style)])
         })
         .collect();
     let block = Block::bordered()
@@ -300,6 +319,22 @@ mod tests {
             assert!(screen.contains(text), "{text} isn't in\n{screen}");
         }
         assert!(!screen.contains('\u{1b}'));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_ends_in_an_ellipsis() {
+        let mut board = board(&["a peer with a name that is much too long for its column"]);
+        board.choose(0);
+        let screen = screen(&mut board, 96, 20);
+        assert!(screen.contains("a peer"), "{screen}");
+        assert!(screen.contains('…'), "{screen}");
+        assert_eq!(
+            cut("tcp://127.0.0.1:37123".into(), 18),
+            "tcp://127.0.0.1:3…"
+        );
+        assert_eq!(cut("short".into(), 5), "short");
+        assert_eq!(cut("宽宽宽".into(), 4), "宽…");
+        assert_eq!(cut("x".into(), 0), "…");
     }
 
     #[tokio::test]

@@ -73,6 +73,7 @@ fn a_file_arrives_as_it_is() {
     );
     let received = bob.event("received");
     assert_eq!(received["file"], "übe_r.bin");
+    assert_eq!(sent["stored"], "übe_r.bin");
     assert_eq!(received["sha256"], sent["sha256"]);
     assert_eq!(send(&port, &empty, &[]).0, Some(0));
     let (status, _) = bob.rest();
@@ -328,5 +329,23 @@ fn a_directory_that_takes_no_files_is_refused_at_the_start() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{errors}");
         assert!(errors.contains("can't make files in --dir"), "{errors}");
+    }
+}
+
+#[test]
+fn a_file_that_is_there_and_its_other_name_are_told() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let file = directory.path().join("a*b");
+    fs::write(&file, "content").unwrap();
+    let _bob = receiver(&port, &to, &[]);
+    let file = file.to_str().unwrap();
+    for words in ["/s)", "which was there already"] {
+        let place = ["--interface", "lo", "--beacon-port", &port, "--wait", "20s"];
+        let output = output(&[&["send-file", "bob", file][..], &place].concat());
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.starts_with("bob has a*b, as a_b (7 B, "), "{text}");
+        assert!(text.contains(words), "{text}");
     }
 }

@@ -226,7 +226,7 @@ pub(super) const ALL: &[Setting] = &[
         topic: FINDING,
         value: "ENDPOINT",
         help: "An address at which a node should be, as tcp://192.168.1.2:5670; may be repeated",
-        access: list!(peer, text::parsed, ToString::to_string),
+        access: list!(peer, text::endpoint, ToString::to_string),
         ..Setting::COMMAS
     },
     Setting {
@@ -276,7 +276,7 @@ pub(super) const ALL: &[Setting] = &[
         topic: FINDING,
         value: "ENDPOINT",
         help: "A node to gossip with, as tcp://192.168.1.2:5680; may be repeated",
-        access: list!(gossip_connect, text::parsed, ToString::to_string),
+        access: list!(gossip_connect, text::endpoint, ToString::to_string),
         ..Setting::COMMAS
     },
     Setting {
@@ -312,7 +312,7 @@ pub(super) const ALL: &[Setting] = &[
         value: "ENDPOINT",
         help: "The endpoint that peers are to dial, if they can't use the one that they see: \
                behind NAT, or in a container whose port is published",
-        access: maybe!(advertise, text::parsed, ToString::to_string),
+        access: maybe!(advertise, text::endpoint, ToString::to_string),
         ..Setting::ONE
     },
     Setting {

@@ -13,7 +13,7 @@ use zre_beacon::{Broadcast, Interfaces};
 use zre_session::{Engine, IpcDir};
 
 use super::error::Wrong;
-use crate::{Listen, SendPolicy, State};
+use crate::{Endpoint, Listen, SendPolicy, State};
 
 /// Shorter times are taken for a mistake: a shorter interval would flood the
 /// network with beacons.
@@ -42,6 +42,25 @@ where
 {
     text.parse()
         .map_err(|error: T::Err| Wrong::new(error.to_string()))
+}
+
+/// An endpoint, in which a scope may be an interface's name: the endpoint itself has
+/// its index.
+pub(super) fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
+    let named = text
+        .split_once('%')
+        .and_then(|(before, rest)| Some((before, rest.split_once(']')?)));
+    match named {
+        Some((before, (name, behind))) if name.parse::<u32>().is_err() => {
+            let here = zre_beacon::interfaces().unwrap_or_default();
+            let Some(interface) = here.iter().find(|interface| *interface.name == *name) else {
+                let expected = format!("no interface here is called {name}: write one that is");
+                return Err(Wrong::new(expected));
+            };
+            parsed(&format!("{before}%{}]{behind}", interface.index))
+        }
+        _ => parsed(text),
+    }
 }
 
 pub(super) fn uuid(text: &str) -> Result<Uuid, Wrong> {
