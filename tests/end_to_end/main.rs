@@ -10,6 +10,7 @@
 mod commands;
 mod descriptors;
 mod discovery;
+mod foreign;
 mod hostile;
 mod leaving;
 mod links;

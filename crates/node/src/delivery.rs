@@ -2,11 +2,16 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 use zre_session::TrySendError;
 
 use crate::later::in_time;
 use crate::{Message, Peer, SendError, SendPolicy};
+
+/// The content of a message without frames, to a peer that isn't known to be of this
+/// library.
+static NO_CONTENT: [Bytes; 1] = [Bytes::new()];
 
 /// Queues it, or does what the policy says about a full queue. Cancel-safe: the
 /// message wasn't sent.
@@ -29,7 +34,12 @@ pub(crate) fn try_deliver(
     message: &Message,
 ) -> Result<(), SendError> {
     let sender = peer.sender();
-    match sender.send_data(header, message.frames()) {
+    let frames = match message.frames() {
+        // It would end pyre's thread and zyre.js's process.
+        [] if !peer.takes_requests() => &NO_CONTENT,
+        frames => frames,
+    };
+    match sender.send_data(header, frames) {
         Ok(()) => {
             sender.meters().sent(message);
             Ok(())

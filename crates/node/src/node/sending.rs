@@ -25,6 +25,9 @@ impl Node {
     /// order unless the peer exits first: `Event::Exit` then counts the messages that
     /// may have been lost. If the queue is full, the node's [`SendPolicy`] decides.
     ///
+    /// A message without frames reaches peers of other implementations as one empty
+    /// frame: some of them can't bear it otherwise.
+    ///
     /// # Errors
     /// The peer isn't here, isn't the only one of that name, has gone, or the message
     /// can't be accepted. Nothing was sent.
@@ -75,7 +78,8 @@ impl Node {
     /// Sends a message to every peer in a group; this node needn't be in it.
     ///
     /// The message first goes into every queue that has room; only then does the call
-    /// wait for the others, so that no member waits for a slow one.
+    /// wait for the others, so that no member waits for a slow one. A message without
+    /// frames is sent as by [`whisper`](Self::whisper).
     ///
     /// # Errors
     /// The group name is invalid, the message exceeds a limit, or the node has stopped.
