@@ -37,8 +37,13 @@ mod unix {
     /// trailing NUL; the BSDs have 103.
     const PATH_BYTES: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
-    /// How often to create a lock file again that its last owner has just removed.
+    /// How often to create a lock file again that its last owner has just removed, and to
+    /// try one that is locked: a node that sweeps holds it for a moment.
     const ATTEMPTS: usize = 16;
+
+    /// How many names of others a node looks at when it starts. Each costs a few system
+    /// calls, and the rest is left to the nodes that start after it.
+    const SWEPT: usize = 128;
 
     /// Our socket in the directory. Dropping it closes the listener and removes
     /// the socket and the lock file.
@@ -122,7 +127,24 @@ mod unix {
             }
             let listener = UnixListener::bind(socket).map_err(in_words)?;
             listener.set_nonblocking(true).map_err(in_words)?;
+            self.sweep(identity);
             Ok(IpcSocket { listener, name })
+        }
+
+        /// Removes what nodes have left that were killed. Whoever takes a name by its lock
+        /// knows that its last owner is gone.
+        fn sweep(&self, ours: &Identity) {
+            let ours = self.socket(ours);
+            let files = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
+            let sockets = files.map(|file| file.path().with_extension("sock"));
+            let others = sockets.filter(|socket| *socket != ours && is_ours(socket));
+            for socket in others.take(SWEPT) {
+                if let Ok(name) = IpcName::lock(socket, 1) {
+                    tracing::debug!(path = %name.socket.display(), "removed a dead node's socket");
+                    // Dropping it removes both files.
+                    drop(name);
+                }
+            }
         }
 
         /// The socket of a peer, if there is one that we may trust.
@@ -159,9 +181,13 @@ mod unix {
     impl IpcName {
         /// Takes the name, by locking the file beside the socket.
         fn take(socket: PathBuf) -> Result<Self, String> {
+            Self::lock(socket, ATTEMPTS)
+        }
+
+        fn lock(socket: PathBuf, attempts: usize) -> Result<Self, String> {
             let lock = socket.with_extension("lock");
             let in_words = |error: io::Error| format!("can't lock {}: {error}", lock.display());
-            for _ in 0..ATTEMPTS {
+            for attempt in 1..=attempts {
                 let file = OpenOptions::new()
                     .create(true)
                     .truncate(false)
@@ -173,6 +199,10 @@ mod unix {
                     .map_err(in_words)?;
                 match file.try_lock() {
                     Ok(()) => {}
+                    Err(TryLockError::WouldBlock) if attempt < attempts => {
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                        continue;
+                    }
                     Err(TryLockError::WouldBlock) => {
                         return Err(format!(
                             "{} is locked: a node of this identity is running",
@@ -203,6 +233,12 @@ mod unix {
             let _ = std::fs::remove_file(&self.socket);
             let _ = std::fs::remove_file(&self.lock);
         }
+    }
+
+    /// Whether a file is called as nodes call their sockets.
+    fn is_ours(socket: &Path) -> bool {
+        let name = socket.file_stem().unwrap_or_default().to_str();
+        name.is_some_and(|name| !name.is_empty() && name.bytes().all(|c| c.is_ascii_hexdigit()))
     }
 
     fn nofollow() -> i32 {
@@ -249,6 +285,35 @@ mod unix {
                 fallback.ends_with(format!("zre-{uid}"))
                     || fallback.ends_with(format!("run/user/{uid}/zre"))
             );
+        }
+
+        #[test]
+        fn what_dead_nodes_have_left_is_removed_and_nothing_else() {
+            let dir = tempfile::tempdir().unwrap();
+            let home = IpcHome::open(&IpcDir::Path(dir.path().join("zre"))).unwrap();
+            let identity = |byte: u8| Identity::try_from(&[1, byte][..]).unwrap();
+            let alive = home.listen(&identity(1)).unwrap();
+            for byte in 2..50 {
+                // As a node that was killed leaves them.
+                let socket = home.socket(&identity(byte));
+                drop(UnixListener::bind(&socket).unwrap());
+                std::fs::write(socket.with_extension("lock"), "").unwrap();
+            }
+            std::fs::write(home.dir.join("notes.sock"), "").unwrap();
+            // Several at once, as when a machine starts.
+            let nodes: Vec<_> = (100..104)
+                .map(|byte| {
+                    let (home, identity) = (home.clone(), identity(byte));
+                    std::thread::spawn(move || home.listen(&identity).unwrap())
+                })
+                .collect();
+            let nodes: Vec<_> = nodes.into_iter().map(|node| node.join().unwrap()).collect();
+            drop(home.listen(&identity(200)).unwrap());
+            assert!(home.find(&identity(1)).is_some());
+            assert!((100..104).all(|byte| home.find(&identity(byte)).is_some()));
+            let left = std::fs::read_dir(&home.dir).unwrap().count();
+            assert_eq!(left, 2 * (1 + nodes.len()) + 1);
+            drop(alive);
         }
 
         #[test]
