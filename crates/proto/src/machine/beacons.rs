@@ -44,7 +44,7 @@ impl Machine {
         // A node that restarts under its UUID and port shows INIT, which no late
         // copy of its last beacons does.
         if beacon.state() == Some(State::Init) {
-            self.tombstones.remove(&(uuid, beacon.port()));
+            self.unbury_port(uuid, beacon.port());
         }
         if self.is_buried(now, uuid, beacon.port()) {
             count(&mut self.counters.buried);

@@ -8,12 +8,8 @@ use super::counters::count;
 use super::input::Heard;
 use super::peer::Phase;
 use super::timers::Timer;
-use super::{Event, ExitReason, Machine};
+use super::{DATAGRAM_LATENESS, Event, ExitReason, Machine};
 use crate::{Beacon, State, Time};
-
-/// A classic EXIT beacon names no port, so a late copy could hit a node that has
-/// just restarted. To a session this young nothing is reported before it is proved.
-const YOUNG: Duration = Duration::from_secs(1);
 
 /// A session that lasted that long counts as a success: the next failure starts
 /// the backoff from its shortest wait.
@@ -23,15 +19,26 @@ const STEADY: Duration = Duration::from_secs(10);
 /// often.
 const FAILURES_OF_GONE: u32 = 2;
 
+/// A (UUID, port) that announced EXIT.
+#[derive(Debug)]
+pub(super) struct Tombstone {
+    /// Until then, beacons of it may be late copies.
+    pub(super) until: Time,
+    /// A process has started under it since. Its EXIT beacons may be late copies now,
+    /// and the others are not.
+    restarted: bool,
+}
+
 impl Machine {
     /// Handles a beacon by which a node announces that it leaves.
     ///
     /// RFC 36: "When a ZRE node receives a beacon from a known node, with a
     /// zero port number, it SHALL disconnect from this peer." A beacon is easily
-    /// forged, so an established peer gets a PING first. If it was never heard at the
-    /// sender's address, it goes only when its silence says so.
+    /// forged, and may be late, so an established peer gets a PING first. If it was
+    /// never heard at the sender's address, it goes only when its silence says so.
     pub(super) fn handle_exit_beacon(&mut self, now: Time, beacon: &Beacon, heard: &Heard) {
         let uuid = beacon.uuid();
+        // The classic form names no port.
         let port = (beacon.port() != 0).then(|| beacon.port());
         let Some(peer) = self.peers.get_mut(&uuid) else {
             if let Some(port) = port {
@@ -56,9 +63,19 @@ impl Machine {
             return;
         }
         let closing = port.or(used);
+        // A process may restart under its UUID and port while EXIT beacons of the one
+        // before it are still on their way. Nothing is reported before they are proved.
+        let restarted = closing.is_some_and(|port| self.has_restarted(now, uuid, port));
+        let Some(peer) = self.peers.get(&uuid) else {
+            return;
+        };
         if let Phase::Established(established) = &peer.phase {
-            let late = port.is_none() && established.age(now) < YOUNG;
+            let late = restarted || established.age(now) < DATAGRAM_LATENESS;
             self.open_exit_claim(now, uuid, closing, late);
+            return;
+        }
+        if restarted {
+            count(&mut self.counters.buried);
             return;
         }
         if let Some(port) = closing {
@@ -284,27 +301,40 @@ impl Machine {
             count(&mut self.counters.overflow);
             return;
         }
-        self.tombstones
-            .insert((uuid, port), now + self.config.tombstone);
+        let tombstone = Tombstone {
+            until: now + self.config.tombstone,
+            restarted: false,
+        };
+        self.tombstones.insert((uuid, port), tombstone);
         self.timers
             .set_if_none(Timer::Sweep, now + self.config.tombstone);
     }
 
-    /// A node of that UUID is alive: its tombstones go, whatever their ports.
+    /// A node of that UUID is alive. Its beacons count again, whatever their port, and
+    /// late EXIT beacons of the process before it don't.
     pub(super) fn unbury(&mut self, uuid: Uuid) {
-        let buried: Vec<(Uuid, u16)> = self
-            .tombstones
-            .range((uuid, 0)..=(uuid, u16::MAX))
-            .map(|(process, _)| *process)
-            .collect();
-        for process in buried {
-            self.tombstones.remove(&process);
+        let of_node = (uuid, 0)..=(uuid, u16::MAX);
+        for (_, tombstone) in self.tombstones.range_mut(of_node) {
+            tombstone.restarted = true;
+        }
+    }
+
+    /// As [`unbury`](Self::unbury), for a node that is known to have that port.
+    pub(super) fn unbury_port(&mut self, uuid: Uuid, port: u16) {
+        if let Some(tombstone) = self.tombstones.get_mut(&(uuid, port)) {
+            tombstone.restarted = true;
         }
     }
 
     pub(super) fn is_buried(&self, now: Time, uuid: Uuid, port: u16) -> bool {
         self.tombstones
             .get(&(uuid, port))
-            .is_some_and(|until| now < *until)
+            .is_some_and(|tombstone| now < tombstone.until && !tombstone.restarted)
+    }
+
+    fn has_restarted(&self, now: Time, uuid: Uuid, port: u16) -> bool {
+        self.tombstones
+            .get(&(uuid, port))
+            .is_some_and(|tombstone| now < tombstone.until && tombstone.restarted)
     }
 }

@@ -71,6 +71,7 @@ use beacons::Duplicate;
 use bootstrap::Bootstrap;
 use departure::Departure;
 use election::Elections;
+use leaving::Tombstone;
 use peer::{Peer, Phase};
 use ping::Pings;
 use random::Random;
@@ -113,9 +114,8 @@ pub struct Machine {
     last_session: u64,
     /// Peers that wait until fewer dials are unanswered.
     dial_queue: VecDeque<Uuid>,
-    /// Each (UUID, port) that announced EXIT, and until when its beacons are
-    /// ignored.
-    tombstones: BTreeMap<(Uuid, u16), Time>,
+    /// By UUID and port.
+    tombstones: BTreeMap<(Uuid, u16), Tombstone>,
     short_wraps: ShortWraps,
     third_parties: ThirdParties,
     duplicate: Option<Duplicate>,

@@ -63,7 +63,7 @@ impl Machine {
     /// Forgets peers that haven't been heard of for long, and tombstones that have
     /// done their work.
     pub(super) fn sweep(&mut self, now: Time) {
-        self.tombstones.retain(|_, until| now < *until);
+        self.tombstones.retain(|_, tombstone| now < tombstone.until);
         self.peers.retain(|uuid, peer| {
             let idle = matches!(peer.phase, Phase::Known { .. });
             let stays = !idle || peer.is_persistent() || now - peer.heard < FORGET;

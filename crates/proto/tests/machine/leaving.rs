@@ -545,3 +545,83 @@ fn a_peer_found_by_gossip_gets_goodbye_as_c_zyre_says_it_there() {
     bench.pass(ms(1));
     assert_eq!(bench.said(session).last(), Some(&&Command::Goodbye));
 }
+
+/// The beacons of the old process come late, when the new one has its UUID and port.
+fn late_exit_beacons(bench: &mut Bench, peer: &Peer) {
+    bench.hear_state(peer, State::Exit);
+    bench.hear_beacon(&peer.goodbye_beacon(), peer.ip);
+}
+
+#[test]
+fn a_late_exit_beacon_does_not_end_the_session_of_the_next_process() {
+    // The old process said GOODBYE, or its session just ended.
+    for said in [true, false] {
+        for lateness in [0, 59, 1999] {
+            let mut bench = Bench::new();
+            let mut peer = Peer::ours(1);
+            bench.meet(&mut peer);
+            bench.pass(secs(20));
+            if said {
+                bench.say(&mut peer, Command::Goodbye);
+            } else {
+                bench.connection_closes(&peer);
+            }
+            bench.events();
+            peer.connection += 1;
+            bench.greet(&mut peer);
+            let session = bench.last_session();
+            assert_eq!(bench.events(), ["enter 01"]);
+            bench.pass(ms(lateness));
+            late_exit_beacons(&mut bench, &peer);
+            assert_eq!(bench.pings(session), 1, "it is asked");
+            bench.say(&mut peer, Command::PingOk);
+            bench.hear_state(&peer, State::Ready);
+            bench.pass(secs(3));
+            assert!(bench.is_open(session), "{lateness} ms late");
+            assert!(bench.events().is_empty(), "{lateness} ms late");
+        }
+    }
+}
+
+#[test]
+fn a_late_exit_beacon_does_not_end_the_greeting_of_the_next_process() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    bench.meet(&mut peer);
+    bench.say(&mut peer, Command::Goodbye);
+    bench.events();
+    bench.open = false;
+    peer.connection += 1;
+    bench.greet(&mut peer);
+    bench.hear(&peer);
+    late_exit_beacons(&mut bench, &peer);
+    bench.mailbox_opens(bench.last_session());
+    assert_eq!(bench.events(), ["enter 01"]);
+}
+
+#[test]
+fn a_late_exit_beacon_does_not_end_the_dial_to_the_next_process() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    bench.meet(&mut peer);
+    bench.say(&mut peer, Command::Goodbye);
+    bench.events();
+    bench.hear_state(&peer, State::Init);
+    let session = bench.last_session();
+    late_exit_beacons(&mut bench, &peer);
+    assert!(bench.is_open(session));
+    peer.connection += 1;
+    bench.greet(&mut peer);
+    assert_eq!(bench.events(), ["enter 01"]);
+}
+
+#[test]
+fn a_young_session_whose_peer_leaves_ends_with_its_connection() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    bench.hear_beacon(&peer.goodbye_beacon(), peer.ip);
+    bench.say(&mut peer, whisper("last"));
+    bench.connection_closes(&peer);
+    assert_eq!(bench.events(), ["whisper 01 last", "exit 01 goodbye"]);
+}
