@@ -212,7 +212,7 @@ async fn a_missing_resource_of_the_host_is_an_error() {
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
     let long = dir.path().join("x".repeat(100));
-    for (unusable, why) in [(file, "no directory"), (long, "longer than")] {
+    for (unusable, why) in [(file, "not a directory"), (long, "longer than")] {
         let node = settings("n", port).ipc(IpcDir::Path(unusable));
         let refused = node.start().await.unwrap_err();
         assert!(refused.to_string().contains(why), "{refused}");
