@@ -22,6 +22,9 @@ use crate::{Endpoint, Outgoing, State, Time};
 /// nodes may be meeting at once. To give up would make all of them busier.
 const IN_MEMORY_PATIENCE: u32 = 12;
 
+/// A dial that was accepted and isn't answered for that long gives way to another.
+pub(super) const QUIET_DIAL: Duration = Duration::from_secs(1);
+
 /// One way to dial a peer.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
@@ -108,14 +111,19 @@ impl Machine {
             && !peer.queued
         {
             peer.queued = true;
-            self.dial_queue.push_back(uuid);
+            if peer.failures > 0 || !peer.tried.is_empty() {
+                self.dial_queue.push_failed(uuid);
+            } else {
+                let at = peer.dial_address().and_then(|known| known.endpoint.ip());
+                self.dial_queue.push_fresh(at, uuid);
+            }
         }
     }
 
     /// Dials the peers that wait for it, as far as there is room now.
     pub(super) fn dial_queued(&mut self, now: Time) {
         while self.sessions.unanswered() < self.config.limits.dials
-            && let Some(uuid) = self.dial_queue.pop_front()
+            && let Some(uuid) = self.dial_queue.pop()
         {
             if let Some(peer) = self.peers.get_mut(&uuid) {
                 peer.queued = false;
@@ -139,10 +147,21 @@ impl Machine {
             None => peer.phase = Phase::Dialling(mailbox),
             Some(deadline) => {
                 peer.phase = Phase::Greeting(mailbox, deadline);
-                let due = self.clock.due(now, deadline);
+                let clock = self.clock.at(now);
+                let due = self.clock.due(now, deadline.min(clock + QUIET_DIAL));
                 self.schedule(uuid, due);
             }
         }
+    }
+
+    /// Whether a dial that was accepted, and whose HELLO is due by that time, gives way
+    /// to others that wait: it could be to an address where nothing of ours is.
+    pub(super) fn gives_way(&self, now: Time, mailbox: &Mailbox, deadline: Time) -> bool {
+        let left = deadline - self.clock.at(now);
+        self.dial_queue.len() > 0
+            && !self.clock.is_paused()
+            && self.sessions.is_unanswered(mailbox.session)
+            && self.config.hello_timeout.saturating_sub(left) >= QUIET_DIAL
     }
 
     /// Asks the driver for a mailbox.

@@ -21,6 +21,7 @@ mod config;
 mod conflict;
 mod counters;
 mod departure;
+mod dial_queue;
 mod dialling;
 mod election;
 mod established;
@@ -70,6 +71,7 @@ pub use source::Source;
 use beacons::Duplicate;
 use bootstrap::Bootstrap;
 use departure::Departure;
+use dial_queue::DialQueue;
 use election::Elections;
 use leaving::Tombstone;
 use peer::{Peer, Phase};
@@ -113,7 +115,7 @@ pub struct Machine {
     sessions: Sessions,
     last_session: u64,
     /// Peers that wait until fewer dials are unanswered.
-    dial_queue: VecDeque<Uuid>,
+    dial_queue: DialQueue,
     /// By UUID and port.
     tombstones: BTreeMap<(Uuid, u16), Tombstone>,
     short_wraps: ShortWraps,
@@ -150,7 +152,7 @@ impl Machine {
             bootstraps: BTreeMap::new(),
             sessions: Sessions::default(),
             last_session: 0,
-            dial_queue: VecDeque::new(),
+            dial_queue: DialQueue::default(),
             tombstones: BTreeMap::new(),
             short_wraps: ShortWraps::default(),
             third_parties: ThirdParties::default(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::dialling::QUIET_DIAL;
 use super::exit_claim::EXIT_PATIENCE;
 use super::liveness::{Moment, Presence};
 use super::peer::Phase;
@@ -85,8 +86,9 @@ impl Machine {
             }
             Phase::Dialling(_) | Phase::Entering(..) => {}
             Phase::Greeting(mailbox, deadline) => {
-                if clock < *deadline {
-                    let due = self.clock.due(now, *deadline);
+                if clock < *deadline && !self.gives_way(now, mailbox, *deadline) {
+                    let look = (*deadline).min(clock + QUIET_DIAL);
+                    let due = self.clock.due(now, look);
                     self.schedule(uuid, due);
                 } else {
                     let session = mailbox.session;

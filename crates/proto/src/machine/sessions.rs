@@ -86,6 +86,10 @@ impl Sessions {
         self.unanswered.remove(&session);
     }
 
+    pub(super) fn is_unanswered(&self, session: SessionId) -> bool {
+        self.unanswered.contains(&session)
+    }
+
     pub(super) fn unanswered(&self) -> usize {
         self.unanswered.len()
     }

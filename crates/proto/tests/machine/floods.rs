@@ -90,10 +90,10 @@ fn a_dial_without_an_answer_gives_its_place_to_the_next() {
     for n in 0..10 {
         bench.hear(&stranger(n));
     }
-    // They open, and say nothing.
+    // They open, and say nothing for a second.
     for waited in 1..10 {
         assert_eq!(bench.connects.len(), waited);
-        bench.pass(secs(5));
+        bench.pass(secs(1));
         for n in 0..10 {
             bench.hear(&stranger(n));
         }
@@ -166,4 +166,46 @@ fn addresses_without_a_uuid_are_bounded() {
     }
     assert_eq!(bench.machine.table_sizes()[2], 10);
     assert_eq!(bench.machine.counters().overflow, 89);
+}
+
+/// A thousand beacons a second of nodes whose addresses accept and say nothing.
+#[test]
+fn a_newcomer_is_dialled_among_beacons_of_nodes_that_say_nothing() {
+    for (hosts, patience) in [(1u16, secs(1)), (100, secs(3))] {
+        let mut bench = Bench::new();
+        let newcomer = Peer::new(1);
+        let mut heard = None;
+        let mut number = 0u16;
+        for step in 0..8000u16 {
+            number = number.wrapping_add(1);
+            let mut nobody = Peer::new(2);
+            nobody.uuid = Uuid::from_u128(u128::from(number) + 1000);
+            let host = u8::try_from(number % hosts).unwrap();
+            nobody.ip = std::net::IpAddr::from([10, 2, 0, host]);
+            nobody.port = 1000 + number;
+            bench.hear(&nobody);
+            if step == 5000 {
+                heard = Some(bench.now);
+                bench.hear(&newcomer);
+            }
+            bench.pass(ms(1));
+            let dialled = |bench: &Bench| {
+                let mut dials = bench.connects.iter().rev().take(20);
+                dials.any(|(_, peer, _)| *peer == Some(newcomer.uuid))
+            };
+            if let Some(heard) = heard
+                && dialled(&bench)
+            {
+                assert!(bench.now - heard < patience, "{:?}", bench.now - heard);
+                break;
+            }
+        }
+        let dials = &bench.connects;
+        assert!(
+            dials
+                .iter()
+                .any(|(_, peer, _)| *peer == Some(newcomer.uuid)),
+            "{hosts} hosts"
+        );
+    }
 }
