@@ -32,10 +32,10 @@ use crate::visit::print;
 /// How many pieces of the file are read ahead.
 const AHEAD: usize = 8;
 
-/// Send a file to a peer that runs `zre receive`.
+/// Send files to a peer that runs `zre receive`.
 ///
 /// The command joins the network as a peer of its own, and leaves once the
-/// receiver has checked the whole file. When the receiver goes in between, it is
+/// receiver has checked all of each file. When the receiver goes in between, it is
 /// looked for again, and gets only what it doesn't have yet; so does one that
 /// is sent the same file another time.
 #[derive(Args, Debug)]
@@ -44,8 +44,9 @@ pub(crate) struct SendFileCommand {
     /// The peer's name or UUID
     peer: String,
 
-    /// The file
-    file: PathBuf,
+    /// The files
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
 
     /// How long to look for the peer, at first and whenever it has gone
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
@@ -63,7 +64,7 @@ pub(crate) struct SendFileCommand {
     options: Options,
 }
 
-const HELP: &str = r#"With --json:
+const HELP: &str = r#"With --json, a line a file:
   {"event":"sent","peer":..,"name":..,"file":..,"size":..,"sha256":..,
    "resumed_at":0,"stored":..,"seconds":..}
 
@@ -74,7 +75,7 @@ checksum right, 1 where it didn't.
 
 Example, in two terminals:
   zre receive --name bob --dir incoming
-  zre send-file bob photo.jpg"#;
+  zre send-file bob photo.jpg letter.pdf"#;
 
 /// Why a file didn't arrive.
 #[derive(Debug, thiserror::Error)]
@@ -133,70 +134,56 @@ struct Cargo {
 pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let bars = Bars::new(!command.json);
-    let cargo = tokio::select! {
-        cargo = look_at(command.file.clone(), bars.clone()) => cargo?,
-        () = signals.recv() => return Err(Failure::Interrupted),
-    };
-    let (node, events) = tokio::select! {
+    // All of them first: a file that can't be read is known before anything is sent.
+    let mut cargos = Vec::new();
+    for file in &command.files {
+        cargos.push(tokio::select! {
+            cargo = look_at(file.clone(), bars.clone()) => cargo?,
+            () = signals.recv() => return Err(Failure::Interrupted),
+        });
+    }
+    let (node, mut events) = tokio::select! {
         started = command.options.builder().start() => started?,
         () = signals.recv() => return Err(Failure::Interrupted),
     };
-    let bar = bars.bytes(&format!("sending {}", cargo.name), cargo.size);
-    let mut sender = Sender {
-        command: &command,
-        cargo: &cargo,
-        node: &node,
-        events,
-        gathering: Gathering::begin_at(Instant::now()),
-        bar: bar.clone(),
-        have: 0,
-        resumed_at: None,
-        stored: None,
-    };
-    let begun = Instant::now();
-    let result = tokio::select! {
-        result = sender.run() => result,
-        () = signals.recv() => Err(Failure::Interrupted),
-    };
-    bar.finish_and_clear();
-    let resumed_at = sender.resumed_at.unwrap_or(0);
-    let stored = sender.stored.take();
+    let mut gathering = Gathering::begin_at(Instant::now());
+    let mut lines = Vec::new();
+    let mut result = Ok(());
+    for cargo in &cargos {
+        let bar = bars.bytes(&format!("sending {}", cargo.name), cargo.size);
+        let mut sender = Sender {
+            command: &command,
+            cargo,
+            node: &node,
+            events: &mut events,
+            gathering: &mut gathering,
+            bar: bar.clone(),
+            have: 0,
+            resumed_at: None,
+            stored: None,
+        };
+        let begun = Instant::now();
+        let sent = tokio::select! {
+            sent = sender.run() => sent,
+            () = signals.recv() => Err(Failure::Interrupted),
+        };
+        bar.finish_and_clear();
+        match sent {
+            Ok(peer) => sender.tell(&peer, begun.elapsed(), &mut lines),
+            Err(failure) => {
+                result = Err(failure);
+                break;
+            }
+        }
+    }
     // Nobody is to be held back by events that nobody reads.
-    drop(sender);
+    drop(events);
     tokio::select! {
         () = node.shutdown() => {}
         () = signals.recv() => return Err(Failure::Hurried),
     }
-    let peer = result?;
-    let mut lines = Vec::new();
-    let time = begun.elapsed();
-    if command.json {
-        let line = Delivered {
-            peer: (&peer).into(),
-            file: &cargo.name,
-            size: cargo.size,
-            sha256: cargo.id.as_str(),
-            resumed_at,
-            stored: stored.as_deref(),
-            seconds: time.as_secs_f64(),
-        };
-        json::line(&line, &mut lines);
-    } else {
-        let other = stored.filter(|name| *name != cargo.name);
-        let line = format!(
-            "{} has {}{} ({}, {})\n",
-            shown(peer.name()),
-            shown(&cargo.name),
-            other.map_or_else(String::new, |name| format!(", as {}", shown(&name))),
-            amount(cargo.size),
-            match cargo.size.saturating_sub(resumed_at) {
-                0 if cargo.size > 0 => "which was there already".into(),
-                sent => speed(sent, time),
-            }
-        );
-        lines.extend_from_slice(line.as_bytes());
-    }
-    print(lines).await
+    print(lines).await?;
+    result.map(|()| ExitCode::SUCCESS)
 }
 
 /// Reads the file once, for its checksum.
@@ -232,8 +219,8 @@ struct Sender<'a> {
     command: &'a SendFileCommand,
     cargo: &'a Cargo,
     node: &'a Node,
-    events: Events,
-    gathering: Gathering,
+    events: &'a mut Events,
+    gathering: &'a mut Gathering,
     bar: ProgressBar,
     /// How much the receiver has said to have.
     have: u64,
@@ -251,6 +238,38 @@ enum End {
 }
 
 impl Sender<'_> {
+    /// Writes what became of the file.
+    fn tell(&self, peer: &Peer, time: Duration, lines: &mut Vec<u8>) {
+        let cargo = self.cargo;
+        let resumed_at = self.resumed_at.unwrap_or(0);
+        let stored = self.stored.as_deref();
+        if self.command.json {
+            let line = Delivered {
+                peer: peer.into(),
+                file: &cargo.name,
+                size: cargo.size,
+                sha256: cargo.id.as_str(),
+                resumed_at,
+                stored,
+                seconds: time.as_secs_f64(),
+            };
+            return json::line(&line, lines);
+        }
+        let other = stored.filter(|name| *name != cargo.name);
+        let line = format!(
+            "{} has {}{} ({}, {})\n",
+            shown(peer.name()),
+            shown(&cargo.name),
+            other.map_or_else(String::new, |name| format!(", as {}", shown(name))),
+            amount(cargo.size),
+            match cargo.size.saturating_sub(resumed_at) {
+                0 if cargo.size > 0 => "which was there already".into(),
+                sent => speed(sent, time),
+            }
+        );
+        lines.extend_from_slice(line.as_bytes());
+    }
+
     /// Sends the file, in as many pieces as the peer's comings and goings make
     /// of it.
     async fn run(&mut self) -> Result<Peer, Failure> {

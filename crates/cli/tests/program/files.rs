@@ -349,3 +349,28 @@ fn a_file_that_is_there_and_its_other_name_are_told() {
         assert!(text.contains(words), "{text}");
     }
 }
+
+#[test]
+fn several_files_are_sent_by_one_command() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let files = ["one", "two", "three"].map(|name| {
+        let file = directory.path().join(name);
+        fs::write(&file, name).unwrap();
+        file.to_str().unwrap().to_owned()
+    });
+    let mut bob = receiver(&port, &to, &["--count", "3"]);
+    let [one, two, three] = &files;
+    let place = ["--interface", "lo", "--beacon-port", &port, "--wait", "20s"];
+    let output = output(&[&["send-file", "bob", one, two, three, "--json"][..], &place].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    let sent: Vec<Value> = text.lines().map(parsed).collect();
+    assert_eq!(
+        sent.iter().map(|line| &line["file"]).collect::<Vec<_>>(),
+        ["one", "two", "three"]
+    );
+    assert!(bob.rest().0.success());
+    assert_eq!(names(&to), ["one", "three", "two"]);
+}
