@@ -14,6 +14,10 @@ use crate::{Beacon, Endpoint, State, Time};
 /// another node. A shorter while, they may be late beacons of our last process.
 const DUPLICATE: Duration = Duration::from_millis(500);
 
+/// The least time between two changes of a peer's state that beacons alone cause.
+/// Anybody can send them; a state that lasts is shown again each second.
+const BEACON_STATE: Duration = Duration::from_millis(500);
+
 /// Another node that beacons under our UUID.
 #[derive(Debug)]
 pub(super) struct Duplicate {
@@ -80,10 +84,19 @@ impl Machine {
         ));
         if let Some(state) = beacon.state() {
             peer.announced = state;
-            if let Phase::Established(established) = &peer.phase
+            if let Phase::Established(established) = &mut peer.phase
                 && !established.hello.shows_state
+                && established.state != state
             {
-                self.note_state(uuid, state);
+                if established
+                    .beacon_state_since
+                    .is_some_and(|at| now - at < BEACON_STATE)
+                {
+                    count(&mut self.counters.limited);
+                } else {
+                    established.beacon_state_since = Some(now);
+                    self.note_state(uuid, state);
+                }
             }
         }
         self.dial_if_due(now, uuid);

@@ -21,6 +21,8 @@ pub(super) struct EstablishedPeer {
     pub(super) liveness: Liveness,
     /// Another node claims its UUID.
     pub(super) dispute: Option<Dispute>,
+    /// When a beacon last changed its state.
+    pub(super) beacon_state_since: Option<Time>,
     /// An EXIT beacon says that it leaves.
     pub(super) exit_claim: Option<ExitClaim>,
     /// When it last disproved such a beacon.
@@ -39,6 +41,7 @@ impl EstablishedPeer {
             entered: now,
             liveness: Liveness::new(now, clock),
             dispute: None,
+            beacon_state_since: None,
             exit_claim: None,
             exit_disproved: None,
             mailbox,

@@ -161,3 +161,22 @@ fn a_beacon_that_is_asked_for_early_never_comes_later_than_it_would() {
     bench.pass(ms(2));
     assert_eq!(beacons(&bench), before + 1);
 }
+
+#[test]
+fn beacons_alone_change_a_state_twice_a_second_at_most() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    bench.events();
+    for _ in 0..5000 {
+        bench.hear_state(&peer, State::Busy);
+        bench.hear_state(&peer, State::Ready);
+        bench.pass(ms(1));
+    }
+    let events = bench.events();
+    assert!(events.len() <= 11, "{}", events.len());
+    // The state that lasts is shown.
+    bench.pass(ms(500));
+    bench.hear_state(&peer, State::Other(200));
+    assert_eq!(bench.events().len(), 1);
+}
