@@ -59,9 +59,9 @@ pub(crate) struct DoctorCommand {
     options: Options,
 }
 
-const HELP: &str = r#"Give it the options that the node has that isn't seen: it examines what that node
-would use. What comes back shows that this host lets it pass in both directions;
-that it reaches other hosts, their beacons show.
+const HELP: &str = r#"Pass the same options as the node you can't see. A probe that comes back proves only
+that this host lets it through; beacons from other hosts prove that the network
+works.
 
 With --json, a line a finding:
   {"event":"finding","level":"ok|note|problem","check":..,"text":..,"advice":..}

@@ -52,7 +52,7 @@ pub(crate) struct SendFileCommand {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     wait: Duration,
 
-    /// How long the receiver may say nothing
+    /// How long the receiver may be silent
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     patience: Duration,
 
@@ -84,13 +84,13 @@ enum SendFileError {
     Read { path: PathBuf, source: io::Error },
     #[error("{0:?} isn't a file")]
     NotAFile(PathBuf),
-    #[error("{0} takes no files: have it run `zre receive`")]
+    #[error("{0} doesn't take files: have it run `zre receive`")]
     Deaf(String),
     #[error("{name} refuses it: {why}")]
     Refused { name: String, why: String },
-    #[error("{name} says nothing any more; it has {}: send it again to go on", amount(*.have))]
+    #[error("{name} stopped responding after {}; run the command again to resume", amount(*.have))]
     Silent { name: String, have: u64 },
-    #[error("{name} has gone; it has {}: send it again to go on", amount(*.have))]
+    #[error("{name} has gone after {}; run the command again to resume", amount(*.have))]
     Gone { name: String, have: u64 },
 }
 
