@@ -84,7 +84,7 @@ enum SendFileError {
     Read { path: PathBuf, source: io::Error },
     #[error("{0:?} isn't a file")]
     NotAFile(PathBuf),
-    #[error("{0} doesn't take files: have it run `zre receive`")]
+    #[error("{0} takes no files: have it run `zre receive`")]
     Deaf(String),
     #[error("{name} refuses it: {why}")]
     Refused { name: String, why: String },
