@@ -356,7 +356,7 @@ impl World {
             } => {
                 let endpoint = match named {
                     true => Endpoint::Host {
-                        host: format!("host{}", at % 3),
+                        host: format!("host{}", at % 3).into(),
                         port: 5000,
                     },
                     false => Endpoint::Tcp(addr(at)),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
-use zre_proto::machine::PeerInfo;
+use zre_proto::machine::{PeerInfo, Sources};
 use zre_proto::{Endpoint, State};
 use zre_session::Link;
 
@@ -41,7 +41,7 @@ struct Record {
     name: String,
     headers: BTreeMap<String, String>,
     endpoint: Endpoint,
-    via: BTreeSet<Source>,
+    via: Sources,
     sender: PeerSender,
     groups: Mutex<BTreeSet<GroupName>>,
     link: Link,
@@ -116,8 +116,8 @@ impl Peer {
 
     /// The sources that made it known.
     #[must_use]
-    pub fn via(&self) -> &BTreeSet<Source> {
-        &self.record.via
+    pub fn via(&self) -> BTreeSet<Source> {
+        self.record.via.iter().collect()
     }
 
     /// Its state. A peer that announces none counts as ready.

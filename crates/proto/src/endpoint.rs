@@ -26,13 +26,13 @@ pub enum Endpoint {
     /// `tcp://name:5`: a host name that has to be resolved.
     Host {
         /// The name, in lower case.
-        host: String,
+        host: Box<str>,
         /// The port, never 0.
         port: u16,
     },
     /// `ipc://path`: a Unix domain socket. A path that begins with `@` is
     /// ZeroMQ's notation for the abstract namespace.
-    Ipc(String),
+    Ipc(Box<str>),
 }
 
 impl Endpoint {
@@ -156,7 +156,7 @@ fn parse(text: &str, drop_scope: bool) -> Result<Endpoint, EndpointError> {
         if path.is_empty() || path.contains('\0') {
             return Err(EndpointError::Path(quoted()));
         }
-        return Ok(Endpoint::Ipc(path.to_owned()));
+        return Ok(Endpoint::Ipc(path.into()));
     }
     let rest = text
         .strip_prefix("tcp://")
@@ -189,7 +189,7 @@ fn parse(text: &str, drop_scope: bool) -> Result<Endpoint, EndpointError> {
         return Err(EndpointError::Host(quoted()));
     }
     Ok(Endpoint::Host {
-        host: host.to_ascii_lowercase(),
+        host: host.to_ascii_lowercase().into(),
         port,
     })
 }

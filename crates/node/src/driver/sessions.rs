@@ -181,7 +181,7 @@ fn link_target(target: &DialTarget) -> Target {
                 to.same_host = SameHost::Never;
             }
         }
-        Endpoint::Ipc(path) => to.ipc = Some(path.into()),
+        Endpoint::Ipc(path) => to.ipc = Some(path.as_ref().into()),
         // A name is looked up first.
         Endpoint::Host { .. } => {}
     }

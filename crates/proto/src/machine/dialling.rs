@@ -244,7 +244,7 @@ impl Machine {
             }
             Phase::Entering(mut mailbox, pending) => {
                 self.greet(now, &mut mailbox, up);
-                self.establish(now, uuid, mailbox, *pending);
+                self.establish(now, uuid, *mailbox, *pending);
             }
             other => peer.phase = other,
         }

@@ -12,7 +12,7 @@ use crate::{Incoming, State, Time};
 /// A peer that the application knows.
 #[derive(Debug)]
 pub(super) struct EstablishedPeer {
-    pub(super) mailbox: Box<Mailbox>,
+    pub(super) mailbox: Mailbox,
     pub(super) hello: RemoteHello,
     pub(super) status: u8,
     pub(super) state: State,
@@ -32,7 +32,7 @@ pub(super) struct EstablishedPeer {
 }
 
 impl EstablishedPeer {
-    pub(super) fn new(now: Time, clock: Time, mailbox: Box<Mailbox>, hello: RemoteHello) -> Self {
+    pub(super) fn new(now: Time, clock: Time, mailbox: Mailbox, hello: RemoteHello) -> Self {
         Self {
             status: hello.status,
             state: hello.state,

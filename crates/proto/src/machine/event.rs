@@ -1,6 +1,6 @@
 //! What the machine reports to the application.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::output::SessionId;
-use super::source::Source;
+use super::source::Sources;
 use crate::{Endpoint, Message, State};
 
 /// What the machine reports to the application.
@@ -158,7 +158,7 @@ pub struct PeerInfo {
     /// no other peer.
     pub takes_requests: bool,
     /// How it became known.
-    pub via: BTreeSet<Source>,
+    pub via: Sources,
 }
 
 impl PeerInfo {
@@ -172,7 +172,7 @@ impl PeerInfo {
             endpoint,
             state: State::Ready,
             takes_requests: false,
-            via: BTreeSet::new(),
+            via: Sources::default(),
         }
     }
 }

@@ -125,7 +125,7 @@ impl Machine {
             Phase::Dialling(mailbox) | Phase::Entering(mailbox, _) => {
                 peer.phase = Phase::Entering(mailbox, pending);
             }
-            Phase::Greeting(mailbox, _) => self.establish(now, uuid, mailbox, *pending),
+            Phase::Greeting(mailbox, _) => self.establish(now, uuid, *mailbox, *pending),
             Phase::Established(mut established) => {
                 let (before, hello) = (&established.hello, &pending.hello);
                 let new_connection = before.connection != hello.connection;
@@ -184,7 +184,7 @@ impl Machine {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
             if adopted.greeted {
-                self.establish(now, uuid, mailbox, *pending);
+                self.establish(now, uuid, *mailbox, *pending);
             } else {
                 peer.phase = Phase::Entering(mailbox, pending);
             }
@@ -264,7 +264,7 @@ impl Machine {
         &mut self,
         now: Time,
         uuid: Uuid,
-        mailbox: Box<Mailbox>,
+        mailbox: Mailbox,
         pending: PendingPeer,
     ) {
         let PendingPeer {
@@ -291,7 +291,7 @@ impl Machine {
             endpoint: mailbox.endpoint.clone(),
             state: hello.state,
             takes_requests: hello.takes_requests,
-            via: peer.via.iter().collect(),
+            via: peer.via,
         };
         let inbound = Inbound::new(uuid, hello.connection, hello.from);
         let groups: Vec<_> = hello.groups.iter().cloned().collect();

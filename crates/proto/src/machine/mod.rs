@@ -66,7 +66,7 @@ pub use event::{Event, ExitReason, PeerInfo};
 pub use input::{Found, Heard, Inbound, Up};
 pub use output::{DialTarget, Output, SessionId, SharedOutgoing};
 pub use ping::PingRefused;
-pub use source::Source;
+pub use source::{Source, Sources};
 
 use beacons::Duplicate;
 use bootstrap::Bootstrap;

@@ -59,10 +59,9 @@ impl fmt::Display for Source {
     }
 }
 
-/// A set of sources, one bit each. Every beacon of every peer looks into two of
-/// them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sources(u8);
+/// A set of sources, one bit each: every beacon of every peer looks into two of them.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sources(u8);
 
 /// All sources, in the order of [`Source`].
 const ALL: [Source; 6] = [
@@ -75,19 +74,21 @@ const ALL: [Source; 6] = [
 ];
 
 impl Sources {
-    pub(super) fn contains(self, source: Source) -> bool {
+    /// Whether the set has that source.
+    #[must_use]
+    pub fn contains(self, source: Source) -> bool {
         self.0 & source.bit() != 0
     }
 
-    /// Returns whether the source is new in the set.
-    pub(super) fn insert(&mut self, source: Source) -> bool {
+    /// Adds a source. Returns whether it is new in the set.
+    pub fn insert(&mut self, source: Source) -> bool {
         let new = !self.contains(source);
         self.0 |= source.bit();
         new
     }
 
-    /// Returns whether the source was in the set.
-    pub(super) fn remove(&mut self, source: Source) -> bool {
+    /// Removes a source. Returns whether it was in the set.
+    pub fn remove(&mut self, source: Source) -> bool {
         let was = self.contains(source);
         self.0 &= !source.bit();
         was
@@ -97,7 +98,9 @@ impl Sources {
         self.0 |= others.0;
     }
 
-    pub(super) fn is_empty(self) -> bool {
+    /// Whether the set has no source.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
         self.0 == 0
     }
 
@@ -106,8 +109,15 @@ impl Sources {
         self.iter().next()
     }
 
-    pub(super) fn iter(self) -> impl Iterator<Item = Source> {
+    /// The sources, the one whose address is tried first in front.
+    pub fn iter(self) -> impl Iterator<Item = Source> {
         ALL.into_iter().filter(move |source| self.contains(*source))
+    }
+}
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 
