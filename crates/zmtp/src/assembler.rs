@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::decoder::DecodeError;
+use crate::decode_error::DecodeError;
 use crate::limits::FrameLimits;
 use crate::message::{Frames, Head, Message};
 

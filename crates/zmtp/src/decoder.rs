@@ -8,12 +8,12 @@ use bytes::buf::Limit;
 use bytes::{Bytes, BytesMut};
 
 use crate::assembler::{Assembler, COPY_BELOW};
-use crate::command::CommandError;
+use crate::decode_error::DecodeError;
 use crate::frame::{FrameHeader, HeaderError};
 use crate::limits::FrameLimits;
 use crate::message::Message;
 use crate::read_buffer::{Buffers, ReadBuffer};
-use crate::seal::{OpenError, Opener};
+use crate::seal::Opener;
 
 /// What a connection carries once the handshake is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,49 +22,6 @@ pub enum Item {
     Message(Message),
     /// A command, its body undecoded: see [`crate::Command::parse`].
     Command(Bytes),
-}
-
-/// Why the stream of a connection can't be read on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// A frame header that ZMTP excludes.
-    #[error(transparent)]
-    Header(#[from] HeaderError),
-    /// A frame over [`FrameLimits::frame_bytes`].
-    #[error("the peer announced a frame of {announced} bytes; {limit} are allowed")]
-    Frame {
-        /// What it announced.
-        announced: u64,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// A command over [`FrameLimits::command_bytes`].
-    #[error("the peer announced a command of {announced} bytes; {limit} are allowed")]
-    CommandLength {
-        /// What it announced.
-        announced: u64,
-        /// What is allowed.
-        limit: usize,
-    },
-    /// A message over [`FrameLimits::message_bytes`].
-    #[error("the peer's message passed {limit} bytes")]
-    Message {
-        /// What is allowed.
-        limit: usize,
-    },
-    /// A message over [`FrameLimits::parts`].
-    #[error("the peer's message passed {limit} parts")]
-    Parts {
-        /// What is allowed.
-        limit: usize,
-    },
-    /// A malformed command.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// A frame that the mechanism can't open.
-    #[error("the peer sent a frame that can't be opened: {0}")]
-    Open(#[from] OpenError),
 }
 
 /// The receiving half of a connection after its handshake.

@@ -73,6 +73,7 @@
 
 mod assembler;
 mod command;
+mod decode_error;
 mod decoder;
 mod encoder;
 mod frame;
@@ -88,7 +89,8 @@ mod socket_type;
 
 pub use assembler::COPY_BELOW;
 pub use command::{Command, CommandError, RawCommand, encode_command, encode_error, encode_ping};
-pub use decoder::{DecodeError, Decoder, Item};
+pub use decode_error::DecodeError;
+pub use decoder::{Decoder, Item};
 pub use encoder::{Encoder, SHARE_FROM};
 pub use frame::{FrameHeader, HeaderError};
 pub use greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, OldVersion, Version};
