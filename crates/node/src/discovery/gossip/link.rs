@@ -206,3 +206,53 @@ async fn write_all(writer: &mut OwnedWriteHalf, encoder: &mut Encoder) -> io::Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "../../../../zmtp/tests/toy/mod.rs"]
+mod toy;
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn neighbours_gossip_under_a_mechanism_that_seals() {
+        let mechanism: Arc<dyn Mechanism> = Arc::new(toy::Toy { secret: 7 });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addrs = [listener.local_addr().unwrap()];
+        let accept = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            GossipLink::open(stream, SocketType::Router, Arc::clone(&mechanism)).await
+        };
+        let (hub, client) = tokio::join!(accept, GossipLink::dial(&addrs, &mechanism));
+        let (hub, client) = (hub.unwrap(), client.unwrap());
+
+        let said = [GossipMessage::Hello, GossipMessage::Ping];
+        let (queue, waiting) = mpsc::channel(1);
+        let encoded = said.iter().map(GossipMessage::encode).collect();
+        queue.send(encoded).await.unwrap();
+        let (reports, mut heard) = mpsc::channel(4);
+        let (_silent, nothing) = mpsc::channel(1);
+        let client_reports = mpsc::channel(1).0;
+        let both = async {
+            tokio::join!(
+                client.run(1, waiting, &client_reports),
+                hub.run(2, nothing, &reports)
+            )
+        };
+        let hear = async {
+            for message in said {
+                match heard.recv().await {
+                    Some(HubMessage::Heard(2, other)) => assert_eq!(other, message),
+                    other => panic!("{other:?}"),
+                }
+            }
+        };
+        tokio::select! {
+            ended = both => panic!("{ended:?}"),
+            heard = tokio::time::timeout(PATIENCE, hear) => heard.unwrap(),
+        }
+    }
+}
