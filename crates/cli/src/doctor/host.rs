@@ -55,6 +55,53 @@ pub(crate) async fn clock() -> Vec<Finding> {
     findings
 }
 
+/// A peer takes about so many file descriptors: a connection for each direction.
+#[cfg(unix)]
+const DESCRIPTORS_A_PEER: u64 = 2;
+
+/// A node needs some descriptors for itself; a lower limit leaves too few for its peers.
+#[cfg(unix)]
+const FEW_DESCRIPTORS: u64 = 256;
+
+/// How many peers the limit on open files allows. The program has raised its soft limit at
+/// its start, therefore the hard limit counts.
+#[cfg(unix)]
+pub(crate) fn descriptors() -> Option<Finding> {
+    use rustix::process::{Resource, getrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let hard = match limit.maximum {
+        Some(hard) => hard.to_string(),
+        None => "unlimited".to_owned(),
+    };
+    let Some(soft) = limit.current else {
+        return Some(Finding::note(
+            "descriptors",
+            "a process may open any number of files: the limit doesn't restrict peers",
+        ));
+    };
+    let peers = soft / DESCRIPTORS_A_PEER;
+    let text = format!(
+        "a process may open {soft} files (hard limit {hard}): enough for about {peers} peers, at \
+         about {DESCRIPTORS_A_PEER} descriptors each"
+    );
+    Some(match soft < FEW_DESCRIPTORS {
+        true => Finding::problem(
+            "descriptors",
+            text,
+            "raise the hard limit: `ulimit -n 4096` as root in the shell that starts the node, \
+             or LimitNOFILE=4096 in its systemd unit",
+        ),
+        false => Finding::note("descriptors", text),
+    })
+}
+
+/// This system has no such limit.
+#[cfg(not(unix))]
+pub(crate) fn descriptors() -> Option<Finding> {
+    None
+}
+
 /// How long the host has slept since it started.
 #[cfg(target_os = "linux")]
 fn slept() -> Option<Duration> {

@@ -37,8 +37,8 @@ const GREETING: Duration = Duration::from_secs(5);
 ///
 /// Looks at the interfaces, sends a few bytes by multicast and broadcast and
 /// waits for them to come back, listens for other nodes, looks up which programs
-/// hold the port, reads the firewall's rules, and says what to do about each
-/// problem. Nodes that are heard, and endpoints that are given, are dialled and
+/// hold the port, reads the firewall's rules and the limit on open files, and says
+/// what to do about each problem. Nodes that are heard, and endpoints that are given, are dialled and
 /// greeted; the command is a peer of its own for that time.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
@@ -154,6 +154,7 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     }
     findings.extend(blocking(move || firewall::examine(port)).await);
     findings.extend(host::clock().await);
+    findings.extend(host::descriptors());
     if let Some(domain) = &settings.dns {
         let name = format!("{}.{domain}", settings.dns_service);
         findings.extend(dns::examine(&name, settings.dns_server).await);

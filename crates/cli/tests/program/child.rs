@@ -26,7 +26,8 @@ pub(crate) fn zre_in(namespace: &str, arguments: &[&str]) -> Command {
     clean(command, arguments)
 }
 
-fn clean(mut command: Command, arguments: &[&str]) -> Command {
+/// A command that this test run's environment doesn't configure.
+pub(crate) fn clean(mut command: Command, arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars() {
         if name.starts_with("ZRE_") || name == "RUST_LOG" {
             command.env_remove(name);

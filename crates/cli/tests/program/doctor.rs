@@ -5,6 +5,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+#[cfg(unix)]
+use crate::child::clean;
 use crate::child::{Program, parsed, port, zre, zre_in};
 use crate::hosts::{ADDRS, Hosts};
 
@@ -382,5 +384,28 @@ fn an_ipc_directory_that_others_may_write_to_is_found() {
     findings.problems(1);
     let findings = Findings::of(zre(&["doctor"]), &[&options[..4], &["off"]].concat());
     findings.has("note", "ipc", "off");
+    findings.problems(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_low_limit_on_open_files_is_found() {
+    let program = env!("CARGO_BIN_EXE_zre");
+    let limited = |limits: &str| {
+        let script = format!("ulimit {limits} && exec {program} \"$@\"");
+        let mut command = clean(Command::new("sh"), &["-c", &script, "sh", "doctor"]);
+        command.args(["--no-beacon", "--interface", "lo"]);
+        Findings::of(command, &[])
+    };
+    let findings = limited("-n 128");
+    findings.has(
+        "problem",
+        "descriptors",
+        "may open 128 files (hard limit 128): enough for about 64 peers",
+    );
+    findings.problems(1);
+    // The program raises the soft limit; only the hard limit matters.
+    let findings = limited("-Sn 64 && ulimit -Hn 512");
+    findings.has("note", "descriptors", "512 files (hard limit 512)");
     findings.problems(0);
 }
