@@ -251,7 +251,7 @@ fn log(warnings: bool) {
 }
 
 /// Says on standard error why it failed, as JSON if the command speaks it.
-fn complain(failure: &Failure, as_json: bool) -> ExitCode {
+pub(crate) fn complain(failure: &Failure, as_json: bool) -> ExitCode {
     let mut line = Vec::new();
     if as_json {
         json::line(&failure.line(), &mut line);

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tempfile::NamedTempFile;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use zre::json::Member;
 use zre::{Event, Events, Node, Peer, SendError, Uuid};
@@ -32,21 +33,38 @@ use crate::visit::print;
 /// How many pieces of the file are read ahead.
 const AHEAD: usize = 8;
 
-/// Send files to a peer that runs `zre receive`.
+/// The argument that stands for standard input.
+const STDIN: &str = "-";
+
+/// Send files to peers that run `zre receive`.
 ///
 /// The command joins the network as a peer of its own, and leaves once the
 /// receiver has checked all of each file. When the receiver goes in between, it is
 /// looked for again, and gets only what it doesn't have yet; so does one that
 /// is sent the same file another time.
+///
+/// Each --to names one more receiver; they get the files one after another. If one of
+/// them fails, the others still get the files.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct SendFileCommand {
     /// The peer's name or UUID
     peer: String,
 
-    /// The files
+    /// The files; `-` is standard input, and needs --as
+    ///
+    /// Standard input is first copied to a temporary file, because its size and
+    /// checksum come before its content.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+
+    /// One more peer that gets the files, by name or UUID; may be repeated
+    #[arg(long, value_name = "PEER")]
+    to: Vec<String>,
+
+    /// The name to send instead of the file's own; only with a single file
+    #[arg(long = "as", value_name = "NAME")]
+    sent_as: Option<String>,
 
     /// How long to look for the peer, at first and whenever it has gone
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
@@ -64,18 +82,22 @@ pub(crate) struct SendFileCommand {
     options: Options,
 }
 
-const HELP: &str = r#"With --json, a line a file:
+const HELP: &str = r#"With --json, a line for each file and receiver:
   {"event":"sent","peer":..,"name":..,"file":..,"size":..,"sha256":..,
    "resumed_at":0,"stored":..,"seconds":..}
 
 stored is the name that the receiver gave the file.
 
-Exit code: 0 once the receiver has confirmed that the file is complete and its
-checksum right, 1 where it didn't.
+Exit code: 0 once each receiver has confirmed that each file is complete and its
+checksum right, 1 if one of them hasn't.
 
 Example, in two terminals:
   zre receive --name bob --dir incoming
-  zre send-file bob photo.jpg letter.pdf"#;
+  zre send-file bob photo.jpg letter.pdf
+
+To several receivers, and a directory:
+  zre send-file bob --to carol photo.jpg
+  tar -c photos | zre send-file bob --as photos.tar -"#;
 
 /// Why a file didn't arrive.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +106,12 @@ enum SendFileError {
     Read { path: PathBuf, source: io::Error },
     #[error("{0:?} isn't a file")]
     NotAFile(PathBuf),
+    #[error(
+        "{0:?} is a directory: send it as an archive, by `tar -c DIRECTORY | zre send-file PEER --as NAME.tar -`"
+    )]
+    Directory(PathBuf),
+    #[error("standard input can't be copied to a temporary file: {0}")]
+    Stdin(io::Error),
     #[error("{0} takes no files: have it run `zre receive`")]
     Deaf(String),
     #[error("{name} refuses it: {why}")]
@@ -97,7 +125,10 @@ enum SendFileError {
 impl From<SendFileError> for Failure {
     fn from(error: SendFileError) -> Self {
         let code = match error {
-            SendFileError::Read { .. } | SendFileError::NotAFile(_) => "file",
+            SendFileError::Read { .. }
+            | SendFileError::NotAFile(_)
+            | SendFileError::Directory(_)
+            | SendFileError::Stdin(_) => "file",
             SendFileError::Deaf(_) => "unsupported",
             SendFileError::Refused { .. } => "refused",
             SendFileError::Silent { .. } => "elapsed",
@@ -129,16 +160,19 @@ struct Cargo {
     name: String,
     size: u64,
     id: Id,
+    /// The copy of standard input at `path`: dropping it deletes the file.
+    _copy: Option<NamedTempFile>,
 }
 
 pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let bars = Bars::new(!command.json);
+    check(&command)?;
     // All of them first: a file that can't be read is known before anything is sent.
     let mut cargos = Vec::new();
     for file in &command.files {
         cargos.push(tokio::select! {
-            cargo = look_at(file.clone(), bars.clone()) => cargo?,
+            cargo = load(file, command.sent_as.clone(), bars.clone()) => cargo?,
             () = signals.recv() => return Err(Failure::Interrupted),
         });
     }
@@ -149,30 +183,40 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
     let mut gathering = Gathering::begin_at(Instant::now());
     let mut lines = Vec::new();
     let mut result = Ok(());
-    for cargo in &cargos {
-        let bar = bars.bytes(&format!("sending {}", cargo.name), cargo.size);
-        let mut sender = Sender {
-            command: &command,
-            cargo,
-            node: &node,
-            events: &mut events,
-            gathering: &mut gathering,
-            bar: bar.clone(),
-            have: 0,
-            resumed_at: None,
-            stored: None,
-        };
-        let begun = Instant::now();
-        let sent = tokio::select! {
-            sent = sender.run() => sent,
-            () = signals.recv() => Err(Failure::Interrupted),
-        };
-        bar.finish_and_clear();
-        match sent {
-            Ok(peer) => sender.tell(&peer, begun.elapsed(), &mut lines),
-            Err(failure) => {
-                result = Err(failure);
-                break;
+    'receivers: for to in std::iter::once(&command.peer).chain(&command.to) {
+        for cargo in &cargos {
+            let bar = bars.bytes(&format!("sending {}", cargo.name), cargo.size);
+            let mut sender = Sender {
+                command: &command,
+                to,
+                cargo,
+                node: &node,
+                events: &mut events,
+                gathering: &mut gathering,
+                bar: bar.clone(),
+                have: 0,
+                resumed_at: None,
+                stored: None,
+            };
+            let begun = Instant::now();
+            let sent = tokio::select! {
+                sent = sender.run() => sent,
+                () = signals.recv() => Err(Failure::Interrupted),
+            };
+            bar.finish_and_clear();
+            match sent {
+                Ok(peer) => sender.tell(&peer, begun.elapsed(), &mut lines),
+                Err(failure) => {
+                    let ends_all = matches!(failure, Failure::Interrupted | Failure::Died);
+                    // The last failure is reported at the end of the program.
+                    if let Err(earlier) = std::mem::replace(&mut result, Err(failure)) {
+                        crate::complain(&earlier, command.json);
+                    }
+                    if ends_all {
+                        break 'receivers;
+                    }
+                    continue 'receivers;
+                }
             }
         }
     }
@@ -186,19 +230,76 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
     result.map(|()| ExitCode::SUCCESS)
 }
 
+/// Refuses arguments that don't fit together.
+fn check(command: &SendFileCommand) -> Result<(), Failure> {
+    let several = command.files.len() > 1;
+    let text = if command.sent_as.is_some() && several {
+        "--as names a single file: run the command once for each file"
+    } else if command.files.iter().any(|file| is_stdin(file)) && several {
+        "`-` can't be sent together with other files: run the command once for each"
+    } else if command.files.iter().any(|file| is_stdin(file)) && command.sent_as.is_none() {
+        "standard input has no name: give it one by --as"
+    } else {
+        return Ok(());
+    };
+    Err(Failure::Usage(text.to_owned()))
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file == Path::new(STDIN)
+}
+
+/// Prepares a file, or a copy of standard input.
+async fn load(file: &Path, sent_as: Option<String>, bars: Bars) -> Result<Cargo, Failure> {
+    let copy = match is_stdin(file) {
+        true => Some(copy_stdin().await?),
+        false => None,
+    };
+    let path = copy.as_ref().map_or(file, NamedTempFile::path);
+    let cargo = look_at(path.to_owned(), sent_as, bars).await?;
+    Ok(Cargo {
+        _copy: copy,
+        ..cargo
+    })
+}
+
+/// Copies standard input to a temporary file. A thread of its own reads: an interrupted
+/// command doesn't wait for it.
+async fn copy_stdin() -> Result<NamedTempFile, Failure> {
+    let copy = NamedTempFile::with_prefix("zre-").map_err(SendFileError::Stdin)?;
+    let mut file = copy.reopen().map_err(SendFileError::Stdin)?;
+    let (sender, copied) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("stdin".into())
+        .spawn(move || {
+            let _ = sender.send(io::copy(&mut io::stdin().lock(), &mut file));
+        })
+        .map_err(Failure::System)?;
+    match copied.await {
+        Ok(Ok(_)) => Ok(copy),
+        Ok(Err(error)) => Err(SendFileError::Stdin(error).into()),
+        Err(_) => Err(Failure::Died),
+    }
+}
+
 /// Reads the file once, for its checksum.
-async fn look_at(path: PathBuf, bars: Bars) -> Result<Cargo, Failure> {
+async fn look_at(path: PathBuf, sent_as: Option<String>, bars: Bars) -> Result<Cargo, Failure> {
     let work = move || {
         let refused = |source| SendFileError::Read {
             path: path.clone(),
             source,
         };
         let there = std::fs::metadata(&path).map_err(refused)?;
+        if there.is_dir() {
+            return Err(SendFileError::Directory(path));
+        }
         if !there.is_file() {
             return Err(SendFileError::NotAFile(path));
         }
-        let name = path.file_name().unwrap_or_default();
-        let name = name.to_string_lossy().into_owned();
+        let name = sent_as.unwrap_or_else(|| {
+            let name = path.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        });
         let bar = bars.bytes(&format!("checksum of {name}"), there.len());
         let id = hash(&path, |read| bar.set_position(read)).map_err(refused)?;
         bar.finish_and_clear();
@@ -207,6 +308,7 @@ async fn look_at(path: PathBuf, bars: Bars) -> Result<Cargo, Failure> {
             size: there.len(),
             id,
             path,
+            _copy: None,
         })
     };
     match tokio::task::spawn_blocking(work).await {
@@ -217,6 +319,8 @@ async fn look_at(path: PathBuf, bars: Bars) -> Result<Cargo, Failure> {
 
 struct Sender<'a> {
     command: &'a SendFileCommand,
+    /// The receiver's name or UUID.
+    to: &'a str,
     cargo: &'a Cargo,
     node: &'a Node,
     events: &'a mut Events,
@@ -279,7 +383,7 @@ impl Sender<'_> {
                 (Some(peer), _) => peer,
                 (None, None) => {
                     return Err(Failure::Absent {
-                        peer: self.command.peer.clone(),
+                        peer: self.to.to_owned(),
                         wait: self.command.wait,
                     });
                 }
@@ -302,10 +406,10 @@ impl Sender<'_> {
     /// the same name have come.
     async fn find(&mut self) -> Result<Option<Peer>, Failure> {
         let deadline = Instant::now() + self.command.wait;
-        let by_uuid = Uuid::try_parse(&self.command.peer).is_ok();
+        let by_uuid = Uuid::try_parse(self.to).is_ok();
         loop {
             let mut until = deadline;
-            match self.node.peer(&self.command.peer) {
+            match self.node.peer(self.to) {
                 Ok(peer) => {
                     let complete = self.gathering.complete_at(self.node, Purpose::Act);
                     until = complete.map_or(deadline, |at| at.min(deadline));

@@ -374,3 +374,93 @@ fn several_files_are_sent_by_one_command() {
     assert!(bob.rest().0.success());
     assert_eq!(names(&to), ["one", "three", "two"]);
 }
+
+#[test]
+fn several_receivers_get_the_files_even_if_one_of_them_fails() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let [bobs, carols] = ["bobs", "carols"].map(|name| {
+        let to = directory.path().join(name);
+        fs::create_dir(&to).unwrap();
+        to
+    });
+    let file = directory.path().join("name");
+    fs::write(&file, content(SIZE)).unwrap();
+    let carols_path = carols.to_str().unwrap();
+    let receive = ["receive", "--json", "--name", "carol", "--dir", carols_path];
+    let mut carol = Program::start(&receive, &port, &["--count", "1"]);
+    let mut bob = receiver(&port, &bobs, &["--count", "1"]);
+    let (_deaf, _) = Program::json("deaf", &port, &[]);
+    let place = ["--interface", "lo", "--beacon-port", &port, "--wait", "20s"];
+    let file = file.to_str().unwrap();
+    let send = ["send-file", "bob", "--json", file];
+    let others = ["--to", "deaf", "--to", "carol"];
+    let output = output(&[&send[..], &others, &place].concat());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{complaints}");
+    assert_eq!(parsed(complaints.trim_end())["code"], "unsupported");
+    let sent: Vec<Value> = text.lines().map(parsed).collect();
+    let receivers: Vec<&Value> = sent.iter().map(|line| &line["name"]).collect();
+    assert_eq!(receivers, ["bob", "carol"]);
+    assert!(bob.rest().0.success());
+    assert!(carol.rest().0.success());
+    for to in [bobs, carols] {
+        assert!(fs::read(to.join("name")).unwrap() == content(SIZE));
+    }
+}
+
+#[test]
+fn standard_input_is_sent_under_a_name() {
+    use std::io::Write as _;
+    use std::process::Stdio;
+
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let [to, temporary] = ["to", "temporary"].map(|name| {
+        let made = directory.path().join(name);
+        fs::create_dir(&made).unwrap();
+        made
+    });
+    let mut bob = receiver(&port, &to, &["--count", "1"]);
+    let send = ["send-file", "bob", "-", "--as", "photos.tar"];
+    let mut command = Program::command(&send, &port);
+    let variable = if cfg!(windows) { "TMP" } else { "TMPDIR" };
+    let mut sender = command
+        // The directory of unix sockets may be there too.
+        .args(["--wait", "20s", "--ipc", "off"])
+        .env(variable, &temporary)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = sender.stdin.take().unwrap();
+    input.write_all(&content(SIZE)).unwrap();
+    assert_eq!(names(&temporary).len(), 1);
+    drop(input);
+    let output = sender.wait_with_output().unwrap();
+    let complaints = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{complaints}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("bob has photos.tar ("), "{text}");
+    assert!(bob.rest().0.success());
+    assert!(fs::read(to.join("photos.tar")).unwrap() == content(SIZE));
+    assert_eq!(names(&temporary), [""; 0], "the copy is deleted");
+}
+
+#[test]
+fn arguments_that_name_no_file_to_send_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    for (arguments, why) in [
+        (&[path][..], "is a directory: send it as an archive"),
+        (&["-"], "standard input has no name"),
+        (&["-", "x", "y"], "can't be sent together with other files"),
+        (&["x", "y", "--as", "z"], "--as names a single file"),
+    ] {
+        let place = ["--interface", "lo", "--no-beacon"];
+        let output = output(&[&["send-file", "bob"], arguments, &place].concat());
+        let complaints = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(complaints.contains(why), "{arguments:?}: {complaints}");
+    }
+}
