@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use zre::{Event, Link};
 
-use crate::measure::child::{TaskError, Told, wall_clock};
+use crate::measure::child::{ParentLines, TaskError, wall_clock};
 use crate::measure::figures::median;
 use crate::measure::meet::{clock, milliseconds};
 use crate::measure::process::{MeasureError, Process};
@@ -133,10 +133,10 @@ fn cpu_seconds(pid: u32) -> f64 {
 }
 
 /// A process with some of the nodes. They stay until the process is ended.
-pub(crate) async fn mesh(task: &Task, mut told: Told) -> Result<(), TaskError> {
+pub(crate) async fn mesh(task: &Task, mut parent: ParentLines) -> Result<(), TaskError> {
     raise_descriptors();
     say("ready", "-");
-    told.recv().await;
+    parent.recv().await;
     let (count, all) = (task.number("nodes")?, task.number("all")?);
     let expected = count * (all - 1);
     let (seen, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));

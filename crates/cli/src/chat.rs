@@ -1,4 +1,4 @@
-//! `zre chat`: people talk in a group.
+//! `zre chat`: a conversation in a group.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::ops::ControlFlow;
@@ -18,23 +18,23 @@ use crate::paint::Paint;
 use crate::program::{Face, Reads, run};
 use crate::text::{self, shown};
 
-/// How long the first line of a script waits for somebody to hear it.
+/// How long the first line of a script waits for a peer in the group.
 const COMPANY: Duration = Duration::from_secs(2);
 
 /// Talk with the people in a group.
 ///
-/// Each line goes to everybody in the group that is named first, "chat" where
-/// none is. Lines that begin with a slash are commands.
+/// Each line goes to all peers in the first --group ("chat" if none is given).
+/// Lines that begin with a slash are commands.
 ///
 /// On a terminal, lines are edited as in a shell, with a history (the arrow
 /// keys, Ctrl-R; kept in zre/history in $XDG_STATE_HOME or ~/.local/state,
-/// %LOCALAPPDATA% on Windows, but not the lines that begin with a space) and Tab
-/// for names and commands; what others say appears above the line. Otherwise each
-/// line of input is said as it is.
+/// %LOCALAPPDATA% on Windows, without the lines that begin with a space). Tab
+/// completes names and commands; messages appear above the edited line. If input
+/// isn't a terminal, each line of it is sent unchanged.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ChatCommand {
-    /// Speak JSON lines, as `zre node --json` does, in the group
+    /// Read and write JSON lines, as `zre node --json` does, in the group
     #[arg(long)]
     json: bool,
 
@@ -44,35 +44,35 @@ pub(crate) struct ChatCommand {
 
 const HELP: &str = "\
 Commands:
-  /w NAME TEXT   tell one peer alone, by name or UUID
-  /who           who is in the group
-  /peers         who else is on the network
-  /busy, /ready  show the others how you are
-  /quit          leave; so does the end of input, or Ctrl-C
-  /help          this list
-  //TEXT         say a line that begins with a slash
+  /w NAME TEXT   send a message to one peer, by name or UUID
+  /who           list the peers in the group
+  /peers         list all peers on the network
+  /busy, /ready  set the state that other peers see
+  /quit          leave (also Ctrl-C or the end of input)
+  /help          show this list
+  //TEXT         send a line that begins with a slash
 
 Example, in two terminals:
   zre chat --name alice
   zre chat --name bob
 
-Example, from a script (lines wait up to 2 s for somebody in the group):
+Example, from a script (waits up to 2 s for a peer in the group):
   echo 'the build is done' | zre chat --name ci --group builds";
 
 const COMMANDS: &str = "\
-/w NAME TEXT   tell one peer alone
-/who           who is in the group
-/peers         who else is on the network
-/busy, /ready  show the others how you are
+/w NAME TEXT   send a message to one peer
+/who           list the peers in the group
+/peers         list all peers on the network
+/busy, /ready  set the state that other peers see
 /quit          leave
-//TEXT         say a line that begins with a slash
+//TEXT         send a line that begins with a slash
 ";
 
 pub(crate) async fn chat(mut command: ChatCommand) -> Result<ExitCode, Failure> {
     command.options.default_group("chat");
     let builder = command.options.builder();
     if command.json {
-        // As `zre node --json`: there is nothing to add.
+        // The same as `zre node --json`.
         return run(builder, Arc::new(Json { wait: None }), Reads::Lines, None).await;
     }
     let face = Chat {
@@ -83,7 +83,7 @@ pub(crate) async fn chat(mut command: ChatCommand) -> Result<ExitCode, Failure> 
 
 #[derive(Debug)]
 struct Chat {
-    /// Those that we are in; lines go to the first.
+    /// The groups that we are in; lines go to the first one.
     groups: Vec<String>,
 }
 
@@ -92,7 +92,7 @@ impl Chat {
         self.groups.first().map_or("", String::as_str)
     }
 
-    /// Whether somebody is in one of our groups.
+    /// Whether the peer is in one of our groups.
     fn concerns(&self, peer: &Peer) -> bool {
         self.groups.iter().any(|group| peer.is_in(group))
     }
@@ -133,8 +133,8 @@ fn list(peers: &[Peer], lines: &mut Vec<u8>) {
     }
 }
 
-/// What is wrong, in words for somebody who talks.
-fn excuse(error: SendError) -> String {
+/// The error as a sentence for the user of the chat.
+fn explain(error: SendError) -> String {
     match error {
         SendError::Unknown(name) => {
             format!("nobody called {name} is here; /peers lists who is")
@@ -148,8 +148,8 @@ fn excuse(error: SendError) -> String {
     }
 }
 
-/// A line of what happens, in colours where these are wanted: who speaks stands
-/// out, and what isn't said by anybody stands back.
+/// A line about an event, in colours if they are wanted: the name of a sender is
+/// emphasised, and a line that isn't a message is dimmed.
 fn painted(line: &str) -> String {
     match line.split_once(": ") {
         _ if line.starts_with("* ") => Paint::Weak.on(line),
@@ -159,17 +159,17 @@ fn painted(line: &str) -> String {
     }
 }
 
-/// The commands, for whoever presses Tab.
-const WORDS: [&str; 7] = ["/busy", "/help", "/peers", "/quit", "/ready", "/w ", "/who"];
+/// The commands that Tab completes.
+const COMPLETIONS: [&str; 7] = ["/busy", "/help", "/peers", "/quit", "/ready", "/w ", "/who"];
 
-/// Completes a command, or the name behind `/w`.
+/// Completes a command, or the name after `/w`.
 fn complete(line: &str, names: impl Iterator<Item = String>) -> (usize, Vec<String>) {
     let mut words: Vec<String> = match line.strip_prefix("/w ") {
         Some(part) => names
             .filter(|name| name.starts_with(part))
             .map(|name| format!("/w {name} "))
             .collect(),
-        None if line.starts_with('/') => WORDS
+        None if line.starts_with('/') => COMPLETIONS
             .iter()
             .filter(|word| word.starts_with(line))
             .map(|&word| word.to_owned())
@@ -189,8 +189,8 @@ fn count(others: usize) -> String {
     }
 }
 
-/// Splits `NAME TEXT`. Names may hold spaces, so the longest name of somebody
-/// here counts, and the first word where there is none.
+/// Splits `NAME TEXT`. Names may contain spaces: the longest matching name of a
+/// present peer counts, or the first word if no name matches.
 fn addressed<'a>(node: &Node, rest: &'a str) -> Option<(&'a str, &'a str)> {
     let known = node
         .peers()
@@ -277,14 +277,14 @@ impl Face for Chat {
         let node = node.clone();
         Box::new(move |line| {
             let peers = node.peers();
-            // A name that would steer the terminal must be typed by hand.
+            // A name with control characters isn't completed: it could control the terminal.
             let names = peers.iter().map(|peer| peer.name().to_owned());
             complete(line, names.filter(|name| shown(name) == name.as_str()))
         })
     }
 
     async fn prepare(&self, node: &Node) {
-        // A script says what it has to say and ends; a person sees who is here.
+        // A script sends its lines and ends; a person sees which peers are present.
         if !std::io::stdin().is_terminal() {
             let _ = node.wait_for_peers_in(self.group(), 1, COMPANY).await;
         }
@@ -320,13 +320,13 @@ impl Face for Chat {
             "/busy" => set_state(node, State::Busy).await,
             "/ready" => set_state(node, State::Ready).await,
             "/w" => match addressed(node, rest) {
-                Some((name, text)) => node.whisper(name, text).await.map_err(excuse),
+                Some((name, text)) => node.whisper(name, text).await.map_err(explain),
                 None => Err("say /w NAME TEXT".into()),
             },
             _ => match line.strip_prefix('/') {
-                None => self.say(node, line, lines).await.map_err(excuse),
+                None => self.say(node, line, lines).await.map_err(explain),
                 Some(rest) if rest.starts_with('/') => {
-                    self.say(node, rest, lines).await.map_err(excuse)
+                    self.say(node, rest, lines).await.map_err(explain)
                 }
                 Some(_) => Err(format!("no command {}; /help lists them", shown(command))),
             },

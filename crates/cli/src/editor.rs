@@ -22,30 +22,30 @@ const HISTORY: usize = 1000;
 /// Terminals that can't move the cursor.
 const DUMB: [&str; 3] = ["dumb", "cons25", "emacs"];
 
-/// What completes the word before the cursor: the text up to there goes in,
-/// where the word begins and what it may become comes out.
+/// Completes the word before the cursor. Takes the text before the cursor; returns
+/// the start of the word and the candidates.
 pub(crate) type Complete = Box<dyn Fn(&str) -> (usize, Vec<String>) + Send>;
 
-/// The two directions of an edited terminal. What is written stands above the
-/// line that is being edited, which stays as it is.
+/// Input and output of a terminal with a line editor. Output appears above the line
+/// that is being edited, and leaves that line unchanged.
 pub(crate) struct Editor {
     pub(crate) lines: Lines,
     pub(crate) output: Output,
     pub(crate) written: Written,
-    /// To be kept until the end.
+    /// Must be kept until the program ends.
     pub(crate) terminal: Terminal,
 }
 
-/// Whether a person sits at both ends.
+/// Whether input and output are a terminal that can move the cursor.
 pub(crate) fn is_wanted() -> bool {
     let dumb = std::env::var("TERM").is_ok_and(|term| DUMB.contains(&term.as_str()));
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal() && !dumb
 }
 
-/// Starts it. The prompt comes back when the line before has been carried out.
+/// Starts the editor. The prompt returns once the previous line has been carried out.
 ///
 /// # Errors
-/// The terminal can't be had, or the system refuses a thread.
+/// The terminal can't be used, or no thread can be started.
 pub(crate) fn open(prompt: &'static str, complete: Complete) -> std::io::Result<Editor> {
     let terminal = Terminal::remember();
     let config = Config::builder()
@@ -71,7 +71,7 @@ pub(crate) fn open(prompt: &'static str, complete: Complete) -> std::io::Result<
         .name("editor".into())
         .spawn(move || edit(&mut editor, prompt, &wanted, &sender))?;
     Ok(Editor {
-        lines: Lines::asked(receiver, ready),
+        lines: Lines::on_request(receiver, ready),
         output,
         written,
         terminal,
@@ -87,11 +87,11 @@ fn edit(
 ) {
     let history = history();
     if let Some(path) = &history {
-        // The first time there is none.
+        // There is no history at the first start.
         let _ = editor.load_history(path);
     }
     while wanted.recv().is_ok() {
-        // Ctrl-D, Ctrl-C, or a terminal that is gone.
+        // An error means Ctrl-D, Ctrl-C, or a terminal that is gone.
         let Ok(text) = editor.readline(prompt) else {
             break;
         };
@@ -99,14 +99,14 @@ fn edit(
         if lines.blocking_send(line).is_err() {
             break;
         }
-        // Now, because a signal would end the program without asking here.
+        // Saved after each line, because a signal ends the program without this thread.
         if let Some(path) = &history {
             let _ = editor.append_history(path);
         }
     }
 }
 
-/// Where lines are remembered, if anywhere. Its directory is made.
+/// The path of the history, if there is a place for it. Creates its directory.
 fn history() -> Option<PathBuf> {
     let variable = match cfg!(windows) {
         true => "LOCALAPPDATA",
@@ -129,7 +129,7 @@ fn plain(error: ReadlineError) -> std::io::Error {
     }
 }
 
-/// Helps the editor where it asks.
+/// The callbacks of the editor.
 struct Assistant {
     complete: Complete,
 }
@@ -155,8 +155,8 @@ impl Completer for Assistant {
     }
 }
 
-/// How the terminal was. A signal may end the program while a line is being
-/// edited: then dropping this puts the terminal back.
+/// The original settings of the terminal. A signal may end the program while a line
+/// is being edited: dropping this restores them.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     #[cfg(unix)]
@@ -181,7 +181,7 @@ impl Drop for Terminal {
             tcgetattr(std::io::stdin()).is_ok_and(|now| now.local_modes != before.local_modes);
         if edits {
             let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, before);
-            // No bracketed paste, and a line of its own for what comes next.
+            // Turns bracketed paste off, and starts a new line for further output.
             let _ = std::io::stdout().write_all(b"\x1b[?2004l\r\n");
             let _ = std::io::stdout().flush();
         }

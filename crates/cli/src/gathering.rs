@@ -1,4 +1,4 @@
-//! When everybody who is here has been met.
+//! Decides when all present peers have been met.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zre::{Node, Uuid};
 
-/// Neighbours answer our first beacon in milliseconds: if nothing new has come for
-/// so long, the others aren't here.
+/// Neighbours answer our first beacon in milliseconds: if nothing has changed for
+/// this long, no further peers are present.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// By then each neighbour has heard us twice and has announced itself, even if a
-/// beacon was lost. Whoever acts on a name or a group waits so long: a peer that is
-/// missed would make the act a wrong one.
+/// After this time each neighbour has heard us twice and has announced itself, even
+/// if a beacon was lost. A command that acts on a name or a group waits this long,
+/// because a missed peer would make its result wrong.
 const CERTAIN: Duration = Duration::from_millis(1200);
 
-/// The peers that have come since a node started.
+/// The peers that have been met since a node started.
 #[derive(Debug)]
 pub(crate) struct Gathering {
     begun: Instant,
     /// The peers, and how many groups each is in.
     seen: BTreeMap<Uuid, usize>,
-    /// When that changed last.
+    /// The time of the last change of `seen`.
     changed: Instant,
 }
 
-/// What the peers are wanted for.
+/// The purpose of waiting for the peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To show who is here.
+    /// To list the peers.
     See,
     /// To send them something.
     Act,
@@ -43,8 +43,8 @@ impl Gathering {
         }
     }
 
-    /// When everybody will have come if nobody new comes until then; `None` while
-    /// nobody is here at all.
+    /// The time at which the peers count as complete unless another one comes before;
+    /// `None` while there are no peers.
     pub(crate) fn complete_at(&mut self, node: &Node, purpose: Purpose) -> Option<Instant> {
         let peers = node.peers();
         let seen = peers.iter().map(|peer| (peer.uuid(), peer.groups().len()));
@@ -65,8 +65,8 @@ impl Gathering {
     }
 }
 
-/// Waits until everybody who is here has been met, or the time since the node
-/// started is over.
+/// Waits until all present peers have been met, at most until `wait` after the start
+/// of the node.
 pub(crate) async fn gather(node: &Node, begun: Instant, wait: Duration, purpose: Purpose) {
     let mut gathering = Gathering::begin_at(begun);
     let deadline = begun + wait;

@@ -5,34 +5,34 @@ use std::sync::mpsc as sync;
 
 use tokio::sync::mpsc;
 
-/// The longest line, in bytes: room for a message of the largest size in
-/// base64, with all that is around it. A longer one is passed over.
+/// The maximum length of a line, in bytes: enough for a message of the largest
+/// size in base64 and the JSON around it. A longer line is skipped.
 pub(crate) const LONGEST: u64 = 96 << 20;
 
-/// How many lines may wait for those before them to be carried out. Then
-/// whoever writes them waits.
+/// How many lines may wait until the lines before them are carried out. The
+/// program that writes further lines has to wait.
 const AHEAD: usize = 64;
 
 /// One line without its end.
 #[derive(Debug)]
 pub(crate) enum Line {
-    /// What it says.
+    /// The text.
     Text(String),
-    /// Why it says nothing.
+    /// The reason why it can't be read.
     Unreadable(&'static str),
 }
 
-/// Lines that come.
+/// The lines of an input.
 #[derive(Debug)]
 pub(crate) struct Lines {
     queue: mpsc::Receiver<Line>,
-    /// Told before each line, where a line is read only when it is wanted.
+    /// Notified before each line, if lines are read only on request.
     ready: Option<sync::Sender<()>>,
 }
 
 impl Lines {
-    /// Lines that are read one by one, each when it is asked for.
-    pub(crate) fn asked(queue: mpsc::Receiver<Line>, ready: sync::Sender<()>) -> Self {
+    /// Lines that are read one by one, each on request.
+    pub(crate) fn on_request(queue: mpsc::Receiver<Line>, ready: sync::Sender<()>) -> Self {
         Self {
             queue,
             ready: Some(ready),
@@ -42,17 +42,17 @@ impl Lines {
     /// The next line; `None` at the end.
     pub(crate) async fn recv(&mut self) -> Option<Line> {
         if let Some(ready) = &self.ready {
-            // Whoever isn't there any more has closed the queue as well.
+            // A reader that has ended has closed the queue too.
             let _ = ready.send(());
         }
         self.queue.recv().await
     }
 }
 
-/// Reads standard input from now on. The lines end with the input.
+/// Starts to read standard input. The lines end with the input.
 ///
-/// The reading happens on a thread of its own: it can't be interrupted, and
-/// must not keep the program from ending.
+/// A thread of its own reads, because reading can't be interrupted and must not
+/// keep the program from ending.
 pub(crate) fn lines() -> std::io::Result<Lines> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     std::thread::Builder::new()
@@ -61,7 +61,7 @@ pub(crate) fn lines() -> std::io::Result<Lines> {
             let mut input = std::io::stdin().lock();
             let mut first = true;
             while let Some(mut line) = next(&mut input, LONGEST) {
-                // Some editors begin a file with this mark.
+                // Some editors write a byte order mark at the start of a file.
                 if let Line::Text(text) = &mut line
                     && std::mem::take(&mut first)
                     && text.starts_with('\u{feff}')
@@ -79,7 +79,7 @@ pub(crate) fn lines() -> std::io::Result<Lines> {
     })
 }
 
-/// The next line; `None` at the end, and where nothing can be read any more.
+/// The next line; `None` at the end of the input and after a read error.
 fn next(input: &mut impl BufRead, longest: u64) -> Option<Line> {
     let mut bytes = Vec::new();
     let read = input
@@ -97,8 +97,8 @@ fn next(input: &mut impl BufRead, longest: u64) -> Option<Line> {
         }
     } else if read as u64 > longest {
         drop(bytes);
-        pass_over(input).ok()?;
-        return Some(Line::Unreadable("the line is too long: it was passed over"));
+        skip_line(input).ok()?;
+        return Some(Line::Unreadable("the line is too long: it was skipped"));
     }
     Some(match String::from_utf8(bytes) {
         Ok(text) => Line::Text(text),
@@ -106,8 +106,8 @@ fn next(input: &mut impl BufRead, longest: u64) -> Option<Line> {
     })
 }
 
-/// Reads up to the end of the line, and keeps nothing of it.
-fn pass_over(input: &mut impl BufRead) -> std::io::Result<()> {
+/// Reads to the end of the line and discards it.
+fn skip_line(input: &mut impl BufRead) -> std::io::Result<()> {
     loop {
         let buffer = input.fill_buf()?;
         if buffer.is_empty() {
@@ -136,13 +136,13 @@ mod tests {
     }
 
     #[test]
-    fn lines_end_where_they_end() {
+    fn lines_end_at_line_breaks() {
         assert_eq!(all(b"one\r\n\ntwo\nthree"), ["one", "", "two", "three"]);
         assert!(all(b"").is_empty());
     }
 
     #[test]
-    fn what_is_too_long_or_no_text_costs_one_line() {
+    fn a_line_that_is_too_long_or_not_utf8_is_skipped_alone() {
         let lines = all(b"12345678\n123456789\nnext\n\xff\nlast\n1234567890");
         assert_eq!(lines[0], "12345678");
         assert!(lines[1].contains("too long"));

@@ -1,4 +1,4 @@
-//! What every subcommand does: run a node, carry lines in and out, and leave
+//! The common part of subcommands: run a node, read and write lines, and leave
 //! properly.
 
 use std::ops::ControlFlow;
@@ -18,27 +18,27 @@ use crate::input::{self, Line, Lines};
 use crate::output::Output;
 use crate::signals::Signals;
 
-/// Events are written together as far as they are there, up to about so many
-/// bytes at a time.
+/// Events that are available are written together, up to about this many bytes at
+/// a time.
 const BATCH: usize = 64 * 1024;
 
-/// How long messages may wait for room after the end of input while none gets any:
-/// their peers don't read.
+/// How long messages may wait for room in a queue after the end of input if none of
+/// them progresses, because their peers don't read.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// How long whoever reads the output may take none of it after a signal: then
-/// the program ends all the same.
+/// How long the program waits, after a signal, for its output to be read. Then it
+/// ends anyway.
 const UNREAD: Duration = Duration::from_secs(5);
 
-/// How a subcommand looks from outside. Each method appends whole lines.
+/// The input and output of a subcommand. Each method appends whole lines.
 pub(crate) trait Face: Send + Sync + 'static {
-    /// The node runs.
+    /// The node has started.
     fn started(&self, node: &Node, lines: &mut Vec<u8>);
     /// Something happened.
     fn event(&self, event: &Event, lines: &mut Vec<u8>);
     /// A line of input can't be read.
     fn unreadable(&self, why: &str, lines: &mut Vec<u8>);
-    /// Completes what is being typed, where somebody types it.
+    /// Completes the text that the user types in a line editor.
     fn completer(&self, _node: &Node) -> Complete {
         Box::new(|line| (line.len(), Vec::new()))
     }
@@ -52,25 +52,25 @@ pub(crate) trait Face: Send + Sync + 'static {
         awaited: &mut Awaited,
         lines: &mut Vec<u8>,
     ) -> ControlFlow<()>;
-    /// An answer has come that a line of input awaits.
+    /// The answer to an earlier line of input has arrived.
     fn answer(&self, _answer: Tagged<json::Line>, _lines: &mut Vec<u8>) {}
     /// The node has left.
     fn stopped(&self, lines: &mut Vec<u8>);
 }
 
-/// What becomes of standard input.
+/// How standard input is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
-    /// It is left alone.
+    /// It isn't read.
     Nothing,
-    /// Lines, as they are.
+    /// Lines, unchanged.
     Lines,
-    /// Lines, which a person at a terminal edits behind this prompt.
+    /// Lines that the user edits after this prompt, if there is a terminal.
     Edited(&'static str),
 }
 
-/// Runs a node until its input ends or asks for it, a signal comes, or nobody
-/// reads its output. Others may command it through a socket.
+/// Runs a node until its input ends or requests it, a signal comes, or the reader of
+/// its output has gone. With `control`, it also accepts commands through a socket.
 pub(crate) async fn run<F: Face>(
     builder: Builder,
     face: Arc<F>,
@@ -112,13 +112,18 @@ pub(crate) async fn run<F: Face>(
     let mut lines = Vec::new();
     face.started(&node, &mut lines);
     output.write(lines).await;
-    let mut telling = tokio::spawn(tell(events, face.clone(), output.clone(), server.clone()));
+    let mut writing = tokio::spawn(write_events(
+        events,
+        face.clone(),
+        output.clone(),
+        server.clone(),
+    ));
 
     let end = tokio::select! {
         () = listen(&node, &*face, input, &output) => End::Asked,
         () = asked_to_stop(server.as_deref()) => End::Asked,
         () = signals.recv() => End::Signal,
-        told = &mut telling => End::Told(told.unwrap_or(Told::All)),
+        end = &mut writing => End::Output(end.unwrap_or(OutputEnd::NodeStopped)),
     };
 
     tokio::select! {
@@ -130,10 +135,10 @@ pub(crate) async fn run<F: Face>(
             server.close().await;
         }
         match end {
-            End::Told(Told::All) => return Err(Failure::Died),
-            End::Told(Told::Unread) => {}
-            // Ends with the events, which end with the node.
-            End::Asked | End::Signal => drop(telling.await),
+            End::Output(OutputEnd::NodeStopped) => return Err(Failure::Died),
+            End::Output(OutputEnd::ReaderGone) => {}
+            // The task ends with the events, which end with the node.
+            End::Asked | End::Signal => drop(writing.await),
         }
         let mut lines = Vec::new();
         face.stopped(&mut lines);
@@ -156,21 +161,21 @@ pub(crate) async fn run<F: Face>(
 /// Why a program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// Its input ended, or asked for it.
+    /// Its input ended, or a command requested it.
     Asked,
-    /// The system asked for it.
+    /// A signal requested it.
     Signal,
-    /// There is nothing more to tell.
-    Told(Told),
+    /// No more events can be written.
+    Output(OutputEnd),
 }
 
-/// Why there is nothing more to tell.
+/// Why no more events can be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum OutputEnd {
     /// The node has stopped.
-    All,
-    /// Nobody reads it.
-    Unread,
+    NodeStopped,
+    /// The reader of the output has gone.
+    ReaderGone,
 }
 
 async fn asked_to_stop(server: Option<&Server>) {
@@ -180,26 +185,26 @@ async fn asked_to_stop(server: Option<&Server>) {
     }
 }
 
-/// Writes what happens.
-async fn tell<F: Face>(
+/// Writes the events.
+async fn write_events<F: Face>(
     mut events: Events,
     face: Arc<F>,
     output: Output,
     server: Option<Arc<Server>>,
-) -> Told {
+) -> OutputEnd {
     let happened = |event: &Event, lines: &mut Vec<u8>| {
         face.event(event, lines);
         if let Some(server) = &server {
-            server.tell(event);
+            server.publish(event);
         }
     };
     loop {
         let event = tokio::select! {
             event = events.recv() => event,
-            () = output.closed() => return Told::Unread,
+            () = output.closed() => return OutputEnd::ReaderGone,
         };
         let Some(event) = event else {
-            return Told::All;
+            return OutputEnd::NodeStopped;
         };
         let mut lines = Vec::new();
         happened(&event, &mut lines);
@@ -210,13 +215,13 @@ async fn tell<F: Face>(
             happened(&event, &mut lines);
         }
         if !output.write(lines).await {
-            return Told::Unread;
+            return OutputEnd::ReaderGone;
         }
     }
 }
 
-/// Carries out the lines of input one after the other, until one of them asks for
-/// the end, or they end and no answer is awaited any more.
+/// Carries out the lines of input one after the other, until one of them requests
+/// the end, or the input has ended and all answers have arrived.
 async fn listen<F: Face>(node: &Node, face: &F, input: Option<Lines>, output: &Output) {
     let Some(mut input) = input else {
         return std::future::pending().await;

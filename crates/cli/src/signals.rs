@@ -1,4 +1,4 @@
-//! How the system asks a program to end.
+//! The signals by which the system asks the program to end.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,15 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[cfg(windows)]
 use tokio::signal::windows;
 
-/// A signal that comes so soon after another belongs to it: coreutils' `timeout` sends
-/// two, and so do shells to a whole group. Impatience takes longer.
+/// Signals within this time count as one: coreutils' `timeout` sends two, and so do
+/// shells that signal a process group. A user who presses Ctrl-C again is slower.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// Wishes to end: signals, as far as they don't come together.
+/// Requests to end. Signals that arrive together count as one request.
 #[derive(Debug)]
 pub(crate) struct Signals {
     system: System,
-    /// When the last wish came.
+    /// The time of the last request.
     last: Option<Instant>,
 }
 
@@ -26,7 +26,7 @@ impl Signals {
         Ok(Self { system, last })
     }
 
-    /// Waits for a signal that doesn't come together with the last wish.
+    /// Waits for a signal that doesn't belong to the last request.
     /// Cancel-safe.
     pub(crate) async fn recv(&mut self) {
         loop {
@@ -60,7 +60,7 @@ impl System {
         })
     }
 
-    /// Waits for one. Cancel-safe.
+    /// Waits for a signal. Cancel-safe.
     async fn recv(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -71,7 +71,7 @@ impl System {
 }
 
 /// Ctrl-C, Ctrl-Break, the closed console and the end of the session, caught from the moment
-/// this exists. After the latter two the system gives a program about five seconds.
+/// this exists. After the last two, the system ends the program within about five seconds.
 #[cfg(windows)]
 #[derive(Debug)]
 struct System {
@@ -92,7 +92,7 @@ impl System {
         })
     }
 
-    /// Waits for one. Cancel-safe.
+    /// Waits for a signal. Cancel-safe.
     async fn recv(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

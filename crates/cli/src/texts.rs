@@ -1,4 +1,4 @@
-//! The messages that a command is to send.
+//! The messages that a command sends.
 
 use crate::failure::Failure;
 use crate::input::{self, Line, Lines};
@@ -7,7 +7,7 @@ use crate::input::{self, Line, Lines};
 #[derive(Debug)]
 pub(crate) struct Texts {
     source: Source,
-    /// Whether there was one at all.
+    /// Whether there was a message.
     any: bool,
 }
 
@@ -18,7 +18,8 @@ enum Source {
 }
 
 impl Texts {
-    /// The words as one message; without words, each line of standard input.
+    /// Joins the words to one message; without words, takes each line of standard
+    /// input as a message.
     pub(crate) fn of(words: &[String]) -> Result<Self, Failure> {
         let source = match words {
             [] => Source::Lines(input::lines().map_err(Failure::System)?),
@@ -31,7 +32,7 @@ impl Texts {
     /// The next message; `None` at the end.
     ///
     /// # Errors
-    /// There was no message at all, or a line can't be read.
+    /// There was no message, or a line can't be read.
     pub(crate) async fn next(&mut self) -> Result<Option<String>, Failure> {
         let next = match &mut self.source {
             Source::Words(words) => words.take(),

@@ -1,4 +1,4 @@
-//! Commands that come as a peer, do one thing, and leave.
+//! Commands that join the network as a peer, do one thing, and leave.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::output::Output;
 use crate::signals::Signals;
 use crate::values::time;
 
-/// How long leaving may take if a peer doesn't confirm what was sent to it.
+/// How long leaving may take if a peer doesn't confirm its messages.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The options of all these commands.
 #[derive(Args, Debug)]
 pub(crate) struct VisitOptions {
-    /// How long to look for peers at most
+    /// The maximum time to look for peers
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = time)]
     pub(crate) wait: Duration,
 
@@ -34,7 +34,7 @@ pub(crate) struct VisitOptions {
     pub(crate) node: Options,
 }
 
-/// A node that stays for the time of one command.
+/// A node that runs for one command.
 #[derive(Debug)]
 pub(crate) struct Visit {
     node: Node,
@@ -43,16 +43,16 @@ pub(crate) struct Visit {
     changes: watch::Receiver<()>,
 }
 
-/// What the network said of messages that were accepted.
+/// What is known of the accepted messages after the node has left.
 #[derive(Debug, Default)]
 pub(crate) struct Departure {
-    /// Peers that went before they had confirmed all, each with the number of
-    /// messages in doubt.
+    /// The peers that went before they had confirmed all messages, each with the
+    /// number of unconfirmed messages.
     pub(crate) lost: Vec<(Peer, u64)>,
 }
 
-/// Starts the node, does the work, and leaves. A signal ends the work, and a
-/// second one the leaving.
+/// Starts the node, does the work, and leaves. A signal ends the work; a second
+/// signal ends the program without waiting for the node to leave.
 pub(crate) async fn visit<T>(
     builder: Builder,
     work: impl AsyncFnOnce(&Visit) -> Result<T, Failure>,
@@ -83,7 +83,7 @@ pub(crate) async fn visit<T>(
     Ok((result?, departure))
 }
 
-/// Reads events, so that none holds a peer back.
+/// Reads all events, because unread events would hold peers back.
 fn watch_events(mut events: Events) -> (watch::Receiver<()>, JoinHandle<Vec<(Peer, u64)>>) {
     let (changed, changes) = watch::channel(());
     let lost = tokio::spawn(async move {
@@ -108,8 +108,8 @@ impl Visit {
         &self.node
     }
 
-    /// Looks again after each event until something is found, and a last time
-    /// when the time is over.
+    /// Calls `look` after each event until it finds something, and a last time when
+    /// the time is over.
     pub(crate) async fn until<T>(
         &self,
         wait: Duration,
@@ -129,16 +129,16 @@ impl Visit {
         }
     }
 
-    /// Waits until everybody who is here has been met, or the time since the node
-    /// started is over.
+    /// Waits until all present peers have been met, at most until `wait` after the
+    /// start of the node.
     pub(crate) async fn gather(&self, wait: Duration, purpose: Purpose) {
         gather(&self.node, self.begun, wait, purpose).await;
     }
 
-    /// The peer of that UUID or name.
+    /// Waits for the peer with this UUID or name.
     ///
     /// # Errors
-    /// It didn't come in time, or several have that name.
+    /// The peer didn't come in time, or several peers have this name.
     pub(crate) async fn find(&self, wanted: &str, wait: Duration) -> Result<Peer, Failure> {
         let here = |node: &Node| match node.peer(wanted) {
             Err(SendError::Unknown(_)) => None,
@@ -152,13 +152,13 @@ impl Visit {
         if Uuid::try_parse(wanted).is_ok() {
             return Ok(found?);
         }
-        // Another may have the same name.
+        // Another peer may have the same name.
         self.gather(wait, Purpose::Act).await;
         here(&self.node).ok_or_else(absent)?.map_err(Failure::Send)
     }
 }
 
-/// Writes everything that a command has to say.
+/// Writes the output of a command.
 pub(crate) async fn print(lines: Vec<u8>) -> Result<ExitCode, Failure> {
     let (output, written) = Output::open().map_err(Failure::System)?;
     output.write(lines).await;

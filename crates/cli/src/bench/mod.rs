@@ -1,4 +1,4 @@
-//! `zre bench`: what this machine gives.
+//! `zre bench`: measures nodes on this machine.
 
 mod measure;
 mod run;
@@ -20,20 +20,20 @@ use self::run::{End, Run};
 
 use self::measure::process::MeasureError;
 
-/// The largest message that is measured.
+/// The maximum size of a message.
 const LARGEST: u64 = 16 << 20;
 
-/// Measure what nodes give on this machine.
+/// Measure the performance of nodes on this machine.
 ///
-/// Starts processes of its own, whose nodes whisper and shout to each other over
-/// tcp, unix sockets and memory, and prints how many messages arrive in a second,
-/// how long one takes there and back, and how long it takes to meet, to notice a
-/// goodbye and to notice a crash. Each figure is the median of some rounds, in
-/// which the links take turns.
+/// Starts child processes whose nodes whisper and shout to each other over tcp,
+/// unix sockets and memory. Prints how many messages arrive per second, how long
+/// a round trip takes, and how long nodes take to meet, to notice that a peer
+/// left and to notice that a peer crashed. Each figure is the median of several
+/// rounds, in which the links take turns.
 ///
 /// Nothing leaves this host: the nodes use the loopback interface and a port of
-/// their own, so they neither meet other nodes nor disturb them. All of it takes
-/// some minutes, with --quick about half of one.
+/// their own, and therefore neither meet nor disturb other nodes. A full run takes
+/// some minutes, one with --quick about half a minute.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct BenchCommand {
@@ -47,7 +47,7 @@ pub(crate) struct BenchCommand {
     )]
     what: Vec<What>,
 
-    /// What carries the messages: tcp, ipc, inproc [default: all that there are]
+    /// What carries the messages: tcp, ipc, inproc [default: all that are available]
     #[arg(
         long,
         value_name = "LINK,..",
@@ -61,22 +61,22 @@ pub(crate) struct BenchCommand {
     #[arg(long, value_name = "SIZE,..", value_delimiter = ',', value_parser = message_size)]
     sizes: Vec<Size>,
 
-    /// How often everything is measured [default: 5; 1 with --quick]
+    /// The number of rounds [default: 5; 1 with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: Option<u32>,
 
-    /// How many messages a measurement sends [default: by their size]
+    /// The number of messages of a measurement [default: depends on their size]
     ///
-    /// A figure made of less than some thousands says nothing.
+    /// A figure from fewer than some thousands of messages isn't reliable.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
     messages: Option<u32>,
 
-    /// How many nodes come and go, to see them meet and leave [default: 20; 5
+    /// The number of nodes that come and go in meet and leave [default: 20; 5
     /// with --quick]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     visits: Option<u32>,
 
-    /// One round and a fifth of the messages, for a rough look
+    /// Measure one round with a fifth of the messages, for rough figures
     #[arg(long)]
     quick: bool,
 
@@ -118,7 +118,7 @@ Examples:
   zre bench --what whisper,trip --links tcp --sizes 100,2k
   zre bench --what trip --json | jq 'select(.event == "trip") | .p50_us'"#;
 
-/// Why nothing is measured.
+/// Why the benchmark can't run.
 #[derive(Debug, thiserror::Error)]
 enum BenchError {
     #[error("can't make a directory for temporary files: {0}")]
@@ -187,7 +187,7 @@ impl BenchCommand {
     fn links(&self) -> Vec<Link> {
         let wanted: Vec<Link> = self.links.iter().copied().map(Link::from).collect();
         let is_wanted = |link: &Link| match wanted.is_empty() {
-            // Unix sockets are where unix is.
+            // Unix sockets exist only on unix.
             true => cfg!(unix) || *link != Link::Ipc,
             false => wanted.contains(link),
         };
@@ -222,12 +222,12 @@ fn number(option: Option<u32>) -> Option<usize> {
     option.and_then(|number| usize::try_from(number).ok())
 }
 
-/// What this process is to do, where it is a child of `zre bench`.
+/// The task of this process, if it is a child of `zre bench`.
 pub(crate) fn task() -> Option<Task> {
     Task::of_this_process()
 }
 
-/// Does it.
+/// Runs the task.
 pub(crate) fn perform(task: Task) -> ExitCode {
     measure::perform(task)
 }
@@ -244,13 +244,13 @@ pub(crate) async fn bench(command: BenchCommand) -> Result<ExitCode, Failure> {
     let Some(path) = directory.path().to_str() else {
         return Err(BenchError::Nameless(std::env::temp_dir()).into());
     };
-    // They show themselves on a terminal only.
+    // Bars are shown on a terminal only.
     let bars = Bars::new(true);
     let (output, written) = bars.output().map_err(Failure::System)?;
     let run = Run::new(&command, path, &bars, output);
     let end = tokio::select! {
         biased;
-        // What is dropped ends its children.
+        // Dropping the measurement ends its children.
         () = signals.recv() => Err(Failure::Interrupted),
         end = run.measure() => match end {
             Ok(()) | Err(End::Unread) => Ok(()),

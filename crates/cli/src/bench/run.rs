@@ -15,16 +15,16 @@ use super::{BenchCommand, What};
 use crate::bars::Bars;
 use crate::output::Output;
 
-/// Bytes of a whisper that several tasks send to one peer.
+/// The size of a whisper that several tasks send to one peer, in bytes.
 const CROWDED: [usize; 3] = [16, 1 << 10, 64 << 10];
 
-/// How many tasks send it.
+/// The number of tasks that send it.
 const SENDERS: [usize; 4] = [1, 2, 4, 8];
 
-/// Why it ends early.
+/// Why the measurements end early.
 #[derive(Debug)]
 pub(super) enum End {
-    /// Nobody reads the figures.
+    /// The reader of the output has gone.
     Unread,
     Failed(MeasureError),
 }
@@ -35,12 +35,12 @@ impl From<MeasureError> for End {
     }
 }
 
-/// All that one command measures.
+/// All measurements of one command.
 #[derive(Debug)]
 pub(super) struct Run<'a> {
     command: &'a BenchCommand,
     links: Vec<Link>,
-    /// Where unix sockets may be.
+    /// The directory for unix sockets.
     dir: &'a str,
     bar: ProgressBar,
     table: Table,
@@ -66,7 +66,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// How many measurements that are.
+    /// The number of measurements.
     fn steps(&self) -> u64 {
         let sizes = |usual: &[usize]| self.command.sizes(usual).len();
         let rounds = self.command.rounds();
@@ -84,7 +84,7 @@ impl<'a> Run<'a> {
     }
 
     /// # Errors
-    /// A measurement fails, or nobody reads its figures.
+    /// A measurement fails, or the reader of the output has gone.
     pub(super) async fn measure(self) -> Result<(), End> {
         let (rounds, quick) = (self.command.rounds(), self.command.quick);
         self.tell(self.table.top(rounds, quick)).await?;
@@ -117,7 +117,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// One measurement of many.
+    /// Runs one measurement.
     async fn step<T>(
         &self,
         name: String,
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
             let name = format!("leaving, {link}");
             let ways = self.step(name, self.meeting(link).leave()).await?;
             for (how, samples) in ["stop", "kill"].into_iter().zip(&ways) {
-                // A process can't be killed in part.
+                // A node can't crash alone within its process.
                 if !samples.is_empty() {
                     let times = Times::of(samples);
                     self.tell(self.table.leave(link, how, times)).await?;

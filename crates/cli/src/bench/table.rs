@@ -1,4 +1,4 @@
-//! Figures, as a table for people or as lines for scripts.
+//! Writes figures as a table or as JSON lines.
 
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use super::measure::figures::{median, size_name};
 use crate::json;
 use crate::paint::Paint;
 
-/// A line for scripts.
+/// A JSON line.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 enum Line {
@@ -57,7 +57,7 @@ enum Line {
     },
 }
 
-/// Of samples in milliseconds.
+/// Statistics of samples in milliseconds.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(super) struct Times {
     median_ms: f64,
@@ -79,15 +79,15 @@ impl Times {
     }
 }
 
-/// What is written, in the order in which it is measured. Each method returns
-/// whole lines.
+/// Formats the output, in the order of the measurements. Each method returns whole
+/// lines.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
     pub(super) json: bool,
 }
 
 impl Table {
-    /// What everything below depends on.
+    /// The heading: the conditions of all figures.
     pub(super) fn top(self, rounds: usize, quick: bool) -> Vec<u8> {
         let version = env!("CARGO_PKG_VERSION");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -226,8 +226,8 @@ fn lines(all: impl IntoIterator<Item = Line>) -> Vec<u8> {
     text
 }
 
-/// Wide enough for every word and figure that comes below each other: rows are
-/// shown as soon as they are measured.
+/// Fixed widths that fit all words and figures of a column, because rows are shown as
+/// soon as they are measured.
 fn row(left: [String; 2], right: impl IntoIterator<Item = String>) -> Vec<u8> {
     let [first, second] = left;
     let mut line = format!("{first:<10}{second:<10}");
@@ -243,7 +243,7 @@ fn names(links: &[Link]) -> Vec<String> {
     links.iter().map(ToString::to_string).collect()
 }
 
-/// A rate, for people.
+/// A rate in a readable form.
 fn count(rate: f64) -> String {
     #[allow(
         clippy::cast_possible_truncation,

@@ -1,4 +1,4 @@
-//! The other side of the socket.
+//! The client's side of the socket.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use super::lines::LineReader;
 use crate::input::Line;
 use crate::json;
 
-/// A running node, through its socket.
+/// A connection to the socket of a running node.
 #[derive(Debug)]
 pub(crate) struct Remote {
     path: PathBuf,
@@ -23,7 +23,7 @@ pub(crate) struct Remote {
 
 impl Remote {
     /// # Errors
-    /// No node listens there.
+    /// No node listens at this path.
     pub(crate) async fn connect(path: &Path) -> Result<Self, ControlError> {
         let stream = UnixStream::connect(path).await;
         let stream = stream.map_err(|source| ControlError::Nobody {
@@ -38,43 +38,43 @@ impl Remote {
         })
     }
 
-    /// Says a command and returns the answer. After `Watch`, answers come
-    /// between what happens: read them by [`next`](Self::next).
+    /// Sends a command and returns the answer. After `Watch`, answers and events are
+    /// mixed: read them by [`next`](Self::next).
     ///
     /// # Errors
-    /// The node can't carry it out, or has ended.
+    /// The node can't carry out the command, or has ended.
     pub(crate) async fn ask(&mut self, command: &Command) -> Result<Answer, ControlError> {
-        self.say(command).await?;
+        self.send(command).await?;
         match self.next().await? {
             Answer::Error { message, code } => Err(ControlError::Refused { message, code }),
             answer => Ok(answer),
         }
     }
 
-    async fn say(&mut self, command: &Command) -> Result<(), ControlError> {
+    async fn send(&mut self, command: &Command) -> Result<(), ControlError> {
         let mut line = Vec::new();
         json::line(command, &mut line);
-        let said = self.output.write_all(&line).await;
-        said.map_err(|_| ControlError::Ended(self.path.clone()))
+        let sent = self.output.write_all(&line).await;
+        sent.map_err(|_| ControlError::Ended(self.path.clone()))
     }
 
     /// The next line.
     ///
     /// # Errors
-    /// The node has ended, or says something that no node says.
+    /// The node has ended, or its line isn't in the format of this version.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
     pub(crate) async fn next(&mut self) -> Result<Answer, ControlError> {
-        let strange = |why: String| ControlError::Strange {
+        let malformed = |why: String| ControlError::Malformed {
             path: self.path.clone(),
             why,
         };
         match self.input.next().await {
             None => Err(ControlError::Ended(self.path.clone())),
-            Some(Line::Unreadable(why)) => Err(strange(why.into())),
+            Some(Line::Unreadable(why)) => Err(malformed(why.into())),
             Some(Line::Text(text)) => {
-                serde_json::from_str(&text).map_err(|error| strange(error.to_string()))
+                serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))
             }
         }
     }

@@ -18,27 +18,28 @@ use zre::{Event, Node};
 
 use super::ControlError;
 use super::lines::LineReader;
-use super::place::Place;
+use super::socket::SocketFile;
 use crate::commands::{Awaited, refusal};
 use crate::input::Line;
 use crate::json;
 
-/// How many may be connected at once; more are told so and sent away.
+/// The maximum number of connected clients; further ones get an error and are
+/// disconnected.
 const CLIENTS: usize = 64;
 
-/// How much may wait for a client to read it, in bytes, before no more commands
-/// are read from it, and it is told no more of what happens.
+/// How many bytes may wait for a client to read them. Above that, no further command
+/// of the client is read, and its next event ends its `watch`.
 const WAITING: usize = 8 << 20;
 
-/// How long the last lines may take to be read.
+/// How long clients may take to read the last lines.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Answers commands at a socket. Dropping it closes the socket.
 #[derive(Debug)]
 pub(crate) struct Server {
     clients: Arc<Clients>,
-    /// Removed last.
-    _place: Place,
+    /// Removes the file when dropped.
+    _socket: SocketFile,
 }
 
 #[derive(Debug, Default)]
@@ -47,19 +48,19 @@ struct Clients {
     stop: Notify,
     /// Becomes true when the node has ended.
     end: watch::Sender<bool>,
-    /// Told when nobody is connected any more, after the end.
+    /// Notified once the last client has disconnected after the end.
     left: Notify,
 }
 
 impl Server {
     /// # Errors
-    /// The socket can't be had.
+    /// The socket can't be created.
     pub(crate) async fn open(path: &Path, node: &Node) -> Result<Self, ControlError> {
-        let (place, listener) = Place::take(path)?;
+        let (socket, listener) = SocketFile::create(path)?;
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| UnixListener::from_std(listener))
-            .map_err(|source| ControlError::Place {
+            .map_err(|source| ControlError::Socket {
                 path: path.to_owned(),
                 source,
             })?;
@@ -67,12 +68,12 @@ impl Server {
         tokio::spawn(accept(listener, node.clone(), clients.clone()));
         Ok(Self {
             clients,
-            _place: place,
+            _socket: socket,
         })
     }
 
-    /// Tells those who asked for it what happened.
-    pub(crate) fn tell(&self, event: &Event) {
+    /// Sends the event to the clients that watch.
+    pub(crate) fn publish(&self, event: &Event) {
         let mut watching = self.clients.watching();
         if watching.is_empty() {
             return;
@@ -85,7 +86,7 @@ impl Server {
             if queue.has_room() {
                 return queue.push(line.clone());
             }
-            // No more at all, rather than something with holes.
+            // The client gets no further events, instead of a stream with gaps.
             let why = "you read too slowly: no further events are reported";
             queue.push(self::line(&refusal("slow", why)));
             false
@@ -97,7 +98,7 @@ impl Server {
         self.clients.stop.notified().await;
     }
 
-    /// Tells those who watch that the node has ended, and closes the socket.
+    /// Notifies the clients that watch that the node has ended, and closes the socket.
     pub(crate) async fn close(&self) {
         let line = line(&Answer::Stopped);
         let watching = std::mem::take(&mut *self.clients.watching());
@@ -106,7 +107,7 @@ impl Server {
         }
         drop(watching);
         self.clients.end.send_replace(true);
-        // Who doesn't read the last lines in time doesn't get them.
+        // A client that doesn't read the last lines in time doesn't get them.
         let _ = tokio::time::timeout(FAREWELL, self.clients.left.notified()).await;
     }
 }
@@ -117,7 +118,7 @@ impl Clients {
     }
 }
 
-/// What waits for a client to read it.
+/// The lines that wait for a client to read them.
 #[derive(Debug)]
 struct Queue {
     lines: mpsc::UnboundedSender<Bytes>,
@@ -130,7 +131,7 @@ impl Queue {
         self.bytes.load(Ordering::Acquire) < WAITING
     }
 
-    /// Whether there is somebody to read it.
+    /// Appends a line. False if the client is gone.
     fn push(&self, line: Bytes) -> bool {
         self.bytes.fetch_add(line.len(), Ordering::AcqRel);
         self.lines.send(line).is_ok()
@@ -155,7 +156,7 @@ async fn accept(listener: UnixListener, node: Node, clients: Arc<Clients>) {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
-                // Out of descriptors, say: it may get better.
+                // For example, no file descriptor is free; one may become free.
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
@@ -165,7 +166,7 @@ async fn accept(listener: UnixListener, node: Node, clients: Arc<Clients>) {
             () = ended(&mut end) => break,
         };
         if connected.len() >= CLIENTS {
-            connected.spawn(send_away(stream));
+            connected.spawn(refuse(stream));
             continue;
         }
         next += 1;
@@ -178,18 +179,18 @@ async fn accept(listener: UnixListener, node: Node, clients: Arc<Clients>) {
 
 /// Completes once the node has ended. Cancel-safe.
 async fn ended(end: &mut watch::Receiver<bool>) {
-    // An error says that the other end is gone, which is the end as well.
+    // An error means that the server was dropped, which is an end too.
     drop(end.wait_for(|ended| *ended).await);
 }
 
-async fn send_away(mut stream: UnixStream) {
-    let why = format!("{CLIENTS} others speak with this node: try again later");
+async fn refuse(mut stream: UnixStream) {
+    let why = format!("{CLIENTS} other clients are connected to this node: try again later");
     let line = line(&refusal("too_many", why));
     let sent = stream.write_all(&line);
     let _ = tokio::time::timeout(FAREWELL, sent).await;
 }
 
-/// Carries out what a client says, until it or the node ends.
+/// Carries out the commands of a client, until the client or the node ends.
 async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u64) {
     let (reading, writing) = stream.into_split();
     let (sender, lines) = mpsc::unbounded_channel();
@@ -232,7 +233,7 @@ async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u6
             },
             Err(answer) => Some(*answer),
         };
-        // First the answer, then what happens.
+        // The answer goes before the events.
         if let Some(answer) = answer
             && !queue.push(self::line(&answer))
         {
@@ -250,7 +251,7 @@ async fn serve(stream: UnixStream, node: Node, clients: Arc<Clients>, number: u6
         }
     }
     clients.watching().remove(&number);
-    // The writer ends with the queue.
+    // The writer ends when the queue is dropped.
     drop(queue);
     let _ = writer.await;
 }
@@ -278,7 +279,7 @@ async fn write(
             queue.written.notify_one();
         }
     }
-    // Nobody waits for a reader that is gone.
+    // `room` must not wait for a client that is gone.
     lines.close();
     if let Some(queue) = queue.upgrade() {
         queue.written.notify_one();

@@ -1,4 +1,4 @@
-//! Whether a domain lists nodes.
+//! Checks the nodes that a domain lists.
 
 use std::net::SocketAddr;
 
@@ -9,10 +9,10 @@ use hickory_resolver::proto::rr::{RData, RecordType};
 
 use super::finding::Finding;
 
-/// More records than that aren't shown.
+/// The maximum number of records that are shown.
 const SHOWN: usize = 16;
 
-/// Asks for the SRV records of a name.
+/// Looks up the SRV records of a name.
 pub(crate) async fn examine(name: &str, server: Option<SocketAddr>) -> Vec<Finding> {
     let resolver = match resolver(server) {
         Ok(resolver) => resolver,
@@ -20,7 +20,7 @@ pub(crate) async fn examine(name: &str, server: Option<SocketAddr>) -> Vec<Findi
             return vec![Finding::problem(
                 "dns",
                 format!("this host's name servers can't be read: {why}"),
-                "look at /etc/resolv.conf, or name a server by --dns-server",
+                "check /etc/resolv.conf, or name a server with --dns-server",
             )];
         }
     };
@@ -36,8 +36,8 @@ pub(crate) async fn examine(name: &str, server: Option<SocketAddr>) -> Vec<Findi
         Err(error) => {
             return vec![Finding::problem(
                 "dns",
-                format!("no answer about {name}: {error}"),
-                "look whether the name server is reachable, or name another by --dns-server",
+                format!("no answer for {name}: {error}"),
+                "check that the name server is reachable, or name another with --dns-server",
             )];
         }
     };

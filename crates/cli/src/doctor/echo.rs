@@ -1,4 +1,4 @@
-//! Whether what is sent over an interface comes back to this host.
+//! Checks that datagrams sent over an interface come back to this host.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -10,17 +10,17 @@ use zre::{Broadcast, Interface, Uuid};
 use super::finding::Finding;
 use super::firewall::permission;
 
-/// How long to wait for it: it doesn't leave the host, but the host may be busy.
+/// How long to wait for a datagram: it stays on the host, but the host may be busy.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One copy may get lost where a queue is full.
+/// The number of copies, because one may get lost if a queue is full.
 const COPIES: u32 = 3;
 
-/// The kernel refuses to send: a rule for what leaves says so.
+/// The advice if a firewall rule for outgoing datagrams refuses to send.
 const REFUSED: &str = "a firewall rule on this host refuses what leaves (see `firewall` below): \
      allow UDP to this port";
 
-/// What makes a route for multicasts.
+/// The command that adds a route for multicast.
 fn no_route(interface: &str) -> String {
     match cfg!(target_os = "linux") {
         true => format!(
@@ -34,14 +34,14 @@ fn no_route(interface: &str) -> String {
     }
 }
 
-/// A way that a beacon would take.
+/// A path that beacons take: an interface and a destination.
 #[derive(Clone, Debug)]
 pub(crate) struct Way {
     pub(crate) interface: Interface,
     pub(crate) dest: SocketAddr,
 }
 
-/// The ways from an interface. IPv6 has no multicast over loopback.
+/// The paths from an interface. IPv6 has no multicast over loopback.
 pub(crate) fn ways(
     interface: &Interface,
     groups: &[SocketAddr],
@@ -82,8 +82,8 @@ pub(crate) fn ways(
 }
 
 impl Way {
-    /// Sends a few bytes that are no beacon, and waits for them. Blocks for as
-    /// long as [`PATIENCE`].
+    /// Sends a few bytes that aren't a beacon, and waits for them. Blocks for up to
+    /// [`PATIENCE`].
     pub(crate) fn examine(&self, ttl: u32) -> Finding {
         let check = match self.dest.ip().is_multicast() {
             true => "multicast",
@@ -111,7 +111,7 @@ impl Way {
             Err(error) => Finding::problem(
                 check,
                 format!("{way} can't be tried: {error}"),
-                "choose other interfaces by --interface, or groups by --multicast",
+                "choose other interfaces with --interface, or groups with --multicast",
             ),
         }
     }
@@ -119,8 +119,8 @@ impl Way {
     fn echo(&self, ttl: u32) -> io::Result<bool> {
         let receiver = self.receiver()?;
         let sender = self.sender(ttl)?;
-        // pyre's thread ends on some datagrams that begin with "ZRE"; this one
-        // it passes over, as all do.
+        // The thread of pyre ends on some datagrams that begin with "ZRE"; it ignores
+        // this one, as all implementations do.
         let payload = [&b"zre doctor "[..], Uuid::new_v4().as_bytes()].concat();
         let mut buffer = [0; 64];
         for _ in 0..COPIES {
@@ -206,7 +206,7 @@ impl Way {
         Ok(socket)
     }
 
-    /// Where the system can: what comes over another interface doesn't count.
+    /// If the system supports it: ignores datagrams that arrive over another interface.
     fn keep(&self, socket: &Socket) {
         #[cfg(target_os = "linux")]
         let _ = socket.bind_device(Some(self.interface.name.as_bytes()));

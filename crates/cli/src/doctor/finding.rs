@@ -1,4 +1,4 @@
-//! What an examination brings to light.
+//! The results of the checks.
 
 use std::fmt::Write as _;
 
@@ -8,27 +8,27 @@ use crate::json;
 use crate::paint::Paint;
 use crate::text::shown;
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
-    /// As it should be.
+    /// The check passed.
     Ok,
-    /// Worth knowing; may be meant so.
+    /// Information; it may be intended.
     Note,
-    /// Keeps nodes from meeting, or makes it harder.
+    /// Prevents nodes from meeting, or delays it.
     Problem,
 }
 
-/// One thing that was looked at.
+/// The result of one check.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "finding")]
 pub(crate) struct Finding {
     pub(crate) level: Level,
-    /// What was looked at, in a word.
+    /// The name of the check.
     pub(crate) check: &'static str,
     pub(crate) text: String,
-    /// What to do about it.
+    /// The action that solves the problem.
     pub(crate) advice: Option<String>,
 }
 
@@ -58,7 +58,7 @@ impl Finding {
         }
     }
 
-    /// Appends it for a person or for a script.
+    /// Appends the finding as text or as a JSON line.
     pub(crate) fn write(&self, as_json: bool, lines: &mut Vec<u8>) {
         if as_json {
             return json::line(self, lines);

@@ -1,24 +1,25 @@
-//! Firewall rules that may bite, where they can be read.
+//! Finds firewall rules that may drop beacons or links, if the rules can be read.
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
 
 use super::finding::Finding;
 
-/// More than that isn't read.
+/// The maximum number of bytes that are read from a program.
 const LONGEST: u64 = 4 << 20;
 
-/// More rules than that aren't shown.
+/// The maximum number of rules that are shown.
 const SHOWN: usize = 12;
 
-/// What lists rules, and where distributions keep it outside of users' paths.
+/// The commands that list rules, and the directories outside of users' PATH in which
+/// distributions install them.
 const LISTERS: [(&str, &[&str]); 3] = [
     ("nft", &["list", "ruleset"]),
     ("iptables", &["-S"]),
     ("ip6tables", &["-S"]),
 ];
 
-/// Blocks until the programs have answered.
+/// Reads the rules. Blocks until the programs have ended.
 pub(crate) fn examine(port: u16) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut asked = false;
@@ -27,14 +28,15 @@ pub(crate) fn examine(port: u16) -> Vec<Finding> {
             None => {}
             Some(Err(why)) => {
                 asked = true;
-                let text = format!("{program} doesn't tell its rules: {why} (root may ask)");
+                let text = format!("{program} doesn't show its rules: {why} (root may list them)");
                 findings.push(Finding::note("firewall", text));
             }
             Some(Ok(rules)) => {
                 asked = true;
-                let biting = biting(&rules, port);
+                let biting = matching_rules(&rules, port);
                 for rule in biting.iter().take(SHOWN) {
-                    let text = format!("a rule of {program} that may bite: {rule}");
+                    let text =
+                        format!("a rule of {program} that may drop beacons or links: {rule}");
                     findings.push(Finding::note("firewall", text));
                 }
                 if biting.is_empty() {
@@ -46,7 +48,7 @@ pub(crate) fn examine(port: u16) -> Vec<Finding> {
     }
     if !asked {
         let text = match cfg!(target_os = "linux") {
-            true => "no rules to read: neither nft nor iptables is here".to_owned(),
+            true => "no rules to read: neither nft nor iptables is installed".to_owned(),
             false => format!(
                 "the rules of this system aren't read; to {}",
                 permission(port)
@@ -57,7 +59,7 @@ pub(crate) fn examine(port: u16) -> Vec<Finding> {
     findings
 }
 
-/// What lets beacons in, as a person would do it on this system.
+/// The advice for this system how to let beacons in.
 pub(crate) fn permission(port: u16) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| "zre".into());
     let program = program.display();
@@ -80,7 +82,7 @@ pub(crate) fn permission(port: u16) -> String {
     }
 }
 
-/// None where the program isn't there.
+/// `None` if the program isn't installed.
 fn rules(program: &str, arguments: &[&str]) -> Option<Result<String, String>> {
     let places = ["", "/usr/sbin/", "/sbin/"];
     let mut child = places.iter().find_map(|place| {
@@ -104,9 +106,9 @@ fn rules(program: &str, arguments: &[&str]) -> Option<Result<String, String>> {
     })
 }
 
-/// The rules that drop or reject something that ZRE needs, and the chains that
-/// drop whatever no rule accepts, each with its chain where the list has one.
-fn biting(rules: &str, port: u16) -> Vec<String> {
+/// The rules that drop or reject datagrams or connections of ZRE, and the chains that
+/// drop by default, each with the name of its chain if the list has one.
+fn matching_rules(rules: &str, port: u16) -> Vec<String> {
     let port = port.to_string();
     let mut chain = "";
     let mut biting = Vec::new();
@@ -133,7 +135,7 @@ fn biting(rules: &str, port: u16) -> Vec<String> {
                 || word.starts_with("ff02:")
                 || word.starts_with("ff00:")
         });
-        // A rule without any condition drops everything that comes to it.
+        // A rule without a condition drops everything that reaches it.
         let all = words.len() <= 2 || lower.starts_with("counter ") && !has("dport");
         if !forwards && (policy || named || all) {
             biting.push(match chain {
@@ -165,7 +167,7 @@ mod tests {
              \t\tip daddr 239.0.0.0/8 counter packets 0 bytes 0 drop\n\
              \t}\n}";
         assert_eq!(
-            biting(nft, 5670),
+            matching_rules(nft, 5670),
             [
                 "type filter hook input priority filter; policy drop; (chain input)",
                 "meta pkttype multicast drop (chain input)",
@@ -175,12 +177,12 @@ mod tests {
         let iptables = "-P INPUT DROP\n-P FORWARD DROP\n-P OUTPUT ACCEPT\n\
              -A INPUT -p udp -m udp --dport 5670 -j DROP\n-A INPUT -s 10.1.1.1/32 -j REJECT\n";
         assert_eq!(
-            biting(iptables, 5670),
+            matching_rules(iptables, 5670),
             [
                 "-P INPUT DROP",
                 "-A INPUT -p udp -m udp --dport 5670 -j DROP"
             ]
         );
-        assert_eq!(biting("", 5670), [""; 0]);
+        assert_eq!(matching_rules("", 5670), [""; 0]);
     }
 }

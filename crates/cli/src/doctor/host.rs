@@ -1,4 +1,4 @@
-//! What the host itself may have wrong.
+//! Checks of the host itself.
 
 use std::time::{Duration, Instant};
 
@@ -6,11 +6,10 @@ use zre::Node;
 
 use super::finding::Finding;
 
-/// A host that lets a program wait so much longer than it asked for makes peers
-/// look silent.
+/// If a host wakes a program later than this, peers look silent.
 const STALL: Duration = Duration::from_secs(1);
 
-/// The unix sockets for peers on the same host; none are wanted where `off`.
+/// Checks the unix sockets for peers on the same host, unless they are `off`.
 pub(crate) fn ipc(node: &Node, off: bool) -> Finding {
     match node.ipc_path() {
         Ok(path) => Finding::ok(
@@ -27,11 +26,12 @@ pub(crate) fn ipc(node: &Node, off: bool) -> Finding {
 }
 
 pub(crate) fn ipc_problem(why: &str) -> Finding {
-    let advice = "make the directory this user's own with mode 0700, or name another by --ipc";
+    let advice =
+        "make this user the owner of the directory with mode 0700, or name another with --ipc";
     Finding::problem("ipc", why, advice)
 }
 
-/// Whether the host keeps time.
+/// Checks that the host wakes programs in time.
 pub(crate) async fn clock() -> Vec<Finding> {
     let asked = Duration::from_millis(20);
     let begun = Instant::now();
@@ -49,7 +49,7 @@ pub(crate) async fn clock() -> Vec<Finding> {
     if let Some(slept) = slept().filter(|slept| *slept >= Duration::from_secs(1)) {
         findings.push(Finding::note(
             "clock",
-            format!("this host has slept for {slept:.0?} since it started; peers take a node that sleeps longer than --expired for gone, and meet it anew"),
+            format!("this host has slept for {slept:.0?} since it started; if a node sleeps longer than --expired, its peers treat it as gone and meet it again"),
         ));
     }
     findings
@@ -102,7 +102,7 @@ pub(crate) fn descriptors() -> Option<Finding> {
     None
 }
 
-/// How long the host has slept since it started.
+/// The time that the host has slept since it started.
 #[cfg(target_os = "linux")]
 fn slept() -> Option<Duration> {
     use rustix::time::{ClockId, clock_gettime};

@@ -1,4 +1,4 @@
-//! `zre doctor`: why two machines don't see each other.
+//! `zre doctor`: finds out why two machines don't see each other.
 
 mod dns;
 mod echo;
@@ -27,19 +27,19 @@ use crate::visit::{Visit, print, visit};
 
 use self::finding::{Finding, Level};
 
-/// How many of the nodes that were heard are dialled.
+/// The maximum number of heard nodes that are dialled.
 const HEARD: usize = 32;
 
-/// How long a peer may take to greet back.
+/// How long a peer may take to answer the greeting.
 const GREETING: Duration = Duration::from_secs(5);
 
 /// Find out why nodes don't see each other.
 ///
-/// Looks at the interfaces, sends a few bytes by multicast and broadcast and
-/// waits for them to come back, listens for other nodes, looks up which programs
-/// hold the port, reads the firewall's rules and the limit on open files, and says
-/// what to do about each problem. Nodes that are heard, and endpoints that are given, are dialled and
-/// greeted; the command is a peer of its own for that time.
+/// Checks the interfaces, sends a few bytes by multicast and broadcast and waits
+/// for them to come back, listens for other nodes, looks up which programs use the
+/// port, reads the firewall's rules and the limit on open files, and gives advice
+/// on each problem. It dials and greets the nodes that it hears and the endpoints
+/// that you give; for that time it is a peer of its own.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct DoctorCommand {
@@ -97,13 +97,13 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     let (port, ttl) = (settings.udp_port(), settings.ttl);
     let chosen = settings.interface.clone().or_else(Interfaces::from_env);
     let chosen = chosen.unwrap_or(Interfaces::All);
-    // Before we hold it ourselves.
+    // Must come before our own sockets use the port.
     let shared = blocking(move || port::examine(port)).await;
 
     let places = match chosen.resolve() {
         Ok(interfaces) => interfaces,
         Err(error) => {
-            let advice = "name one of those by --interface, or none for all";
+            let advice = "name one of those with --interface, or leave the option out to use all";
             findings.push(Finding::problem("interface", error.to_string(), advice));
             Vec::new()
         }
@@ -123,7 +123,7 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     }
     if ttl == 0 && outside {
         let text = "a TTL of 0 keeps multicasts on this host";
-        let advice = "leave --ttl (ZRE_TTL) out, or say 1 or more";
+        let advice = "leave --ttl (ZRE_TTL) out, or set it to 1 or more";
         findings.push(Finding::problem("ttl", text, advice));
     }
 
@@ -139,7 +139,7 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
         config.broadcast = broadcast;
         match Beacon::open(config) {
             Err(error) => {
-                let advice = "that keeps nodes with these options from starting at all";
+                let advice = "a node with these options can't start until this is solved";
                 findings.push(Finding::problem("port", error.to_string(), advice));
             }
             Ok((beacon, datagrams)) => {
@@ -176,7 +176,7 @@ fn missing(chosen: &Interfaces, places: &[Interface]) -> Vec<Finding> {
         Interfaces::Named(names) if !places.is_empty() || names.len() == 1 => {
             let lacks = |name: &&String| match Interfaces::Named(vec![(*name).clone()]).resolve() {
                 Ok(found) => found.is_empty(),
-                // Alone it was reported before.
+                // A single interface was reported before.
                 Err(_) => names.len() > 1,
             };
             let lacking = names.iter().filter(lacks);
@@ -192,7 +192,7 @@ fn missing(chosen: &Interfaces, places: &[Interface]) -> Vec<Finding> {
     }
 }
 
-/// An interface that was named should be usable.
+/// Checks that a named interface is usable.
 fn look_at(interface: &Interface, named: bool) -> Finding {
     match &interface.problem {
         None => Finding::ok("interface", format!("{interface} is usable")),
@@ -215,7 +215,7 @@ fn groups(settings: &Settings) -> Vec<SocketAddr> {
     })
 }
 
-/// All ways at once: each takes its time where nothing comes back.
+/// Tries all paths at once, because each takes some time if nothing comes back.
 async fn send(ways: Vec<echo::Way>, ttl: u32) -> Vec<Finding> {
     let tried: Vec<_> = ways
         .into_iter()
@@ -228,7 +228,7 @@ async fn send(ways: Vec<echo::Way>, ttl: u32) -> Vec<Finding> {
     findings
 }
 
-/// The nodes that announce themselves, with where they say they are, by interface.
+/// The nodes that announce themselves, with their addresses, by interface.
 #[derive(Default)]
 struct Heard(BTreeMap<Arc<str>, BTreeSet<(Uuid, SocketAddr)>>);
 
@@ -243,7 +243,7 @@ async fn listen(mut datagrams: Datagrams, wait: Duration) -> Heard {
             let nodes = heard.0.entry(datagram.interface_name).or_default();
             let mut addr = datagram.from;
             addr.set_port(decoded.port());
-            // A flood isn't listed to its end.
+            // The list is limited, because a peer may flood us.
             if nodes.len() < 1000 {
                 nodes.insert((decoded.uuid(), addr));
             }
@@ -270,7 +270,7 @@ impl Heard {
                      drop multicasts and broadcasts"
                 }
             };
-            let text = format!("nobody heard over {interface} in {wait:?}{advice}");
+            let text = format!("no node heard over {interface} in {wait:?}{advice}");
             findings.push(Finding::note("heard", text));
         }
         for (interface, nodes) in &self.0 {
@@ -282,15 +282,15 @@ impl Heard {
         findings
     }
 
-    /// Those that can be dialled, each address once.
+    /// The nodes that can be dialled, each address once.
     fn nodes(self) -> impl Iterator<Item = (Uuid, SocketAddr)> {
         let all: BTreeSet<_> = self.0.into_values().flatten().collect();
         all.into_iter().filter(|(_, addr)| addr.port() != 0)
     }
 }
 
-/// Connects to the nodes that were heard, and lets them greet back: TCP may be blocked where
-/// beacons pass.
+/// Connects to the nodes that were heard, and waits for their greetings: a firewall may
+/// block TCP although beacons pass.
 async fn reach_heard(
     nodes: impl Iterator<Item = (Uuid, SocketAddr)>,
     command: &DoctorCommand,
@@ -339,7 +339,7 @@ async fn reach_heard(
     Ok(findings)
 }
 
-/// Starts the node, without beacons, and dials whom it should reach.
+/// Starts the node, without beacons, and dials the endpoints.
 async fn meet(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     let builder = || command.options.builder();
     let off = command.options.settings.ipc == IpcDir::Off;
@@ -362,7 +362,7 @@ async fn meet(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-/// A node that can't start is a finding.
+/// Reports a node that can't start as a finding.
 async fn started(
     builder: Builder,
     work: impl AsyncFnOnce(&Visit) -> Result<Vec<Finding>, Failure>,

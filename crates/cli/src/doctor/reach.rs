@@ -1,4 +1,4 @@
-//! Whether a peer can be reached, and reaches us.
+//! Checks whether we can reach a peer and the peer can reach us.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use crate::text::shown;
 /// How long a connection may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether a tcp connection comes about at all. Says whether a greeting is worth
-/// waiting for.
+/// Checks whether a tcp connection can be established. Returns whether to wait for a
+/// greeting.
 pub(crate) async fn connect(endpoint: &Endpoint) -> (Finding, bool) {
     let text = endpoint.to_string();
     let Some(addr) = text.strip_prefix("tcp://") else {
-        let finding = Finding::note("reach", format!("{text} is tried by greeting it only"));
+        let finding = Finding::note("reach", format!("{text} is checked by a greeting only"));
         return (finding, true);
     };
     let problem = |what: String, advice: &str| Finding::problem("reach", what, advice);
     match timeout(PATIENCE, TcpStream::connect(addr)).await {
         Ok(Ok(_)) => (
-            Finding::ok("reach", format!("{text} takes connections")),
+            Finding::ok("reach", format!("{text} accepts connections")),
             true,
         ),
         Err(_) => (
@@ -42,20 +42,20 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> (Finding, bool) {
                      the port that the peer announces"
                 }
                 ErrorKind::PermissionDenied => {
-                    "a firewall rule on this host refuses what leaves (see `firewall`)"
+                    "a firewall rule on this host refuses outgoing connections (see `firewall`)"
                 }
                 ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable => {
                     "there is no route, or nobody has the address: look at the cable, the \
                      subnets, and the peer's address"
                 }
-                _ => "look at the address",
+                _ => "check the address",
             };
             (problem(format!("{text}: {error}"), advice), false)
         }
     }
 }
 
-/// Whether the peer greeted the node that dials it.
+/// Checks whether the peer greeted the node that dials it.
 pub(crate) fn greeted(endpoint: &Endpoint, peer: Option<&Peer>, node: &Node) -> Finding {
     let own = node.endpoint();
     match peer {
@@ -68,7 +68,7 @@ pub(crate) fn greeted(endpoint: &Endpoint, peer: Option<&Peer>, node: &Node) -> 
         ),
         None => Finding::problem(
             "reach",
-            format!("{endpoint} takes connections, and sends no greeting"),
+            format!("{endpoint} accepts connections, but sends no greeting"),
             format!(
                 "another program listens there, or the peer can't reach us at {own}: allow \
                  incoming tcp here (--listen keeps it to one port), or tell it a better \

@@ -1,18 +1,18 @@
-//! Names that somebody else chose, for files of ours.
+//! Makes safe file names from names that a peer chose.
 
-/// The longest name, in bytes: every file system takes it, with what may be
-/// added.
+/// The maximum length of a name, in bytes: every file system accepts it, with the
+/// prefixes and suffixes that are added.
 const LONGEST: usize = 200;
 
-/// Names that mean devices on Windows, with whatever ending.
+/// Names of devices on Windows, with any extension.
 const DEVICES: [&str; 22] = [
     "con", "prn", "aux", "nul", "com1", "com2", "com3", "com4", "com5", "com6", "com7", "com8",
     "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// A name for a file in a directory of ours, as like the given one as may be:
-/// no directories, nothing hidden, nothing that steers a terminal or means
-/// something special on any system.
+/// A safe name for a file, as similar to the given one as possible: it has no
+/// directories, isn't hidden, can't control a terminal, and has no special meaning
+/// on any system.
 pub(super) fn safe(given: &str) -> String {
     let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
     let mut name: String = last

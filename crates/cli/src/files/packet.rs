@@ -1,30 +1,30 @@
-//! What the two sides of a transfer say.
+//! The messages of a transfer.
 //!
-//! A WHISPER of two or three frames: a mark, an object in JSON, and where that
-//! is `data`, the bytes.
+//! Each is a WHISPER of two or three frames: a marker, a JSON object, and the bytes
+//! if the object is `data`.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use zre::Message;
 
-/// The first frame of each.
+/// The first frame of each message.
 pub(super) const MARK: &[u8] = b"zre-file/1";
 
-/// The header by which a node says that it takes files, and its value.
+/// The header, and its value, by which a node announces that it accepts files.
 pub(super) const HEADER: (&str, &str) = ("zre-file", "1");
 
-/// How many bytes of the file go into a message.
+/// The number of bytes of the file in one message.
 pub(super) const CHUNK: usize = 64 * 1024;
 
-/// How many bytes may be on their way beyond those that the other side has said
-/// to have.
+/// The maximum number of bytes in flight: sent and not yet acknowledged by the
+/// receiver.
 pub(super) const WINDOW: u64 = 4 << 20;
 
-/// The longest second frame, in bytes.
+/// The maximum length of the second frame, in bytes.
 const LONGEST: usize = 4096;
 
-/// The file, by the SHA-256 of what is in it: 64 lower-case hex digits. It is
-/// both what a transfer is called and what is checked at its end.
+/// The SHA-256 of the file's content, as 64 lower-case hex digits. It identifies a
+/// transfer, and the receiver checks it at the end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(try_from = "String")]
 pub(super) struct Id(String);
@@ -55,27 +55,27 @@ impl TryFrom<String> for Id {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub(super) enum Packet {
-    /// To the receiver: will you have this?
+    /// To the receiver: offers a file.
     Offer { id: Id, name: String, size: u64 },
-    /// To the sender: yes, from there on.
+    /// To the sender: accepts the file, from this offset on.
     Accept { id: Id, offset: u64 },
-    /// To the receiver: the bytes there, in the third frame.
+    /// To the receiver: the bytes at this offset are in the third frame.
     Data { id: Id, offset: u64 },
-    /// To the sender: everything up to there is written.
+    /// To the sender: everything before this offset is written.
     Ack { id: Id, offset: u64 },
-    /// To the sender: it is complete, and its checksum is right.
+    /// To the sender: the file is complete, and its checksum is right.
     Done {
         id: Id,
-        /// The name that the receiver gave it.
+        /// The name that the receiver gave the file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         name: Option<String>,
     },
-    /// To the sender: no, or no longer.
+    /// To the sender: the file isn't accepted, or no longer.
     Refuse { id: Id, why: String },
 }
 
 impl Packet {
-    /// Which file it is about.
+    /// The file that the packet is about.
     pub(super) fn id(&self) -> &Id {
         match self {
             Self::Offer { id, .. }
@@ -91,18 +91,18 @@ impl Packet {
         Message::from(vec![Bytes::from_static(MARK), self.json()])
     }
 
-    /// With the bytes of `Data`.
+    /// The message with the bytes of `Data`.
     pub(super) fn message_with(&self, bytes: Bytes) -> Message {
         Message::from(vec![Bytes::from_static(MARK), self.json(), bytes])
     }
 
     fn json(&self) -> Bytes {
-        // Strings and numbers always serialize.
+        // Serialising strings and numbers can't fail.
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 
-    /// Reads it, with the bytes of `Data`; `None` for a message that is
-    /// something else, or nothing that these two say.
+    /// Parses a packet and the bytes of `Data`; `None` for a message that isn't a
+    /// valid packet.
     pub(super) fn of(message: &Message) -> Option<(Self, Bytes)> {
         let (mark, rest) = message.frames().split_first()?;
         let (json, rest) = rest.split_first()?;

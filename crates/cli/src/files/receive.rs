@@ -13,7 +13,7 @@ use zre::{Event, Events, Node, Peer};
 use super::amount;
 use super::name::safe;
 use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
-use super::writer::{Job, Progress, Told, What, report};
+use super::writer::{Job, Progress, What, WriteUpdate, progress};
 use crate::bars::Bars;
 use crate::failure::Failure;
 use crate::json;
@@ -23,50 +23,49 @@ use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::Size;
 
-/// How many files may come at the same time; more are refused.
+/// The maximum number of files that are received at a time; more are refused.
 const TRANSFERS: usize = 8;
 
-/// How many pieces may wait for the disk: somewhat more than honest senders let
-/// be on their way.
+/// How many pieces may wait for the disk: somewhat more than a correct sender has in
+/// flight.
 const PIECES: usize = 2 * WINDOW as usize / CHUNK;
 
 /// Receive files from peers that run `zre send-file`.
 ///
-/// Takes every file that is offered, up to --max-size, until Ctrl-C or until
-/// --count of them are complete. A file gets its name only when all of it is
-/// here and its checksum right; until then it is called .zre-<checksum>.part,
-/// and what is there of it isn't sent again. Names are stripped of directories
-/// and of what could do harm. A file that exists is never overwritten, unless
-/// --overwrite says so.
+/// Accepts every file that is offered, up to --max-size, until Ctrl-C or until
+/// --count files are complete. A file gets its name only once it is complete and
+/// its checksum is right; until then it is called .zre-<checksum>.part, and a
+/// later transfer resumes it. Directories and harmful characters are removed from
+/// names. An existing file is never overwritten without --overwrite.
 ///
-/// Anybody on the network may send: --from and --count narrow that down. What is
-/// there of files whose senders never came back stays, and is yours to delete.
+/// Anybody on the network may send: limit that by --from and --count. Incomplete
+/// files of senders that never come back stay; delete them yourself.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ReceiveCommand {
-    /// Where files go
+    /// The directory for the files
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
 
-    /// Stop after that many files
+    /// Stop after this number of files
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
-    /// Take files from this peer only, by name or UUID; may be repeated
+    /// Accept files from this peer only, by name or UUID; may be repeated
     ///
-    /// ZRE doesn't prove who a peer is: anybody on the network may take a name.
+    /// ZRE doesn't authenticate peers: anybody on the network may use any name.
     #[arg(long = "from", value_name = "PEER")]
     from: Vec<String>,
 
-    /// The largest file to take, as 500k, 20M or 3G
+    /// The maximum size of a file, as 500k, 20M or 3G
     #[arg(long, value_name = "SIZE", default_value = "1G")]
     max_size: Size,
 
-    /// Replace files that exist
+    /// Replace existing files
     #[arg(long)]
     overwrite: bool,
 
-    /// Write JSON lines, and show no bars
+    /// Write JSON lines, without progress bars
     #[arg(long)]
     json: bool,
 
@@ -89,7 +88,7 @@ Example, in two terminals:
 
 pub(crate) async fn receive(command: ReceiveCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
-    // Better now than after the first file has come.
+    // An error is reported now, not after the first file was sent.
     if let Err(error) = tempfile::Builder::new()
         .prefix(".zre-")
         .tempfile_in(&command.dir)
@@ -126,18 +125,21 @@ struct Receiver<'a> {
     node: &'a Node,
     bars: Bars,
     transfers: BTreeMap<Id, Incoming>,
-    reports: (mpsc::UnboundedSender<Told>, mpsc::UnboundedReceiver<Told>),
-    /// Tells transfers apart that are about the same file.
+    updates: (
+        mpsc::UnboundedSender<WriteUpdate>,
+        mpsc::UnboundedReceiver<WriteUpdate>,
+    ),
+    /// Distinguishes transfers of the same file.
     last: u64,
 }
 
-/// A file that is coming in, or whose writing is coming to its end.
+/// A file that is being received or finished.
 struct Incoming {
     number: u64,
     peer: Peer,
-    /// The way to the thread that writes it; `None` once no more can come.
+    /// The queue of the thread that writes the file; `None` once no more bytes can come.
     pieces: Option<mpsc::Sender<(u64, Bytes)>>,
-    /// Ends when that thread has let go of the file.
+    /// Ends when that thread has closed the file.
     done: oneshot::Receiver<()>,
 }
 
@@ -148,28 +150,28 @@ impl<'a> Receiver<'a> {
             node,
             bars,
             transfers: BTreeMap::new(),
-            reports: mpsc::unbounded_channel(),
+            updates: mpsc::unbounded_channel(),
             last: 0,
         }
     }
 
-    /// Until enough files are complete.
+    /// Runs until enough files are complete.
     async fn run(mut self, mut events: Events, output: &Output) -> Result<(), Failure> {
         let mut left = self.command.count.unwrap_or(u64::MAX);
         while left > 0 {
-            let report = tokio::select! {
+            let progress = tokio::select! {
                 event = events.recv() => match event {
                     None => return Err(Failure::Died),
                     Some(event) => self.happened(&event).await,
                 },
-                Some(told) = self.reports.1.recv() => Some(self.told(told)),
+                Some(update) = self.updates.1.recv() => Some(self.updated(update)),
             };
-            let Some(report) = report else { continue };
-            if matches!(report.what, What::Received { .. }) {
+            let Some(progress) = progress else { continue };
+            if matches!(progress.what, What::Received { .. }) {
                 left -= 1;
             }
             let mut lines = Vec::new();
-            self.write(&report, &mut lines);
+            self.write(&progress, &mut lines);
             if !output.write(lines).await {
                 return Ok(());
             }
@@ -180,7 +182,7 @@ impl<'a> Receiver<'a> {
     async fn happened(&mut self, event: &Event) -> Option<Progress> {
         match event {
             Event::Exit { peer, .. } => {
-                // What is written of its files stays.
+                // The written part of its files stays.
                 for incoming in self.transfers.values_mut() {
                     if incoming.peer == *peer {
                         incoming.pieces = None;
@@ -196,8 +198,8 @@ impl<'a> Receiver<'a> {
                         && bytes.len() <= CHUNK
                         && let Some(pieces) = &incoming.pieces
                     {
-                        // Whoever sends more than was asked for loses the rest:
-                        // the thread then finds a hole, and says so.
+                        // If a peer sends more than its window, the rest is dropped:
+                        // the thread then finds a gap and refuses the file.
                         let _ = pieces.try_send((offset, bytes));
                     }
                     None
@@ -208,7 +210,7 @@ impl<'a> Receiver<'a> {
         }
     }
 
-    /// Takes the file, or says why not.
+    /// Accepts the file, or refuses it with a reason.
     async fn offered(&mut self, peer: &Peer, id: Id, name: &str, size: u64) -> Option<Progress> {
         let file = safe(name);
         let welcome = |from: &String| match zre::Uuid::try_parse(from) {
@@ -218,17 +220,15 @@ impl<'a> Receiver<'a> {
         let from = &self.command.from;
         let comes = |incoming: &Incoming| incoming.pieces.is_some();
         let why = if !from.is_empty() && !from.iter().any(welcome) {
-            Some("files are taken from others only".to_owned())
+            Some("files from this peer aren't accepted".to_owned())
         } else if size > self.command.max_size.0 {
             let limit = amount(self.command.max_size.0);
-            Some(format!(
-                "it is larger than {limit}, the largest that is taken"
-            ))
+            Some(format!("it is larger than the limit of {limit}"))
         } else if self.transfers.get(&id).is_some_and(comes) {
-            Some("the same file is coming already".to_owned())
+            Some("the same file is being received already".to_owned())
         } else if self.transfers.len() >= TRANSFERS && !self.transfers.contains_key(&id) {
             Some(format!(
-                "{TRANSFERS} files are coming already: try again later"
+                "{TRANSFERS} files are being received already: try again later"
             ))
         } else {
             None
@@ -238,9 +238,9 @@ impl<'a> Receiver<'a> {
                 id,
                 why: why.clone(),
             };
-            // A peer that doesn't even read a refusal doesn't get it.
+            // A peer that doesn't read doesn't get the refusal either.
             let _ = self.node.try_whisper(peer, refusal.message());
-            return Some(report(peer, &file, What::Refused { why }));
+            return Some(progress(peer, &file, What::Refused { why }));
         }
         self.last += 1;
         let (pieces, waiting) = mpsc::channel(PIECES);
@@ -255,7 +255,7 @@ impl<'a> Receiver<'a> {
             overwrite: self.command.overwrite,
             number: self.last,
             pieces: waiting,
-            reports: self.reports.0.clone(),
+            updates: self.updates.0.clone(),
             bars: self.bars.clone(),
             _over: over,
         };
@@ -270,7 +270,7 @@ impl<'a> Receiver<'a> {
         let start = move || job.run(&handle);
         match before {
             None => drop(tokio::task::spawn_blocking(start)),
-            // Two must never write the same file.
+            // Two threads must never write the same file.
             Some(before) => drop(tokio::spawn(async move {
                 let _ = before.done.await;
                 drop(tokio::task::spawn_blocking(start));
@@ -279,21 +279,21 @@ impl<'a> Receiver<'a> {
         None
     }
 
-    fn told(&mut self, told: Told) -> Progress {
-        let over = !matches!(told.report.what, What::Receiving { .. });
-        let current = self.transfers.get(&told.id);
-        if over && current.is_some_and(|incoming| incoming.number == told.number) {
-            self.transfers.remove(&told.id);
+    fn updated(&mut self, update: WriteUpdate) -> Progress {
+        let over = !matches!(update.progress.what, What::Receiving { .. });
+        let current = self.transfers.get(&update.id);
+        if over && current.is_some_and(|incoming| incoming.number == update.number) {
+            self.transfers.remove(&update.id);
         }
-        told.report
+        update.progress
     }
 
-    fn write(&self, report: &Progress, lines: &mut Vec<u8>) {
+    fn write(&self, progress: &Progress, lines: &mut Vec<u8>) {
         if self.command.json {
-            return json::line(report, lines);
+            return json::line(progress, lines);
         }
-        let (name, file) = (shown(&report.peer.name), &report.file);
-        let line = match &report.what {
+        let (name, file) = (shown(&progress.peer.name), &progress.file);
+        let line = match &progress.what {
             What::Receiving { size, offset: 0 } => {
                 format!("{file} comes from {name} ({})\n", amount(*size))
             }

@@ -30,7 +30,7 @@ use crate::text::shown;
 use crate::values::time;
 use crate::visit::print;
 
-/// How many pieces of the file are read ahead.
+/// How many pieces of the file may be read in advance.
 const AHEAD: usize = 8;
 
 /// The argument that stands for standard input.
@@ -39,9 +39,9 @@ const STDIN: &str = "-";
 /// Send files to peers that run `zre receive`.
 ///
 /// The command joins the network as a peer of its own, and leaves once the
-/// receiver has checked all of each file. When the receiver goes in between, it is
-/// looked for again, and gets only what it doesn't have yet; so does one that
-/// is sent the same file another time.
+/// receiver has checked each file. If the receiver goes before that, the command
+/// waits for it again and sends only the missing rest. The same applies if you run
+/// the command again with the same file.
 ///
 /// Each --to names one more receiver; they get the files one after another. If one of
 /// them fails, the others still get the files.
@@ -51,7 +51,7 @@ pub(crate) struct SendFileCommand {
     /// The peer's name or UUID
     peer: String,
 
-    /// The files; `-` is standard input, and needs --as
+    /// The files to send; `-` is standard input, and needs --as
     ///
     /// Standard input is first copied to a temporary file, because its size and
     /// checksum come before its content.
@@ -66,7 +66,7 @@ pub(crate) struct SendFileCommand {
     #[arg(long = "as", value_name = "NAME")]
     sent_as: Option<String>,
 
-    /// How long to look for the peer, at first and whenever it has gone
+    /// How long to wait for the peer, at the start and after it has gone
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     wait: Duration,
 
@@ -74,7 +74,7 @@ pub(crate) struct SendFileCommand {
     #[arg(long, value_name = "TIME", default_value = "1m", value_parser = time)]
     patience: Duration,
 
-    /// Write what became of it as a JSON line, and show no bar
+    /// Write the result as a JSON line, without a progress bar
     #[arg(long)]
     json: bool,
 
@@ -112,7 +112,7 @@ enum SendFileError {
     Directory(PathBuf),
     #[error("standard input can't be copied to a temporary file: {0}")]
     Stdin(io::Error),
-    #[error("{0} takes no files: have it run `zre receive`")]
+    #[error("{0} doesn't accept files: run `zre receive` there")]
     Deaf(String),
     #[error("{name} refuses it: {why}")]
     Refused { name: String, why: String },
@@ -138,7 +138,7 @@ impl From<SendFileError> for Failure {
     }
 }
 
-/// What became of it, as scripts get it.
+/// The result, in the format for scripts.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "sent")]
 struct Delivered<'a> {
@@ -148,12 +148,12 @@ struct Delivered<'a> {
     size: u64,
     sha256: &'a str,
     resumed_at: u64,
-    /// The name that the receiver gave it.
+    /// The name that the receiver gave the file.
     stored: Option<&'a str>,
     seconds: f64,
 }
 
-/// The file to be sent.
+/// The file to send.
 #[derive(Debug)]
 struct Cargo {
     path: PathBuf,
@@ -168,7 +168,7 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let bars = Bars::new(!command.json);
     check(&command)?;
-    // All of them first: a file that can't be read is known before anything is sent.
+    // Reads all files first: an unreadable file is reported before anything is sent.
     let mut cargos = Vec::new();
     for file in &command.files {
         cargos.push(tokio::select! {
@@ -220,7 +220,7 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
             }
         }
     }
-    // Nobody is to be held back by events that nobody reads.
+    // Unread events would hold peers back.
     drop(events);
     tokio::select! {
         () = node.shutdown() => {}
@@ -326,23 +326,23 @@ struct Sender<'a> {
     events: &'a mut Events,
     gathering: &'a mut Gathering,
     bar: ProgressBar,
-    /// How much the receiver has said to have.
+    /// The number of bytes that the receiver has acknowledged.
     have: u64,
-    /// Where the first transfer of this run began.
+    /// The offset at which the first transfer of this run began.
     resumed_at: Option<u64>,
-    /// The name that the receiver gave it.
+    /// The name that the receiver gave the file.
     stored: Option<String>,
 }
 
 /// How a transfer ended.
 enum End {
     Done,
-    /// The peer has gone: another try may go on where this one ended.
+    /// The peer has gone: another attempt may resume the transfer.
     Gone,
 }
 
 impl Sender<'_> {
-    /// Writes what became of the file.
+    /// Writes the result.
     fn tell(&self, peer: &Peer, time: Duration, lines: &mut Vec<u8>) {
         let cargo = self.cargo;
         let resumed_at = self.resumed_at.unwrap_or(0);
@@ -374,8 +374,7 @@ impl Sender<'_> {
         lines.extend_from_slice(line.as_bytes());
     }
 
-    /// Sends the file, in as many pieces as the peer's comings and goings make
-    /// of it.
+    /// Sends the file, and resumes as often as the peer goes and comes back.
     async fn run(&mut self) -> Result<Peer, Failure> {
         let mut before = None;
         loop {
@@ -402,7 +401,7 @@ impl Sender<'_> {
         }
     }
 
-    /// Looks for the peer for a while. By a name, it waits until others that may have
+    /// Waits for the peer. If it is given by name, waits until other peers that may have
     /// the same name have come.
     async fn find(&mut self) -> Result<Option<Peer>, Failure> {
         let deadline = Instant::now() + self.command.wait;
@@ -443,7 +442,7 @@ impl Sender<'_> {
                 Some(Packet::Accept { offset, .. }) => break offset.min(self.cargo.size),
                 Some(Packet::Done { name, .. }) => {
                     self.stored = name;
-                    // It had it already.
+                    // The receiver had the file already.
                     self.resumed_at.get_or_insert(self.cargo.size);
                     return Ok(End::Done);
                 }
@@ -455,7 +454,7 @@ impl Sender<'_> {
         let mut pieces = read(self.cargo.path.clone(), from)?;
         let mut sent = from;
         loop {
-            // What the receiver says meanwhile.
+            // Handles the packets that the receiver has sent meanwhile.
             let blocked = sent >= self.cargo.size || sent.saturating_sub(self.have) >= WINDOW;
             let said = match blocked {
                 true => self.answer(peer).await?.map(Some),
@@ -476,7 +475,7 @@ impl Sender<'_> {
             }
             let piece = match pieces.recv().await {
                 Some(Ok(piece)) => piece,
-                // It is shorter than it was.
+                // The file has become shorter.
                 None => Bytes::new(),
                 Some(Err(source)) => {
                     let path = self.cargo.path.clone();
@@ -486,7 +485,8 @@ impl Sender<'_> {
             let left = usize::try_from(self.cargo.size - sent).unwrap_or(usize::MAX);
             let piece = piece.slice(..piece.len().min(left));
             if piece.is_empty() {
-                let source = io::Error::new(io::ErrorKind::UnexpectedEof, "it has become shorter");
+                let source =
+                    io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter");
                 let path = self.cargo.path.clone();
                 return Err(SendFileError::Read { path, source }.into());
             }
@@ -507,7 +507,7 @@ impl Sender<'_> {
         self.bar.set_position(self.have);
     }
 
-    /// False where the peer has gone.
+    /// False if the peer has gone.
     async fn say(&self, peer: &Peer, message: zre::Message) -> Result<bool, Failure> {
         match self.node.whisper(peer, message).await {
             Ok(()) => Ok(true),
@@ -516,7 +516,7 @@ impl Sender<'_> {
         }
     }
 
-    /// The next thing that the receiver says of this file; `None` once it has
+    /// Waits for the next packet of the receiver about this file; `None` once it has
     /// gone.
     async fn answer(&mut self, peer: &Peer) -> Result<Option<Packet>, Failure> {
         let deadline = Instant::now() + self.command.patience;
@@ -540,7 +540,8 @@ impl Sender<'_> {
         }
     }
 
-    /// The same of what it has said already; `None` inside where it is nothing.
+    /// The same for packets that have arrived; the inner `None` means that there are
+    /// none.
     fn try_answer(&mut self, peer: &Peer) -> Result<Option<Option<Packet>>, Failure> {
         while let Some(event) = self.events.try_recv() {
             match self.concerns(peer, &event)? {
@@ -551,7 +552,7 @@ impl Sender<'_> {
         Ok(Some(None))
     }
 
-    /// What an event says of this transfer; `None` where the peer has gone.
+    /// The packet of this transfer in an event; `None` if the peer has gone.
     fn concerns(&self, peer: &Peer, event: &Event) -> Result<Option<Option<Packet>>, Failure> {
         let packet = match event {
             Event::Exit { peer: gone, .. } if gone == peer => return Ok(None),
@@ -578,7 +579,7 @@ impl Sender<'_> {
     }
 }
 
-/// Reads the file from there on, on a thread of its own.
+/// Reads the file from this offset on, on a thread of its own.
 fn read(path: PathBuf, from: u64) -> Result<mpsc::Receiver<io::Result<Bytes>>, Failure> {
     let (sender, pieces) = mpsc::channel(AHEAD);
     std::thread::Builder::new()

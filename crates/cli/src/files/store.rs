@@ -1,4 +1,4 @@
-//! A file that comes in, until it is complete.
+//! A file that is being received.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -8,11 +8,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::packet::Id;
 
-/// How much is read at once for the checksum.
+/// How many bytes are read at once for the checksum.
 const PIECE: usize = 256 * 1024;
 
-/// Why a file isn't taken, or not any more. It is told to the sender, so it says
-/// nothing of our directories.
+/// Why a file isn't accepted, or no longer. The text is sent to the sender, and
+/// therefore must not contain our directories.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
     #[error("there is another file of that name already")]
@@ -23,7 +23,7 @@ pub(super) enum StoreError {
     Io(#[from] io::Error),
 }
 
-/// What is there of a file.
+/// The received part of a file.
 #[derive(Debug)]
 pub(super) struct Store {
     id: Id,
@@ -36,20 +36,20 @@ pub(super) struct Store {
     written: u64,
 }
 
-/// What there is to do about an offer.
+/// The result of opening the file of an offer.
 #[derive(Debug)]
 pub(super) enum Opened {
-    /// It is here already, and complete.
+    /// The file is present and complete.
     Complete,
-    /// The rest is to be written.
+    /// The rest of the file is missing.
     Begun(Box<Store>),
 }
 
 impl Store {
-    /// Goes on with what is there of the file, or begins it.
+    /// Resumes a partly received file, or creates it.
     ///
     /// # Errors
-    /// The name is taken by another file, or the directory can't be used.
+    /// Another file has this name, or the directory can't be used.
     pub(super) fn open(
         directory: &Path,
         name: &str,
@@ -79,7 +79,7 @@ impl Store {
             .create(true)
             .truncate(false)
             .open(&part)?;
-        // What is longer than the file can't be a part of it.
+        // Data longer than the file can't be a part of it.
         if file.metadata()?.len() > size {
             file.set_len(0)?;
         }
@@ -97,7 +97,7 @@ impl Store {
         })))
     }
 
-    /// Where the rest begins.
+    /// The offset at which the missing rest begins.
     pub(super) fn written(&self) -> u64 {
         self.written
     }
@@ -106,10 +106,10 @@ impl Store {
         self.written == self.size
     }
 
-    /// Appends bytes. False where they don't belong there.
+    /// Appends bytes. False if they don't continue the file.
     ///
     /// # Errors
-    /// They can't be written.
+    /// The bytes can't be written.
     pub(super) fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<bool, StoreError> {
         let left = self.size - self.written;
         if offset != self.written || bytes.len() as u64 > left {
@@ -121,11 +121,11 @@ impl Store {
         Ok(true)
     }
 
-    /// Gives the complete file its name, and returns where it is.
+    /// Gives the complete file its name, and returns its path.
     ///
     /// # Errors
-    /// It isn't what was offered (then nothing of it is kept), the name was
-    /// taken meanwhile, or the system refuses.
+    /// The checksum is wrong (then the data is deleted), another file has got the name
+    /// meanwhile, or the system refuses.
     pub(super) fn finish(self) -> Result<PathBuf, StoreError> {
         if Id::of(&self.hash.finalize()) != self.id {
             drop(self.file);
@@ -135,8 +135,8 @@ impl Store {
         self.file.sync_all()?;
         drop(self.file);
         if !self.overwrite {
-            // Takes the name, unless somebody has it: renaming alone would
-            // throw away what is there.
+            // Creates the name unless it exists: a rename alone would overwrite an
+            // existing file.
             let taken = OpenOptions::new()
                 .write(true)
                 .create_new(true)
@@ -153,10 +153,10 @@ impl Store {
     }
 }
 
-/// The checksum of a file. Tells `read` how far it is.
+/// The checksum of a file. Reports the progress to `read`.
 ///
 /// # Errors
-/// It can't be read.
+/// The file can't be read.
 pub(super) fn hash(path: &Path, read: impl FnMut(u64)) -> io::Result<Id> {
     let (hash, _) = digest(&mut File::open(path)?, read)?;
     Ok(Id::of(&hash.finalize()))
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_overwritten_unless_told_and_nothing_wrong_is_kept() {
+    fn files_are_overwritten_only_on_request_and_wrong_data_is_deleted() {
         let directory = tempfile::tempdir().unwrap();
         let target = directory.path().join("name");
         // Another takes the name while the file comes in.

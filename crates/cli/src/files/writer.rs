@@ -1,4 +1,4 @@
-//! The writing of one file that comes in.
+//! Writes one received file.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,13 +14,14 @@ use super::packet::{Id, Packet, WINDOW};
 use super::store::{Opened, Store};
 use crate::bars::Bars;
 
-/// How long a sender may send nothing: others want its place.
+/// How long a sender may be silent before its transfer is ended for the benefit of
+/// other senders.
 const IDLE: Duration = Duration::from_secs(60);
 
-/// How many bytes are written until the sender is told.
-const TELL_AFTER: u64 = WINDOW / 8;
+/// The number of written bytes after which an acknowledgement is sent.
+const ACK_AFTER: u64 = WINDOW / 8;
 
-/// What happens, as scripts get it.
+/// An event of a transfer, in the format for scripts.
 #[derive(Debug, Serialize)]
 pub(super) struct Progress {
     #[serde(flatten)]
@@ -50,14 +51,14 @@ pub(super) enum What {
     },
 }
 
-/// What a thread that writes has to say.
-pub(super) struct Told {
+/// An event from the thread that writes a file.
+pub(super) struct WriteUpdate {
     pub(super) id: Id,
     pub(super) number: u64,
-    pub(super) report: Progress,
+    pub(super) progress: Progress,
 }
 
-pub(super) fn report(peer: &Peer, file: &str, what: What) -> Progress {
+pub(super) fn progress(peer: &Peer, file: &str, what: What) -> Progress {
     Progress {
         what,
         peer: peer.into(),
@@ -65,7 +66,7 @@ pub(super) fn report(peer: &Peer, file: &str, what: What) -> Progress {
     }
 }
 
-/// The writing of one file, on a thread of its own: disks may be slow.
+/// Writes one file on a thread of its own, because disks may be slow.
 pub(super) struct Job {
     pub(super) node: Node,
     pub(super) peer: Peer,
@@ -76,9 +77,9 @@ pub(super) struct Job {
     pub(super) overwrite: bool,
     pub(super) number: u64,
     pub(super) pieces: mpsc::Receiver<(u64, Bytes)>,
-    pub(super) reports: mpsc::UnboundedSender<Told>,
+    pub(super) updates: mpsc::UnboundedSender<WriteUpdate>,
     pub(super) bars: Bars,
-    /// Dropped with the rest.
+    /// Dropped when the job ends, which closes the channel.
     pub(super) _over: oneshot::Sender<()>,
 }
 
@@ -92,15 +93,15 @@ impl Job {
                     id,
                     why: why.clone(),
                 };
-                self.say(handle, &refusal);
+                self.send(handle, &refusal);
                 What::Refused { why }
             }
         };
-        self.tell(what);
+        self.report(what);
     }
 
     /// # Errors
-    /// Why the file isn't taken, or not any more.
+    /// The reason why the file isn't accepted, or no longer.
     fn take(&mut self, handle: &Handle) -> Result<What, String> {
         let id = self.id.clone();
         let opened = Store::open(
@@ -114,22 +115,22 @@ impl Job {
             Opened::Begun(store) => store,
             Opened::Complete => {
                 let path = self.directory.join(&self.file);
-                self.say(handle, &self.done(id));
+                self.send(handle, &self.done(id));
                 return Ok(self.received(&path));
             }
         };
         let offset = store.written();
         let size = self.size;
-        self.tell(What::Receiving { size, offset });
+        self.report(What::Receiving { size, offset });
         let accept = Packet::Accept {
             id: id.clone(),
             offset,
         };
-        self.say(handle, &accept);
+        self.send(handle, &accept);
         let bar = self
             .bars
             .bytes(&format!("receiving {}", self.file), self.size);
-        let mut told = offset;
+        let mut acknowledged = offset;
         while !store.is_complete() {
             bar.set_position(store.written());
             let piece = handle.block_on(tokio::time::timeout(IDLE, self.pieces.recv()));
@@ -145,18 +146,18 @@ impl Job {
             };
             let fits = store.append(offset, &bytes);
             if !fits.map_err(|error| error.to_string())? {
-                return Err("something is missing, or came twice".into());
+                return Err("some bytes are missing or were sent twice".into());
             }
             let offset = store.written();
-            if offset - told >= TELL_AFTER {
-                told = offset;
+            if offset - acknowledged >= ACK_AFTER {
+                acknowledged = offset;
                 let id = id.clone();
-                self.say(handle, &Packet::Ack { id, offset });
+                self.send(handle, &Packet::Ack { id, offset });
             }
         }
         bar.finish_and_clear();
         let path = store.finish().map_err(|error| error.to_string())?;
-        self.say(handle, &self.done(id));
+        self.send(handle, &self.done(id));
         Ok(self.received(&path))
     }
 
@@ -173,17 +174,17 @@ impl Job {
         }
     }
 
-    /// A sender that is gone doesn't hear it; its exit ends this as well.
-    fn say(&self, handle: &Handle, packet: &Packet) {
-        let said = self.node.whisper(&self.peer, packet.message());
-        let _ = handle.block_on(said);
+    /// Errors are ignored: if the sender is gone, its exit ends the transfer.
+    fn send(&self, handle: &Handle, packet: &Packet) {
+        let sent = self.node.whisper(&self.peer, packet.message());
+        let _ = handle.block_on(sent);
     }
 
-    fn tell(&self, what: What) {
-        let _ = self.reports.send(Told {
+    fn report(&self, what: What) {
+        let _ = self.updates.send(WriteUpdate {
             id: self.id.clone(),
             number: self.number,
-            report: report(&self.peer, &self.file, what),
+            progress: progress(&self.peer, &self.file, what),
         });
     }
 }

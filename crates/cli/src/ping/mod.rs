@@ -1,4 +1,4 @@
-//! `zre ping`: how long a word and its answer take.
+//! `zre ping`: measures round trips to peers.
 
 mod tally;
 
@@ -30,12 +30,12 @@ use self::tally::{Line, Tally};
 
 /// Measure round trips to peers.
 ///
-/// Every ZRE implementation answers a PING. The time includes what waits in the
-/// queues of both nodes: it is how long a word and its answer take now. Runs
-/// until Ctrl-C, or until --count of them went to each.
+/// Every ZRE implementation answers a PING. The time includes the waiting time in
+/// the queues of both nodes: it is the time that a message and its answer take
+/// now. Runs until Ctrl-C, or until each peer got --count PINGs.
 ///
 /// The command joins the network as a peer of its own. With --control, a running
-/// node pings, over the links that it has.
+/// node sends the PINGs, over its existing links.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct PingCommand {
@@ -43,11 +43,11 @@ pub(crate) struct PingCommand {
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     peer: Option<String>,
 
-    /// Ping every peer that is here
+    /// Ping all present peers
     #[arg(long)]
     all: bool,
 
-    /// How many PINGs go to each peer
+    /// The number of PINGs to each peer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     count: Option<u64>,
 
@@ -84,7 +84,7 @@ pub(crate) async fn ping(
 ) -> Result<ExitCode, Failure> {
     let options = &command.visit;
     let (output, written) = Output::open().map_err(Failure::System)?;
-    // Outside of what a signal ends, because they are shown after that.
+    // Outside of the future that a signal ends, because they are shown after that.
     let tallies = RefCell::new(BTreeMap::new());
     let result = match control {
         Some(path) => {
@@ -112,7 +112,7 @@ pub(crate) async fn ping(
     };
     let tallies = tallies.into_inner();
     match result {
-        // It is how people end it.
+        // Ctrl-C is the usual way to end this command.
         Err(Failure::Interrupted) if !tallies.is_empty() => {}
         other => other?,
     }
@@ -152,7 +152,7 @@ enum Route<'a> {
 }
 
 impl Route<'_> {
-    /// The peers that are here now.
+    /// The present peers.
     async fn peers(&mut self) -> Result<Vec<Member>, Failure> {
         Ok(match self {
             Self::Own(node) => node.peers().iter().map(Member::from).collect(),
@@ -163,8 +163,8 @@ impl Route<'_> {
         })
     }
 
-    /// One PING to each; how long each took, in milliseconds, or why it didn't
-    /// come back.
+    /// Sends one PING to each peer. Returns each round trip in milliseconds, or the
+    /// reason why there is none.
     async fn round(
         &mut self,
         targets: Vec<Member>,
@@ -208,10 +208,10 @@ impl Route<'_> {
     }
 }
 
-/// Pings one peer, or all that are here, until there were enough PINGs.
+/// Pings one peer, or all present peers, until enough PINGs were sent.
 ///
 /// # Errors
-/// Nobody is here at first.
+/// There is no peer at the start.
 async fn run(
     command: &PingCommand,
     only: Option<Member>,

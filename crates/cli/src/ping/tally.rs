@@ -1,4 +1,4 @@
-//! What became of PINGs, and their statistics.
+//! The results of PINGs, and their statistics.
 
 use std::fmt::Write as _;
 
@@ -8,16 +8,16 @@ use zre::json::Member;
 use crate::json;
 use crate::text::shown;
 
-/// What became of the PINGs to a peer.
+/// The results of the PINGs to a peer.
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) peer: Member,
     pub(super) sent: u64,
-    /// In milliseconds.
+    /// The round trips, in milliseconds.
     pub(super) times: Times,
 }
 
-/// Times, without keeping each.
+/// Statistics of times, without storing each time.
 #[derive(Debug, Default)]
 pub(super) struct Times {
     pub(super) count: u64,
@@ -27,7 +27,7 @@ pub(super) struct Times {
     squares: f64,
 }
 
-/// A line for scripts, beside [`zre::json::Line::Pong`].
+/// A JSON line that complements [`zre::json::Line::Pong`].
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(super) enum Line<'a> {
@@ -107,7 +107,7 @@ impl Times {
     fn mean(&self) -> f64 {
         match self.count {
             0 => 0.0,
-            #[allow(clippy::cast_precision_loss, reason = "nobody waits for 2^53 answers")]
+            #[allow(clippy::cast_precision_loss, reason = "there are never 2^53 answers")]
             count => self.sum / count as f64,
         }
     }
@@ -117,7 +117,7 @@ impl Times {
         let mean = self.mean();
         match self.count {
             0 => 0.0,
-            #[allow(clippy::cast_precision_loss, reason = "nobody waits for 2^53 answers")]
+            #[allow(clippy::cast_precision_loss, reason = "there are never 2^53 answers")]
             count => (self.squares / count as f64 - mean * mean).max(0.0).sqrt(),
         }
     }

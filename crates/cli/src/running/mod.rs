@@ -133,5 +133,5 @@ fn strange(answer: &Line) -> Failure {
     let mut line = Vec::new();
     json::line(answer, &mut line);
     let answer = String::from_utf8_lossy(&line).trim_end().to_owned();
-    Failure::Control(ControlError::Astray(answer))
+    Failure::Control(ControlError::Unexpected(answer))
 }

@@ -84,7 +84,7 @@ fn table(frame: &mut Frame<'_>, board: &Board, area: Rect) {
     };
     let columns = columns(area.width);
     let constraints = || columns.iter().map(|column| column.width);
-    // As the table divides what is between its frame.
+    // The same division as that of the table inside its frame.
     let inside = Rect::new(0, 0, area.width.saturating_sub(2), 1);
     let cells = Layout::horizontal(constraints()).spacing(1).split(inside);
     let widths: Vec<u16> = cells.iter().map(|cell| cell.width).collect();

@@ -1,4 +1,4 @@
-//! `zre watch`: what happens on the network, as it happens.
+//! `zre watch`: shows events on the network as they happen.
 
 mod board;
 mod draw;

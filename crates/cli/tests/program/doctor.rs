@@ -70,7 +70,7 @@ fn a_healthy_host_has_no_problem() {
         &["--interface", "lo", "--beacon-port", &port],
     );
     findings.has("ok", "interface", "lo (127.0.0.1) is usable");
-    findings.has("ok", "port", "nobody else");
+    findings.has("ok", "port", "no other program");
     findings.has("ok", "multicast", "comes back");
     findings.has("ok", "broadcast", "comes back");
     findings.has("ok", "ipc", "may use");
@@ -221,11 +221,11 @@ fn filtered_tcp_is_found_in_both_directions() {
 
     hosts.rule(0, "input", "tcp dport 49153 drop");
     let findings = Findings::on(&hosts, &options);
-    findings.has("ok", "reach", "takes connections");
+    findings.has("ok", "reach", "accepts connections");
     findings.has(
         "problem",
         "reach",
-        "takes connections, and sends no greeting",
+        "accepts connections, but sends no greeting",
     );
     findings.has("note", "firewall", "tcp dport 49153 drop");
     findings.problems(1);
@@ -296,7 +296,7 @@ fn dns_without_an_answer_is_found_and_people_can_read_it() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).expect("text");
     let mut lines = text.lines();
-    let problem = "PROBLEM  dns: no answer about _zre._tcp.zre.test";
+    let problem = "PROBLEM  dns: no answer for _zre._tcp.zre.test";
     assert!(lines.any(|line| line.starts_with(problem)), "{text}");
     let advice = lines.next().expect("advice below it");
     assert!(advice.starts_with("         -> "), "{text}");

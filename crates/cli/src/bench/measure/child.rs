@@ -1,5 +1,5 @@
-//! What all children have in common: a runtime, a way to be told something, a way
-//! to say something, and an end.
+//! The common part of all child processes: a runtime, messages from and to the
+//! parent, and the end.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -20,47 +20,46 @@ pub(crate) enum TaskError {
     #[error("{0}: is the loopback interface up? `zre doctor --interface lo` looks")]
     Wait(#[from] WaitError),
     #[error(
-        "nobody came in {0:?}: is the loopback interface up? `zre doctor --interface lo` looks"
+        "no peer came in {0:?}: is the loopback interface up? `zre doctor --interface lo` looks"
     )]
     Nobody(Duration),
     #[error("the nodes have met over {met} and not over {wanted}: {wanted} can't be used here")]
     Link { met: Link, wanted: Link },
-    #[error("what came isn't what was sent")]
+    #[error("a received message differs from the sent one")]
     Altered,
     #[error("a shout went to {accepted} of {receivers}: the messages are too large for so many")]
     Few { accepted: usize, receivers: usize },
     #[error("the node has ended")]
     Ended,
-    #[error("nothing to be done: {0}")]
+    #[error("unknown task: {0}")]
     Words(String),
-    #[error("the parent can't be talked to: {0}")]
+    #[error("the connection to the parent failed: {0}")]
     Pipe(#[from] std::io::Error),
     #[error("a task of the child has died")]
     Died,
 }
 
-/// What the parent says to its child: a line at a time.
-pub(crate) struct Told(mpsc::Receiver<()>);
+/// The lines that the parent sends to its child.
+pub(crate) struct ParentLines(mpsc::Receiver<()>);
 
-impl Told {
-    /// Waits until the parent says something.
+impl ParentLines {
+    /// Waits for a line of the parent.
     pub(crate) async fn recv(&mut self) {
-        // The end: the whole child ends.
+        // `None` at the end, when the whole child ends.
         let _ = self.0.recv().await;
     }
 }
 
-/// Does some work, and ends when it is done or the parent is gone, however that
-/// came about.
+/// Runs `work`, and ends when it is done or the parent is gone for any reason.
 pub(crate) fn child<W, F>(work: W) -> ExitCode
 where
-    W: FnOnce(Told) -> F,
+    W: FnOnce(ParentLines) -> F,
     F: Future<Output = Result<(), TaskError>> + Send + 'static,
 {
     match run(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Where nobody hears it, the exit code says it.
+            // If the parent is gone, only the exit code reports the failure.
             let _ = say("failed", error);
             ExitCode::FAILURE
         }
@@ -69,36 +68,36 @@ where
 
 fn run<W, F>(work: W) -> Result<(), TaskError>
 where
-    W: FnOnce(Told) -> F,
+    W: FnOnce(ParentLines) -> F,
     F: Future<Output = Result<(), TaskError>> + Send + 'static,
 {
-    let (lines, told) = mpsc::channel(1);
+    let (lines, received) = mpsc::channel(1);
     let (alive, gone) = oneshot::channel::<()>();
     std::thread::Builder::new()
         .name("input".into())
         .spawn(move || {
             let _alive = alive;
             for _ in std::io::stdin().lock().lines().map_while(Result::ok) {
-                // It may have heard enough.
+                // The task may not wait for lines any more.
                 let _ = lines.blocking_send(());
             }
         })?;
-    // What `#[tokio::main]` gives to those who don't ask for anything else.
+    // The same runtime as `#[tokio::main]` builds by default.
     let runtime = tokio::runtime::Runtime::new()?;
-    // On a worker, as a program's tasks are.
-    let work = runtime.spawn(work(Told(told)));
+    // On a worker thread, as the tasks of a program are.
+    let work = runtime.spawn(work(ParentLines(received)));
     let done = runtime.block_on(async {
         tokio::select! {
             done = work => done.unwrap_or(Err(TaskError::Died)),
             _ = gone => Ok(()),
         }
     });
-    // The process ends now, whatever its tasks are doing.
+    // The process ends now, without waiting for its tasks.
     runtime.shutdown_background();
     done
 }
 
-/// Says something to the parent.
+/// Sends a line to the parent.
 ///
 /// # Errors
 /// The parent is gone.

@@ -1,23 +1,23 @@
-//! What is made of samples.
+//! Statistics of samples.
 
 use super::child::say;
 
-/// The one in the middle; of an even number, the upper of the two. `NaN` where
-/// there is none.
+/// The median; the upper one if the number of samples is even. `NaN` without
+/// samples.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// How many a second. Where so few came that the clock didn't move, it has moved by
-/// its smallest step.
+/// The rate per second. If the clock didn't advance, its smallest step is taken as
+/// the time.
 pub(super) fn per_second(count: usize, seconds: f64) -> f64 {
     count as f64 / seconds.max(1e-9)
 }
 
-/// Says percentiles, in nanoseconds, of the second half of `samples`, as the first
-/// warms up.
+/// Reports percentiles, in nanoseconds, of the second half of `samples`; the first
+/// half is a warm-up.
 ///
 /// # Errors
 /// The parent is gone.

@@ -1,29 +1,29 @@
-//! How long it takes to meet, and to notice that somebody has gone.
+//! Measures how long nodes take to meet, and to notice that a peer has gone.
 
 use std::time::{Duration, Instant};
 
 use zre::{Event, Events, Link};
 
-use super::child::{TaskError, Told, say, wall_clock};
+use super::child::{ParentLines, TaskError, say, wall_clock};
 use super::process::{MeasureError, Process};
 use super::task::{Task, free_port};
 use super::whisper::entered;
 
-/// A measurement: a watcher, and others who come and go.
+/// A measurement: one node watches while others come and go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Meeting<'a> {
     pub(crate) link: Link,
-    /// How many come.
+    /// The number of nodes that come.
     pub(crate) visits: usize,
-    /// Where unix sockets may be.
+    /// The directory for unix sockets.
     pub(crate) dir: &'a str,
 }
 
 impl Meeting<'_> {
-    /// A child that plays a role at this port.
+    /// Starts a child with this role and port.
     ///
     /// # Errors
-    /// The system refuses a process.
+    /// The process can't be started.
     pub(crate) fn start(&self, role: &str, port: u16) -> Result<Process, MeasureError> {
         Process::of(&Task::new(role, self.link, self.dir).with("port", port))
     }
@@ -54,7 +54,7 @@ impl Meeting<'_> {
     }
 
     /// Milliseconds until the watcher's Exit: from just before `shutdown()`, and
-    /// from just before SIGKILL (none of these within one process).
+    /// from just before SIGKILL (not measured within one process).
     ///
     /// # Errors
     /// A child fails.
@@ -86,7 +86,7 @@ impl Meeting<'_> {
         Ok(samples)
     }
 
-    /// What a child says of visits within itself.
+    /// The figures that a child reports for visits within one process.
     async fn in_process(&self, word: &str) -> Result<Vec<f64>, MeasureError> {
         let task = Task::new("visit-self", self.link, self.dir)
             .with("port", free_port()?)
@@ -100,26 +100,26 @@ impl Meeting<'_> {
     }
 }
 
-/// Lets things calm down, so that a newcomer isn't met by chance.
+/// Waits until earlier activity has ended: it could make the next meeting faster.
 pub(crate) async fn pause() {
     tokio::time::sleep(Duration::from_millis(130)).await;
 }
 
-/// Between two readings of the clock.
+/// The milliseconds between two readings of the clock.
 pub(crate) fn milliseconds(from: u128, to: u128) -> f64 {
     to.saturating_sub(from) as f64 / 1e6
 }
 
-/// A reading of the clock that a child says under this word.
+/// The reading of the clock that a child reports under this word.
 ///
 /// # Errors
-/// It fails, or doesn't say it.
+/// The child fails, or doesn't report it.
 pub(crate) async fn clock(process: &mut Process, word: &str) -> Result<u128, MeasureError> {
     let text = process.hear(word).await?;
     text.parse().map_err(|_| MeasureError::Garbled(text))
 }
 
-/// Says of everybody when they came, fell silent and went.
+/// Reports when each peer came, became silent and went.
 pub(super) async fn watch(task: &Task) -> Result<(), TaskError> {
     let (_node, mut events) = task.builder("watcher")?.start().await?;
     say("ready", "-")?;
@@ -138,21 +138,21 @@ pub(super) async fn watch(task: &Task) -> Result<(), TaskError> {
     Err(TaskError::Ended)
 }
 
-/// Comes, stays until told, and leaves.
-pub(super) async fn visit(task: &Task, mut told: Told) -> Result<(), TaskError> {
+/// Starts a node, waits for a line of the parent, and leaves.
+pub(super) async fn visit(task: &Task, mut parent: ParentLines) -> Result<(), TaskError> {
     let builder = task.builder("visitor")?;
     say("begin", wall_clock())?;
     let (node, mut events) = builder.start().await?;
     entered(task, &mut events).await?;
     say("enter", wall_clock())?;
-    told.recv().await;
+    parent.recv().await;
     say("stop", wall_clock())?;
     node.shutdown().await;
     Ok(())
 }
 
-/// Comes and leaves, again and again, and so does nobody else. Says how many
-/// nanoseconds it took to meet, and to be missed.
+/// Starts one node after the other in this process, each of which leaves before the
+/// next. Reports how many nanoseconds each meeting and each exit took.
 pub(super) async fn visit_in_process(task: &Task) -> Result<(), TaskError> {
     let (_node, mut events) = task.builder("watcher")?.start().await?;
     for _ in 0..task.number("visits")? {

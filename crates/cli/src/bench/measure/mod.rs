@@ -1,10 +1,10 @@
-//! How nodes are measured: what a child process does, and what its parent makes of
-//! what the child says.
+//! The measurements: the tasks of a child process, and the evaluation of its reports
+//! by the parent.
 //!
 //! Two programs are compiled with these files, `zre bench` and `cargo bench --bench
-//! mesh` (which puts rivals beside the nodes), so that both mean the same by a
-//! figure. They stand here and not in a crate between the two because a published
-//! crate may depend on published ones only, and nobody else has a use for them.
+//! mesh` (which compares other implementations), so that both define a figure in the same
+//! way. They are here and not in a shared crate because a published crate can depend
+//! on published crates only, and the files are of no use to others.
 
 pub(crate) mod child;
 pub(crate) mod figures;
@@ -20,9 +20,9 @@ use std::process::ExitCode;
 use self::child::{TaskError, child};
 use self::task::Task;
 
-/// Does a task of this module, as a child.
+/// Runs a task of this module in a child process.
 pub(crate) fn perform(task: Task) -> ExitCode {
-    child(async move |told| match task.role() {
+    child(async move |parent| match task.role() {
         "receive" => whisper::receive(&task).await,
         "send" => whisper::send(&task).await,
         "send-to-self" => whisper::send_in_process(&task).await,
@@ -30,7 +30,7 @@ pub(crate) fn perform(task: Task) -> ExitCode {
         "ping" => whisper::ping(&task).await,
         "ping-self" => whisper::ping_in_process(&task).await,
         "watch" => meet::watch(&task).await,
-        "visit" => meet::visit(&task, told).await,
+        "visit" => meet::visit(&task, parent).await,
         "visit-self" => meet::visit_in_process(&task).await,
         "hear" => shout::hear(&task).await,
         "shout" => shout::shout(&task).await,

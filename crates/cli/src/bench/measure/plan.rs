@@ -1,25 +1,25 @@
-//! What is measured, and how much of it.
+//! The sizes and amounts of the measurements.
 
 use zre::Link;
 
 pub(crate) const LINKS: [Link; 3] = [Link::Tcp, Link::Ipc, Link::Inproc];
 
-/// Bytes of a whisper.
+/// The size of a whisper, in bytes.
 pub(crate) const WHISPERS: [usize; 6] = [16, 256, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
 
-/// Frames of a whisper.
+/// The number of frames of a whisper.
 pub(crate) const FRAMES: [usize; 2] = [1, 2];
 
-/// Bytes of a message that goes there and back.
+/// The size of a message for round trips, in bytes.
 pub(crate) const TRIPS: [usize; 3] = [16, 1 << 10, 64 << 10];
 
-/// Bytes of a shout.
+/// The size of a shout, in bytes.
 pub(crate) const SHOUTS: [usize; 2] = [16, 1 << 10];
 
-/// How many hear it.
+/// The number of receivers of a shout.
 pub(crate) const RECEIVERS: [usize; 4] = [1, 4, 16, 64];
 
-/// How much of everything is done.
+/// The amount of work of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Amount {
     /// A fifth of the messages, and a quarter of the visits, for a rough look.
@@ -34,22 +34,22 @@ impl Amount {
         }
     }
 
-    /// Messages from one node to another: some seconds' worth on a small machine.
+    /// Messages from one node to another: they take some seconds on a small machine.
     pub(crate) fn whispers(self, size: usize) -> usize {
         self.of(whispers(size))
     }
 
-    /// Messages there and back.
+    /// Round trips.
     pub(crate) fn trips(self) -> usize {
         self.of(20_000)
     }
 
-    /// What arrives at all receivers of shouts together.
+    /// The total of messages that arrive at all receivers of shouts.
     pub(crate) fn deliveries(self, size: usize) -> usize {
         self.of((4 * whispers(size)).min(2_000_000))
     }
 
-    /// Nodes that come, and go again.
+    /// Nodes that come and go.
     pub(crate) fn visits(self) -> usize {
         match self.quick {
             true => 5,
@@ -57,7 +57,7 @@ impl Amount {
         }
     }
 
-    /// Times that each is measured; the median counts.
+    /// The number of rounds; the result is their median.
     pub(crate) fn rounds(self) -> usize {
         match self.quick {
             true => 1,
@@ -74,7 +74,7 @@ fn whispers(size: usize) -> usize {
         0x401..=0x4000 => 60_000,
         0x4001..=0x1_0000 => 20_000,
         0x1_0001..=0x10_0000 => 1_500,
-        // As many bytes as of those.
+        // The same number of bytes in total.
         _ => (1_500 << 20) / size,
     }
 }

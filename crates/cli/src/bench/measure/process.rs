@@ -1,4 +1,4 @@
-//! Children, and what they say.
+//! Child processes, and their reports.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
@@ -8,17 +8,17 @@ use tokio::sync::mpsc;
 
 use super::task::Task;
 
-/// How long a child may say nothing that is waited for: longer than anything takes
-/// on a machine that isn't hopelessly slow.
+/// How long to wait for a report of a child: longer than any measurement takes, even
+/// on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long the cause of a failure may come after its effect.
 const CAUSE: Duration = Duration::from_secs(5);
 
-/// How many lines may wait to be heard.
+/// How many lines of a child may wait to be read.
 const AHEAD: usize = 64;
 
-/// Why something can't be measured.
+/// Why a measurement failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MeasureError {
     #[error("another process of this program can't be started: {0}")]
@@ -35,8 +35,7 @@ pub(crate) enum MeasureError {
     Garbled(String),
 }
 
-/// A child that is ended when it isn't wanted any more: dropping it kills it, and
-/// waits until it is gone.
+/// A child process. Dropping it kills the process and waits for its end.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
@@ -44,22 +43,22 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// This program again, with a task.
+    /// Starts this program again, with a task.
     ///
     /// # Errors
-    /// The system refuses a process.
+    /// The process can't be started.
     pub(crate) fn of(task: &Task) -> Result<Process, MeasureError> {
         let program = std::env::current_exe().map_err(MeasureError::Start)?;
         let mut command = Command::new(program);
         command.args(task.to_args());
-        // Ctrl-C is for the parent: such a child ends when its parent has ended.
+        // Ctrl-C must reach the parent only; the child ends when its parent has ended.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         Process::start(&mut command)
     }
 
     /// # Errors
-    /// The system refuses a process.
+    /// The process can't be started.
     pub(crate) fn start(command: &mut Command) -> Result<Process, MeasureError> {
         let mut child = command
             .stdin(Stdio::piped())
@@ -87,10 +86,10 @@ impl Process {
         self.child.id()
     }
 
-    /// The value that the child says under this word; other words are skipped.
+    /// Waits for the value that the child reports under this word; skips other words.
     ///
     /// # Errors
-    /// It fails, ends, or keeps silent for too long.
+    /// The child fails, ends, or is silent for too long.
     pub(crate) async fn hear(&mut self, word: &str) -> Result<String, MeasureError> {
         let id = self.id();
         let hear = async {
@@ -113,20 +112,20 @@ impl Process {
         }
     }
 
-    /// As `hear`, with a number for a value.
+    /// Like `hear`, with a number as the value.
     ///
     /// # Errors
-    /// As `hear`, and it isn't one.
+    /// Those of `hear`, and a value that isn't a number.
     pub(crate) async fn hear_number(&mut self, word: &str) -> Result<f64, MeasureError> {
         let value = self.hear(word).await?;
         value.parse().map_err(|_| MeasureError::Garbled(value))
     }
 
-    /// As `hear_number`, where the child depends on another, which has nothing to
-    /// say but that it failed.
+    /// Like `hear_number`, for a child that depends on another one. The other child
+    /// reports nothing except a failure.
     ///
     /// # Errors
-    /// As `hear_number`; also if the other fails or ends first.
+    /// Those of `hear_number`; also if the other child fails or ends first.
     pub(crate) async fn hear_number_beside(
         &mut self,
         word: &str,
@@ -137,22 +136,21 @@ impl Process {
             number = self.hear_number(word) => return number,
             nothing = other.hear_number(word) => nothing,
         };
-        // The other may have failed only because its peer is gone. Then that is
-        // what should be told.
+        // The other child may have failed only because its peer is gone. Then the
+        // failure of the peer is the cause to report.
         let first = tokio::time::timeout(CAUSE, self.hear_number(word)).await;
         first.unwrap_or(failed)
     }
 
-    /// Gives the child a line to read.
+    /// Sends a line to the child.
     pub(crate) fn tell(&mut self, line: &str) {
         if let Some(input) = &mut self.child.stdin {
-            // A child that doesn't hear it has ended, and won't say what is
-            // waited for next.
+            // If that fails, the child has ended, and the next `hear` reports it.
             let _ = writeln!(input, "{line}");
         }
     }
 
-    /// Ends the child without a warning: SIGKILL.
+    /// Kills the child (SIGKILL).
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
     }

@@ -1,4 +1,4 @@
-//! Shouts to many receivers, which live together in one process.
+//! Shouts to many receivers, which run together in one process.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -14,24 +14,24 @@ use super::task::{Task, free_port};
 
 const GROUP: &str = "G";
 
-/// How long everybody may take to meet.
+/// How long all nodes may take to meet.
 const MEETING: Duration = Duration::from_secs(60);
 
 /// A measurement: two processes, or one for links in memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shouts<'a> {
     pub(crate) link: Link,
-    /// Bytes of a message.
+    /// The size of a message, in bytes.
     pub(crate) size: usize,
     pub(crate) receivers: usize,
-    /// Messages to all receivers together.
+    /// The total of messages to all receivers.
     pub(crate) deliveries: usize,
-    /// Where unix sockets may be.
+    /// The directory for unix sockets.
     pub(crate) dir: &'a str,
 }
 
 impl Shouts<'_> {
-    /// Deliveries a second, from the first to the last.
+    /// Measures the deliveries per second, from the first to the last.
     ///
     /// # Errors
     /// A child fails.
@@ -58,7 +58,7 @@ impl Shouts<'_> {
     }
 }
 
-/// All receivers: their nodes, and what they have seen together.
+/// All receivers: their nodes, and their common counters.
 struct Hearers {
     _nodes: Vec<Node>,
     seen: Arc<Seen>,

@@ -1,4 +1,4 @@
-//! What a child with nodes of ours does, as words on its command line.
+//! The task of a child with zre nodes, as words on its command line.
 
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
@@ -9,11 +9,11 @@ use zre::{Builder, Engine, IpcDir, Link, Node, Peer};
 use super::child::TaskError;
 use super::process::MeasureError;
 
-/// The first word on the command line of a child. No program's own options know
-/// it, so that neither its settings nor its variables change what a child does.
+/// The first word on the command line of a child. It is handled before the options of
+/// the program, so that neither settings nor variables change the child.
 const MARK: &str = "--nodes-of-ours";
 
-/// A role in a measurement, and the figures that go with it.
+/// A role in a measurement, and its parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     role: String,
@@ -21,7 +21,7 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// `dir` is where unix sockets may be.
+    /// `dir` is the directory for unix sockets.
     pub(crate) fn new(role: &str, link: Link, dir: &str) -> Task {
         let task = Task {
             role: role.to_owned(),
@@ -43,7 +43,7 @@ impl Task {
             .collect()
     }
 
-    /// What this process is to do, where it is a child.
+    /// The task of this process, if it is a child.
     pub(crate) fn of_this_process() -> Option<Task> {
         let mut args = std::env::args_os().skip(1);
         if args.next()? != MARK {
@@ -70,7 +70,7 @@ impl Task {
     }
 
     /// # Errors
-    /// The parent didn't say it.
+    /// The parent didn't pass it.
     pub(crate) fn number(&self, key: &str) -> Result<usize, TaskError> {
         let number = self.text(key).parse();
         number.map_err(|_| TaskError::Words(format!("{}: {key} is no number", self.role)))
@@ -85,7 +85,7 @@ impl Task {
     }
 
     /// # Errors
-    /// The peer wasn't met over the link that is measured.
+    /// The peer wasn't met over the measured link.
     pub(crate) fn check_link(&self, peer: &Peer) -> Result<(), TaskError> {
         let (met, wanted) = (peer.link(), self.link());
         match met == wanted {
@@ -94,11 +94,11 @@ impl Task {
         }
     }
 
-    /// A node on loopback that uses this link only, and meets those of the same
+    /// A node on loopback that uses only this link, and meets the nodes with the same
     /// port.
     ///
     /// # Errors
-    /// The parent didn't say which port.
+    /// The parent didn't pass a port.
     pub(crate) fn builder(&self, name: &str) -> Result<Builder, TaskError> {
         let port = u16::try_from(self.number("port")?).unwrap_or_default();
         let builder = Node::builder()
@@ -119,8 +119,8 @@ impl Task {
     }
 }
 
-/// A UDP port for beacons that nobody uses now: a measurement neither disturbs the
-/// nodes of the host nor is disturbed by them, nor by another measurement.
+/// A free UDP port for beacons: other nodes and measurements on the host neither
+/// disturb the measurement nor are disturbed by it.
 ///
 /// # Errors
 /// There is no loopback interface.

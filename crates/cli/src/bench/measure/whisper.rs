@@ -11,7 +11,7 @@ use super::figures::{per_second, say_trips};
 use super::process::{MeasureError, Process};
 use super::task::{Task, free_port};
 
-/// How many events are taken in one go.
+/// How many events are read at once.
 const BATCH: usize = 1024;
 
 /// How long two nodes may take to meet, which takes milliseconds.
@@ -23,15 +23,15 @@ pub(crate) struct Whispers<'a> {
     pub(crate) link: Link,
     /// The link engine: native, or zeromq.
     pub(crate) engine: &'static str,
-    /// Bytes of a message.
+    /// The size of a message, in bytes.
     pub(crate) size: usize,
-    /// How many frames these are, 1 or 2.
+    /// The number of frames of a message, 1 or 2.
     pub(crate) frames: usize,
-    /// How many tasks of the sending node send them side by side.
+    /// How many tasks of the sending node send in parallel.
     pub(crate) senders: usize,
-    /// Messages, or round trips.
+    /// The number of messages or round trips.
     pub(crate) count: usize,
-    /// Where unix sockets may be.
+    /// The directory for unix sockets.
     pub(crate) dir: &'a str,
 }
 
@@ -46,7 +46,7 @@ impl Whispers<'_> {
             .with("count", self.total())
     }
 
-    /// Each task sends as many.
+    /// The number of messages of each task.
     fn total(&self) -> usize {
         (self.count / self.senders).max(1) * self.senders
     }
@@ -58,7 +58,7 @@ impl Whispers<'_> {
         Ok((waiting, Process::of(&self.task(second, port))?))
     }
 
-    /// Messages a second, from the first that arrives to the last.
+    /// Measures the messages per second, from the first arrival to the last.
     ///
     /// # Errors
     /// A child fails.
@@ -73,7 +73,7 @@ impl Whispers<'_> {
         Ok(per_second(self.total(), seconds))
     }
 
-    /// Round trips, microseconds: p50, p99 and p99.9 of the second half.
+    /// Measures round trips, in microseconds: p50, p99 and p99.9 of the second half.
     ///
     /// # Errors
     /// A child fails.
@@ -95,7 +95,7 @@ impl Whispers<'_> {
 
 fn message(task: &Task) -> Result<Message, TaskError> {
     let size = task.number("size")?;
-    // With two frames, a head as programs have them.
+    // With two frames, the first one is a header, as in many programs.
     let head = size.min(8);
     Ok(match task.number("frames")? {
         1 => Message::from(vec![7; size]),
@@ -106,7 +106,7 @@ fn message(task: &Task) -> Result<Message, TaskError> {
     })
 }
 
-/// The peer, once it is here. It must be met over the link that is measured.
+/// Waits for the peer. It must be met over the measured link.
 pub(super) async fn entered(task: &Task, events: &mut Events) -> Result<Peer, TaskError> {
     let enter = async {
         loop {
@@ -147,7 +147,8 @@ async fn take_all(events: &mut Events, message: &Message, count: usize) -> Resul
     Ok(())
 }
 
-/// Sends all messages, in as many tasks as the parent wants; one sender is this task.
+/// Sends all messages, in the number of tasks that the parent chose; this task is one
+/// of the senders if there is only one.
 async fn send_all(task: &Task, node: &Node, peer: &Peer) -> Result<(), TaskError> {
     let message = message(task)?;
     let senders = task.number("senders")?;
@@ -186,7 +187,7 @@ pub(super) async fn send(task: &Task) -> Result<(), TaskError> {
     let (node, mut events) = task.builder("sender")?.start().await?;
     let peer = entered(task, &mut events).await?;
     send_all(task, &node, &peer).await?;
-    // Until the receiver has everything.
+    // Waits until the receiver has all messages.
     while events.recv().await.is_some() {}
     Err(TaskError::Ended)
 }

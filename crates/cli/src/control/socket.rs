@@ -9,33 +9,34 @@ use std::time::Duration;
 
 use super::ControlError;
 
-/// A socket that listens at a path. Dropping it removes the file, unless
-/// another has taken its place.
+/// The file of a socket that listens. Dropping it removes the file, unless another
+/// file has replaced it.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct SocketFile {
     path: PathBuf,
     file: Option<(u64, u64)>,
 }
 
-impl Place {
-    /// Listens at the path, for this user alone (mode 0600). A socket that
-    /// nobody listens at any more is replaced.
+impl SocketFile {
+    /// Listens at the path, for this user alone (mode 0600). Replaces a socket at
+    /// which no process listens any more.
     ///
     /// # Errors
-    /// Somebody listens there, something else is there, or the system refuses.
-    pub(crate) fn take(path: &Path) -> Result<(Self, UnixListener), ControlError> {
-        let refused = |source| ControlError::Place {
+    /// Another process listens there, the path is another kind of file, or the system
+    /// refuses.
+    pub(crate) fn create(path: &Path) -> Result<(Self, UnixListener), ControlError> {
+        let refused = |source| ControlError::Socket {
             path: path.to_owned(),
             source,
         };
-        // It could be made, and nobody could connect.
+        // Such a long path could be created by the rename below, but not connected to.
         UnixSocketAddr::from_pathname(path).map_err(refused)?;
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        // Two that start at once take turns. Where the directory can't be
-        // locked, the second still sees the first, a moment later.
+        // Two nodes that start at once take turns. If the directory can't be locked,
+        // the second one still sees the socket of the first, a moment later.
         let lock = lock(directory);
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -51,15 +52,15 @@ impl Place {
         }
         let listener = bind(directory, path).map_err(refused)?;
         drop(lock);
-        let place = Self {
+        let socket = Self {
             path: path.to_owned(),
             file: fs::symlink_metadata(path).ok().as_ref().map(identity),
         };
-        Ok((place, listener))
+        Ok((socket, listener))
     }
 }
 
-impl Drop for Place {
+impl Drop for SocketFile {
     fn drop(&mut self) {
         let there = fs::symlink_metadata(&self.path);
         if there.is_ok_and(|there| Some(identity(&there)) == self.file) {
@@ -68,7 +69,7 @@ impl Drop for Place {
     }
 }
 
-/// Locks a directory, unless somebody else keeps it locked for long.
+/// Locks a directory, unless another process keeps it locked for half a second.
 fn lock(directory: &Path) -> Option<File> {
     let file = File::open(directory).ok()?;
     for _ in 0..50 {
@@ -85,8 +86,8 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Binds where nobody else can look, so that the socket is never at its path
-/// with more permissions than it should have.
+/// Binds in a directory that other users can't enter: the socket never has too many
+/// permissions at its final path.
 fn bind(directory: &Path, path: &Path) -> io::Result<UnixListener> {
     let hidden = directory.join(format!(".z{}", std::process::id()));
     fs::create_dir(&hidden)?;
@@ -111,39 +112,45 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("control");
         drop(UnixListener::bind(&path).unwrap());
-        let (place, listener) = Place::take(&path).unwrap();
+        let (socket, listener) = SocketFile::create(&path).unwrap();
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(matches!(Place::take(&path), Err(ControlError::Live(_))));
+        assert!(matches!(
+            SocketFile::create(&path),
+            Err(ControlError::Live(_))
+        ));
         assert!(UnixStream::connect(&path).is_ok());
-        drop((place, listener));
+        drop((socket, listener));
         assert!(!path.exists());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn a_path_that_nobody_can_connect_to_is_refused() {
+    fn a_path_that_is_too_long_to_connect_to_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x".repeat(108));
         assert!(matches!(
-            Place::take(&path),
-            Err(ControlError::Place { .. })
+            SocketFile::create(&path),
+            Err(ControlError::Socket { .. })
         ));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]
-    fn what_is_no_socket_and_what_is_somebody_else_s_stays() {
+    fn other_files_at_the_path_are_never_removed() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("control");
         fs::write(&path, "precious").unwrap();
-        assert!(matches!(Place::take(&path), Err(ControlError::Taken(_))));
+        assert!(matches!(
+            SocketFile::create(&path),
+            Err(ControlError::Taken(_))
+        ));
         assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
         fs::remove_file(&path).unwrap();
-        let (place, _listener) = Place::take(&path).unwrap();
+        let (socket, _listener) = SocketFile::create(&path).unwrap();
         fs::remove_file(&path).unwrap();
         fs::write(&path, "new").unwrap();
-        drop(place);
+        drop(socket);
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
     }
 }

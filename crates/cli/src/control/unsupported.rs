@@ -1,4 +1,4 @@
-//! Where there are no unix sockets.
+//! Replacements for systems without unix sockets.
 
 use std::path::Path;
 
@@ -7,16 +7,16 @@ use zre::{Event, Node};
 
 use super::ControlError;
 
-/// Can't be.
+/// Never exists on this system.
 #[derive(Debug)]
 pub(crate) enum Server {}
 
 impl Server {
     pub(crate) async fn open(_: &Path, _: &Node) -> Result<Self, ControlError> {
-        Err(ControlError::Nowhere)
+        Err(ControlError::Unsupported)
     }
 
-    pub(crate) fn tell(&self, _: &Event) {
+    pub(crate) fn publish(&self, _: &Event) {
         match *self {}
     }
 
@@ -29,13 +29,13 @@ impl Server {
     }
 }
 
-/// Can't be.
+/// Never exists on this system.
 #[derive(Debug)]
 pub(crate) enum Remote {}
 
 impl Remote {
     pub(crate) async fn connect(_: &Path) -> Result<Self, ControlError> {
-        Err(ControlError::Nowhere)
+        Err(ControlError::Unsupported)
     }
 
     pub(crate) async fn ask(&mut self, _: &Command) -> Result<Line, ControlError> {
