@@ -35,23 +35,18 @@ pub(crate) struct Assembler {
 }
 
 impl Assembler {
-    /// Appends a frame to the message under way, and returns the message when
-    /// that was its last frame.
+    /// Appends a frame to the message under way. When it is the last one, the
+    /// caller [takes](Self::take) the message.
     ///
     /// # Errors
     /// The message has too many frames or bytes.
-    pub(crate) fn push(
-        &mut self,
-        limits: &FrameLimits,
-        more: bool,
-        frame: Bytes,
-    ) -> Result<Option<Message>, DecodeError> {
+    pub(crate) fn push(&mut self, limits: &FrameLimits, frame: Bytes) -> Result<(), DecodeError> {
         self.count(limits, frame.len())?;
         match self.head {
             None => self.head = Some(Head::from(frame)),
             Some(_) => self.body.push(frame),
         }
-        Ok(if more { None } else { self.take() })
+        Ok(())
     }
 
     /// [`push`](Self::push) of a copy. `ahead` bytes have been received from
@@ -60,10 +55,9 @@ impl Assembler {
     pub(crate) fn copy(
         &mut self,
         limits: &FrameLimits,
-        more: bool,
         frame: &[u8],
         ahead: usize,
-    ) -> Result<Option<Message>, DecodeError> {
+    ) -> Result<(), DecodeError> {
         self.count(limits, frame.len())?;
         match self.head {
             None => self.head = Some(Head::from(frame)),
@@ -72,7 +66,7 @@ impl Assembler {
                 self.body.push(frame);
             }
         }
-        Ok(if more { None } else { self.take() })
+        Ok(())
     }
 
     #[inline]
@@ -92,8 +86,9 @@ impl Assembler {
         Ok(())
     }
 
+    /// The message under way, whose last frame has come.
     #[inline]
-    fn take(&mut self) -> Option<Message> {
+    pub(crate) fn take(&mut self) -> Option<Message> {
         self.bytes = 0;
         Some(Message {
             head: self.head.take()?,
@@ -147,15 +142,13 @@ mod tests {
     fn frames_are_joined_until_one_is_the_last() {
         let limits = FrameLimits::default();
         let mut assembler = Assembler::default();
-        assert_eq!(assembler.copy(&limits, true, b"a", 1), Ok(None));
-        assert_eq!(
-            assembler.push(&limits, true, Bytes::from_static(b"b")),
-            Ok(None)
-        );
+        assert_eq!(assembler.copy(&limits, b"a", 1), Ok(()));
+        assert_eq!(assembler.push(&limits, Bytes::from_static(b"b")), Ok(()));
         assert_eq!(assembler.bytes(), 2);
-        let whole = assembler.copy(&limits, false, b"c", 1);
+        assert_eq!(assembler.copy(&limits, b"c", 1), Ok(()));
         let parts = ["a", "b", "c"].map(Bytes::from);
-        assert_eq!(whole, Ok(Message::from_frames(parts)));
+        assert_eq!(assembler.take(), Message::from_frames(parts));
         assert_eq!(assembler.bytes(), 0);
+        assert_eq!(assembler.take(), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::frame::{FrameHeader, HeaderError};
 use crate::limits::FrameLimits;
 use crate::message::Message;
 use crate::read_buffer::{Buffers, ReadBuffer};
-use crate::seal::Opener;
+use crate::seal::{Opened, Opener};
 
 /// What a connection carries once the handshake is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,82 +71,87 @@ impl Decoder {
     /// checked before a byte of theirs has come.
     #[inline]
     pub fn decode(&mut self) -> Result<Option<Item>, DecodeError> {
+        if self.opener.is_some() {
+            return self.decode_sealed();
+        }
         loop {
             let front = self.buffer.front();
             let Some((header, taken)) = FrameHeader::parse(front)? else {
                 self.buffer.lack(0);
                 return Ok(None);
             };
-            let len = self.check(&header)?;
+            let len = plain_length(&header, &self.limits, self.assembler.bytes())?;
             let end = taken.saturating_add(len);
             let Some(body) = front.get(taken..end) else {
                 let missing = end.saturating_sub(front.len());
                 self.buffer.lack(missing);
                 return Ok(None);
             };
-            if self.opener.is_some() {
-                match self.open(taken, len)? {
-                    None => continue,
-                    item => return Ok(item),
-                }
-            }
             if header.command {
                 let body = Bytes::copy_from_slice(body);
                 self.buffer.pass(end);
                 return Ok(Some(Item::Command(body)));
             }
-            let message = if len < COPY_BELOW {
+            if len < COPY_BELOW {
                 let ahead = front.len().saturating_sub(taken);
-                let message = self.assembler.copy(&self.limits, header.more, body, ahead);
+                self.assembler.copy(&self.limits, body, ahead)?;
                 self.buffer.pass(end);
-                message?
             } else {
                 let body = self.buffer.split(taken, len);
-                self.assembler.push(&self.limits, header.more, body)?
-            };
-            if let Some(message) = message {
-                return Ok(Some(Item::Message(message)));
+                self.assembler.push(&self.limits, body)?;
+            }
+            if !header.more {
+                return Ok(self.assembler.take().map(Item::Message));
             }
         }
     }
 
-    /// Opens the outer frame at the front, whose body of `len` bytes begins
-    /// `from` bytes behind its start. `None`: its message isn't whole yet.
-    fn open(&mut self, from: usize, len: usize) -> Result<Option<Item>, DecodeError> {
-        let ahead = self.buffer.len().saturating_sub(from);
-        let sealed = self.buffer.part_mut(from, len);
-        let Some(opener) = &mut self.opener else {
-            return Ok(None);
-        };
-        let opened = opener.open(sealed)?;
-        if opened.flags.more && opened.flags.command {
-            return Err(HeaderError::SealedCommandMore.into());
+    /// [`decode`](Self::decode) with an opener.
+    fn decode_sealed(&mut self) -> Result<Option<Item>, DecodeError> {
+        while let Some(opener) = &mut self.opener {
+            let front = self.buffer.front();
+            let Some((outer, taken)) = FrameHeader::parse(front)? else {
+                self.buffer.lack(0);
+                break;
+            };
+            let before = self.assembler.bytes();
+            let len = sealed_length(&outer, &self.limits, before, opener.overhead())?;
+            let (end, ahead) = (taken.saturating_add(len), front.len());
+            if ahead < end {
+                self.buffer.lack(end.saturating_sub(ahead));
+                break;
+            }
+            let sealed = self.buffer.part_mut(taken, len);
+            let Opened { flags, content } = opener.open(sealed)?;
+            if flags.more && flags.command {
+                return Err(HeaderError::CommandMore(5).into());
+            }
+            // The flags of the outer frame aren't sealed: they say nothing.
+            let inner = FrameHeader {
+                more: flags.more,
+                command: flags.command,
+                len: content.len() as u64,
+            };
+            let opened = sealed.get(content.clone()).unwrap_or_default();
+            plain_length(&inner, &self.limits, before)?;
+            if inner.command {
+                let opened = Bytes::copy_from_slice(opened);
+                self.buffer.pass(end);
+                return Ok(Some(Item::Command(opened)));
+            }
+            if opened.len() < COPY_BELOW {
+                let ahead = ahead.saturating_sub(taken);
+                self.assembler.copy(&self.limits, opened, ahead)?;
+                self.buffer.pass(end);
+            } else {
+                let opened = self.buffer.split(taken, len).slice(content);
+                self.assembler.push(&self.limits, opened)?;
+            }
+            if !inner.more {
+                return Ok(self.assembler.take().map(Item::Message));
+            }
         }
-        // The flags of the outer frame aren't sealed: they say nothing.
-        let header = FrameHeader {
-            more: opened.flags.more,
-            command: opened.flags.command,
-            len: opened.content.len() as u64,
-        };
-        let content = sealed.get(opened.content.clone()).unwrap_or_default();
-        plain_length(&header, &self.limits, self.assembler.bytes())?;
-        let end = from.saturating_add(len);
-        if header.command {
-            let content = Bytes::copy_from_slice(content);
-            self.buffer.pass(end);
-            return Ok(Some(Item::Command(content)));
-        }
-        let message = if content.len() < COPY_BELOW {
-            let message = self
-                .assembler
-                .copy(&self.limits, header.more, content, ahead);
-            self.buffer.pass(end);
-            message?
-        } else {
-            let content = self.buffer.split(from, len).slice(opened.content);
-            self.assembler.push(&self.limits, header.more, content)?
-        };
-        Ok(message.map(Item::Message))
+        Ok(None)
     }
 
     /// Bytes that have come and aren't part of a whole message yet.
@@ -169,20 +174,6 @@ impl Decoder {
     pub fn rest(&mut self, buffers: &mut impl Buffers) {
         self.buffer.rest(buffers);
         self.assembler.rest();
-    }
-
-    /// The length of the frame's body, if it is one that we take.
-    #[inline]
-    fn check(&self, header: &FrameHeader) -> Result<usize, DecodeError> {
-        match &self.opener {
-            None => plain_length(header, &self.limits, self.assembler.bytes()),
-            Some(opener) => sealed_length(
-                header,
-                &self.limits,
-                self.assembler.bytes(),
-                opener.overhead(),
-            ),
-        }
     }
 }
 

@@ -28,9 +28,6 @@ pub enum HeaderError {
     /// RFC 23 knows commands of one frame only.
     #[error("a command that announces more frames (flags {0:#04x})")]
     CommandMore(u8),
-    /// The same, sealed.
-    #[error("a sealed command that announces more frames")]
-    SealedCommandMore,
     /// RFC 23: "the most significant bit of the long-size SHALL be zero".
     #[error("a frame length of {0:#x}, past 2^63")]
     Length(u64),
