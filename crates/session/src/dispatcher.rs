@@ -182,24 +182,27 @@ impl Dispatcher {
             let Some(ended) = state.end(&reason) else {
                 return;
             };
+            // Counted first: whoever reads of the end finds it counted.
+            self.count_end(queue, &reason);
             let reader = self.schedule(queue, &mut state);
             let unread = if abandoned { state.backlog.len() } else { 0 };
             (ended, unread, reader)
         };
         wake(reader);
+        queue.notify_end(&ended, &reason, unread as u64);
+    }
+
+    fn count_end(&self, queue: &ReceiveQueue, reason: &CloseReason) {
+        let mut state = self.lock();
+        state.counters.add(reason);
+        if let Some(ip) = ip_of(queue)
+            && let Some(here) = state.by_addr.get_mut(&ip)
         {
-            let mut state = self.lock();
-            state.counters.add(&reason);
-            if let Some(ip) = ip_of(queue)
-                && let Some(here) = state.by_addr.get_mut(&ip)
-            {
-                *here = here.saturating_sub(1);
-                if *here == 0 {
-                    state.by_addr.remove(&ip);
-                }
+            *here = here.saturating_sub(1);
+            if *here == 0 {
+                state.by_addr.remove(&ip);
             }
         }
-        queue.notify_end(&ended, &reason, unread as u64);
     }
 
     /// Puts a queue in line, unless it is there. The caller wakes the returned
