@@ -3,6 +3,9 @@
 //! A process that ends closes its connections within milliseconds. So the beacon
 //! isn't believed alone: the peer gets a PING, and goes when its session ends, or
 //! when it doesn't answer.
+//!
+//! Soon after a session began, the beacon may be of the process before. Then only a
+//! peer that is silent for as long as a datagram may be late is gone.
 
 use std::time::Duration;
 
@@ -10,11 +13,11 @@ use uuid::Uuid;
 
 use super::counters::count;
 use super::peer::Phase;
-use super::{ExitReason, Machine};
+use super::{DATAGRAM_LATENESS, ExitReason, Machine};
 use crate::{State, Time};
 
 /// How long a peer that is said to leave may take to answer, or to be heard at all.
-pub(super) const EXIT_PATIENCE: Duration = Duration::from_millis(150);
+const EXIT_PATIENCE: Duration = Duration::from_millis(150);
 
 /// After a peer has disproved a claim, further ones within this time are dropped: a
 /// leaver repeats its own later than that, and each costs a PING.
@@ -30,17 +33,28 @@ pub(super) struct ExitClaim {
     open_pings: u32,
     /// When it was made, on the silence clock.
     since: Time,
+    /// How long the peer may be silent.
+    patience: Duration,
     /// The peer goes at that time on the silence clock.
-    pub(super) until: Time,
+    until: Time,
     /// The state to go back to, if the application was told `State::Exit`.
     reported: Option<State>,
     /// The port that is buried if the peer goes.
     port: Option<u16>,
 }
 
+impl ExitClaim {
+    /// We stood still until that time on the silence clock. The peer gets its patience
+    /// again.
+    pub(super) fn spare(&mut self, clock: Time) {
+        self.until = self.until.max(clock + self.patience);
+    }
+}
+
 impl Machine {
     /// An EXIT beacon came from where an established peer is known. A `late` one may
-    /// be of a process before this one, and isn't reported.
+    /// be of a process before this one: it isn't reported, and the peer has as long to
+    /// answer as a datagram may be late.
     pub(super) fn open_exit_claim(&mut self, now: Time, uuid: Uuid, port: Option<u16>, late: bool) {
         let since = self.clock.at(now);
         let Some(Phase::Established(established)) =
@@ -57,10 +71,16 @@ impl Machine {
             return;
         }
         let quiet = late || disproved.is_some_and(|age| age < CLAIM_REST);
-        let until = since + EXIT_PATIENCE;
+        let patience = if late {
+            DATAGRAM_LATENESS
+        } else {
+            EXIT_PATIENCE
+        };
+        let until = since + patience;
         established.exit_claim = Some(ExitClaim {
             open_pings: established.liveness.open_pings.saturating_add(1),
             since,
+            patience,
             until,
             reported: (!quiet).then_some(established.state),
             port,
@@ -108,7 +128,7 @@ impl Machine {
             return false;
         };
         if heard > claim.since {
-            claim.until = claim.until.max(heard + EXIT_PATIENCE);
+            claim.until = claim.until.max(heard + claim.patience);
         }
         let until = claim.until;
         if clock < until {

@@ -318,7 +318,7 @@ impl Machine {
         self.check_peer(now, uuid);
         if let Some(port) = dialled.filter(|port| self.is_buried(now, uuid, *port)) {
             // An EXIT beacon came after its HELLO.
-            self.open_exit_claim(now, uuid, Some(port), false);
+            self.open_exit_claim(now, uuid, Some(port), true);
         }
         for (header, content) in held.take() {
             self.handle_message(now, &inbound, &header, content);

@@ -64,17 +64,20 @@ impl Machine {
         }
         let closing = port.or(used);
         // A process may restart under its UUID and port while EXIT beacons of the one
-        // before it are still on their way. Nothing is reported before they are proved.
+        // before it are still on their way.
         let restarted = closing.is_some_and(|port| self.has_restarted(now, uuid, port));
         let Some(peer) = self.peers.get(&uuid) else {
             return;
         };
-        if let Phase::Established(established) = &peer.phase {
-            let late = restarted || established.age(now) < DATAGRAM_LATENESS;
+        let young = peer
+            .established()
+            .is_some_and(|established| established.age(now) < DATAGRAM_LATENESS);
+        let late = restarted || young;
+        if let Phase::Established(_) = &peer.phase {
             self.open_exit_claim(now, uuid, closing, late);
             return;
         }
-        if restarted {
+        if late {
             count(&mut self.counters.buried);
             return;
         }

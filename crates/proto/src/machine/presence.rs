@@ -5,7 +5,6 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::dialling::QUIET_DIAL;
-use super::exit_claim::EXIT_PATIENCE;
 use super::liveness::{Moment, Presence};
 use super::peer::Phase;
 use super::{Event, ExitReason, Machine};
@@ -267,7 +266,7 @@ impl Machine {
                         dispute.until = answer.max(dispute.until);
                     }
                     if let Some(claim) = &mut established.exit_claim {
-                        claim.until = claim.until.max(clock + EXIT_PATIENCE);
+                        claim.spare(clock);
                     }
                 }
                 _ => {}

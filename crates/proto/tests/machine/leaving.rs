@@ -165,15 +165,100 @@ fn an_exit_beacon_between_hello_and_answer_is_asked_about_and_keeps_the_greeter(
         let session = bench.last_session();
         bench.hear_state(&peer, State::Exit);
         bench.mailbox_opens(session);
-        assert_eq!(bench.events(), ["enter 01", "state 01 ready exit"]);
+        assert_eq!(bench.events(), ["enter 01"]);
+        assert_eq!(bench.pings(session), 1);
+        bench.pass(ms(1999));
+        assert!(bench.events().is_empty());
         if lives {
             bench.say(&mut peer, Command::PingOk);
-            assert_eq!(bench.events(), ["state 01 exit ready"]);
+            bench.pass(secs(4));
+            assert!(bench.events().is_empty());
         } else {
-            bench.pass(ms(150));
+            bench.pass(ms(1));
             assert_eq!(bench.events(), ["exit 01 goodbye"]);
         }
     }
+}
+
+#[test]
+fn a_late_exit_of_an_earlier_life_does_not_end_a_peer_whose_answer_is_slow() {
+    for state_form in [true, false] {
+        let mut bench = Bench::new();
+        let mut peer = Peer::ours(1);
+        let session = bench.meet(&mut peer);
+        let late = if state_form {
+            peer.state_beacon(State::Exit)
+        } else {
+            peer.goodbye_beacon()
+        };
+        bench.pass(ms(500));
+        bench.hear_beacon(&late, peer.ip);
+        assert_eq!(bench.pings(session), 1);
+        bench.pass(ms(1400));
+        bench.say(&mut peer, whisper("on its way"));
+        assert_eq!(bench.events(), ["whisper 01 on its way"]);
+        // What it says gives it as much time again.
+        bench.pass(ms(1900));
+        bench.say(&mut peer, Command::PingOk);
+        bench.pass(secs(3));
+        assert!(bench.is_open(session));
+        assert!(bench.events().is_empty());
+        assert_eq!(bench.machine.counters().forged, 1);
+        assert_eq!(bench.connects.len(), 1);
+    }
+}
+
+#[test]
+fn a_peer_that_leaves_right_after_entering_goes_when_its_session_says_so() {
+    for end in 0..3 {
+        let mut bench = Bench::new();
+        let mut peer = Peer::ours(1);
+        let session = bench.meet(&mut peer);
+        bench.pass(ms(500));
+        bench.hear_state(&peer, State::Exit);
+        bench.pass(ms(200));
+        assert!(bench.events().is_empty());
+        match end {
+            0 => bench.connection_closes(&peer),
+            1 => bench.say(&mut peer, Command::Goodbye),
+            _ => {
+                bench.mailbox_closes(session);
+                bench.pass(ms(50));
+            }
+        }
+        assert_eq!(bench.events(), ["exit 01 goodbye"]);
+    }
+}
+
+#[test]
+fn a_late_exit_is_not_the_reason_why_a_young_session_broke() {
+    for (age, reason) in [(500, "disconnected"), (2000, "goodbye")] {
+        let mut bench = Bench::new();
+        let mut peer = Peer::ours(1);
+        let session = bench.meet(&mut peer);
+        bench.pass(ms(age));
+        bench.mailbox_closes(session);
+        bench.hear_state(&peer, State::Exit);
+        bench.connection_closes(&peer);
+        assert_eq!(bench.events(), [format!("exit 01 {reason}")]);
+    }
+}
+
+#[test]
+fn a_late_exit_is_not_judged_while_we_do_not_read() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    bench.pass(ms(500));
+    bench.hear_state(&peer, State::Exit);
+    bench.pass(ms(1000));
+    bench.pause(true);
+    bench.pass(secs(10));
+    bench.pause(false);
+    bench.pass(ms(1990));
+    assert_eq!(bench.events(), ["evasive 01"]);
+    bench.pass(ms(10));
+    assert_eq!(bench.events(), ["exit 01 goodbye"]);
 }
 
 #[test]
@@ -217,7 +302,7 @@ fn a_classic_goodbye_right_after_entering_only_asks() {
     bench.pass(ms(500));
     bench.hear_beacon(&peer.goodbye_beacon(), peer.ip);
     assert_eq!(bench.pings(session), 1);
-    bench.pass(ms(149));
+    bench.pass(ms(1999));
     assert!(bench.is_open(session));
     assert!(bench.events().is_empty());
     bench.pass(ms(1));
