@@ -60,6 +60,9 @@ pub struct Peer {
     pub identity: Bytes,
     /// Everything in its READY or INITIATE.
     pub metadata: Metadata,
+    /// The long-term public key that it has proved to hold; `None` with
+    /// [`Null`](crate::Null).
+    pub key: Option<[u8; 32]>,
 }
 
 /// The outcome of a handshake.
@@ -114,6 +117,9 @@ pub enum HandshakeError {
     /// The mechanism refuses the peer, or can't read what it sent.
     #[error("the mechanism refused the peer: {0}")]
     Security(String),
+    /// The peer has proved which key it holds, and it isn't one that is let in.
+    #[error("the peer's key isn't one that is let in here")]
+    Denied,
     /// The peer sent ERROR.
     #[error("the peer refused this side: {reason}")]
     Refused {
@@ -233,6 +239,7 @@ impl Handshake {
                     };
                     let Agreed {
                         metadata,
+                        key,
                         sealer,
                         opener,
                     } = agreed;
@@ -242,7 +249,7 @@ impl Handshake {
                         let why = "the mechanism seals, or not, other than it says";
                         return Err(HandshakeError::Security(why.to_owned()));
                     }
-                    let peer = peer_of(*version, metadata, self.local.socket_type)?;
+                    let peer = peer_of(*version, metadata, key, self.local.socket_type)?;
                     self.state = State::Over;
                     return Ok(Some(Established {
                         peer,
@@ -289,7 +296,12 @@ fn take_command(input: &mut BytesMut, limit: usize) -> Result<Option<RawCommand>
     Ok(Some(command))
 }
 
-fn peer_of(version: Version, metadata: Metadata, ours: SocketType) -> Result<Peer, HandshakeError> {
+fn peer_of(
+    version: Version,
+    metadata: Metadata,
+    key: Option<[u8; 32]>,
+    ours: SocketType,
+) -> Result<Peer, HandshakeError> {
     let name = metadata.get("Socket-Type").unwrap_or_default();
     let socket_type = SocketType::from_name(name)
         .filter(|t| ours.may_talk_to(*t))
@@ -309,5 +321,6 @@ fn peer_of(version: Version, metadata: Metadata, ours: SocketType) -> Result<Pee
         socket_type,
         identity,
         metadata,
+        key,
     })
 }

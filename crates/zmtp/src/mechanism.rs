@@ -35,6 +35,11 @@ pub trait Mechanism: fmt::Debug + Send + Sync {
     /// before the handshake is over can be encoded at once only if it doesn't.
     fn seals(&self) -> bool;
 
+    /// The long-term public key that it proves to peers, if it has one.
+    fn key(&self) -> Option<[u8; 32]> {
+        None
+    }
+
     /// Begins the exchange of commands, and writes what this side says first.
     ///
     /// # Errors
@@ -71,6 +76,9 @@ pub trait HandshakeState: fmt::Debug + Send {
 pub struct Agreed {
     /// What the peer said about itself.
     pub metadata: Metadata,
+    /// The long-term public key that the peer has proved to hold, if the mechanism
+    /// has such keys.
+    pub key: Option<[u8; 32]>,
     /// Seals what we send from now on; `None` sends it as it is.
     pub sealer: Option<Box<dyn Sealer>>,
     /// Opens what the peer sends from now on; `None` takes it as it is.
@@ -119,6 +127,7 @@ impl HandshakeState for NullState {
         match Command::try_from(command)? {
             Command::Ready(metadata) => Ok(Some(Agreed {
                 metadata,
+                key: None,
                 sealer: None,
                 opener: None,
             })),

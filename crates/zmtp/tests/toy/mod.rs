@@ -82,6 +82,7 @@ impl State {
         };
         Ok(Agreed {
             metadata,
+            key: None,
             sealer: Some(Box::new(Half { key: ours, last: 0 })),
             opener: Some(Box::new(Half {
                 key: theirs,
