@@ -15,30 +15,37 @@ QUIET = 3.0
 
 def sessions(report, stage):
     """Both engines, tcp and ipc: DEALER to our inbox, our mailbox to ROUTER."""
-    for engine in ("native", "zeromq"):
+    for engine, curve in (("native", False), ("native", True), ("zeromq", False)):
         for link in ("tcp", "ipc"):
             with tempfile.TemporaryDirectory(prefix="zre-interop-") as directory:
-                _echo(report, stage, engine, link, directory)
+                _echo(report, stage, engine, link, directory, curve)
 
 
-def _echo(report, stage, engine, link, directory):
-    ours = stage.session_echo(engine, directory if link == "ipc" else "off")
+def _echo(report, stage, engine, link, directory, curve):
+    mechanism = ["curve"] if curve else []
+    ours = stage.session_echo(engine, directory if link == "ipc" else "off", *mechanism)
     started = ours.about
+    key = [started["key"]] if curve else []
     if link == "ipc":
         path = os.path.join(directory, "router")
-        them = stage.libzmq_echo("ipc://" + started["ipc"], "ipc:" + path, BEATS[engine])
+        them = stage.libzmq_echo("ipc://" + started["ipc"], "ipc:" + path, BEATS[engine], *key)
         target = {"ipc": path}
     else:
-        them = stage.libzmq_echo(ours.endpoint, "tcp", BEATS[engine])
+        them = stage.libzmq_echo(ours.endpoint, "tcp", BEATS[engine], *key)
         target = {"tcp": them.endpoint[len("tcp://") :]}
     both = (ours, them)
-    title = "libzmq and the %s engine over %s: " % (engine, link)
+    keys = them.about["keys"]
+    target["key"] = keys.get("router")
+    title = "libzmq and the %s engine over %s%s: " % (engine, link, ", CURVE" if curve else "")
 
     with report.check(title + "linked, both ways", both):
         ours.tell_all([target])
-        require(ours.expect("up")["link"] == link, "our mailbox took another link")
+        up = ours.expect("up")
+        require(up["link"] == link, "our mailbox took another link")
+        require(up["key"] == keys.get("router"), "the ROUTER's key: %r" % up["key"])
         opened = ours.expect("opened", identity="01" + "da" * 16)
         require(opened["link"] == link, "our inbox says %r" % opened["link"])
+        require(opened["key"] == keys.get("dealer"), "the DEALER's key: %r" % opened["key"])
         for side in ("dealer", "router"):
             them.expect("linked", side=side)
     with report.check(title + "%d messages there and back" % MESSAGES, both) as note:

@@ -55,13 +55,13 @@ class Stage(contextlib.ExitStack):
         command += paths
         return self._start("libzmq", command)
 
-    def session_echo(self, engine, directory):
+    def session_echo(self, engine, directory, *mechanism):
         """Our sessions without a node; sends back what it receives."""
-        return self._start("session", [self.echo, engine, directory])
+        return self._start("session", [self.echo, engine, directory, *mechanism])
 
-    def libzmq_echo(self, target, own, beat):
-        """libzmq's sockets, for `session_echo`."""
-        command = [self.python, str(PEERS / "libzmq_echo.py"), target, own, beat]
+    def libzmq_echo(self, target, own, beat, *key):
+        """libzmq's sockets, for `session_echo`; with its key, under CURVE."""
+        command = [self.python, str(PEERS / "libzmq_echo.py"), target, own, beat, *key]
         return self._start("libzmq", command)
 
     def czmq(self, name):

@@ -68,8 +68,8 @@ pub struct Config {
     pub ipc: IpcDir,
     /// Whether peers in this process and we reach each other in memory.
     pub inproc: bool,
-    /// The security mechanism of all links over sockets; peers need the same.
-    /// Default: [`Null`], without encryption. Links in memory have none: a
+    /// The security mechanism of all links over sockets, unless a
+    /// [`Target`](crate::Target) has its own; peers need the same. Default: [`Null`], without encryption. Links in memory have none: a
     /// process trusts itself.
     pub mechanism: Arc<dyn Mechanism>,
     /// The bounds of everything.

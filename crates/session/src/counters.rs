@@ -25,6 +25,9 @@ pub struct Counters {
     pub limited: u64,
     /// Connections that were ended because the peer broke the protocol.
     pub protocol: u64,
+    /// Connections of peers whose key isn't let in, or that claimed the identity of a
+    /// connection with another key.
+    pub denied: u64,
     /// Connections that a newer one of the same identity replaced.
     pub replaced: u64,
     /// How often a connection couldn't be accepted because no file descriptor was free.
@@ -40,6 +43,7 @@ impl Counters {
             CloseReason::TimedOut => &mut self.timed_out,
             CloseReason::Limit(_) => &mut self.limited,
             CloseReason::Protocol(_) => &mut self.protocol,
+            CloseReason::Denied | CloseReason::OtherKey => &mut self.denied,
             CloseReason::Replaced => &mut self.replaced,
             CloseReason::Descriptors => &mut self.no_descriptor,
             CloseReason::Local => return,

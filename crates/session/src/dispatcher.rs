@@ -67,7 +67,7 @@ impl Dispatcher {
     /// and is read to its end first.
     ///
     /// # Errors
-    /// The limit that was reached, or `Local` when the inbox is shut.
+    /// `OtherKey` if a peer with another key has the identity. The limit that was reached, or `Local` when the inbox is shut.
     pub(crate) fn open(
         &self,
         source: Arc<Source>,
@@ -79,6 +79,10 @@ impl Dispatcher {
             return Err(CloseReason::Local);
         }
         let older = state.queues.get(&source.identity);
+        if older.is_some_and(|older| older.from().key != source.key) {
+            state.counters.add(&CloseReason::OtherKey);
+            return Err(CloseReason::OtherKey);
+        }
         if older.is_none() && state.queues.len() >= self.limits.connections {
             state.counters.limited = state.counters.limited.saturating_add(1);
             return Err(CloseReason::Limit("connections"));

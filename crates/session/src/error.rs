@@ -112,6 +112,12 @@ pub enum CloseReason {
     /// The peer sent something else than ZMTP, or a frame that can't be opened.
     #[error("the peer broke the protocol: {0}")]
     Protocol(String),
+    /// The peer has proved which key it holds, and it isn't one that is let in.
+    #[error("the peer's key isn't one that is let in here")]
+    Denied,
+    /// Another key holds the identity.
+    #[error("a peer with another key has this identity: only it can connect again")]
+    OtherKey,
     /// The same identity has connected again, and the new connection replaces this
     /// one.
     #[error("the peer has connected again")]

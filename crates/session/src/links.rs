@@ -150,13 +150,19 @@ impl Links {
         .map_err(OpenError::Engine)?;
 
         let registration = inproc
-            .then(|| Registration::new(namespace, &local.identity, &dispatcher, &local.limits))
+            .then(|| {
+                let key = local.mechanism.key();
+                Registration::new(namespace, &local.identity, &dispatcher, &local.limits, key)
+            })
             .flatten();
         let (notice_sender, notices) = Notices::new();
         let inbox = Inbox::new(Arc::clone(&dispatcher));
         let inner = Arc::new(Inner {
             engine,
-            in_memory: Arc::new(Source::new(local.identity.clone(), Link::Inproc)),
+            in_memory: Arc::new(Source {
+                key: local.mechanism.key(),
+                ..Source::new(local.identity.clone(), Link::Inproc)
+            }),
             inproc,
             namespace,
             listening,
@@ -329,10 +335,19 @@ impl Inner {
         if routes.is_empty() {
             return self.closed_mailbox(&report, CloseReason::NoRoute);
         }
+        let mut local = self.local.clone();
+        if let Some(mechanism) = &target.mechanism {
+            #[cfg(feature = "zeromq")]
+            if self.engine == Engine::ZeroMq && mechanism.name() != MechanismName::NULL {
+                let why = OpenError::Mechanism(mechanism.name()).to_string();
+                return self.closed_mailbox(&report, CloseReason::Handshake(why));
+            }
+            local.mechanism = Arc::clone(mechanism);
+        }
         let dial = Dial {
             target,
             routes,
-            local: self.local.clone(),
+            local,
         };
         let parts = QueueParts {
             budget: Arc::clone(&self.budget),

@@ -32,6 +32,7 @@ fn nodes() -> MutexGuard<'static, BTreeMap<(u64, Identity), Neighbour>> {
 pub(crate) struct Neighbour {
     inbox: Weak<Dispatcher>,
     limits: Arc<LinkLimits>,
+    key: Option<[u8; 32]>,
 }
 
 /// Keeps a node registered as one that can be reached in memory.
@@ -48,6 +49,7 @@ impl Registration {
         identity: &Identity,
         inbox: &Arc<Dispatcher>,
         limits: &Arc<LinkLimits>,
+        public: Option<[u8; 32]>,
     ) -> Option<Self> {
         let key = (namespace, identity.clone());
         let mut nodes = nodes();
@@ -60,6 +62,7 @@ impl Registration {
         let neighbour = Neighbour {
             inbox: Arc::downgrade(inbox),
             limits: Arc::clone(limits),
+            key: public,
         };
         nodes.insert(key.clone(), neighbour);
         Some(Self {
@@ -132,7 +135,7 @@ impl Memory {
                 return Err(report);
             }
         };
-        report.up(Link::Inproc, None, None, Some(peer.clone()));
+        report.up(Link::Inproc, None, None, Some(peer.clone()), neighbour.key);
         let theirs = &neighbour.limits;
         let tighter = theirs.frame_bytes < limits.frame_bytes
             || theirs.message_bytes < limits.message_bytes

@@ -22,6 +22,10 @@ pub enum Notice {
         /// The identity that the peer's inbox claims in READY. Other
         /// implementations claim none.
         identity: Option<Identity>,
+        /// The public key that the peer has proved to hold; `None` without a
+        /// mechanism that has such keys. In memory it is the one that the peer is
+        /// configured with.
+        key: Option<[u8; 32]>,
     },
     /// The mailbox has ended. Exactly one for each `connect`, and nothing
     /// after it.

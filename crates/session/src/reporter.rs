@@ -47,6 +47,7 @@ impl Reporter {
         local: Option<SocketAddr>,
         remote: Option<SocketAddr>,
         identity: Option<Identity>,
+        key: Option<[u8; 32]>,
     ) {
         let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         if *stage != Stage::Connecting {
@@ -59,6 +60,7 @@ impl Reporter {
             local,
             remote,
             identity,
+            key,
         });
     }
 

@@ -45,6 +45,9 @@ pub struct Credentials {
 pub struct Source {
     /// The identity that the peer claims. Nothing has proved it.
     pub identity: Identity,
+    /// The public key that the peer has proved to hold; `None` without a mechanism
+    /// that has such keys. In memory it is the one that the peer is configured with.
+    pub key: Option<[u8; 32]>,
     /// What carries the connection.
     pub link: Link,
     /// The peer's address, over tcp.
@@ -58,6 +61,7 @@ impl Source {
     pub fn new(identity: Identity, link: Link) -> Self {
         Self {
             identity,
+            key: None,
             link,
             addr: None,
             credentials: None,

@@ -2,6 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use zre_zmtp::Mechanism;
 
 use crate::Identity;
 
@@ -26,7 +29,7 @@ pub enum SameHost {
 /// assert!(target.ipc.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Target {
     /// Its identity, if it is known. Without it, the peer can't be found in
@@ -39,6 +42,9 @@ pub struct Target {
     pub ipc: Option<PathBuf>,
     /// Whether to look for it on this host.
     pub same_host: SameHost,
+    /// The security mechanism for this peer, if it isn't that of the configuration:
+    /// one that knows the peer's key.
+    pub mechanism: Option<Arc<dyn Mechanism>>,
 }
 
 impl Target {
@@ -67,6 +73,13 @@ impl Target {
     #[must_use]
     pub fn same_host(mut self, same_host: SameHost) -> Self {
         self.same_host = same_host;
+        self
+    }
+
+    /// Sets the security mechanism for this peer.
+    #[must_use]
+    pub fn mechanism(mut self, mechanism: Arc<dyn Mechanism>) -> Self {
+        self.mechanism = Some(mechanism);
         self
     }
 }

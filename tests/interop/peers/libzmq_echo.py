@@ -1,11 +1,12 @@
 """libzmq's DEALER and ROUTER against `session_echo`: what goes out has to come back.
 
-    libzmq_echo.py TARGET tcp|ipc:PATH [beat]
+    libzmq_echo.py TARGET tcp|ipc:PATH beat|still [KEY]
 
 TARGET is what the DEALER dials; the ROUTER listens on a port of loopback or at
-PATH. With `beat` both send heartbeats and want answers. `{"cmd":"run","messages":n}` sends that many messages
-of all shapes, compares what returns, and answers `done` or `wrong`;
-`{"cmd":"stop"}` ends it. A connection that ends is told as `cut`.
+PATH. With `beat` both send heartbeats and want answers. With TARGET's public
+key both use CURVE, and `started` says their own ones. `{"cmd":"run","messages":n}`
+sends that many messages of all shapes, compares what returns, and answers `done` or
+`wrong`; `{"cmd":"stop"}` ends it. A connection that ends is told as `cut`.
 """
 
 import json
@@ -42,17 +43,24 @@ def message(number):
 
 
 class Echo:
-    def __init__(self, target, own, beat=""):
+    def __init__(self, target, own, beat, key=None):
         self.beat = beat == "beat"
         self.context = zmq.Context()
         self.poller = zmq.Poller()
         self.poller.register(0, zmq.POLLIN)
         self.monitors = {}
+        self.keys = {}
         self.router = self.socket(zmq.ROUTER, "router")
+        if key:
+            self.curve(self.router, "router")
+            self.router.setsockopt(zmq.CURVE_SERVER, 1)
         self.router.bind("tcp://127.0.0.1:*" if own == "tcp" else "ipc://" + own[4:])
         self.endpoint = self.router.getsockopt_string(zmq.LAST_ENDPOINT)
         self.dealer = self.socket(zmq.DEALER, "dealer")
         self.dealer.setsockopt(zmq.IDENTITY, IDENTITY)
+        if key:
+            self.curve(self.dealer, "dealer")
+            self.dealer.setsockopt(zmq.CURVE_SERVERKEY, key.encode())
         self.dealer.connect(target)
         self.running = True
 
@@ -67,6 +75,12 @@ class Echo:
         self.monitors[monitor] = label
         self.poller.register(monitor, zmq.POLLIN)
         return made
+
+    def curve(self, made, label):
+        public, secret = zmq.curve_keypair()
+        made.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        made.setsockopt(zmq.CURVE_SECRETKEY, secret)
+        self.keys[label] = public.decode()
 
     def run(self, count):
         begun = time.monotonic()
@@ -90,7 +104,7 @@ class Echo:
         emit("done", messages=received, seconds=time.monotonic() - begun, identity=identity.hex())
 
     def serve(self):
-        emit("started", uuid=None, endpoint=self.endpoint)
+        emit("started", uuid=None, endpoint=self.endpoint, keys=self.keys)
         while self.running:
             for ready, _ in self.poller.poll():
                 if ready in self.monitors:

@@ -2,20 +2,22 @@
 //! to talk to.
 //!
 //! ```text
-//! session_echo ENGINE IPC_DIRECTORY|off
+//! session_echo ENGINE IPC_DIRECTORY|off [curve]
 //! ```
 //! It listens on loopback and says where: `{"event":"started", "endpoint": ..,
-//! "ipc": ..}`. Then it reads one line, `{"tcp": .., "ipc": ..}`, opens a
-//! mailbox to that ROUTER, and says `up` with its link. What comes into the
+//! "ipc": .., "key": ..}`. Then it reads one line, `{"tcp": .., "ipc": .., "key": ..}`,
+//! opens a mailbox to that ROUTER, and says `up` with its link. What comes into the
 //! inbox goes out by the mailbox, frame by frame. It ends with its connection,
 //! or with its input.
 
 use std::error::Error;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use zre_curve::{Anyone, Curve, Keys, PublicKey};
 use zre_session::{
     Arrival, Config, Engine, Identity, IpcDir, Links, Mailbox, Message, Notice, SameHost, Target,
     TrySendError,
@@ -39,6 +41,14 @@ async fn main() -> Result<(), Failure> {
     let mut config = Config::new(Identity::new(vec![0xE0; 17])?);
     config.engine = engine;
     config.ipc = ipc;
+    let curve = match arguments.next().as_deref() {
+        Some("curve") => Some(Curve::new(Keys::generate()?, Arc::new(Anyone))),
+        None => None,
+        other => return Err(format!("unknown mechanism {other:?}").into()),
+    };
+    if let Some(curve) = &curve {
+        config.mechanism = Arc::new(curve.clone());
+    }
     config.listen = vec!["127.0.0.1:0".parse()?];
     let (links, mut inbox, mut notices) = Links::open(config).await?;
     say(&json!({
@@ -46,6 +56,7 @@ async fn main() -> Result<(), Failure> {
         "uuid": null,
         "endpoint": links.listening().first().map(|at| format!("tcp://{at}")),
         "ipc": links.ipc_path(),
+        "key": curve.as_ref().map(|curve| curve.public().to_string()),
     }))?;
 
     let target: Value = tokio::task::spawn_blocking(|| {
@@ -57,6 +68,9 @@ async fn main() -> Result<(), Failure> {
     let mut to = Target::default().same_host(SameHost::Never);
     to.addr = target["tcp"].as_str().map(str::parse).transpose()?;
     to.ipc = target["ipc"].as_str().map(PathBuf::from);
+    if let (Some(curve), Some(key)) = (curve, target["key"].as_str()) {
+        to.mechanism = Some(Arc::new(curve.to(key.parse()?)));
+    }
     let mailbox = links.connect(1, to);
     // The end of the input ends the program, whatever else goes on.
     let ended = tokio::task::spawn_blocking(|| {
@@ -67,8 +81,9 @@ async fn main() -> Result<(), Failure> {
     loop {
         tokio::select! {
             notice = notices.recv() => match notice {
-                Some(Notice::Up { link, .. }) => {
-                    say(&json!({ "event": "up", "link": link.to_string() }))?;
+                Some(Notice::Up { link, key, .. }) => {
+                    let key = key.map(|key| PublicKey::from(key).to_string());
+                    say(&json!({ "event": "up", "link": link.to_string(), "key": key }))?;
                 }
                 Some(Notice::Closed { reason, lost, .. }) => {
                     say(&json!({ "event": "closed", "reason": reason.to_string(), "lost": lost }))?;
@@ -87,6 +102,7 @@ async fn main() -> Result<(), Failure> {
                         "event": "opened",
                         "link": from.link.to_string(),
                         "identity": from.identity.to_string(),
+                        "key": from.key.map(|key| PublicKey::from(key).to_string()),
                     }))?;
                 }
                 Some(Arrival::Closed { reason, .. }) => {

@@ -21,6 +21,7 @@ impl Driver {
                 local,
                 remote,
                 identity,
+                ..
             } => {
                 let session = SessionId(id);
                 let Some(opening) = self

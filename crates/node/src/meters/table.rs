@@ -140,6 +140,9 @@ pub(super) const COUNTERS: &[Row] = &[
     (LINKS, WHY_ENDED, Some(("reason", "protocol")), |s| {
         s.links.protocol
     }),
+    (LINKS, WHY_ENDED, Some(("reason", "denied")), |s| {
+        s.links.denied
+    }),
     (LINKS, WHY_ENDED, Some(("reason", "replaced")), |s| {
         s.links.replaced
     }),

@@ -113,5 +113,8 @@ fn of_io(error: io::Error) -> CloseReason {
 }
 
 fn reason(error: &HandshakeError) -> CloseReason {
+    if *error == HandshakeError::Denied {
+        return CloseReason::Denied;
+    }
     CloseReason::Handshake(error.to_string())
 }

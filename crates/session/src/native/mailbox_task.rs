@@ -47,8 +47,13 @@ pub(super) async fn run(outbound: Arc<Outbound>, dial: Dial) {
     let reason = match connected {
         Ok(connection) => {
             let stream = Arc::new(connection.stream);
-            let Established { sealer, opener, .. } = connection.established;
-            outbound.up(&stream, sealer, connection.identity);
+            let Established {
+                peer,
+                sealer,
+                opener,
+                ..
+            } = connection.established;
+            outbound.up(&stream, sealer, connection.identity, peer.key);
             let decoder = Decoder::new(limits, connection.received, opener);
             carry(outbound, &stream, decoder).await
         }

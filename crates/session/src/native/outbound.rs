@@ -179,6 +179,7 @@ impl Outbound {
         stream: &Arc<Stream>,
         sealer: Option<Box<dyn Sealer>>,
         identity: Option<Identity>,
+        key: Option<[u8; 32]>,
     ) {
         let (local, remote) = (stream.local(), stream.remote());
         {
@@ -187,7 +188,7 @@ impl Outbound {
             state.link = Some(stream.link());
             state.flight = Some(Flight::new(Arc::clone(stream), sealer));
         }
-        self.report.up(stream.link(), local, remote, identity);
+        self.report.up(stream.link(), local, remote, identity, key);
         self.changed.notify_waiters();
     }
 

@@ -69,6 +69,7 @@ async fn open(
         .or_else(nameless)
         .ok_or_else(|| CloseReason::Handshake("the peer gave no identity".into()))?;
     let source = Source {
+        key: established.peer.key,
         addr,
         credentials: stream.credentials(),
         ..Source::new(identity, stream.link())

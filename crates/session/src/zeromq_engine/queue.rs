@@ -87,7 +87,7 @@ impl Queue {
     /// The connection is up. The library doesn't tell our end's address.
     pub(crate) fn up(&self, link: Link, remote: Option<SocketAddr>, identity: Option<Identity>) {
         self.lock().link = Some(link);
-        self.report.up(link, None, remote, identity);
+        self.report.up(link, None, remote, identity, None);
         self.changed.notify_waiters();
     }
 

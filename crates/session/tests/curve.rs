@@ -1,0 +1,210 @@
+//! Our engine under CURVE: who is let in, and under which identity.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zre_curve::{Admission, Anyone, Curve, Keys, PublicKey};
+use zre_session::{
+    Arrival, CloseReason, Config, Identity, Inbox, IpcDir, Link, Links, Mailbox, Message, Notice,
+    Notices, SameHost, Source, Target,
+};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn curve(number: u8) -> Curve {
+    Curve::new(Keys::from_secret([number; 32]), Arc::new(Anyone))
+}
+
+fn key(number: u8) -> [u8; 32] {
+    curve(number).public().into()
+}
+
+fn config(identity: &[u8], curve: Curve) -> Config {
+    let mut config = Config::new(Identity::new(identity.to_vec()).unwrap());
+    config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.ipc = IpcDir::Off;
+    config.inproc = false;
+    config.mechanism = Arc::new(curve);
+    config
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future).await.unwrap()
+}
+
+async fn opened(inbox: &mut Inbox) -> Arc<Source> {
+    match soon(inbox.recv()).await {
+        Some(Arrival::Opened { from, .. }) => from,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn message(inbox: &mut Inbox) -> Message {
+    match soon(inbox.recv()).await {
+        Some(Arrival::Batch(mut batch)) => batch.messages.remove(0),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn closed(notices: &mut Notices) -> CloseReason {
+    loop {
+        match soon(notices.recv()).await {
+            Some(Notice::Closed { reason, .. }) => return reason,
+            Some(Notice::Up { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A mailbox that believes that `server` is the inbox's key.
+fn dial(from: &Links, own: &Curve, to: &Links, server: [u8; 32], same_host: SameHost) -> Mailbox {
+    let mechanism = Arc::new(own.to(PublicKey::from(server)));
+    let target = Target::default()
+        .peer(to.identity().clone())
+        .addr(to.listening()[0])
+        .same_host(same_host)
+        .mechanism(mechanism);
+    from.connect(1, target)
+}
+
+async fn keys_are_known_on_both_sides(link: Link, own: Config, theirs: Config) {
+    let (links, mut inbox, _notices) = Links::open(theirs).await.unwrap();
+    let (sender, _inbox, mut notices) = Links::open(own).await.unwrap();
+    let mailbox = dial(&sender, &curve(1), &links, key(2), SameHost::Detect);
+    match soon(notices.recv()).await {
+        Some(Notice::Up {
+            link: over,
+            key: proved,
+            ..
+        }) => {
+            assert_eq!((over, proved), (link, Some(key(2))));
+        }
+        other => panic!("{other:?}"),
+    }
+    let from = opened(&mut inbox).await;
+    assert_eq!((from.link, from.key), (link, Some(key(1))));
+    mailbox.try_send(b"head", &["body".into()]).unwrap();
+    let got = message(&mut inbox).await;
+    assert_eq!(got, Message::new(b"head", &["body".into()]));
+}
+
+#[tokio::test]
+async fn keys_are_known_over_tcp() {
+    let (own, theirs) = (config(b"one", curve(1)), config(b"two", curve(2)));
+    keys_are_known_on_both_sides(Link::Tcp, own, theirs).await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn keys_are_known_over_ipc() {
+    let dir = tempfile::tempdir().unwrap();
+    let over_ipc = |identity, number| {
+        let mut config = config(identity, curve(number));
+        config.ipc = IpcDir::Path(dir.path().join("ipc"));
+        config
+    };
+    keys_are_known_on_both_sides(Link::Ipc, over_ipc(b"one", 1), over_ipc(b"two", 2)).await;
+}
+
+#[tokio::test]
+async fn keys_are_known_in_memory() {
+    let in_memory = |identity, number| {
+        let mut config = config(identity, curve(number));
+        config.inproc = true;
+        config
+    };
+    let (own, theirs) = (in_memory(b"mem-1", 1), in_memory(b"mem-2", 2));
+    keys_are_known_on_both_sides(Link::Inproc, own, theirs).await;
+}
+
+#[tokio::test]
+async fn a_mailbox_reaches_only_the_key_that_it_was_given() {
+    let (links, mut inbox, _notices) = Links::open(config(b"two", curve(2))).await.unwrap();
+    let (sender, _inbox, mut notices) = Links::open(config(b"one", curve(1))).await.unwrap();
+
+    let _kept = dial(&sender, &curve(1), &links, key(3), SameHost::Never);
+    let reason = closed(&mut notices).await;
+    assert!(matches!(&reason, CloseReason::Handshake(_)), "{reason}");
+
+    let target = Target::default().addr(links.listening()[0]);
+    let _kept = sender.connect(2, target);
+    let reason = closed(&mut notices).await;
+    assert!(reason.to_string().contains("isn't known"), "{reason}");
+
+    let mut plain = config(b"plain", curve(1));
+    plain.mechanism = Arc::new(zre_session::Null);
+    let (plain, _inbox, mut of_plain) = Links::open(plain).await.unwrap();
+    let _kept = plain.connect(1, Target::default().addr(links.listening()[0]));
+    let reason = closed(&mut of_plain).await;
+    assert!(reason.to_string().contains("CURVE"), "{reason}");
+
+    // None of them was let in before this one.
+    let _mailbox = dial(&sender, &curve(1), &links, key(2), SameHost::Never);
+    assert_eq!(opened(&mut inbox).await.identity.as_bytes(), b"one");
+    let counters = links.counters();
+    assert_eq!((counters.opened, counters.handshakes_failed), (1, 3));
+}
+
+#[derive(Debug)]
+struct Only([u8; 32]);
+
+impl Admission for Only {
+    fn admits(&self, key: &PublicKey) -> bool {
+        *key.as_bytes() == self.0
+    }
+}
+
+#[tokio::test]
+async fn keys_that_are_not_let_in_are_told_and_counted() {
+    let picky = Curve::new(Keys::from_secret([2; 32]), Arc::new(Only(key(1))));
+    let (links, mut inbox, _notices) = Links::open(config(b"two", picky)).await.unwrap();
+    let (other, _inbox, mut notices) = Links::open(config(b"other", curve(3))).await.unwrap();
+    let _kept = dial(&other, &curve(3), &links, key(2), SameHost::Never);
+    let reason = closed(&mut notices).await;
+    assert!(reason.to_string().contains("let in"), "{reason}");
+    assert_eq!(links.counters().denied, 1);
+    let (sender, _inbox, _notices) = Links::open(config(b"one", curve(1))).await.unwrap();
+    let _mailbox = dial(&sender, &curve(1), &links, key(2), SameHost::Never);
+    assert_eq!(opened(&mut inbox).await.key, Some(key(1)));
+}
+
+#[tokio::test]
+async fn an_identity_belongs_to_the_key_that_connected_under_it() {
+    let (links, mut inbox, _notices) = Links::open(config(b"two", curve(2))).await.unwrap();
+    let (owner, _inbox, _of_owner) = Links::open(config(b"one", curve(1))).await.unwrap();
+    let mailbox = dial(&owner, &curve(1), &links, key(2), SameHost::Never);
+    opened(&mut inbox).await;
+
+    let (thief, _inbox, mut notices) = Links::open(config(b"one", curve(3))).await.unwrap();
+    let _kept = dial(&thief, &curve(3), &links, key(2), SameHost::Never);
+    let reason = closed(&mut notices).await;
+    assert!(reason.to_string().contains("another key"), "{reason}");
+    mailbox.try_send(b"still here", &[]).unwrap();
+    let got = message(&mut inbox).await;
+    assert_eq!(&got.head[..], b"still here");
+    let counters = links.counters();
+    assert_eq!((counters.denied, counters.replaced), (1, 0));
+
+    // The owner itself may connect again.
+    let (again, _inbox, _notices) = Links::open(config(b"one", curve(1))).await.unwrap();
+    let _mailbox = dial(&again, &curve(1), &links, key(2), SameHost::Never);
+    match soon(inbox.recv()).await {
+        Some(Arrival::Closed { reason, .. }) => assert_eq!(reason, CloseReason::Replaced),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(opened(&mut inbox).await.key, Some(key(1)));
+}
+
+#[cfg(feature = "zeromq")]
+#[tokio::test]
+async fn the_zeromq_engine_refuses_a_peer_with_a_key() {
+    let mut config = config(b"node", curve(1));
+    config.engine = zre_session::Engine::ZeroMq;
+    config.mechanism = Arc::new(zre_session::Null);
+    let (links, _inbox, mut notices) = Links::open(config).await.unwrap();
+    let to = links.clone();
+    let _kept = dial(&links, &curve(1), &to, key(2), SameHost::Never);
+    let reason = closed(&mut notices).await;
+    assert!(reason.to_string().contains("native engine"), "{reason}");
+}
