@@ -72,7 +72,10 @@ fn held(case: &Case, turns: usize) -> Count {
 
 /// What valgrind says of a run.
 fn run(case: &Case, turns: usize, args: &[&str]) -> Result<String, Box<dyn Error + Send + Sync>> {
+    // Nodes look at each other's sockets when they start: those of other runs would count.
+    let runtime_dir = tempfile::tempdir()?;
     let output = Command::new("valgrind")
+        .env("XDG_RUNTIME_DIR", runtime_dir.path())
         .args(args)
         .arg(std::env::current_exe()?)
         .args([CASE, case.name, &turns.to_string()])

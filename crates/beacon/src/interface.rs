@@ -78,7 +78,9 @@ impl Interface {
         self.index == other.index && self.addr == other.addr
     }
 
-    fn is_called(&self, name: &str) -> bool {
+    /// Whether a name in [`Interfaces::Named`] means this address.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
         // Windows doesn't distinguish the case of such names.
         if *self.name == *name || cfg!(windows) && self.name.eq_ignore_ascii_case(name) {
             return true;
@@ -169,16 +171,16 @@ fn broadcast(v4: &if_addrs::Ifv4Addr, loopback: bool, point_to_point: bool) -> O
         .or_else(|| Some(v4.ip | Ipv4Addr::from(u32::MAX >> v4.prefixlen)))
 }
 
-/// The names of all interfaces, those without an address included. Empty if the system doesn't
-/// list them.
-pub(crate) fn names() -> Vec<String> {
+/// Whether an interface exists, with an address or without. `false` if the system doesn't list
+/// those without.
+pub(crate) fn is_present(name: &str) -> bool {
     // Of the thread's own network namespace, as opposed to /sys/class/net.
     let table = cfg!(target_os = "linux")
         .then(|| std::fs::read_to_string("/proc/thread-self/net/dev").ok())
         .flatten()
         .unwrap_or_default();
-    let name = |line: &str| Some(line.split_once(':')?.0.trim().to_owned());
-    table.lines().filter_map(name).collect()
+    let mut names = table.lines().filter_map(|line| line.split_once(':'));
+    names.any(|(present, _)| present.trim() == name)
 }
 
 /// What a choice of interfaces means on this host now.
@@ -191,9 +193,13 @@ pub(crate) struct Selection {
     pub(crate) unknown: Option<String>,
 }
 
-/// Selects from all addresses of the host those that are wanted. `names` are the names of all
-/// interfaces.
-pub(crate) fn select(wanted: &Interfaces, all: Vec<Interface>, names: &[String]) -> Selection {
+/// Selects from all addresses of the host those that are wanted. `is_present` is asked whether
+/// an interface that has no address exists.
+pub(crate) fn select(
+    wanted: &Interfaces,
+    all: Vec<Interface>,
+    is_present: impl Fn(&str) -> bool,
+) -> Selection {
     let chosen = match wanted {
         Interfaces::All => return some_or(all, "this host has no interface with an address"),
         Interfaces::Loopback => {
@@ -210,7 +216,7 @@ pub(crate) fn select(wanted: &Interfaces, all: Vec<Interface>, names: &[String])
     for name in chosen {
         if all.iter().any(|i| i.is_called(name)) {
             known = known.saturating_add(1);
-        } else if name == "loopback" || names.contains(name) {
+        } else if name == "loopback" || is_present(name) {
             known = known.saturating_add(1);
             selection
                 .missing
@@ -253,10 +259,12 @@ impl Interfaces {
 
     pub(crate) fn select(&self) -> Result<Selection, OpenError> {
         let all = interfaces().map_err(OpenError::List)?;
-        let known = describe(&all);
-        let selection = select(self, all, &names());
+        let selection = select(self, all, is_present);
         match selection.unknown {
-            Some(name) => Err(OpenError::UnknownInterface { name, known }),
+            Some(name) => Err(OpenError::UnknownInterface {
+                name,
+                known: describe(&interfaces().unwrap_or_default()),
+            }),
             None => Ok(selection),
         }
     }
@@ -324,8 +332,8 @@ mod tests {
 
     fn chosen(names: &[&str]) -> Selection {
         let wanted = Interfaces::Named(names.iter().map(|&n| n.into()).collect());
-        let names = ["lo", "eth0", "eth1", "wlan0"].map(String::from);
-        select(&wanted, host(), &names)
+        let names = ["lo", "eth0", "eth1", "wlan0"];
+        select(&wanted, host(), |name| names.contains(&name))
     }
 
     fn addrs(names: &[&str]) -> Vec<(u32, IpAddr)> {
@@ -366,14 +374,15 @@ mod tests {
         let waiting = chosen(&["wlan0"]);
         assert_eq!((waiting.interfaces, waiting.unknown), (vec![], None));
         assert_eq!(waiting.missing, ["wlan0: it has no address yet"]);
-        let down = select(&Interfaces::Loopback, Vec::new(), &[]);
+        let down = select(&Interfaces::Loopback, Vec::new(), |_| false);
         assert_eq!((down.missing.len(), down.unknown), (1, None));
     }
 
     #[test]
     #[cfg(target_os = "linux")]
     fn interfaces_are_listed_without_their_addresses_too() {
-        assert!(names().contains(&"lo".to_owned()), "{:?}", names());
+        assert!(is_present("lo"));
+        assert!(!is_present("no-such-0"));
     }
 
     #[test]

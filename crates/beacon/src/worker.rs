@@ -16,7 +16,7 @@ use crate::changes::Changes;
 use crate::config::{Broadcast, CastKind};
 use crate::datagram::MAX_DATAGRAM;
 use crate::error::{OpenError, RefreshError};
-use crate::interface::{Interface, interfaces, names, select};
+use crate::interface::{Interface, interfaces, is_present, select};
 use crate::member::{Listener, Member};
 use crate::plan::{Plan, plan};
 use crate::receiver::{BUFFER, Receiver};
@@ -154,7 +154,7 @@ impl Worker {
     fn refresh(&mut self, member: &Arc<Member>) -> Result<Changes, RefreshError> {
         let all = interfaces().map_err(RefreshError::List)?;
         // A name that doesn't exist now may come back.
-        let selection = select(&member.config.interfaces, all, &names());
+        let selection = select(&member.config.interfaces, all, is_present);
         let before = member.bindings();
         let plans = plan(&member.config, &selection.interfaces);
         let mut missing = selection.missing;

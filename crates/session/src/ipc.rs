@@ -25,11 +25,13 @@ impl IpcHome {
 
 #[cfg(unix)]
 mod unix {
+    use std::collections::BTreeSet;
     use std::ffi::OsString;
     use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt};
     use std::os::unix::net::UnixListener;
+    use std::sync::{Mutex, PoisonError};
 
     use super::{Identity, IpcDir, IpcHome, Path, PathBuf};
 
@@ -41,9 +43,13 @@ mod unix {
     /// try one that is locked: a node that sweeps holds it for a moment.
     const ATTEMPTS: usize = 16;
 
-    /// How many names of others a node looks at when it starts. Each costs a few system
-    /// calls, and the rest is left to the nodes that start after it.
+    /// How many names of others a process looks at when its first node starts. Each costs a
+    /// few system calls, and the rest is left to the processes that start after it.
     const SWEPT: usize = 128;
+
+    /// The directories that this process has swept: once is enough, and thousands of nodes
+    /// in a process needn't look at each other's names.
+    static SWEPT_DIRS: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
     /// Our socket in the directory. Dropping it closes the listener and removes
     /// the socket and the lock file.
@@ -127,7 +133,12 @@ mod unix {
             }
             let listener = UnixListener::bind(socket).map_err(in_words)?;
             listener.set_nonblocking(true).map_err(in_words)?;
-            self.sweep(identity);
+            let mut swept = SWEPT_DIRS.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = swept.insert(self.dir.clone());
+            drop(swept);
+            if first {
+                self.sweep(identity);
+            }
             Ok(IpcSocket { listener, name })
         }
 
@@ -292,19 +303,29 @@ mod unix {
             let dir = tempfile::tempdir().unwrap();
             let home = IpcHome::open(&IpcDir::Path(dir.path().join("zre"))).unwrap();
             let identity = |byte: u8| Identity::try_from(&[1, byte][..]).unwrap();
+            let leave = |bytes: std::ops::Range<u8>| {
+                for byte in bytes {
+                    // As a node that was killed leaves them.
+                    let socket = home.socket(&identity(byte));
+                    drop(UnixListener::bind(&socket).unwrap());
+                    std::fs::write(socket.with_extension("lock"), "").unwrap();
+                }
+            };
+            leave(2..20);
+            // The first node of a process sweeps.
             let alive = home.listen(&identity(1)).unwrap();
-            for byte in 2..50 {
-                // As a node that was killed leaves them.
-                let socket = home.socket(&identity(byte));
-                drop(UnixListener::bind(&socket).unwrap());
-                std::fs::write(socket.with_extension("lock"), "").unwrap();
-            }
+            assert!((2..20).all(|byte| home.find(&identity(byte)).is_none()));
+            leave(2..50);
             std::fs::write(home.dir.join("notes.sock"), "").unwrap();
-            // Several at once, as when a machine starts.
+            // Several processes at once, as when a machine starts.
             let nodes: Vec<_> = (100..104)
                 .map(|byte| {
                     let (home, identity) = (home.clone(), identity(byte));
-                    std::thread::spawn(move || home.listen(&identity).unwrap())
+                    std::thread::spawn(move || {
+                        let node = home.listen(&identity).unwrap();
+                        home.sweep(&identity);
+                        node
+                    })
                 })
                 .collect();
             let nodes: Vec<_> = nodes.into_iter().map(|node| node.join().unwrap()).collect();

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 use uuid::Uuid;
-use zre_beacon::{Beacon, Broadcast, Interfaces};
+use zre_beacon::{Beacon, Broadcast, Interface, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Machine};
 use zre_session::{Inbox, IpcDir, Links, Mechanism, Notices, Null};
@@ -93,13 +93,14 @@ impl Start {
             (None, None)
         };
         // Names that don't exist are an error at the start only.
-        interfaces.resolve()?;
-        warn_of_missing(&interfaces);
+        let mut usable = interfaces.resolve()?;
+        usable.retain(|interface| interface.problem.is_none());
+        warn_of_missing(&interfaces, &usable);
         let reach = Reach::new(
             interfaces.clone(),
             self.listen_addrs(),
             settings.advertise.clone(),
-            discovery::usable(&interfaces),
+            usable,
         );
         let (links, inbox, notices) = self.open_links(&reach).await?;
         // A directory that was named must be usable; the automatic one needn't.
@@ -380,17 +381,16 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Logs which of the chosen interfaces can't be used yet. The node waits for them.
-fn warn_of_missing(interfaces: &Interfaces) {
-    let unusable = |chosen: &Interfaces| discovery::usable(chosen).is_empty();
+fn warn_of_missing(interfaces: &Interfaces, usable: &[Interface]) {
     match interfaces {
         Interfaces::Named(names) => {
             for name in names {
-                if unusable(&Interfaces::Named(vec![name.clone()])) {
+                if !usable.iter().any(|interface| interface.is_called(name)) {
                     tracing::warn!("interface {name} can't be used yet: waiting for it");
                 }
             }
         }
-        all if unusable(all) => {
+        _ if usable.is_empty() => {
             tracing::warn!("no interface is up and has an address: waiting for one");
         }
         _ => {}

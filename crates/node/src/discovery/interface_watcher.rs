@@ -100,7 +100,7 @@ fn all_used(interfaces: &[Interface]) -> Vec<(&Interface, bool)> {
 }
 
 /// The addresses of the chosen interfaces that can be used now.
-pub(crate) fn usable(wanted: &Interfaces) -> Vec<Interface> {
+fn usable(wanted: &Interfaces) -> Vec<Interface> {
     let mut found = wanted.resolve().unwrap_or_default();
     found.retain(|interface| interface.problem.is_none());
     found

@@ -12,7 +12,7 @@ mod interface_watcher;
 mod link_monitor;
 mod names;
 
-pub(crate) use interface_watcher::{InterfaceWatcher, usable, watch};
+pub(crate) use interface_watcher::{InterfaceWatcher, watch};
 pub(crate) use names::Names;
 
 use std::sync::Arc;
