@@ -40,11 +40,11 @@ impl Machine {
             count(&mut self.counters.refused);
             return;
         }
-        established.dispute = Some(Dispute {
+        established.dispute = Some(Box::new(Dispute {
             newcomer,
             open_pings: established.liveness.open_pings.saturating_add(1),
             until,
-        });
+        }));
         self.send_ping(now, uuid);
         let due = self.clock.due(now, until);
         self.schedule(uuid, due);

@@ -20,11 +20,11 @@ pub(super) struct EstablishedPeer {
     pub(super) entered: Time,
     pub(super) liveness: Liveness,
     /// Another node claims its UUID.
-    pub(super) dispute: Option<Dispute>,
+    pub(super) dispute: Option<Box<Dispute>>,
     /// When a beacon last changed its state.
     pub(super) beacon_state_since: Option<Time>,
     /// An EXIT beacon says that it leaves.
-    pub(super) exit_claim: Option<ExitClaim>,
+    pub(super) exit_claim: Option<Box<ExitClaim>>,
     /// When it last disproved such a beacon.
     pub(super) exit_disproved: Option<Time>,
     /// Whether its connection to our inbox has ended: nothing more can come.

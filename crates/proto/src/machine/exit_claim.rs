@@ -77,14 +77,14 @@ impl Machine {
             EXIT_PATIENCE
         };
         let until = since + patience;
-        established.exit_claim = Some(ExitClaim {
+        established.exit_claim = Some(Box::new(ExitClaim {
             open_pings: established.liveness.open_pings.saturating_add(1),
             since,
             patience,
             until,
             reported: (!quiet).then_some(established.state),
             port,
-        });
+        }));
         self.send_ping(now, uuid);
         if !quiet {
             self.set_peer_state(uuid, State::Exit);
