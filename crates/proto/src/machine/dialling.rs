@@ -122,7 +122,9 @@ impl Machine {
 
     /// Dials the peers that wait for it, as far as there is room now.
     pub(super) fn dial_queued(&mut self, now: Time) {
-        while self.sessions.unanswered() < self.config.limits.dials
+        // It is called after each message, and mostly nobody waits.
+        while self.dial_queue.len() > 0
+            && self.sessions.unanswered() < self.config.limits.dials
             && let Some(uuid) = self.dial_queue.pop()
         {
             if let Some(peer) = self.peers.get_mut(&uuid) {

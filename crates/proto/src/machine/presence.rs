@@ -95,7 +95,21 @@ impl Machine {
                     self.session_failed(now, uuid);
                 }
             }
-            Phase::Established(_) => self.check_established(now, uuid),
+            Phase::Established(established) => {
+                let claimed = established.exit_claim.is_some();
+                let disputed = established.dispute.as_ref().map(|dispute| dispute.until);
+                if claimed && self.check_exit_claim(now, uuid) {
+                    return;
+                }
+                if let Some(until) = disputed {
+                    if clock >= until {
+                        self.admit_newcomer(now, uuid);
+                        return;
+                    }
+                    self.schedule(uuid, self.clock.due(now, until));
+                }
+                self.judge_silence(now, uuid);
+            }
             Phase::Leaving(_, reason, until) => {
                 if clock < *until {
                     let due = self.clock.due(now, *until);
@@ -113,29 +127,6 @@ impl Machine {
         for uuid in all {
             self.check_peer(now, uuid);
         }
-    }
-
-    fn check_established(&mut self, now: Time, uuid: Uuid) {
-        let Some(Phase::Established(established)) = self.peers.get(&uuid).map(|peer| &peer.phase)
-        else {
-            return;
-        };
-        if established.exit_claim.is_some() && self.check_exit_claim(now, uuid) {
-            return;
-        }
-        let Some(established) = self.established_mut(uuid) else {
-            return;
-        };
-        if let Some(dispute) = &established.dispute {
-            let until = dispute.until;
-            if self.clock.at(now) >= until {
-                self.admit_newcomer(now, uuid);
-                return;
-            }
-            let due = self.clock.due(now, until);
-            self.schedule(uuid, due);
-        }
-        self.judge_silence(now, uuid);
     }
 
     fn judge_silence(&mut self, now: Time, uuid: Uuid) {

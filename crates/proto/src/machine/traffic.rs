@@ -240,12 +240,15 @@ impl Machine {
         liveness.open_pings = liveness.open_pings.saturating_sub(1);
         liveness.suspect = false;
         let all_answered = liveness.open_pings == 0;
+        let claimed = established.exit_claim.is_some();
         let older_lives = established.dispute.as_mut().is_some_and(|dispute| {
             dispute.open_pings = dispute.open_pings.saturating_sub(1);
             dispute.open_pings == 0
         });
         self.report_round_trip(now, uuid);
-        self.answer_exit_claim(now, uuid);
+        if claimed {
+            self.answer_exit_claim(now, uuid);
+        }
         if older_lives {
             self.reject_newcomer(now, uuid);
         }
