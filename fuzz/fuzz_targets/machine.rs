@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use uuid::Uuid;
 use zre_proto::machine::{Config, Event, Found, Heard, Inbound, Output, SessionId, Source, Up};
 use zre_proto::{
-    Beacon, Command, Endpoint, Frames, Hello, MessageLimits, Machine, State, Time, split_header,
+    Beacon, Command, Endpoint, Frames, Hello, MessageLimits, Machine, Profile, State, Time, split_header,
 };
 
 /// One input. Small numbers stand for peers, connections, addresses and groups,
@@ -95,6 +95,7 @@ enum Said {
     State(u8),
     Request(u64),
     Reply(u64, bool),
+    Update(u8),
 }
 
 /// Somebody of few; 0 is the node itself.
@@ -150,7 +151,8 @@ impl Said {
                 name: "peer".into(),
                 headers: shows_state
                     .then(|| {
-                        ["X-ZRE-STATE", "X-ZRE-REQUEST"].map(|key| (key.to_owned(), "2".to_owned()))
+                        ["X-ZRE-STATE", "X-ZRE-REQUEST", "X-ZRE-UPDATE"]
+                            .map(|key| (key.to_owned(), "2".to_owned()))
                     })
                     .into_iter()
                     .flatten()
@@ -191,6 +193,10 @@ impl Said {
                 id,
                 content: answered.then(|| "content".into()),
             },
+            Self::Update(number) => Command::Update(Profile {
+                name: name(number),
+                headers: [("X-ZRE-STATE".into(), group(number))].into(),
+            }),
         }
     }
 }
@@ -239,8 +245,8 @@ impl World {
         assert!(peers <= limits.peers && bootstraps <= limits.bootstraps);
         assert!(tombstones <= limits.peers);
         assert!(sessions <= 3 * (limits.peers + limits.bootstraps), "{sessions}");
-        // Beacons, departure, sweep and elections have one each.
-        assert!(timers <= peers + bootstraps + 4, "{timers}");
+        // Beacons, departure, sweep, elections and updates have one each.
+        assert!(timers <= peers + bootstraps + 5, "{timers}");
         let mine: BTreeSet<Uuid> = self.machine.peers().collect();
         let told: BTreeSet<Uuid> = self.here.keys().copied().collect();
         assert_eq!(mine, told, "who is here, and who entered");
@@ -283,6 +289,10 @@ impl World {
             | Event::Request { peer, .. }
             | Event::Reply { peer, .. }
             | Event::Responsive { peer } => assert!(self.here.contains_key(&peer)),
+            Event::Update { peer, profile } => {
+                assert!(self.here.contains_key(&peer));
+                assert!(profile.headers.is_empty(), "reserved headers");
+            }
             Event::State { peer, from, to } => {
                 assert!(self.here.contains_key(&peer));
                 assert_ne!(from, to);

@@ -20,10 +20,11 @@
 //! | 128 | STATE | state | |
 //! | 129 | REQUEST | request id | content |
 //! | 130 | REPLY | request id, outcome | content |
+//! | 131 | UPDATE | name, headers | |
 //!
-//! STATE, REQUEST and REPLY belong to this project. An implementation that doesn't
+//! STATE, REQUEST, REPLY and UPDATE belong to this project. An implementation that doesn't
 //! know an id drops the message without counting its sequence number, and takes
-//! the next message for a gap. Therefore 8 to 130 go only to peers that have shown
+//! the next message for a gap. Therefore 8 to 131 go only to peers that have shown
 //! that they know them; GOODBYE may also go as the very last message.
 
 use bytes::{BufMut, Bytes};
@@ -35,6 +36,7 @@ use crate::header::{
 use crate::hello::Hello;
 use crate::limits::MessageLimits;
 use crate::message::Message;
+use crate::profile::Profile;
 use crate::state::State;
 use crate::wire::{FieldError, Reader, STRING_MAX, put_string, text};
 use crate::{Frames, Str};
@@ -108,6 +110,9 @@ pub enum Command {
         /// The application's frames; `None` if no answer will come.
         content: Option<Message>,
     },
+    /// The sender's name and all its headers, one of which has changed. Only for peers
+    /// whose HELLO showed the header `X-ZRE-UPDATE`.
+    Update(Profile),
 }
 
 impl Command {
@@ -127,6 +132,7 @@ impl Command {
             Self::State(_) => id::STATE,
             Self::Request { .. } => id::REQUEST,
             Self::Reply { .. } => id::REPLY,
+            Self::Update(_) => id::UPDATE,
         }
     }
 
@@ -146,6 +152,7 @@ impl Command {
             Self::State(_) => "STATE",
             Self::Request { .. } => "REQUEST",
             Self::Reply { .. } => "REPLY",
+            Self::Update(_) => "UPDATE",
         }
     }
 
@@ -204,6 +211,7 @@ impl Command {
                 put_string(out, node);
             }
             Self::State(state) => out.put_u8(u8::from(*state)),
+            Self::Update(profile) => profile.encode(out),
             Self::Hello(_) | Self::Whisper { .. } | Self::Shout { .. } => {}
             Self::Request { .. } | Self::Reply { .. } => {}
             Self::Ping | Self::PingOk | Self::Goodbye => {}
@@ -275,7 +283,7 @@ impl Command {
             },
         };
         let most = match id {
-            id::HELLO => limits.hello_bytes,
+            id::HELLO | id::UPDATE => limits.hello_bytes,
             _ => limits.header_frame_bytes,
         };
         if header.len() > most {
@@ -340,6 +348,7 @@ impl Command {
             },
             id::GOODBYE => Self::Goodbye,
             id::STATE => Self::State(State::from(reader.number1("state")?)),
+            id::UPDATE => Self::Update(Profile::decode(reader, limits)?),
             _ => return Ok(None),
         }))
     }

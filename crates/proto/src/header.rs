@@ -33,6 +33,7 @@ pub(crate) mod id {
     pub(crate) const STATE: u8 = 0x80;
     pub(crate) const REQUEST: u8 = 0x81;
     pub(crate) const REPLY: u8 = 0x82;
+    pub(crate) const UPDATE: u8 = 0x83;
 }
 
 /// The outcome in a REPLY with an answer.

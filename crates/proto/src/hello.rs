@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes};
 
-use crate::header::{PREFIX, id, put_prefix};
+use crate::header::{id, put_prefix};
 use crate::limits::MessageLimits;
-use crate::wire::{FieldError, Reader, STRING_MAX, put_longstr, put_string, text};
+use crate::profile::{Profile, put_profile};
+use crate::texts::Texts;
+use crate::wire::{FieldError, Reader, STRING_MAX, put_count, put_longstr, put_string};
 
 /// The content of a HELLO.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,12 +35,7 @@ impl Hello {
             put_longstr(&mut out, group);
         }
         out.put_u8(self.status);
-        put_string(&mut out, &self.name);
-        put_count(&mut out, self.headers.len());
-        for (key, value) in &self.headers {
-            put_string(&mut out, key);
-            put_longstr(&mut out, value);
-        }
+        put_profile(&mut out, &self.name, &self.headers);
         Bytes::from(out)
     }
 
@@ -54,16 +51,7 @@ impl Hello {
             groups.push(texts.take(group, limits.group_bytes)?);
         }
         let status = reader.number1("status")?;
-        let name = reader.string("node name", limits.name_bytes)?;
-        let name = texts.take(name, limits.name_bytes)?;
-        let mut headers = BTreeMap::new();
-        for _ in 0..reader.count("headers", HEADER_MIN, limits.headers)? {
-            let key = reader.string("header name", limits.header_key_bytes)?;
-            let key = texts.take(key, limits.header_key_bytes)?;
-            let value = reader.longstr("header value", limits.header_value_bytes)?;
-            let value = texts.take(value, limits.header_value_bytes)?;
-            headers.insert(key, value);
-        }
+        let Profile { name, headers } = Profile::decode_with(reader, limits, &mut texts)?;
         Ok(Self {
             endpoint,
             groups,
@@ -74,40 +62,5 @@ impl Hello {
     }
 }
 
-/// Reads the texts of a HELLO. Text that isn't UTF-8 grows by its replacement
-/// characters; all texts together may not take more bytes than a HELLO may have.
-struct Texts {
-    most: usize,
-    /// By how many bytes they may still grow.
-    spare: usize,
-}
-
-impl Texts {
-    fn of(fields: &Reader<'_>, limits: &MessageLimits) -> Self {
-        let most = limits.hello_bytes;
-        let spare = most.saturating_sub(fields.len()).saturating_sub(PREFIX);
-        Self { most, spare }
-    }
-
-    fn take(&mut self, bytes: &[u8], most: usize) -> Result<String, FieldError> {
-        let text = text(bytes, most).into_owned();
-        let growth = text.len().saturating_sub(bytes.len());
-        self.spare = self
-            .spare
-            .checked_sub(growth)
-            .ok_or(FieldError::Limit("HELLO bytes as text", self.most))?;
-        Ok(text)
-    }
-}
-
 /// The bytes of an empty `longstr`, which is the least that a group in HELLO takes.
 const LONGSTR_MIN: usize = 4;
-
-/// The bytes of an empty `string` and an empty `longstr`, which is the least that a
-/// header takes.
-const HEADER_MIN: usize = 5;
-
-/// 2^32 groups or headers don't fit into memory, so the count never saturates.
-fn put_count(out: &mut impl BufMut, count: usize) {
-    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
-}

@@ -14,5 +14,16 @@ pub const REQUEST_HEADER: &str = "X-ZRE-REQUEST";
 /// [`Command::Leader`](crate::Command::Leader), and so does a peer that sends them.
 pub const ELECTION_HEADER: &str = "X-ZRE-ELECT";
 
+/// The header of nodes that take new names and headers during a session. A peer that
+/// shows it understands [`Command::Update`](crate::Command::Update).
+pub const UPDATE_HEADER: &str = "X-ZRE-UPDATE";
+
 /// Headers of this prefix are between nodes. Applications neither set nor see them.
 pub(crate) const RESERVED_PREFIX: &str = "X-ZRE-";
+
+/// How many headers of that prefix a node may send beside those of its application.
+pub(crate) const RESERVED_HEADERS: usize = 16;
+
+pub(crate) fn is_reserved(key: &str) -> bool {
+    key.starts_with(RESERVED_PREFIX)
+}

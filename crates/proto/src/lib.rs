@@ -81,8 +81,10 @@ mod json;
 mod limits;
 pub mod machine;
 mod message;
+mod profile;
 pub mod sequence;
 mod state;
+mod texts;
 mod time;
 mod wire;
 
@@ -99,6 +101,7 @@ pub use json::ParseError;
 pub use limits::{LimitError, MessageLimits};
 pub use machine::Machine;
 pub use message::Message;
+pub use profile::Profile;
 pub use sequence::{Incoming, Outgoing};
 pub use state::{State, StateError};
 pub use time::Time;

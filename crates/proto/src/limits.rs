@@ -1,6 +1,6 @@
 //! How much of anything a node takes, from its peers and from its user.
 
-use crate::hello_headers::RESERVED_PREFIX;
+use crate::hello_headers::{RESERVED_PREFIX, is_reserved};
 
 /// Bounds on what peers may send and on what a user may ask for.
 ///
@@ -26,12 +26,12 @@ pub struct MessageLimits {
     /// Frames of content in one WHISPER or SHOUT. Even an empty frame costs about 40
     /// bytes of memory. Default 4,096.
     pub max_frames: usize,
-    /// Bytes of the first frame of any message but HELLO. The longest one that is
+    /// Bytes of the first frame of any message but HELLO and UPDATE. The longest one that is
     /// needed, ELECT with two full strings, has 518. Bytes behind the fields are
     /// ignored, as in C Zyre, so they need a bound. Default 1,024.
     pub header_frame_bytes: usize,
-    /// Bytes of a HELLO. It contains all groups and headers of a peer, so this
-    /// bounds what a node keeps of them. It must have room for
+    /// Bytes of a HELLO or an UPDATE. HELLO contains all groups and headers of a peer, so
+    /// this bounds what a node keeps of them. It must have room for
     /// [`groups_per_peer`](Self::groups_per_peer) names of full length and
     /// [`headers_bytes`](Self::headers_bytes); otherwise a node with the same limits
     /// may send what this one refuses. Default 384 KiB.
@@ -43,7 +43,7 @@ pub struct MessageLimits {
     pub group_bytes: usize,
     /// Bytes of a node's name, 1 to 255. Default 255.
     pub name_bytes: usize,
-    /// Headers of one peer. Default 256.
+    /// Headers of one peer, beside up to 16 that nodes set for each other. Default 256.
     pub headers: usize,
     /// Bytes of a header's name, 1 to 255. Default 255.
     pub header_key_bytes: usize,
@@ -137,7 +137,7 @@ impl MessageLimits {
     /// [`LimitError`] when the key is empty or begins with `X-ZRE-`, key or value
     /// is too long, or either holds a NUL.
     pub fn validate_header(&self, key: &str, value: &str) -> Result<(), LimitError> {
-        if key.starts_with(RESERVED_PREFIX) {
+        if is_reserved(key) {
             return Err(LimitError::Reserved {
                 prefix: RESERVED_PREFIX,
             });

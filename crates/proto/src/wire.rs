@@ -163,6 +163,11 @@ pub(crate) fn put_longstr(out: &mut impl BufMut, text: &str) {
     out.put_slice(bytes);
 }
 
+/// 2^32 groups or headers don't fit into memory, so the count never saturates.
+pub(crate) fn put_count(out: &mut impl BufMut, count: usize) {
+    out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

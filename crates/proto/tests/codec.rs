@@ -13,8 +13,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 use zre_proto::{
-    Beacon, Command, DecodeError, Frames, Hello, Message, MessageLimits, State, patch_sequence,
-    shout_header, whisper_header,
+    Beacon, Command, DecodeError, Frames, Hello, Message, MessageLimits, Profile, State,
+    patch_sequence, shout_header, whisper_header,
 };
 
 const CAPTURES: &str = include_str!("vectors/captures.jsonl");
@@ -62,6 +62,14 @@ fn samples() -> Vec<Vec<Vec<u8>>> {
             id: 7,
             content: None,
         },
+        Command::Update(Profile {
+            name: "camera".into(),
+            headers: [
+                ("role".into(), "watch".into()),
+                ("empty".into(), String::new()),
+            ]
+            .into(),
+        }),
     ] {
         samples.push(command.encode(9).iter().map(|f| f.to_vec()).collect());
     }
@@ -252,7 +260,7 @@ fn each_limit_is_told_by_name_and_keeps_the_sequence() {
     limits.headers = 1;
     limits.header_key_bytes = 3;
     limits.header_value_bytes = 3;
-    limits.hello_bytes = 100;
+    limits.hello_bytes = 200;
     limits.header_frame_bytes = 20;
     let hello = Hello {
         endpoint: "tcp://1.2.3.4:5".to_owned(),
@@ -284,8 +292,9 @@ fn each_limit_is_told_by_name_and_keeps_the_sequence() {
     );
     assert_eq!(with(|h| h.name.push('d')), Some("node name"));
     assert_eq!(
-        with(|h| drop(h.headers.insert("b".to_owned(), String::new()))),
-        Some("headers")
+        with(|h| h.headers = (0..18).map(|n| (n.to_string(), String::new())).collect()),
+        Some("headers"),
+        "one, and 16 that nodes set for each other"
     );
     assert_eq!(
         with(|h| h.headers = [("long".to_owned(), String::new())].into()),
@@ -296,7 +305,7 @@ fn each_limit_is_told_by_name_and_keeps_the_sequence() {
         Some("header value")
     );
     assert_eq!(
-        with(|h| h.endpoint = "x".repeat(100)),
+        with(|h| h.endpoint = "x".repeat(200)),
         Some("header frame bytes")
     );
     let group = |name: &str| Command::Join {
@@ -418,7 +427,7 @@ fn replacement_characters_pass_no_limit() {
     let read = Command::Hello(read);
     assert_eq!(Command::decode(read.encode(7), &limits), Ok((7, read)));
     // 5 values are 756 bytes, and 1,811 as text.
-    let what = "HELLO bytes as text";
+    let what = "bytes as text";
     let limited = matches!(hello(5), Err(DecodeError::Limit { what: w, .. }) if w == what);
     assert!(limited, "{:?}", hello(5));
     let join = [&b"\xff"[..], &[0xff; 255]].concat();
@@ -514,6 +523,8 @@ fn command() -> impl Strategy<Value = Command> {
         (any::<u64>(), content()).prop_map(|(id, content)| Command::Request { id, content }),
         (any::<u64>(), proptest::option::of(content()))
             .prop_map(|(id, content)| Command::Reply { id, content }),
+        (name(), btree_map(name(), "\\PC{0,100}", 0..8))
+            .prop_map(|(name, headers)| Command::Update(Profile { name, headers })),
     ]
 }
 

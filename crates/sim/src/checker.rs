@@ -95,8 +95,11 @@ impl Checker {
                 }
                 view.state = *to;
             }
-            Event::Pong { peer, .. } | Event::Request { peer, .. } | Event::Reply { peer, .. } => {
-                self.view(*peer, "Pong, Request or Reply")?;
+            Event::Pong { peer, .. }
+            | Event::Request { peer, .. }
+            | Event::Reply { peer, .. }
+            | Event::Update { peer, .. } => {
+                self.view(*peer, "Pong, Request, Reply or Update")?;
             }
             // Nobody contests here.
             Event::Leader { .. } | Event::Undecided { .. } => {

@@ -359,6 +359,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::State { .. } => "State",
         Event::Request { .. } => "Request",
         Event::Reply { .. } => "Reply",
+        Event::Update { .. } => "Update",
         Event::Pong { .. } => "Pong",
         Event::Conflict { .. } => "Conflict",
         Event::Leader { .. } => "Leader",

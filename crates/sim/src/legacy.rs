@@ -253,10 +253,14 @@ impl Legacy {
     pub(crate) fn handle_message(&mut self, now: Time, from: &Inbound, frames: Frames) {
         let uuid = from.peer;
         let (sequence, command) = match Command::decode(frames, &MessageLimits::default()) {
-            Ok((_, Command::State(_) | Command::Request { .. } | Command::Reply { .. }))
-            | Err(_) => {
-                return;
-            }
+            Ok((
+                _,
+                Command::State(_)
+                | Command::Request { .. }
+                | Command::Reply { .. }
+                | Command::Update(_),
+            ))
+            | Err(_) => return,
             Ok(read) => read,
         };
         if let Command::Hello(hello) = &command {

@@ -65,6 +65,7 @@ impl WireCheck {
             | Command::Leader { .. }
             | Command::Request { .. }
             | Command::Reply { .. }
+            | Command::Update(_)
                 if !knows_state =>
             {
                 return Err(format!(

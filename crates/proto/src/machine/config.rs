@@ -19,7 +19,7 @@ pub struct Config {
     pub uuid: Uuid,
     /// The public name, which HELLO carries. At most 255 bytes.
     pub name: String,
-    /// The headers, which HELLO carries and which never change afterwards.
+    /// The headers, which HELLO carries.
     pub headers: BTreeMap<String, String>,
     /// The TCP port of the inbox, which every beacon carries.
     pub port: u16,

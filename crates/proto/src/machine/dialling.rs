@@ -196,6 +196,7 @@ impl Machine {
             endpoint,
             outgoing,
             sent_state: self.state,
+            sent_revision: self.updates.revision,
             in_memory: false,
             opened: None,
             proven: false,

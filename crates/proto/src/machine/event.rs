@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::output::SessionId;
 use super::source::Sources;
-use crate::{Endpoint, Message, State};
+use crate::{Endpoint, Message, Profile, State};
 
 /// What the machine reports to the application.
 ///
@@ -134,6 +134,14 @@ pub enum Event {
         from: State,
         /// The state from now on.
         to: State,
+    },
+    /// A peer's name or headers may have changed.
+    Update {
+        /// The peer.
+        peer: Uuid,
+        /// Its name and headers from now on, without those that ZRE nodes set for each
+        /// other (`X-ZRE-…`).
+        profile: Box<Profile>,
     },
     /// Two live nodes claim one UUID, which may be our own.
     Conflict {

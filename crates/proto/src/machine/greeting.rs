@@ -14,7 +14,7 @@ use super::pending::{HeldMessages, PendingPeer};
 use super::remote_hello::RemoteHello;
 use super::sessions::Owner;
 use super::{Event, ExitReason, Inbound, Machine, Source, Up};
-use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
+use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
 /// A HELLO so soon after a session began, from the same place over a new
@@ -29,10 +29,12 @@ impl Machine {
         mailbox.proven = up.peer.is_some();
         mailbox.in_memory = up.in_memory;
         mailbox.sent_state = self.state;
+        mailbox.sent_revision = self.updates.revision;
         let mut headers = self.config.headers.clone();
         headers.insert(STATE_HEADER.into(), u8::from(self.state).to_string());
         headers.insert(REQUEST_HEADER.into(), "1".into());
         headers.insert(ELECTION_HEADER.into(), "1".into());
+        headers.insert(UPDATE_HEADER.into(), "1".into());
         let hello = Hello {
             endpoint: self.own_endpoint(mailbox, up).to_wire(),
             groups: self.own_groups.iter().map(ToString::to_string).collect(),
@@ -313,6 +315,7 @@ impl Machine {
         if stale {
             self.send_state(uuid);
         }
+        self.send_update(uuid);
         // The timer was set for the HELLO that has come.
         self.unschedule(uuid);
         self.check_peer(now, uuid);

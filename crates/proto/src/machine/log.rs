@@ -35,6 +35,10 @@ impl Event {
                 from,
                 to,
             } => debug!(%uuid, %from, %to, "state"),
+            Self::Update {
+                peer: uuid,
+                profile,
+            } => debug!(%uuid, name = %profile.name, "update"),
             Self::Evasive { peer: uuid } => debug!(%uuid, "evasive"),
             Self::Silent { peer: uuid } => debug!(%uuid, "silent"),
             Self::Responsive { peer: uuid } => debug!(%uuid, "responsive"),

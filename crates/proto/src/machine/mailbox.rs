@@ -14,6 +14,8 @@ pub(super) struct Mailbox {
     pub(super) outgoing: SharedOutgoing,
     /// Our state, as our HELLO or a later message reported it.
     pub(super) sent_state: State,
+    /// The revision of our name and headers that it has carried.
+    pub(super) sent_revision: u32,
     pub(super) in_memory: bool,
     pub(super) opened: Option<Time>,
     /// Whether the handshake named the node at the other end.

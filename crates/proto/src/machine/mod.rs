@@ -7,7 +7,8 @@
 //!    greeted us) and `established` (the application knows it).
 //! 3. How it gets there: `beacons`, `dialling`, `greeting`, and `bootstrap` for
 //!    addresses without a UUID.
-//! 4. What it sends: `traffic`; what its silence means: `presence` and `liveness`;
+//! 4. What it sends: `traffic`; what we show of ourselves: `own_state` and
+//!    `own_profile`; what its silence means: `presence` and `liveness`;
 //!    how far away it is: `ping`; which member leads a group: `election`.
 //! 5. How it leaves: `leaving`, and `exit_claim` if only a beacon says so; how we leave: `departure`.
 //! 6. Two nodes that claim the same UUID or address: `conflict`. What strangers
@@ -34,6 +35,7 @@ mod liveness;
 mod log;
 mod mailbox;
 mod output;
+mod own_profile;
 mod own_state;
 mod peer;
 mod peer_table;
@@ -59,7 +61,7 @@ use uuid::Uuid;
 
 use crate::{Command, Endpoint, State, Time};
 
-pub use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
+pub use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
 pub use config::Config;
 pub use counters::Counters;
 pub use event::{Event, ExitReason, PeerInfo};
@@ -74,6 +76,7 @@ use departure::Departure;
 use dial_queue::DialQueue;
 use election::Elections;
 use leaving::Tombstone;
+use own_profile::Updates;
 use peer::{Peer, Phase};
 use ping::Pings;
 use random::Random;
@@ -108,6 +111,7 @@ pub struct Machine {
     config: Config,
     state: State,
     status: u8,
+    updates: Updates,
     own_groups: BTreeSet<Arc<str>>,
     /// Boxed, because a large map has room for as many entries again.
     peers: BTreeMap<Uuid, Box<Peer>>,
@@ -147,6 +151,7 @@ impl Machine {
             state: config.state,
             config,
             status: 0,
+            updates: Updates::default(),
             own_groups: BTreeSet::new(),
             peers: BTreeMap::new(),
             bootstraps: BTreeMap::new(),
@@ -204,6 +209,7 @@ impl Machine {
                 Timer::Departure => self.depart(now),
                 Timer::Sweep => self.sweep(now),
                 Timer::Elections => self.check_elections(now),
+                Timer::Update => self.send_updates(now),
                 Timer::Peer(uuid) => {
                     if let Some(peer) = self.peers.get_mut(&uuid)
                         && peer.timer == Some(due)

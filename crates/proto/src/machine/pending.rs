@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::bounds::HELD_FRAME;
 use super::remote_hello::RemoteHello;
-use crate::hello_headers::RESERVED_PREFIX;
+use crate::hello_headers::is_reserved;
 use crate::{Frames, Hello, MessageLimits};
 
 /// A peer that has greeted us and that we haven't greeted.
@@ -24,7 +24,7 @@ pub(super) struct PendingPeer {
 impl PendingPeer {
     pub(super) fn new(remote: RemoteHello, hello: Hello, held: HeldMessages) -> Self {
         let mut headers = hello.headers;
-        headers.retain(|key, _| !key.starts_with(RESERVED_PREFIX));
+        headers.retain(|key, _| !is_reserved(key));
         if headers.is_empty() {
             // An emptied map keeps half a kilobyte for its next entry.
             headers = BTreeMap::new();

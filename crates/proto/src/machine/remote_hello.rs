@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::input::Inbound;
-use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER};
+use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
 use crate::{Endpoint, Hello, State};
 
 /// The part of a HELLO that the machine keeps for as long as the session lasts.
@@ -25,6 +25,7 @@ pub(super) struct RemoteHello {
     pub(super) shows_state: bool,
     pub(super) takes_requests: bool,
     pub(super) takes_elections: bool,
+    pub(super) takes_updates: bool,
 }
 
 impl RemoteHello {
@@ -47,6 +48,7 @@ impl RemoteHello {
             shows_state: shown.is_some(),
             takes_requests: hello.headers.contains_key(REQUEST_HEADER),
             takes_elections: hello.headers.contains_key(ELECTION_HEADER),
+            takes_updates: hello.headers.contains_key(UPDATE_HEADER),
         }
     }
 

@@ -13,6 +13,7 @@ pub(super) enum Timer {
     Departure,
     Sweep,
     Elections,
+    Update,
     Peer(Uuid),
     Bootstrap(Box<Endpoint>),
 }

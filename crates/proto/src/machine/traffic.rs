@@ -7,6 +7,7 @@ use super::established::EstablishedPeer;
 use super::liveness::Presence;
 use super::peer::Phase;
 use super::{Event, ExitReason, Inbound, Machine};
+use crate::hello_headers::is_reserved;
 use crate::{Command, DecodeError, Frames, State, Str, Time};
 
 impl Machine {
@@ -174,6 +175,14 @@ impl Machine {
                     self.send_ping(now, uuid);
                 }
             }
+            Command::Update(_) if !self.takes_updates(uuid) => count(&mut self.counters.unknown),
+            Command::Update(mut profile) => {
+                profile.headers.retain(|key, _| !is_reserved(key));
+                self.event(Event::Update {
+                    peer: uuid,
+                    profile: Box::new(profile),
+                });
+            }
             Command::Elect {
                 group,
                 challenger_id,
@@ -229,6 +238,12 @@ impl Machine {
     fn takes_requests(&self, uuid: Uuid) -> bool {
         let established = self.peers.get(&uuid).and_then(|peer| peer.established());
         established.is_some_and(|established| established.hello.takes_requests)
+    }
+
+    /// Whether a peer has shown that it understands new names and headers.
+    fn takes_updates(&self, uuid: Uuid) -> bool {
+        let established = self.peers.get(&uuid).and_then(|peer| peer.established());
+        established.is_some_and(|established| established.hello.takes_updates)
     }
 
     fn handle_ping_ok(&mut self, now: Time, uuid: Uuid) {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 use zre_proto::machine::{
     Config, Event, Found, Heard, Inbound, Output, REQUEST_HEADER, STATE_HEADER, SessionId,
-    SharedOutgoing, Source, Up,
+    SharedOutgoing, Source, UPDATE_HEADER, Up,
 };
 use zre_proto::{
     Beacon, Command, Endpoint, Frames, Hello, Machine, Message, MessageLimits, State, Time,
@@ -54,6 +54,9 @@ pub(crate) fn tell(event: &Event) -> String {
         Event::Silent { peer } => format!("silent {}", id(peer)),
         Event::Responsive { peer } => format!("responsive {}", id(peer)),
         Event::State { peer, from, to } => format!("state {} {from} {to}", id(peer)),
+        Event::Update { peer, profile } => {
+            format!("update {} {} {:?}", id(peer), profile.name, profile.headers)
+        }
         Event::Request {
             peer,
             id: n,
@@ -120,6 +123,7 @@ impl Discipline {
             Event::Whisper { peer, .. }
             | Event::Shout { peer, .. }
             | Event::Request { peer, .. }
+            | Event::Update { peer, .. }
             | Event::Reply { peer, .. } => {
                 assert!(self.here.contains_key(peer), "a message before enter");
             }
@@ -487,6 +491,7 @@ impl Peer {
         if let Some(state) = self.state {
             headers.insert(STATE_HEADER.to_owned(), u8::from(state).to_string());
             headers.insert(REQUEST_HEADER.to_owned(), "1".to_owned());
+            headers.insert(UPDATE_HEADER.to_owned(), "1".to_owned());
         }
         Hello {
             endpoint: self.endpoint(),

@@ -29,6 +29,7 @@ enum Step {
     Join(u8),
     Leave(u8),
     SetState(u8),
+    SetHeader(u8),
     Handshake(Option<u8>, bool),
     ShutDown(u16),
 }
@@ -58,6 +59,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3u8).prop_map(Step::Join),
         1 => (0..3u8).prop_map(Step::Leave),
         1 => any::<u8>().prop_map(Step::SetState),
+        1 => any::<u8>().prop_map(Step::SetHeader),
         1 => (any::<Option<u8>>(), any::<bool>()).prop_map(|(p, m)| Step::Handshake(p, m)),
         1 => (0..8000u16).prop_map(Step::ShutDown),
     ]
@@ -192,6 +194,15 @@ fn run(steps: Vec<Step>) {
             }
             Step::SetState(octet) => {
                 bench.machine.set_state(bench.now, State::from(octet));
+                bench.drain();
+            }
+            Step::SetHeader(value) => {
+                let (key, value) = (value % 2, value.to_string());
+                let now = bench.now;
+                bench
+                    .machine
+                    .set_header(now, &key.to_string(), &value)
+                    .unwrap();
                 bench.drain();
             }
             Step::Handshake(who, in_memory) => {

@@ -4,6 +4,7 @@ use zre_proto::machine::Source;
 use zre_proto::{Command, State, split_header};
 
 use crate::bench::{Bench, OUR_IP, Peer, join, ms, our_uuid, secs, whisper};
+use crate::net::Net;
 
 #[test]
 fn a_mailbox_that_is_open_cannot_open_again() {
@@ -617,4 +618,18 @@ fn via_tells_how_a_peer_became_known() {
     let peer = Peer::new(1);
     bench.hear_beacon_by(&peer.beacon(), peer.ip, Source::Multicast);
     assert_eq!(bench.connects.len(), 1);
+}
+
+#[test]
+fn a_node_with_as_many_headers_as_the_limit_allows_is_met() {
+    let mut net = Net::new();
+    for _ in 0..2 {
+        net.start(|config| {
+            let keys = 0..config.limits.headers;
+            config.headers = keys.map(|key| (key.to_string(), String::new())).collect();
+        });
+    }
+    net.pass(secs(1));
+    assert_eq!(net.events(0), ["enter 02"]);
+    assert_eq!(net.events(1), ["enter 01"]);
 }

@@ -27,3 +27,4 @@ mod presence;
 mod request;
 mod state;
 mod traffic;
+mod update;
