@@ -48,6 +48,7 @@ Commands:
   /who           list the peers in the group
   /peers         list all peers on the network
   /busy, /ready  set the state that other peers see
+  /name NAME     take another name
   /quit          leave (also Ctrl-C or the end of input)
   /help          show this list
   //TEXT         send a line that begins with a slash
@@ -64,6 +65,7 @@ const COMMANDS: &str = "\
 /who           list the peers in the group
 /peers         list all peers on the network
 /busy, /ready  set the state that other peers see
+/name NAME     take another name
 /quit          leave
 //TEXT         send a line that begins with a slash
 ";
@@ -160,7 +162,9 @@ fn painted(line: &str) -> String {
 }
 
 /// The commands that Tab completes.
-const COMPLETIONS: [&str; 7] = ["/busy", "/help", "/peers", "/quit", "/ready", "/w ", "/who"];
+const COMPLETIONS: [&str; 8] = [
+    "/busy", "/help", "/name ", "/peers", "/quit", "/ready", "/w ", "/who",
+];
 
 /// Completes a command, or the name after `/w`.
 fn complete(line: &str, names: impl Iterator<Item = String>) -> (usize, Vec<String>) {
@@ -211,7 +215,8 @@ fn addressed<'a>(node: &Node, rest: &'a str) -> Option<(&'a str, &'a str)> {
 
 impl Face for Chat {
     fn started(&self, node: &Node, lines: &mut Vec<u8>) {
-        let name = shown(node.name());
+        let name = node.name();
+        let name = shown(&name);
         let group = shown(self.group());
         let line = format!("* you are {name}, in {group}; /help tells more");
         let _ = writeln!(lines, "{}", painted(&line));
@@ -248,6 +253,9 @@ impl Face for Chat {
             // Draining comes just before the exit.
             Event::State { peer, to, .. } if self.concerns(peer) && *to != State::Draining => {
                 format!("* {} is {to}", shown(peer.name()))
+            }
+            Event::Update { peer, old_name } if self.concerns(peer) && peer.name() != old_name => {
+                format!("* {} is called {} now", shown(old_name), shown(peer.name()))
             }
             Event::Evasive { peer } if self.concerns(peer) => {
                 format!("* {} doesn't answer", shown(peer.name()))
@@ -319,6 +327,7 @@ impl Face for Chat {
             }
             "/busy" => set_state(node, State::Busy).await,
             "/ready" => set_state(node, State::Ready).await,
+            "/name" => set_name(node, rest).await,
             "/w" => match addressed(node, rest) {
                 Some((name, text)) => node.whisper(name, text).await.map_err(explain),
                 None => Err("say /w NAME TEXT".into()),
@@ -338,6 +347,14 @@ impl Face for Chat {
     }
 
     fn stopped(&self, _lines: &mut Vec<u8>) {}
+}
+
+async fn set_name(node: &Node, name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("say /name NAME".into());
+    }
+    let set = node.set_name(name).await;
+    set.map(drop).map_err(|error| error.to_string())
 }
 
 async fn set_state(node: &Node, state: State) -> Result<(), String> {

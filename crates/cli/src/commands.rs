@@ -93,6 +93,9 @@ async fn try_carry_out(node: &Node, command: Command) -> Result<Line, Refusal> {
         }
         Command::Reply { id, frames } => node.reply(id, frames).await?,
         Command::State { state } => node.set_state(state).await?,
+        Command::SetName { name } => drop(node.set_name(name).await?),
+        Command::SetHeader { key, value } => drop(node.set_header(key, value).await?),
+        Command::RemoveHeader { key } => drop(node.remove_header(key).await?),
         Command::Peers {} => {
             let mut peers = peers(node);
             let silences: BTreeMap<Uuid, Duration> = node.silences().await?;

@@ -56,6 +56,9 @@ const HELP: &str = r#"Commands, with --json:
   {"cmd":"request","peer":"<uuid or name>","frames":["how?"],"timeout":"2s"}
   {"cmd":"reply","id":1,"frames":["like this"]}
   {"cmd":"state","state":"busy"}
+  {"cmd":"set_name","name":"N"}
+  {"cmd":"set_header","key":"K","value":"V"}
+  {"cmd":"remove_header","key":"K"}
   {"cmd":"peers"}
   {"cmd":"groups"}
   {"cmd":"node"}

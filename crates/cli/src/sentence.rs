@@ -77,6 +77,10 @@ pub(crate) fn happened(event: &Event) -> String {
         Event::State { peer, from, to } => {
             format!("{} is {to}, was {from}", shown(&peer.name))
         }
+        Event::Update { peer, old_name, .. } if peer.name != *old_name => {
+            format!("{} is called {} now", shown(old_name), shown(&peer.name))
+        }
+        Event::Update { peer, .. } => format!("{} has other headers", shown(&peer.name)),
         Event::Evasive(peer) => format!("{} doesn't answer", shown(&peer.name)),
         Event::Silent(peer) => format!("{} still doesn't answer", shown(&peer.name)),
         Event::Responsive(peer) => format!("{} answers again", shown(&peer.name)),

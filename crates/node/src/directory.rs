@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
-use zre_proto::State;
+use zre_proto::{Profile, State};
 
 use crate::{GroupName, Peer, PeerRef, SendError};
 
@@ -12,20 +12,24 @@ pub(crate) struct Directory {
     pub(crate) peers: BTreeMap<Uuid, Peer>,
     pub(crate) groups: BTreeMap<GroupName, BTreeMap<Uuid, Peer>>,
     pub(crate) own_groups: BTreeSet<GroupName>,
+    /// This node's name and headers.
+    pub(crate) own_profile: Profile,
     /// Whether the node has stopped, and nothing will change any more.
     pub(crate) ended: bool,
     revision: u64,
 }
 
 impl Directory {
-    pub(crate) fn new(own_groups: impl Iterator<Item = GroupName>) -> Self {
+    pub(crate) fn new(own_groups: impl Iterator<Item = GroupName>, own_profile: Profile) -> Self {
         Self {
             own_groups: own_groups.collect(),
+            own_profile,
             ..Self::default()
         }
     }
 
-    /// Another number after each change of the peers, their groups and their states.
+    /// Another number after each change of the peers, their names, headers, groups and
+    /// states.
     pub(crate) fn revision(&self) -> u64 {
         self.revision
     }
@@ -70,6 +74,24 @@ impl Directory {
     pub(crate) fn set_state(&mut self, peer: &Peer, state: State) {
         peer.set_state(state);
         self.changes();
+    }
+
+    /// Gives a peer its new name and headers. Returns its handle before and after, unless
+    /// both are as they were.
+    pub(crate) fn update(&mut self, uuid: Uuid, profile: Profile) -> Option<(Peer, Peer)> {
+        let before = self.peers.get(&uuid)?;
+        if *before.profile() == profile {
+            return None;
+        }
+        let after = before.updated(profile);
+        for group in after.groups() {
+            if let Some(members) = self.groups.get_mut(&group) {
+                members.insert(uuid, after.clone());
+            }
+        }
+        self.changes();
+        let before = self.peers.insert(uuid, after.clone())?;
+        Some((before, after))
     }
 
     /// The node has stopped.

@@ -174,7 +174,7 @@ pub enum ReplyError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandError {
-    /// An invalid group name, or too many groups.
+    /// An invalid name of a group or of the node, an invalid header, or too many of them.
     #[error(transparent)]
     Limit(#[from] LimitError),
     /// A state that only the protocol sets.

@@ -119,6 +119,16 @@ pub enum Event {
         /// Its state from now on.
         to: State,
     },
+    /// A peer has another name or other headers: it called
+    /// [`Node::set_name`](crate::Node::set_name) or
+    /// [`Node::set_header`](crate::Node::set_header). Several changes within 100 ms may
+    /// come as one.
+    Update {
+        /// The peer, with its new name and headers.
+        peer: Peer,
+        /// Its name until now, which may be the same.
+        old_name: String,
+    },
     /// A group that this node is in has a leader, or another leader than before:
     /// the lowest UUID of the members that contest
     /// ([`Node::contest`](crate::Node::contest)).
@@ -196,6 +206,7 @@ impl Event {
             Self::Silent { .. } => "silent",
             Self::Responsive { .. } => "responsive",
             Self::State { .. } => "state",
+            Self::Update { .. } => "update",
             Self::Leader { .. } => "leader",
             Self::Undecided { .. } => "undecided",
             Self::Conflict { .. } => "conflict",
@@ -221,6 +232,7 @@ impl Event {
             | Self::Silent { peer }
             | Self::Responsive { peer }
             | Self::State { peer, .. }
+            | Self::Update { peer, .. }
             | Self::Backpressure { peer, .. } => Some(peer),
             Self::Leader { peer, .. } => peer.as_ref(),
             Self::Undecided { .. }
@@ -300,6 +312,7 @@ impl Event {
         let content = match self {
             Self::Whisper { message, .. } | Self::Shout { message, .. } => message.len(),
             Self::Request { message, .. } => message.len().saturating_add(RESPONDER),
+            Self::Update { peer, old_name } => peer.profile_bytes().saturating_add(old_name.len()),
             Self::Undecided { missing, .. } => missing.len().saturating_mul(size_of::<Peer>()),
             _ => 0,
         };

@@ -173,7 +173,10 @@ impl EventSender {
 
     /// Sends a whisper of `peer`.
     pub(crate) fn send_whisper(&mut self, peer: &Peer, message: Message) {
-        let goes_on = self.speaker.as_ref().is_some_and(|last| last.is(peer));
+        let goes_on = self
+            .speaker
+            .as_ref()
+            .is_some_and(|last| last.is_same_handle(peer));
         let peer = if goes_on { None } else { Some(peer.clone()) };
         if peer.is_some() {
             self.speaker.clone_from(&peer);

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 use zre_proto::machine::{PeerInfo, Sources};
-use zre_proto::{Endpoint, State};
+use zre_proto::{Endpoint, Profile, State};
 use zre_session::Link;
 
 use crate::peer_sender::PeerSender;
@@ -17,6 +17,11 @@ use crate::{GroupName, Source};
 /// Cloning is cheap. A peer stays readable after its exit, with the state and the
 /// groups that it had last. If it enters again, it is another `Peer`: two are equal
 /// if they are the same session of the same peer.
+///
+/// State and groups of a handle are those that the peer has now; name and headers are
+/// those that it had when the handle was given out. After an
+/// [`Event::Update`](crate::Event::Update), that event and whatever comes later have
+/// the new ones.
 ///
 /// ```no_run
 /// # async fn run(node: zre::Node) -> Result<(), Box<dyn std::error::Error>> {
@@ -33,13 +38,15 @@ use crate::{GroupName, Source};
 #[derive(Clone)]
 pub struct Peer {
     record: Arc<Record>,
+    /// Its name and headers, if they have changed since it entered.
+    update: Option<Arc<Profile>>,
 }
 
 /// A thousand nodes in one process have a million of these.
 struct Record {
     uuid: Uuid,
-    name: String,
-    headers: BTreeMap<String, String>,
+    /// Its name and headers when it entered.
+    profile: Profile,
     endpoint: Endpoint,
     via: Sources,
     sender: PeerSender,
@@ -57,8 +64,10 @@ impl Peer {
         Self {
             record: Arc::new(Record {
                 uuid,
-                name: info.name,
-                headers: info.headers,
+                profile: Profile {
+                    name: info.name,
+                    headers: info.headers,
+                },
                 endpoint: info.endpoint,
                 via: info.via,
                 sender,
@@ -68,7 +77,35 @@ impl Peer {
                 state: AtomicU8::new(info.state.into()),
                 gone: AtomicBool::new(false),
             }),
+            update: None,
         }
+    }
+
+    /// The same session of the peer, with another name or other headers.
+    pub(crate) fn updated(&self, profile: Profile) -> Self {
+        Self {
+            record: self.record.clone(),
+            update: Some(Arc::new(profile)),
+        }
+    }
+
+    pub(crate) fn profile(&self) -> &Profile {
+        self.update.as_deref().unwrap_or(&self.record.profile)
+    }
+
+    /// The bytes of its name and headers, with what the map takes beside the texts.
+    pub(crate) fn profile_bytes(&self) -> usize {
+        const ENTRY: usize = 2 * size_of::<String>();
+        let headers = self.headers().iter();
+        headers
+            .map(|(key, value)| key.len().saturating_add(value.len()).saturating_add(ENTRY))
+            .fold(self.name().len(), usize::saturating_add)
+    }
+
+    /// Whether both are the same session with the same name and headers.
+    pub(crate) fn is_same_handle(&self, other: &Self) -> bool {
+        let (this, that) = (self.update.as_ref(), other.update.as_ref());
+        self.is(other) && this.map(Arc::as_ptr) == that.map(Arc::as_ptr)
     }
 
     /// Its UUID.
@@ -80,13 +117,13 @@ impl Peer {
     /// Its name, which needn't be unique.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.record.name
+        &self.profile().name
     }
 
-    /// The headers that it was started with.
+    /// Its headers.
     #[must_use]
     pub fn headers(&self) -> &BTreeMap<String, String> {
-        &self.record.headers
+        &self.profile().headers
     }
 
     /// One of its headers.

@@ -9,9 +9,9 @@ use crate::directory::Directory;
 use crate::shared::Shared;
 use crate::{GroupName, Peer};
 
-/// The peers that were here at one moment, with their groups and states.
+/// The peers that were here at one moment, with their names, headers, groups and states.
 ///
-/// It is consistent: all groups and states are of the same moment. It stays the same
+/// It is consistent: all of them are of the same moment. It stays the same
 /// until [`changed`](Self::changed) or [`refresh`](Self::refresh) brings it up to date,
 /// and holds no lock meanwhile.
 ///
@@ -60,7 +60,7 @@ impl Roster {
     }
 
     /// Waits until a peer has come or gone, joined or left a group, or changed its
-    /// state since this roster was made or last brought up to date, then brings it up
+    /// state, name or headers since this roster was made or last brought up to date, then brings it up
     /// to date. False once the node has stopped and nothing will change any more.
     ///
     /// Several changes in quick succession may count as one; each of them has an
@@ -144,7 +144,7 @@ impl Roster {
 }
 
 impl RosterEntry {
-    /// The peer, with its name, headers and address, which never change. The state and
+    /// The peer, with the name and headers that it had at that moment. The state and
     /// groups of this handle are those that it has now.
     #[must_use]
     pub fn peer(&self) -> &Peer {

@@ -3,7 +3,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::{Notify, watch};
 
-use zre_proto::Endpoint;
+use zre_proto::{Endpoint, Profile};
 
 use crate::GroupName;
 use crate::directory::Directory;
@@ -26,9 +26,10 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(
         own_groups: impl Iterator<Item = GroupName>,
+        own_profile: Profile,
         endpoint: watch::Sender<Endpoint>,
     ) -> Arc<Self> {
-        let directory = Directory::new(own_groups);
+        let directory = Directory::new(own_groups, own_profile);
         Arc::new(Self {
             directory: RwLock::new(directory),
             stopped: AtomicBool::new(false),

@@ -175,6 +175,13 @@ impl Board {
                 }
                 Weight::Other
             }
+            Event::Update { peer, headers, .. } => {
+                if let Some(row) = self.heard(peer.uuid, now) {
+                    row.peer.name.clone_from(&peer.name);
+                    row.peer.headers.clone_from(headers);
+                }
+                Weight::Other
+            }
             Event::Conflict { .. } | Event::Unreachable { .. } => Weight::Worry,
             Event::Leader { .. }
             | Event::Undecided { .. }

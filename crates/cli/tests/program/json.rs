@@ -18,7 +18,7 @@ fn two_processes_meet_talk_and_part() {
     let (mut alice, started) = Program::json("alice", &port, &["--header", "role=camera"]);
     assert_eq!(
         fields(&started),
-        ["endpoint", "event", "groups", "name", "uuid"]
+        ["endpoint", "event", "groups", "headers", "name", "uuid"]
     );
     let uuid = started["uuid"].as_str().unwrap();
     assert!(
@@ -80,6 +80,21 @@ fn two_processes_meet_talk_and_part() {
     assert_eq!(peer["groups"], json!(["G"]));
     assert_eq!(peer["state"], "busy");
     assert_eq!(peer["endpoint"], other["endpoint"]);
+
+    bob.say(r#"{"cmd":"set_name","name":"rob"}"#);
+    let update = alice.event("update");
+    assert_eq!(
+        fields(&update),
+        ["event", "headers", "name", "old_name", "peer"]
+    );
+    assert_eq!(
+        (&update["peer"], &update["name"], &update["old_name"]),
+        (&other["uuid"], &json!("rob"), &json!("bob"))
+    );
+    bob.say(r#"{"cmd":"set_header","key":"load","value":"7"}"#);
+    assert_eq!(alice.event("update")["headers"], json!({ "load": "7" }));
+    bob.say(r#"{"cmd":"remove_header","key":"load"}"#);
+    assert_eq!(alice.event("update")["headers"], json!({}));
 
     bob.say(r#"{"cmd":"leave","group":"G"}"#);
     assert_eq!(alice.event("leave")["group"], "G");
@@ -268,6 +283,11 @@ fn a_tag_gets_an_answer_to_every_command() {
         (r#""cmd":"contest","group":"H""#, "done"),
         (r#""cmd":"state","state":"busy""#, "done"),
         (r#""cmd":"leave","group":"H""#, "done"),
+        (r#""cmd":"set_header","key":"k","value":"v""#, "done"),
+        (r#""cmd":"set_header","key":"X-ZRE-K","value":"""#, "error"),
+        (r#""cmd":"remove_header","key":"k""#, "done"),
+        (r#""cmd":"set_name","name":"alba""#, "done"),
+        (r#""cmd":"set_name","name":"""#, "error"),
         (r#""cmd":"whisper","peer":"bob","frames":[]"#, "whispered"),
         (r#""cmd":"shout","group":"G","frames":["x"]"#, "shouted"),
         (

@@ -87,10 +87,16 @@ impl Node {
         self.as_async().uuid()
     }
 
-    /// This node's name.
+    /// This node's name, as it is now.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub fn name(&self) -> String {
         self.as_async().name()
+    }
+
+    /// This node's headers, as they are now.
+    #[must_use]
+    pub fn headers(&self) -> BTreeMap<String, String> {
+        self.as_async().headers()
     }
 
     /// An endpoint at which this node can be dialled.
@@ -151,6 +157,34 @@ impl Node {
     /// The same as for [`zre::Node::set_state`](crate::Node::set_state).
     pub fn set_state(&self, state: State) -> Result<(), CommandError> {
         self.wait(self.as_async().set_state(state))
+    }
+
+    /// Gives this node another name. True if it had another one.
+    ///
+    /// # Errors
+    /// The same as for [`zre::Node::set_name`](crate::Node::set_name).
+    pub fn set_name(&self, name: impl Into<String>) -> Result<bool, CommandError> {
+        self.wait(self.as_async().set_name(name))
+    }
+
+    /// Adds a header of this node, or gives it another value.
+    ///
+    /// # Errors
+    /// The same as for [`zre::Node::set_header`](crate::Node::set_header).
+    pub fn set_header(
+        &self,
+        key: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<bool, CommandError> {
+        self.wait(self.as_async().set_header(key, value))
+    }
+
+    /// Removes a header of this node. True if it had one.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub fn remove_header(&self, key: impl Into<String>) -> Result<bool, CommandError> {
+        self.wait(self.as_async().remove_header(key))
     }
 
     /// Sends a message to one peer. If the queue to it is full, the node's

@@ -11,7 +11,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Interface, Interfaces};
 use zre_proto::machine::{Config, Found};
-use zre_proto::{Endpoint, Machine};
+use zre_proto::{Endpoint, Machine, Profile};
 use zre_session::{Inbox, IpcDir, Links, Mechanism, Notices, Null};
 
 use super::Builder;
@@ -163,7 +163,12 @@ impl Start {
             );
         }
 
-        let shared = Shared::new(machine.own_groups().cloned().map(GroupName::from), endpoint);
+        let profile = Profile {
+            name: machine.name().to_owned(),
+            headers: machine.headers().clone(),
+        };
+        let own_groups = machine.own_groups().cloned().map(GroupName::from);
+        let shared = Shared::new(own_groups, profile, endpoint);
         let (events, receiver) = events::channel(settings.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
         let meters = Meters::new(&name);
@@ -189,7 +194,6 @@ impl Start {
         tracing::debug!(%name, endpoint = %shared.endpoint(), "started");
         let node = Node::new(
             self.uuid,
-            name,
             links,
             settings.send_policy,
             shared,

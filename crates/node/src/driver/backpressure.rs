@@ -90,7 +90,9 @@ impl Driver {
             }
         };
         // No event of a peer follows its exit.
-        if self.is_here(&peer) {
+        if self.is_here(&peer)
+            && let Some(peer) = self.peer(peer.uuid())
+        {
             tracing::debug!(%peer, on, "the queue to a peer");
             self.events.send(Event::Backpressure { peer, on });
         }

@@ -1,5 +1,7 @@
 //! Carries out the application's commands.
 
+use zre_proto::Profile;
+
 use super::Driver;
 use crate::Stats;
 use crate::commands::Command;
@@ -48,6 +50,21 @@ impl Driver {
                 self.carry_out();
                 let _ = reply.send(());
             }
+            Command::SetName(name, reply) => {
+                let changed = self.machine.set_name(now, &name);
+                self.show_profile();
+                let _ = reply.send(changed);
+            }
+            Command::SetHeader(key, value, reply) => {
+                let changed = self.machine.set_header(now, &key, &value);
+                self.show_profile();
+                let _ = reply.send(changed);
+            }
+            Command::RemoveHeader(key, reply) => {
+                let removed = self.machine.remove_header(now, &key);
+                self.show_profile();
+                let _ = reply.send(removed);
+            }
             Command::Shutdown(patience, reply) => {
                 let (_, waiting) = self
                     .stopping
@@ -57,6 +74,16 @@ impl Driver {
                 self.machine.shutdown(now, patience);
             }
         }
+    }
+
+    /// Shows the handles our name and headers, and carries out what follows from them.
+    fn show_profile(&mut self) {
+        let profile = Profile {
+            name: self.machine.name().to_owned(),
+            headers: self.machine.headers().clone(),
+        };
+        self.shared.write().own_profile = profile;
+        self.carry_out();
     }
 
     /// Passes the node's figures to the metrics recorder.

@@ -3,6 +3,8 @@
 use uuid::Uuid;
 use zre_proto::machine::{Event as Happened, PeerInfo, SessionId};
 
+use zre_proto::Profile;
+
 use super::Driver;
 use crate::{Event, ExitReason, GroupName, Message, Peer, Responder};
 
@@ -59,6 +61,7 @@ impl Driver {
                 driver.shared.changed();
                 Event::State { peer, from, to }
             }),
+            Happened::Update { peer, profile } => self.report_update(peer, *profile),
             Happened::Evasive { peer } => self.report_of(peer, |_, peer| Event::Evasive { peer }),
             Happened::Silent { peer } => self.report_of(peer, |_, peer| Event::Silent { peer }),
             Happened::Responsive { peer } => {
@@ -106,6 +109,16 @@ impl Driver {
         }
     }
 
+    fn report_update(&mut self, uuid: Uuid, profile: Profile) {
+        let updated = self.shared.write().update(uuid, profile);
+        if let Some((before, peer)) = updated {
+            self.recent = Some(peer.clone());
+            self.shared.changed();
+            let old_name = before.name().to_owned();
+            self.send_event(Event::Update { peer, old_name });
+        }
+    }
+
     fn report_exit(&mut self, uuid: Uuid, reason: ExitReason, unconfirmed: u64) {
         if let Some(gossip) = &self.gossip
             && reason == ExitReason::Goodbye
@@ -142,7 +155,8 @@ impl Driver {
         self.events.send(event);
     }
 
-    fn peer(&mut self, uuid: Uuid) -> Option<Peer> {
+    /// The peer that is here, with the name and headers that it has now.
+    pub(super) fn peer(&mut self, uuid: Uuid) -> Option<Peer> {
         self.find_recent(uuid);
         self.recent.clone()
     }

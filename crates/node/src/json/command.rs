@@ -65,6 +65,23 @@ pub enum Command {
         /// The state.
         state: State,
     },
+    /// Give this node another name.
+    SetName {
+        /// The name.
+        name: String,
+    },
+    /// Add a header of this node, or give it another value.
+    SetHeader {
+        /// The name of the header.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Remove a header of this node.
+    RemoveHeader {
+        /// The name of the header.
+        key: String,
+    },
     /// List the peers that are here. The answer is `peers`.
     Peers {},
     /// List the groups that peers are in. The answer is `groups`.

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zre_proto::{Message, State};
@@ -85,6 +87,16 @@ pub enum Event {
         from: State,
         /// Its state from now on.
         to: State,
+    },
+    /// A peer has another name or other headers.
+    Update {
+        /// The peer, with its name from now on.
+        #[serde(flatten)]
+        peer: Member,
+        /// All its headers from now on.
+        headers: BTreeMap<String, String>,
+        /// Its name until now, which may be the same.
+        old_name: String,
     },
     /// A group that this node is in has a leader, or another leader than before.
     Leader {
@@ -210,6 +222,11 @@ impl From<&crate::Event> for Event {
                 peer: peer.into(),
                 from: *from,
                 to: *to,
+            },
+            Happened::Update { peer, old_name } => Self::Update {
+                peer: peer.into(),
+                headers: peer.headers().clone(),
+                old_name: old_name.clone(),
             },
             Happened::Leader { group, uuid, peer } => Self::Leader {
                 group: group.into(),

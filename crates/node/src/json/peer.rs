@@ -137,6 +137,9 @@ pub struct Node {
     pub uuid: Uuid,
     /// Its name.
     pub name: String,
+    /// Its headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
     /// An address at which it can be dialled.
     pub endpoint: String,
     /// The groups that it is in.
@@ -147,7 +150,8 @@ impl From<&crate::Node> for Node {
     fn from(node: &crate::Node) -> Self {
         Self {
             uuid: node.uuid(),
-            name: node.name().to_owned(),
+            name: node.name(),
+            headers: node.headers(),
             endpoint: node.endpoint().to_string(),
             groups: node.own_groups().into_iter().map(String::from).collect(),
         }

@@ -103,6 +103,16 @@ fn samples() -> Vec<(crate::Event, Value)> {
             with_peer("state", json!({ "from": "ready", "to": "200" })),
         ),
         (
+            Event::Update {
+                peer: peer(),
+                old_name: "rob".into(),
+            },
+            with_peer(
+                "update",
+                json!({ "headers": { "role": "camera" }, "old_name": "rob" }),
+            ),
+        ),
+        (
             Event::Leader {
                 group: "lab".into(),
                 uuid: BOB,
@@ -167,12 +177,13 @@ fn number(event: &crate::Event) -> usize {
         Event::Silent { .. } => 8,
         Event::Responsive { .. } => 9,
         Event::State { .. } => 10,
-        Event::Leader { .. } => 11,
-        Event::Undecided { .. } => 12,
-        Event::Conflict { .. } => 13,
-        Event::Unreachable { .. } => 14,
-        Event::Backpressure { .. } => 15,
-        Event::Discovery { .. } => 16,
+        Event::Update { .. } => 11,
+        Event::Leader { .. } => 12,
+        Event::Undecided { .. } => 13,
+        Event::Conflict { .. } => 14,
+        Event::Unreachable { .. } => 15,
+        Event::Backpressure { .. } => 16,
+        Event::Discovery { .. } => 17,
     }
 }
 

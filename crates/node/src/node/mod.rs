@@ -54,7 +54,6 @@ pub struct Node {
 
 struct Inner {
     uuid: Uuid,
-    name: String,
     links: Links,
     policy: SendPolicy,
     shared: Arc<Shared>,
@@ -70,7 +69,6 @@ impl Node {
 
     pub(crate) fn new(
         uuid: Uuid,
-        name: String,
         links: Links,
         policy: SendPolicy,
         shared: Arc<Shared>,
@@ -80,7 +78,6 @@ impl Node {
         Self {
             inner: Arc::new(Inner {
                 uuid,
-                name,
                 links,
                 policy,
                 shared,
@@ -96,10 +93,16 @@ impl Node {
         self.inner.uuid
     }
 
-    /// This node's name.
+    /// This node's name, as it is now.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.inner.name
+    pub fn name(&self) -> String {
+        self.inner.shared.read().own_profile.name.clone()
+    }
+
+    /// This node's headers, as they are now.
+    #[must_use]
+    pub fn headers(&self) -> BTreeMap<String, String> {
+        self.inner.shared.read().own_profile.headers.clone()
     }
 
     /// An endpoint at which this node can be dialled. A node with several interfaces
@@ -174,6 +177,56 @@ impl Node {
             return Err(CommandError::State(state));
         }
         self.ask(|reply| Command::SetState(state, reply)).await
+    }
+
+    /// Gives this node another name. True if it had another one.
+    ///
+    /// Peers of this library hear of it at once, as [`Event::Update`](crate::Event::Update);
+    /// several changes within 100 ms may go out as one. Peers of other implementations, and
+    /// of versions that don't know this, keep the old name until they meet this node anew.
+    ///
+    /// # Errors
+    /// The name is empty, longer than 255 bytes or holds a NUL, or the node has stopped.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the name may or may not have been set.
+    pub async fn set_name(&self, name: impl Into<String>) -> Result<bool, CommandError> {
+        let name = name.into();
+        Ok(self.ask(|reply| Command::SetName(name, reply)).await??)
+    }
+
+    /// Adds a header of this node, or gives it another value. True if it had another value
+    /// or none. Peers hear of it as they do of a new [name](Self::set_name).
+    ///
+    /// # Errors
+    /// The header can't be sent (its key is empty, longer than 255 bytes or begins with
+    /// `X-ZRE-`, its value is longer than 16 KiB, or either holds a NUL), there would be
+    /// more than 256 headers or more than 64 KiB of them, or the node has stopped.
+    /// [`MessageLimits`](crate::MessageLimits) has the limits.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the header may or may not have been set.
+    pub async fn set_header(
+        &self,
+        key: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<bool, CommandError> {
+        let (key, value) = (key.into(), value.into());
+        let set = self.ask(|reply| Command::SetHeader(key, value, reply));
+        Ok(set.await??)
+    }
+
+    /// Removes a header of this node. True if it had one. Peers hear of it as they do of a
+    /// new [name](Self::set_name).
+    ///
+    /// # Errors
+    /// The node has stopped.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the header may or may not have been removed.
+    pub async fn remove_header(&self, key: impl Into<String>) -> Result<bool, CommandError> {
+        let key = key.into();
+        self.ask(|reply| Command::RemoveHeader(key, reply)).await
     }
 
     async fn ask<T>(
