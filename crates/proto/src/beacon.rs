@@ -4,13 +4,15 @@
 //! classic, 22 bytes    'Z' 'R' 'E' %x01 | UUID, 16 bytes | port, 2 bytes
 //! state,   23 bytes    'Z' 'R' 'E' %x01 | UUID, 16 bytes | port, 2 bytes | state, 1 byte
 //! CURVE,   54 bytes    'Z' 'R' 'E' %x03 | UUID, 16 bytes | port, 2 bytes | public key, 32 bytes
+//! both,    55 bytes    'Z' 'R' 'E' %x03 | UUID, 16 bytes | port, 2 bytes | public key, 32 bytes
+//!                      | state, 1 byte
 //! ```
 //!
 //! The port is that of the node's inbox, in network byte order. Port 0 means that the
-//! node leaves. The classic form is from RFC 36, the CURVE form from C Zyre, and the
-//! state form is a proposal of this project. Not every form may be sent to every
+//! node leaves. The classic form is from RFC 36, the CURVE form from C Zyre, and those
+//! with a state are a proposal of this project. Not every form may be sent to every
 //! address, because a form that it doesn't know ends pyre: see `docs/protocol.md`. All
-//! three are understood wherever they come from.
+//! are understood wherever they come from.
 
 use smallvec::SmallVec;
 use uuid::Uuid;
@@ -18,19 +20,20 @@ use uuid::Uuid;
 use crate::state::State;
 use crate::wire::Reader;
 
-/// The bytes of the longest beacon, the CURVE form.
-pub const BEACON_MAX: usize = 54;
+/// The bytes of the longest beacon, the CURVE form with a state.
+pub const BEACON_MAX: usize = 55;
 
 const SIGNATURE: &[u8; 3] = b"ZRE";
 const CLASSIC_LENGTH: usize = 22;
 const STATE_LENGTH: usize = 23;
-const CURVE_LENGTH: usize = BEACON_MAX;
+const CURVE_LENGTH: usize = 54;
+const CURVE_STATE_LENGTH: usize = BEACON_MAX;
 /// Version octet of the classic and the state form.
 const VERSION_CLASSIC: u8 = 1;
 /// Version octet of the CURVE form.
 const VERSION_CURVE: u8 = 3;
 
-/// One beacon, in any of its three forms.
+/// One beacon, in any of its forms.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Beacon {
     /// The form of RFC 36, which every implementation understands.
@@ -41,14 +44,16 @@ pub enum Beacon {
         /// if the node leaves.
         port: u16,
     },
-    /// C Zyre's form for nodes that speak only CURVE.
+    /// C Zyre's form for nodes that speak only CURVE, or ours, which has a state, too.
     Curve {
         /// The sender.
         uuid: Uuid,
-        /// As in the classic form.
+        /// As in the classic form; with a state, as in the state form.
         port: u16,
-        /// The node's permanent public key.
+        /// The node's permanent public key. Nothing proves here that it is.
         public_key: [u8; 32],
+        /// The node's state, in our form.
+        state: Option<State>,
     },
     /// The classic form with the node's state.
     State {
@@ -86,7 +91,8 @@ impl Beacon {
     pub fn state(&self) -> Option<State> {
         match self {
             Self::State { state, .. } => Some(*state),
-            Self::Classic { .. } | Self::Curve { .. } => None,
+            Self::Curve { state, .. } => *state,
+            Self::Classic { .. } => None,
         }
     }
 
@@ -111,7 +117,12 @@ impl Beacon {
         out.extend_from_slice(&self.port().to_be_bytes());
         match self {
             Self::Classic { .. } => {}
-            Self::Curve { public_key, .. } => out.extend_from_slice(public_key),
+            Self::Curve {
+                public_key, state, ..
+            } => {
+                out.extend_from_slice(public_key);
+                out.extend(state.map(u8::from));
+            }
             Self::State { state, .. } => out.push(u8::from(*state)),
         }
         out
@@ -122,7 +133,7 @@ impl Beacon {
     /// RFC 36: "A node that receives an invalid beacon SHALL discard it silently."
     ///
     /// # Errors
-    /// The datagram isn't exactly one of the three forms. Drop and count it.
+    /// The datagram isn't exactly one of the forms. Drop and count it.
     pub fn decode(datagram: &[u8]) -> Result<Self, BeaconError> {
         let Some((signature, rest)) = datagram.split_first_chunk() else {
             return Err(BeaconError::NotZre);
@@ -155,14 +166,17 @@ impl Beacon {
                 }),
                 _ => Err(wrong_length(*version)),
             },
-            (VERSION_CURVE, CURVE_LENGTH) => tail
-                .try_into()
-                .map(|public_key| Self::Curve {
+            (VERSION_CURVE, CURVE_LENGTH | CURVE_STATE_LENGTH) => {
+                let (public_key, state) = tail
+                    .split_first_chunk()
+                    .ok_or_else(|| wrong_length(*version))?;
+                Ok(Self::Curve {
                     uuid,
                     port,
-                    public_key,
+                    public_key: *public_key,
+                    state: state.first().map(|octet| State::from(*octet)),
                 })
-                .map_err(|_| wrong_length(*version)),
+            }
             _ => Err(wrong_length(*version)),
         }
     }
@@ -193,7 +207,7 @@ mod tests {
 
     const UUID: Uuid = Uuid::from_bytes([7; 16]);
 
-    fn forms() -> [Beacon; 3] {
+    fn forms() -> [Beacon; 4] {
         [
             Beacon::Classic {
                 uuid: UUID,
@@ -203,11 +217,18 @@ mod tests {
                 uuid: UUID,
                 port: 49152,
                 public_key: [9; 32],
+                state: None,
             },
             Beacon::State {
                 uuid: UUID,
                 port: 49152,
                 state: State::Busy,
+            },
+            Beacon::Curve {
+                uuid: UUID,
+                port: 49152,
+                public_key: [9; 32],
+                state: Some(State::Busy),
             },
         ]
     }
@@ -220,7 +241,7 @@ mod tests {
             assert!(!datagram.spilled());
             datagram.len()
         });
-        assert_eq!(lengths, [22, 54, 23]);
+        assert_eq!(lengths, [22, 54, 23, 55]);
     }
 
     #[test]
@@ -232,7 +253,7 @@ mod tests {
             for length in 0..datagram.len() {
                 let decoded = Beacon::decode(&datagram[..length]);
                 let expected = match (version, length) {
-                    (1, 22 | 23) | (3, 54) => Ok(()),
+                    (1, 22 | 23) | (3, 54 | 55) => Ok(()),
                     (_, 0..=3) => Err(BeaconError::NotZre),
                     _ => Err(BeaconError::Length { version, length }),
                 };
@@ -243,8 +264,16 @@ mod tests {
 
     #[test]
     fn leaving_is_port_zero_or_exit() {
-        let [classic, curve, state] = forms();
-        assert!(!classic.is_leaving() && !curve.is_leaving() && !state.is_leaving());
+        assert!(!forms().iter().any(Beacon::is_leaving));
+        assert!(
+            Beacon::Curve {
+                uuid: UUID,
+                port: 49152,
+                public_key: [9; 32],
+                state: Some(State::Exit)
+            }
+            .is_leaving()
+        );
         assert!(
             Beacon::Classic {
                 uuid: UUID,

@@ -18,6 +18,10 @@ pub const ELECTION_HEADER: &str = "X-ZRE-ELECT";
 /// shows it understands [`Command::Update`](crate::Command::Update).
 pub const UPDATE_HEADER: &str = "X-ZRE-UPDATE";
 
+/// The header in which C Zyre and our nodes show their public key, in Z85, if they have
+/// one. C Zyre with keys drops a HELLO without it.
+pub const KEY_HEADER: &str = "X-PUBLICKEY";
+
 /// Headers of this prefix are between nodes. Applications neither set nor see them.
 pub(crate) const RESERVED_PREFIX: &str = "X-ZRE-";
 

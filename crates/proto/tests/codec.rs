@@ -530,18 +530,21 @@ fn command() -> impl Strategy<Value = Command> {
 
 fn beacon() -> impl Strategy<Value = Beacon> {
     let head = (any::<u128>().prop_map(Uuid::from_u128), any::<u16>());
-    (head, any::<Option<Result<u8, [u8; 32]>>>()).prop_map(|((uuid, port), rest)| match rest {
-        None => Beacon::Classic { uuid, port },
-        Some(Ok(octet)) => Beacon::State {
-            uuid,
-            port,
-            state: State::from(octet),
-        },
-        Some(Err(public_key)) => Beacon::Curve {
-            uuid,
-            port,
-            public_key,
-        },
+    (head, any::<Option<Result<u8, ([u8; 32], Option<u8>)>>>()).prop_map(|((uuid, port), rest)| {
+        match rest {
+            None => Beacon::Classic { uuid, port },
+            Some(Ok(octet)) => Beacon::State {
+                uuid,
+                port,
+                state: State::from(octet),
+            },
+            Some(Err((public_key, state))) => Beacon::Curve {
+                uuid,
+                port,
+                public_key,
+                state: state.map(State::from),
+            },
+        }
     })
 }
 

@@ -128,6 +128,7 @@ fn every_captured_beacon_is_read_and_written() {
                 uuid,
                 port,
                 public_key: unhex(&line["public_key"]).try_into().expect("32 bytes"),
+                state: None,
             },
             other => panic!("beacon version {other}"),
         };

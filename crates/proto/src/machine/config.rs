@@ -56,6 +56,10 @@ pub struct Config {
     pub backoff_min: Duration,
     /// The longest wait before an address that failed is dialled again.
     pub backoff_max: Duration,
+    /// The text of our public key, if links prove keys: HELLO shows it in
+    /// [`KEY_HEADER`](super::KEY_HEADER). Beacons prove nothing: an EXIT beacon of an
+    /// established peer is then only a reason to send it a PING.
+    pub public_key: Option<String>,
     /// What a peer may cost.
     pub limits: MessageLimits,
 }
@@ -86,6 +90,7 @@ impl Config {
             tombstone: Duration::from_secs(2),
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
+            public_key: None,
             limits: MessageLimits::default(),
         }
     }

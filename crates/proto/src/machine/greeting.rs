@@ -14,7 +14,9 @@ use super::pending::{HeldMessages, PendingPeer};
 use super::remote_hello::RemoteHello;
 use super::sessions::Owner;
 use super::{Event, ExitReason, Inbound, Machine, Source, Up};
-use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
+use crate::hello_headers::{
+    ELECTION_HEADER, KEY_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER,
+};
 use crate::{Command, Endpoint, Hello, Incoming, State, Time};
 
 /// A HELLO so soon after a session began, from the same place over a new
@@ -31,6 +33,9 @@ impl Machine {
         mailbox.sent_state = self.state;
         mailbox.sent_revision = self.updates.revision;
         let mut headers = self.config.headers.clone();
+        if let Some(key) = &self.config.public_key {
+            headers.insert(KEY_HEADER.into(), key.clone());
+        }
         headers.insert(STATE_HEADER.into(), u8::from(self.state).to_string());
         headers.insert(REQUEST_HEADER.into(), "1".into());
         headers.insert(ELECTION_HEADER.into(), "1".into());

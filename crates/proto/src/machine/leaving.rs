@@ -58,7 +58,8 @@ impl Machine {
             self.bury(now, uuid, port);
             return;
         }
-        if !peer.was_heard_at(heard.from.ip()) {
+        let proven = self.config.public_key.is_some() && peer.established().is_some();
+        if proven || !peer.was_heard_at(heard.from.ip()) {
             self.probe(now, uuid);
             return;
         }

@@ -61,7 +61,9 @@ use uuid::Uuid;
 
 use crate::{Command, Endpoint, State, Time};
 
-pub use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
+pub use crate::hello_headers::{
+    ELECTION_HEADER, KEY_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER,
+};
 pub use config::Config;
 pub use counters::Counters;
 pub use event::{Event, ExitReason, PeerInfo};

@@ -710,3 +710,27 @@ fn a_young_session_whose_peer_leaves_ends_with_its_connection() {
     bench.connection_closes(&peer);
     assert_eq!(bench.events(), ["whisper 01 last", "exit 01 goodbye"]);
 }
+
+/// Nodes that prove who they are believe no beacon that ends one of them.
+#[test]
+fn an_exit_beacon_of_an_authenticated_peer_only_asks() {
+    for answers in [true, false] {
+        let mut bench = Bench::with(|config| config.public_key = Some("key".into()));
+        let mut peer = Peer::ours(1);
+        let session = bench.meet(&mut peer);
+        bench.pass(secs(3));
+        let pings = bench.pings(session);
+        bench.hear_state(&peer, State::Exit);
+        assert_eq!(bench.pings(session), pings + 1);
+        if answers {
+            bench.say(&mut peer, Command::PingOk);
+        }
+        // It says nothing for longer than a peer without keys may.
+        bench.pass(ms(900));
+        assert!(bench.events().is_empty(), "answers: {answers}");
+        assert!(bench.is_open(session));
+        // The end of its session is another matter.
+        bench.connection_closes(&peer);
+        assert_eq!(bench.events(), ["exit 01 disconnected"]);
+    }
+}
