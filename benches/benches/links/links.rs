@@ -132,7 +132,7 @@ async fn next(inbox: &mut Inbox) -> Option<Vec<zre_session::Message>> {
         match inbox.recv().await? {
             Arrival::Batch(mut batch) => return Some(std::mem::take(&mut batch.messages)),
             Arrival::Closed { .. } => return None,
-            Arrival::Opened { .. } => {}
+            Arrival::Opened { .. } | Arrival::Denied { .. } => {}
         }
     }
 }

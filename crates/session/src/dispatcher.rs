@@ -25,9 +25,27 @@ struct State {
     /// The queues that haven't ended. An identity has one at most.
     queues: BTreeMap<Identity, Arc<ReceiveQueue>>,
     by_addr: HashMap<IpAddr, usize>,
+    /// The last connection that claimed an identity of another key, until it is
+    /// reported: a flood of them is one report.
+    denied: Option<Arc<Source>>,
     last_connection: u64,
     stage: Stage,
     counters: Counters,
+}
+
+/// What the inbox reads next.
+pub(crate) enum Next {
+    Queue(Arc<ReceiveQueue>),
+    Denied(Arc<Source>),
+}
+
+impl State {
+    fn next(&mut self) -> Option<Next> {
+        if let Some(source) = self.denied.take() {
+            return Some(Next::Denied(source));
+        }
+        self.ready.pop_front().map(Next::Queue)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,6 +67,7 @@ impl Dispatcher {
                 reader: None,
                 queues: BTreeMap::new(),
                 by_addr: HashMap::new(),
+                denied: None,
                 last_connection: 0,
                 stage: Stage::Open,
                 counters: Counters::default(),
@@ -81,6 +100,10 @@ impl Dispatcher {
         let older = state.queues.get(&source.identity);
         if older.is_some_and(|older| older.from().key != source.key) {
             state.counters.add(&CloseReason::OtherKey);
+            state.denied = Some(source);
+            let reader = state.reader.take();
+            drop(guard);
+            wake(reader);
             return Err(CloseReason::OtherKey);
         }
         if older.is_none() && state.queues.len() >= self.limits.connections {
@@ -232,11 +255,11 @@ impl Dispatcher {
         state.reader.take()
     }
 
-    /// The next queue to read.
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Arc<ReceiveQueue>>> {
+    /// What to read next.
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Next>> {
         let mut state = self.lock();
-        if let Some(queue) = state.ready.pop_front() {
-            return Poll::Ready(Some(queue));
+        if let Some(next) = state.next() {
+            return Poll::Ready(Some(next));
         }
         if matches!(state.stage, Stage::Shut | Stage::Abandoned) {
             return Poll::Ready(None);
@@ -248,9 +271,9 @@ impl Dispatcher {
         Poll::Pending
     }
 
-    /// The next queue to read, if there is one now.
-    pub(crate) fn next(&self) -> Option<Arc<ReceiveQueue>> {
-        self.lock().ready.pop_front()
+    /// What to read next, if there is something now.
+    pub(crate) fn next(&self) -> Option<Next> {
+        self.lock().next()
     }
 
     /// The inbox has read all of a queue: it is in line again if more came

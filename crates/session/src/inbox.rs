@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, Next};
 use crate::receive_queue::{Permit, ReceiveQueue, Visit};
 use crate::{CloseReason, Message, Source};
 
@@ -30,6 +30,12 @@ pub enum Arrival {
         from: Arc<Source>,
         /// Why it has ended.
         reason: CloseReason,
+    },
+    /// A peer with another key has connected under the identity of a live
+    /// connection. It was refused; several in a row may be reported once.
+    Denied {
+        /// The peer that was refused.
+        from: Arc<Source>,
     },
 }
 
@@ -101,7 +107,10 @@ impl Inbox {
                 return Poll::Ready(Some(arrival));
             }
             match self.dispatcher.poll_next(cx) {
-                Poll::Ready(Some(queue)) => self.current = Some(queue),
+                Poll::Ready(Some(Next::Queue(queue))) => self.current = Some(queue),
+                Poll::Ready(Some(Next::Denied(from))) => {
+                    return Poll::Ready(Some(Arrival::Denied { from }));
+                }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Pending => return Poll::Pending,
             }
@@ -114,7 +123,10 @@ impl Inbox {
             if let Some(arrival) = self.read_current() {
                 return Some(arrival);
             }
-            self.current = Some(self.dispatcher.next()?);
+            match self.dispatcher.next()? {
+                Next::Queue(queue) => self.current = Some(queue),
+                Next::Denied(from) => return Some(Arrival::Denied { from }),
+            }
         }
     }
 

@@ -180,6 +180,15 @@ async fn an_identity_belongs_to_the_key_that_connected_under_it() {
     let _kept = dial(&thief, &curve(3), &links, key(2), SameHost::Never);
     let reason = closed(&mut notices).await;
     assert!(reason.to_string().contains("another key"), "{reason}");
+    match soon(inbox.recv()).await {
+        Some(Arrival::Denied { from }) => {
+            assert_eq!(
+                (from.identity.as_bytes(), from.key),
+                (&b"one"[..], Some(key(3)))
+            );
+        }
+        other => panic!("{other:?}"),
+    }
     mailbox.try_send(b"still here", &[]).unwrap();
     let got = message(&mut inbox).await;
     assert_eq!(&got.head[..], b"still here");

@@ -108,6 +108,7 @@ async fn main() -> Result<(), Failure> {
                 Some(Arrival::Closed { reason, .. }) => {
                     say(&json!({ "event": "inbox-closed", "reason": reason.to_string() }))?;
                 }
+                Some(Arrival::Denied { .. }) => {}
                 None => break,
             },
             _ = &mut ended => break,

@@ -427,6 +427,7 @@ async fn many_senders_that_come_and_go(engine: Engine) {
                     received += 1;
                 }
             }
+            zre_session::Arrival::Denied { from } => panic!("{from:?}"),
             zre_session::Arrival::Closed { connection, .. } => {
                 open.remove(&connection).unwrap();
                 ended += 1;
