@@ -88,3 +88,6 @@ struct BeaconReadme;
 
 #[doc = include_str!("../crates/zmtp/README.md")]
 struct ZmtpReadme;
+
+#[doc = include_str!("../crates/curve/README.md")]
+struct CurveReadme;

@@ -13,13 +13,14 @@ use crate::options::setting_of;
 use crate::variables::{self, VariableError};
 
 /// Subcommands that run, or are, no node that others could speak through.
-const ALONE: [&str; 8] = [
+const ALONE: [&str; 9] = [
     "chat",
     "send-file",
     "receive",
     "listen",
     "doctor",
     "bench",
+    "keygen",
     "completions",
     "man",
 ];

@@ -17,6 +17,7 @@ mod gathering;
 mod groups;
 mod input;
 mod json;
+mod keygen;
 mod listen;
 mod man;
 mod node;
@@ -54,6 +55,7 @@ use crate::doctor::DoctorCommand;
 use crate::failure::Failure;
 use crate::files::{ReceiveCommand, SendFileCommand};
 use crate::groups::GroupsCommand;
+use crate::keygen::KeygenCommand;
 use crate::listen::ListenCommand;
 use crate::man::ManCommand;
 use crate::node::NodeCommand;
@@ -160,6 +162,7 @@ enum Subcommands {
     Listen(ListenCommand),
     Doctor(DoctorCommand),
     Bench(BenchCommand),
+    Keygen(KeygenCommand),
     Completions(CompletionsCommand),
     Man(ManCommand),
 }
@@ -222,6 +225,7 @@ impl Subcommands {
             Self::Listen(command) => listen::listen(command).await,
             Self::Doctor(command) => doctor::doctor(command).await,
             Self::Bench(command) => bench::bench(command).await,
+            Self::Keygen(command) => keygen::keygen(command).await,
             Self::Completions(command) => {
                 completions::completions(command, Arguments::command()).await
             }

@@ -40,9 +40,10 @@ const HELP: &str = r#"It looks until nobody new has come for half a second, but 
 with --count, until so many are here.
 
 A line has the name, the UUID, the state, the link, the address, and the groups.
+Behind the link of a peer with a key stands a + and the beginning of its key.
 
 With --json, a line a peer:
-  {"peer":..,"name":..,"headers":{..},"endpoint":..,"link":..,"state":..,
+  {"peer":..,"name":..,"headers":{..},"endpoint":..,"link":..,"key":..,"state":..,
    "groups":[..],"via":[..]}
 
 Exit code: 0 if peers are here (with --count, as many), 1 if not.
@@ -70,7 +71,7 @@ pub(crate) async fn peers(
                 shown(&peer.name).into(),
                 peer.uuid.simple().to_string(),
                 peer.state.to_string(),
-                shown(&peer.link).into(),
+                link(peer),
                 shown(&peer.endpoint).into(),
                 <[String]>::join(&groups, ", "),
             ]
@@ -79,6 +80,15 @@ pub(crate) async fn peers(
     }
     print(lines).await?;
     look.judge(peers.len())
+}
+
+/// The link, and the beginning of the key if the peer has one.
+fn link(peer: &Peer) -> String {
+    let link = shown(&peer.link);
+    match &peer.key {
+        Some(key) => format!("{link}+{}", shown(key.get(..8).unwrap_or(key))),
+        None => link.into(),
+    }
 }
 
 impl Look {

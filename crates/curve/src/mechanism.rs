@@ -99,7 +99,7 @@ impl Mechanism for Curve {
         }
         let server = self
             .server
-            .ok_or_else(|| refused("the peer's public key isn't known here"))?;
+            .ok_or_else(|| refused("the peer's public key isn't known here, or isn't trusted"))?;
         let client = Client::begin(self.keys.clone(), server, out)?;
         Ok(Box::new(client))
     }

@@ -24,6 +24,10 @@ pub(crate) struct Announcer {
     pub(crate) beacon: Beacon,
     pub(crate) uuid: Uuid,
     pub(crate) port: u16,
+    /// Our public key, if we have one.
+    pub(crate) key: Option<[u8; 32]>,
+    /// Whether C Zyre's form with a key is broadcast.
+    pub(crate) broadcast_key: bool,
     pub(crate) groups: Vec<Group>,
 }
 
@@ -37,6 +41,42 @@ pub(crate) struct Group {
 impl Announcer {
     /// Sends a beacon of each form to all its addresses. Never waits.
     pub(crate) fn announce(&self, state: State) {
+        match self.key {
+            Some(key) => self.announce_key(state, key),
+            None => self.announce_plainly(state),
+        }
+    }
+
+    /// With our key and state, to multicast groups. Groups that the user has named
+    /// get C Zyre's form, too. Broadcasts only if the user has asked for them: they
+    /// would end pyre.
+    fn announce_key(&self, state: State, public_key: [u8; 32]) {
+        let leaving = state == State::Exit;
+        let (uuid, port) = (self.uuid, self.port);
+        let form = |port, state| {
+            zre_proto::Beacon::Curve {
+                uuid,
+                port,
+                public_key,
+                state,
+            }
+            .encode()
+        };
+        let with_state = form(port, Some(state));
+        let zyre = form(if leaving { 0 } else { port }, None);
+        for group in &self.groups {
+            let to = Cast::Group(group.addr);
+            self.beacon.send(to, &with_state);
+            if group.named {
+                self.beacon.send(to, &zyre);
+            }
+        }
+        if self.broadcast_key {
+            self.beacon.send(Cast::Broadcast, &zyre);
+        }
+    }
+
+    fn announce_plainly(&self, state: State) {
         let leaving = state == State::Exit;
         let classic = zre_proto::Beacon::Classic {
             uuid: self.uuid,

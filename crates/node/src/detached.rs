@@ -35,6 +35,7 @@ pub struct DetachedPeer {
     uuid: Uuid,
     info: PeerInfo,
     link: Link,
+    key: Option<[u8; 32]>,
     groups: BTreeSet<GroupName>,
 }
 
@@ -50,6 +51,7 @@ impl Peer {
             uuid: Uuid::new_v4(),
             info,
             link: Link::Tcp,
+            key: None,
             groups: BTreeSet::new(),
         }
     }
@@ -86,6 +88,13 @@ impl DetachedPeer {
         self
     }
 
+    /// Gives it a public key.
+    #[cfg(feature = "curve")]
+    pub fn key(mut self, key: crate::PublicKey) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
     /// Sets the link that it seems to have.
     pub fn link(mut self, link: Link) -> Self {
         self.link = link;
@@ -100,7 +109,7 @@ impl DetachedPeer {
         let signal = BackpressureMonitor::new(0).signal(SessionId(0));
         let meters = Meters::new(&self.info.name);
         let sender = PeerSender::new(outgoing, Mailbox::closed(), signal, meters);
-        let peer = Peer::new(self.uuid, self.info.clone(), self.link, sender);
+        let peer = Peer::new(self.uuid, self.info.clone(), self.link, self.key, sender);
         for group in &self.groups {
             peer.join(group.clone());
         }

@@ -25,6 +25,18 @@ pub enum StartError {
     /// Service labels without a domain that they belong to.
     #[error("dns_service is {0}, and no domain is set: set dns too")]
     DnsService(String),
+    /// The node's keys can't be loaded.
+    #[cfg(feature = "curve")]
+    #[error("can't use the keys: {0}")]
+    Keys(#[from] crate::KeyError),
+    /// A node with keys talks only to nodes whose key it knows.
+    #[cfg(feature = "curve")]
+    #[error("{0} has no key: write the key of the node there behind it, as {0}#KEY")]
+    PeerKey(crate::Endpoint),
+    /// Whom a node trusts means nothing if it has no keys itself.
+    #[cfg(feature = "curve")]
+    #[error("trust or a peer's key is set, and the node has no keys: set keys, too")]
+    NoKeys,
     /// The directory for unix sockets that was named can't be used.
     #[error("no unix sockets: {0}; mend the directory, name another, or turn ipc off")]
     Ipc(String),
@@ -225,6 +237,12 @@ codes! {
         Self::Beacon(_) => "beacon",
         Self::Inbox(_) => "inbox",
         Self::NoPort(_) => "no_port",
+        #[cfg(feature = "curve")]
+        Self::Keys(_) => "keys",
+        #[cfg(feature = "curve")]
+        Self::PeerKey(_) => "peer_key",
+        #[cfg(feature = "curve")]
+        Self::NoKeys => "no_keys",
         #[cfg(feature = "dns")]
         Self::Dns(_) => "dns",
         Self::DnsService(_) => "dns_service",

@@ -79,6 +79,7 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
+//! | `curve` | keys: encryption and authentication by CURVE (`Builder::keys`) |
 //! | `dns` | finds nodes by DNS SRV records |
 //! | `metrics` | reports figures through the `metrics` crate |
 //! | `serde` | settings, events, peers and figures as JSON (`zre::json`); `Message::json` and `Message::parse` |
@@ -117,6 +118,8 @@ pub mod fuzzing;
 mod group_name;
 #[cfg(feature = "serde")]
 pub mod json;
+#[cfg(feature = "curve")]
+mod keys;
 mod later;
 mod listen;
 mod meters;
@@ -147,6 +150,8 @@ pub use error::{
 pub use event::Event;
 pub use events::Events;
 pub use group_name::GroupName;
+#[cfg(feature = "curve")]
+pub use keys::{KeySource, Trust};
 pub use listen::{Listen, ListenError};
 pub use node::{Node, Shouted};
 pub use peer::{Peer, PeerRef};
@@ -161,6 +166,8 @@ pub use zre_beacon::{
     Broadcast, Interface, Interfaces, OpenError as BeaconOpenError, Stats as BeaconStats,
     interfaces,
 };
+#[cfg(feature = "curve")]
+pub use zre_curve::{KeyError, Keys, PublicKey};
 #[cfg(feature = "serde")]
 pub use zre_proto::ParseError;
 pub use zre_proto::machine::{Counters as ProtocolCounters, ExitReason, Source};

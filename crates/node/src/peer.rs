@@ -52,6 +52,8 @@ struct Record {
     sender: PeerSender,
     groups: Mutex<BTreeSet<GroupName>>,
     link: Link,
+    /// Boxed: most nodes have none.
+    key: Option<Box<[u8; 32]>>,
     takes_requests: bool,
     /// Its octet.
     state: AtomicU8,
@@ -60,7 +62,13 @@ struct Record {
 }
 
 impl Peer {
-    pub(crate) fn new(uuid: Uuid, info: PeerInfo, link: Link, sender: PeerSender) -> Self {
+    pub(crate) fn new(
+        uuid: Uuid,
+        info: PeerInfo,
+        link: Link,
+        key: Option<[u8; 32]>,
+        sender: PeerSender,
+    ) -> Self {
         Self {
             record: Arc::new(Record {
                 uuid,
@@ -73,6 +81,7 @@ impl Peer {
                 sender,
                 groups: Mutex::default(),
                 link,
+                key: key.map(Box::new),
                 takes_requests: info.takes_requests,
                 state: AtomicU8::new(info.state.into()),
                 gone: AtomicBool::new(false),
@@ -143,6 +152,20 @@ impl Peer {
     #[must_use]
     pub fn link(&self) -> Link {
         self.record.link
+    }
+
+    /// The public key that it has proved to hold, in both directions. `None` if we
+    /// have no [keys](crate::Builder::keys). In the same process ([`Link::Inproc`])
+    /// it is the key that the peer was configured with, if it was: a process trusts
+    /// itself.
+    #[cfg(feature = "curve")]
+    #[must_use]
+    pub fn key(&self) -> Option<crate::PublicKey> {
+        self.raw_key().map(crate::PublicKey::from)
+    }
+
+    pub(crate) fn raw_key(&self) -> Option<[u8; 32]> {
+        self.record.key.as_deref().copied()
     }
 
     /// Whether it accepts [requests](crate::Node::request): nodes of this library do.

@@ -27,6 +27,25 @@ fn examples() -> Vec<Example> {
             ],
             |b| b.uuid(Uuid::from_u128(0x0102_0304_0506_0708_090a_0b0c_0d0e_0f10)),
         ),
+        #[cfg(feature = "curve")]
+        ("keys", ["/etc/camera.key", "a b"], |b| {
+            b.keys("/etc/camera.key")
+        }),
+        #[cfg(feature = "curve")]
+        (
+            "trust",
+            [
+                "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7,Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
+                "anyone",
+            ],
+            |b| {
+                let keys = [
+                    "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
+                    "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7",
+                ];
+                b.trust(zre::Trust::Keys(keys.map(parsed).into()))
+            },
+        ),
         ("group", ["lab", "a,b"], |b| b.group("lab")),
         ("contest", ["lab", "tea"], |b| b.contest("lab")),
         ("header", ["role=lens", "x=a=b"], |b| {

@@ -31,7 +31,7 @@ fn two_processes_meet_talk_and_part() {
     assert_eq!(
         fields(&enter),
         [
-            "endpoint", "event", "groups", "headers", "link", "name", "peer", "state", "via"
+            "endpoint", "event", "groups", "headers", "key", "link", "name", "peer", "state", "via"
         ]
     );
     assert_eq!(enter["peer"], started["uuid"]);
@@ -73,7 +73,8 @@ fn two_processes_meet_talk_and_part() {
     assert_eq!(
         fields(peer),
         [
-            "endpoint", "groups", "headers", "link", "name", "peer", "silence", "state", "via"
+            "endpoint", "groups", "headers", "key", "link", "name", "peer", "silence", "state",
+            "via"
         ]
     );
     assert!(peer["silence"].as_f64() < Some(5.0), "{peer}");

@@ -19,6 +19,7 @@ mod files;
 #[cfg(target_os = "linux")]
 mod hosts;
 mod json;
+mod keys;
 mod listen;
 mod options;
 mod ping;

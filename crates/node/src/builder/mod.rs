@@ -67,6 +67,33 @@ impl Builder {
         self
     }
 
+    /// Gives the node keys: everything that it sends and receives is encrypted, and each
+    /// peer has to prove which key it holds ([`Peer::key`](crate::Peer::key)). It talks
+    /// to no node without keys. Default: none, and no encryption.
+    ///
+    /// [`Keys`](crate::Keys), or the name of a file, which is read when the node starts.
+    /// Peers in the same process aren't encrypted. `Engine::ZeroMq` can't use keys.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), zre::StartError> {
+    /// let (node, events) = zre::Node::builder().keys("/etc/camera.key").start().await?;
+    /// # drop((node, events));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "curve")]
+    pub fn keys(mut self, keys: impl Into<crate::KeySource>) -> Self {
+        self.settings.keys = Some(keys.into());
+        self
+    }
+
+    /// Which peers a node with keys talks to. Default: whoever has a key.
+    #[cfg(feature = "curve")]
+    pub fn trust(mut self, trust: crate::Trust) -> Self {
+        self.settings.trust = trust;
+        self
+    }
+
     /// Adds a header, which every peer learns when it meets the node. Names that
     /// begin with `X-ZRE-` are reserved for the protocol.
     pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -198,6 +225,14 @@ impl Builder {
     pub fn peer(mut self, endpoint: Endpoint) -> Self {
         self.settings.peer.push(endpoint);
         self
+    }
+
+    /// [`peer`](Self::peer) for a node with keys: the node there is the holder of this
+    /// one.
+    #[cfg(feature = "curve")]
+    pub fn peer_with_key(mut self, endpoint: Endpoint, key: crate::PublicKey) -> Self {
+        self.settings.peer_keys.insert(endpoint.clone(), key);
+        self.peer(endpoint)
     }
 
     /// Finds nodes by DNS too: those that the SRV records (RFC 2782) of

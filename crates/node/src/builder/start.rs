@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -12,9 +11,11 @@ use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Interface, Interfaces};
 use zre_proto::machine::{Config, Found};
 use zre_proto::{Endpoint, Machine, Profile};
-use zre_session::{Inbox, IpcDir, Links, Mechanism, Notices, Null};
+use zre_session::{Inbox, IpcDir, Links, Notices};
 
 use super::Builder;
+#[cfg(feature = "curve")]
+use crate::Trust;
 use crate::announcer::{Announcer, Group, MULTICAST_V4, MULTICAST_V6};
 #[cfg(feature = "dns")]
 use crate::discovery::UpdateSender;
@@ -22,7 +23,9 @@ use crate::discovery::UpdateSender;
 use crate::discovery::dns::{Dns, Resolver};
 use crate::discovery::gossip::{self, GossipSetup};
 use crate::discovery::{self, ChangeNotifier, InterfaceWatcher, Names};
-use crate::driver::{AutoBusy, BackpressureMonitor, Clock, Driver, Parts, identity_of};
+use crate::driver::{AutoBusy, BackpressureMonitor, Clock, Driver, KeyRing, Parts, identity_of};
+#[cfg(feature = "curve")]
+use crate::keys::Security;
 use crate::meters::Meters;
 use crate::node::Node;
 use crate::reach::Reach;
@@ -70,6 +73,8 @@ impl Start {
     async fn run(self) -> Result<(Node, Events), StartError> {
         let settings = &self.settings;
         let mut config = self.check()?;
+        let keys = self.key_ring()?;
+        config.public_key = keys.own_text();
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let interfaces = settings
             .interface
@@ -102,7 +107,7 @@ impl Start {
             settings.advertise.clone(),
             usable,
         );
-        let (links, inbox, notices) = self.open_links(&reach).await?;
+        let (links, inbox, notices) = self.open_links(&reach, &keys).await?;
         // A directory that was named must be usable; the automatic one needn't.
         if let (IpcDir::Path(_), Some(reason)) = (&settings.ipc, links.ipc_unavailable()) {
             return Err(StartError::Ipc(reason.to_owned()));
@@ -124,13 +129,18 @@ impl Start {
         }
         #[cfg(feature = "dns")]
         self.watch_dns(&names, &updates, &network_changes)?;
+        let connect = settings.gossip_connect.iter();
+        let connect = connect
+            .map(|at| (at.clone(), keys.mechanism_for(None, at)))
+            .collect();
         let gossip = (!listeners.is_empty() || !settings.gossip_connect.is_empty()).then(|| {
             let setup = GossipSetup {
                 uuid: self.uuid,
                 endpoint: told,
                 listeners,
-                connect: settings.gossip_connect.clone(),
-                mechanism: self.mechanism(),
+                connect,
+                mechanism: keys.mechanism(),
+                key: keys.own_text(),
             };
             gossip::start(setup, names.clone(), updates, network_changes.clone())
         });
@@ -138,6 +148,8 @@ impl Start {
             beacon,
             uuid: self.uuid,
             port,
+            key: keys.own,
+            broadcast_key: matches!(settings.broadcast, Broadcast::To(_)),
             groups,
         });
         config.interval = announcer.is_some().then_some(settings.interval);
@@ -177,6 +189,7 @@ impl Start {
             reach,
             port,
             announcer,
+            keys,
             names,
             network_changes,
             gossip: gossip.clone(),
@@ -325,13 +338,41 @@ impl Start {
         }
     }
 
-    /// The security mechanism of links and gossip.
-    fn mechanism(&self) -> Arc<dyn Mechanism> {
-        Arc::new(Null)
+    /// The keys of this node and of others, if it has keys.
+    #[cfg(feature = "curve")]
+    fn key_ring(&self) -> Result<KeyRing, StartError> {
+        let settings = &self.settings;
+        let Some(source) = &settings.keys else {
+            let idle = settings.trust == Trust::default() && settings.peer_keys.is_empty();
+            return idle.then(KeyRing::default).ok_or(StartError::NoKeys);
+        };
+        let mut named = settings.peer.iter().chain(&settings.gossip_connect);
+        if let Some(endpoint) = named.find(|named| !settings.peer_keys.contains_key(named)) {
+            return Err(StartError::PeerKey(endpoint.clone()));
+        }
+        let security = Security::load(source, &settings.trust)?;
+        let mut ring = security.key_ring();
+        let keys = settings.peer_keys.iter();
+        ring.configured = keys.map(|(at, key)| (at.clone(), (*key).into())).collect();
+        Ok(ring)
+    }
+
+    #[cfg(not(feature = "curve"))]
+    #[allow(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "as with keys"
+    )]
+    fn key_ring(&self) -> Result<KeyRing, StartError> {
+        Ok(KeyRing::default())
     }
 
     /// Opens the links on the first port that is free.
-    async fn open_links(&self, reach: &Reach) -> Result<(Links, Inbox, Notices), StartError> {
+    async fn open_links(
+        &self,
+        reach: &Reach,
+        keys: &KeyRing,
+    ) -> Result<(Links, Inbox, Notices), StartError> {
         let ports = self.settings.listen.ports();
         let single = ports.start() == ports.end();
         for port in ports {
@@ -342,7 +383,7 @@ impl Start {
             config.freebind = reach.is_listed();
             config.ipc = self.settings.ipc.clone();
             config.inproc = self.settings.inproc;
-            config.mechanism = self.mechanism();
+            config.mechanism = keys.mechanism();
             config.limits = self.settings.link_limits.clone();
             match Links::open(config).await {
                 Err(zre_session::OpenError::InUse(addr)) if !single => {

@@ -31,6 +31,13 @@ pub(crate) enum DiscoveryUpdate {
         /// All addresses of the chosen ones that can be used now.
         here: Vec<zre_beacon::Interface>,
     },
+    /// The node there should have this key. Reported before the node is.
+    Key {
+        /// The address.
+        endpoint: Endpoint,
+        /// Its public key, as text that nobody has checked.
+        key: Box<str>,
+    },
     /// A node should be there.
     Found(Found),
     /// The source lists an address no longer.

@@ -28,7 +28,15 @@ impl Driver {
                     session,
                     target,
                     outgoing,
-                } => self.start_dial(session, Dial { target, outgoing }),
+                } => {
+                    let mechanism = self.keys.mechanism_for(target.peer, &target.endpoint);
+                    let dial = Dial {
+                        target,
+                        outgoing,
+                        mechanism,
+                    };
+                    self.start_dial(session, dial);
+                }
                 Output::Disconnect { session, linger } => {
                     self.pending.remove(&session);
                     if let Some(entry) = self.sessions.remove(&session) {

@@ -9,6 +9,7 @@ mod carry;
 mod clock;
 mod command;
 mod identity;
+mod keys;
 mod ping;
 mod receive;
 mod report;
@@ -30,6 +31,7 @@ pub(crate) use self::backpressure::BackpressureMonitor;
 pub(crate) use self::busy::AutoBusy;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::identity::identity_of;
+pub(crate) use self::keys::KeyRing;
 use self::ping::PingWaiters;
 use self::sessions::{Dial, Resolved, SessionEntry};
 use self::unreachable::Unreachable;
@@ -84,6 +86,7 @@ pub(crate) struct Driver {
     unreachable: Unreachable,
     /// Dials that wait for a name to be looked up.
     pending: HashMap<SessionId, Dial>,
+    keys: KeyRing,
     names: Names,
     network_changes: ChangeNotifier,
     gossip: Option<Gossip>,
@@ -111,6 +114,7 @@ pub(crate) struct Parts {
     /// The port of the inbox.
     pub(crate) port: u16,
     pub(crate) announcer: Option<Announcer>,
+    pub(crate) keys: KeyRing,
     pub(crate) names: Names,
     /// Wakes sources of addresses when the network has changed.
     pub(crate) network_changes: ChangeNotifier,
@@ -130,6 +134,7 @@ impl Driver {
             reach,
             port,
             announcer,
+            keys,
             names,
             network_changes,
             gossip,
@@ -159,6 +164,7 @@ impl Driver {
             connections: 0,
             unreachable: Unreachable::default(),
             pending: HashMap::new(),
+            keys,
             names,
             network_changes,
             gossip,

@@ -21,7 +21,7 @@ impl Driver {
                 local,
                 remote,
                 identity,
-                ..
+                key,
             } => {
                 let session = SessionId(id);
                 let Some(opening) = self
@@ -33,16 +33,25 @@ impl Driver {
                 };
                 tracing::debug!(?session, %link, ?local, ?remote, "a mailbox is open");
                 opening.link = Some(link);
+                opening.key = key;
                 opening.alternatives = None;
+                let peer = identity.as_ref().and_then(uuid_of);
+                opening.peer = peer.or(opening.peer);
+                let claimed = opening.peer;
                 if let Some((uuid, _)) = &opening.target {
                     self.unreachable.reached(*uuid);
+                }
+                if let Some(uuid) = claimed
+                    && self.leads_elsewhere(claimed, key)
+                {
+                    let why = "another key than the peer's answers";
+                    return self.refuse_session(session, uuid, why);
                 }
                 let local = match (local, remote) {
                     (Some(local), _) => Some(local.ip()),
                     (None, Some(remote)) if link == Link::Tcp => source_towards(remote),
                     _ => None,
                 };
-                let peer = identity.as_ref().and_then(uuid_of);
                 let mut up = Up::new(local, remote).with_peer(peer);
                 up.in_memory = link == Link::Inproc;
                 self.machine.handle_session_up(now, session, up);
@@ -73,6 +82,7 @@ impl Driver {
             }
         };
         self.unreachable.heard(beacon.uuid());
+        self.keys.hear(&beacon);
         let heard = Heard::new(
             datagram.from,
             match datagram.cast {
@@ -92,7 +102,10 @@ impl Driver {
                 // RFC 36 requires the identity to be a 1 and a UUID; other connections
                 // are ignored.
                 match inbound(connection, &from) {
-                    Some(_) => self.connections = self.connections.saturating_add(1),
+                    Some(inbound) => {
+                        self.connections = self.connections.saturating_add(1);
+                        self.note_caller(inbound.peer, connection, &from);
+                    }
                     None => tracing::debug!(%connection, ?from, "not a ZRE identity"),
                 }
                 1
@@ -105,6 +118,7 @@ impl Driver {
             } => {
                 if let Some(inbound) = inbound(connection, &from) {
                     self.connections = self.connections.saturating_sub(1);
+                    self.keys.hung_up(inbound.peer, connection);
                     tracing::debug!(uuid = %inbound.peer, %reason, "connection ended");
                     self.machine.handle_connection_closed(
                         self.clock.now(),
@@ -112,6 +126,10 @@ impl Driver {
                         connection,
                     );
                 }
+                1
+            }
+            Arrival::Denied { from } => {
+                self.report_claim(&from);
                 1
             }
         }
@@ -122,6 +140,10 @@ impl Driver {
         let Some(inbound) = inbound(batch.connection, &batch.from) else {
             return count;
         };
+        if self.is_impostor(inbound.peer, batch.from.key) {
+            tracing::debug!(uuid = %inbound.peer, "messages of another key are dropped");
+            return count;
+        }
         let now = self.clock.now();
         for message in std::mem::take(&mut batch.messages) {
             let Message { head, body } = message;
@@ -133,6 +155,7 @@ impl Driver {
 
     pub(super) fn handle_news(&mut self, updates: DiscoveryUpdate) {
         match updates {
+            DiscoveryUpdate::Key { endpoint, key } => self.keys.learn(&endpoint, &key),
             DiscoveryUpdate::Found(found) => self.machine.handle_found(self.clock.now(), found),
             DiscoveryUpdate::Lost { endpoint, source } => {
                 self.machine.handle_lost(&endpoint, source)

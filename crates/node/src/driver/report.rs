@@ -101,6 +101,9 @@ impl Driver {
     }
 
     fn report_enter(&mut self, session: SessionId, uuid: Uuid, info: PeerInfo) {
+        if let Some(why) = self.objection(session, uuid, &info) {
+            return self.refuse_session(session, uuid, why);
+        }
         if let Some(peer) = self.hand_to_peer(session, uuid, info) {
             self.count_peer(true, peer.link());
             self.shared.write().add_peer(peer.clone());
@@ -150,7 +153,7 @@ impl Driver {
         }
     }
 
-    fn send_event(&mut self, event: Event) {
+    pub(super) fn send_event(&mut self, event: Event) {
         self.meters.count(&event);
         self.events.send(event);
     }

@@ -2,15 +2,17 @@
 //! peers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 
 use tracing::Instrument;
 use uuid::Uuid;
 use zre_proto::Endpoint;
 use zre_proto::machine::{DialTarget, PeerInfo, SessionId, SharedOutgoing};
-use zre_session::{Link, SameHost, Target};
+use zre_session::{Link, Mechanism, SameHost, Target};
 
 use super::Driver;
 use super::identity::identity_of;
+use super::keys::Key;
 use crate::Peer;
 use crate::peer_sender::PeerSender;
 
@@ -28,7 +30,11 @@ pub(super) struct Opening {
     pub(super) sender: PeerSender,
     /// The node that is dialled, if its UUID is known, and its address.
     pub(super) target: Option<(Uuid, Endpoint)>,
+    /// The node that is dialled, or that says to be there.
+    pub(super) peer: Option<Uuid>,
     pub(super) link: Option<Link>,
+    /// The key that it has proved, once the link stands.
+    pub(super) key: Option<Key>,
     /// Where else to dial if this address fails.
     pub(super) alternatives: Option<Box<Alternatives>>,
 }
@@ -45,6 +51,8 @@ pub(super) struct Alternatives {
 pub(super) struct Dial {
     pub(super) target: DialTarget,
     pub(super) outgoing: SharedOutgoing,
+    /// What the links are to use, if the node has a key.
+    pub(super) mechanism: Option<Arc<dyn Mechanism>>,
 }
 
 /// The addresses of a name that a session waits for.
@@ -137,7 +145,7 @@ impl Driver {
         match self.sessions.remove(&session)? {
             SessionEntry::Opening(opening) => {
                 let link = opening.link.unwrap_or(Link::Tcp);
-                let peer = Peer::new(uuid, info, link, opening.sender);
+                let peer = Peer::new(uuid, info, link, opening.key, opening.sender);
                 let entry = SessionEntry::Entered(peer.clone());
                 self.sessions.insert(session, entry);
                 Some(peer)
@@ -155,13 +163,17 @@ impl Driver {
         dial: Dial,
         alternatives: Option<Box<Alternatives>>,
     ) {
-        let mailbox = self.links.connect(session.0, link_target(&dial.target));
+        let mut to = link_target(&dial.target);
+        to.mechanism = dial.mechanism;
+        let mailbox = self.links.connect(session.0, to);
         let signal = self.backpressure.signal(session);
         let sender = PeerSender::new(dial.outgoing, mailbox, signal, self.meters.clone());
         let opening = Opening {
             sender,
+            peer: dial.target.peer,
             target: dial.target.peer.zip(Some(dial.target.endpoint)),
             link: None,
+            key: None,
             alternatives,
         };
         let entry = SessionEntry::Opening(Box::new(opening));

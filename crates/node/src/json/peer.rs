@@ -24,6 +24,9 @@ pub struct Peer {
     pub endpoint: String,
     /// The link that carries our messages to it: `tcp`, `ipc` or `inproc`.
     pub link: String,
+    /// The public key that it has proved to hold, in Z85; null without keys.
+    #[serde(default)]
+    pub key: Option<String>,
     /// Its state.
     pub state: State,
     /// The groups that it is in.
@@ -45,6 +48,10 @@ impl From<&crate::Peer> for Peer {
             headers: peer.headers().clone(),
             endpoint: peer.endpoint().to_string(),
             link: peer.link().to_string(),
+            #[cfg(feature = "curve")]
+            key: peer.key().map(|key| key.to_string()),
+            #[cfg(not(feature = "curve"))]
+            key: None,
             state: peer.state(),
             groups: peer.groups().into_iter().map(String::from).collect(),
             via: peer.via().iter().map(ToString::to_string).collect(),

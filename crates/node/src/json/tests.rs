@@ -30,6 +30,7 @@ fn samples() -> Vec<(crate::Event, Value)> {
         "headers": { "role": "camera" },
         "endpoint": "tcp://127.0.0.1:49152",
         "link": "tcp",
+        "key": null,
         "state": "ready",
         "groups": ["lab"],
         "via": ["static"],

@@ -74,6 +74,19 @@ pub struct Settings {
     pub name: Option<String>,
     /// [`Builder::uuid`]. `None`: each start makes a new one.
     pub uuid: Option<Uuid>,
+    /// [`Builder::keys`](Builder#method.keys). It needs the feature `curve`, as do the
+    /// two after it.
+    #[cfg(feature = "curve")]
+    pub keys: Option<crate::KeySource>,
+    /// [`Builder::trust`](Builder#method.trust).
+    #[cfg(feature = "curve")]
+    pub trust: crate::Trust,
+    /// The keys of [`peer`](Self::peer)s and of those in
+    /// [`gossip_connect`](Self::gossip_connect), as
+    /// [`Builder::peer_with_key`](Builder#method.peer_with_key) sets them. As text they
+    /// stand behind the endpoint: `tcp://10.0.0.1:5670#KEY`.
+    #[cfg(feature = "curve")]
+    pub peer_keys: BTreeMap<Endpoint, crate::PublicKey>,
     /// [`Builder::group`].
     pub group: Vec<String>,
     /// [`Builder::contest`].
@@ -144,6 +157,12 @@ impl Default for Settings {
         Self {
             name: None,
             uuid: None,
+            #[cfg(feature = "curve")]
+            keys: None,
+            #[cfg(feature = "curve")]
+            trust: crate::Trust::default(),
+            #[cfg(feature = "curve")]
+            peer_keys: BTreeMap::new(),
             group: Vec::new(),
             contest: Vec::new(),
             header: BTreeMap::new(),

@@ -54,6 +54,27 @@ macro_rules! list {
     };
 }
 
+/// Endpoints, each of which may have a key behind it.
+macro_rules! keyed {
+    ($field:ident) => {
+        Access {
+            set: |to, text| {
+                let endpoint = text::keyed_endpoint(to, text)?;
+                to.$field.push(endpoint);
+                Ok(())
+            },
+            get: |of| {
+                let text = |endpoint| text::keyed_endpoint_text(of, endpoint);
+                of.$field.iter().map(text).collect()
+            },
+            reset: |to, default| {
+                to.$field = default.$field;
+                text::drop_keys(to);
+            },
+        }
+    };
+}
+
 pub(super) const ALL: &[Setting] = &[
     Setting {
         key: "name",
@@ -73,6 +94,37 @@ pub(super) const ALL: &[Setting] = &[
                   never share one.",
         unset: "a new random UUID",
         access: maybe!(uuid, text::uuid, text::uuid_text),
+        ..Setting::ONE
+    },
+    #[cfg(feature = "curve")]
+    Setting {
+        key: "keys",
+        topic: WHO,
+        value: "FILE",
+        help: "The node's keys, as `zre keygen FILE` writes them: it then talks only to nodes \
+               with keys, and everything is encrypted",
+        unset: "none: nothing is encrypted, and everybody is let in",
+        access: Access {
+            set: |to, text| {
+                to.keys = Some(text.into());
+                Ok(())
+            },
+            get: |of| match &of.keys {
+                Some(crate::KeySource::File(path)) => vec![path.display().to_string()],
+                _ => Vec::new(),
+            },
+            reset: |to, default| to.keys = default.keys,
+        },
+        ..Setting::ONE
+    },
+    #[cfg(feature = "curve")]
+    Setting {
+        key: "trust",
+        topic: WHO,
+        value: "anyone|KEY,..",
+        help: "Which peers a node with keys talks to: whoever has a key, or the holders of these \
+               public keys",
+        access: one!(trust, text::parsed, ToString::to_string),
         ..Setting::ONE
     },
     Setting {
@@ -226,7 +278,9 @@ pub(super) const ALL: &[Setting] = &[
         topic: FINDING,
         value: "ENDPOINT",
         help: "An address at which a node should be, as tcp://192.168.1.2:5670; may be repeated",
-        access: list!(peer, text::endpoint, ToString::to_string),
+        details: "For a node with keys, the public key of the one there stands behind it, as \
+                  tcp://192.168.1.2:5670#KEY.",
+        access: keyed!(peer),
         ..Setting::COMMAS
     },
     Setting {
@@ -276,7 +330,9 @@ pub(super) const ALL: &[Setting] = &[
         topic: FINDING,
         value: "ENDPOINT",
         help: "A node to gossip with, as tcp://192.168.1.2:5680; may be repeated",
-        access: list!(gossip_connect, text::endpoint, ToString::to_string),
+        details: "For a node with keys, its public key stands behind it, as \
+                  tcp://192.168.1.2:5680#KEY.",
+        access: keyed!(gossip_connect),
         ..Setting::COMMAS
     },
     Setting {

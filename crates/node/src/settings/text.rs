@@ -12,6 +12,7 @@ use uuid::Uuid;
 use zre_beacon::{Broadcast, Interfaces};
 use zre_session::{Engine, IpcDir};
 
+use super::Settings;
 use super::error::Wrong;
 use crate::{Endpoint, Listen, SendPolicy, State};
 
@@ -62,6 +63,53 @@ pub(super) fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
         _ => parsed(text),
     }
 }
+
+/// An endpoint, behind which a key may stand, which is noted.
+#[cfg(feature = "curve")]
+pub(super) fn keyed_endpoint(to: &mut Settings, text: &str) -> Result<Endpoint, Wrong> {
+    /// The characters of a key.
+    const KEY: usize = 40;
+    // A key may have a # in it, and so may a path.
+    let at = text.len().checked_sub(KEY + 1);
+    let split = at.and_then(|at| text.split_at_checked(at));
+    let Some((before, key)) =
+        split.and_then(|(before, rest)| Some((before, rest.strip_prefix('#')?)))
+    else {
+        return endpoint(text);
+    };
+    let endpoint = endpoint(before)?;
+    to.peer_keys.insert(endpoint.clone(), parsed(key)?);
+    Ok(endpoint)
+}
+
+#[cfg(not(feature = "curve"))]
+pub(super) fn keyed_endpoint(_: &mut Settings, text: &str) -> Result<Endpoint, Wrong> {
+    endpoint(text)
+}
+
+#[cfg(feature = "curve")]
+pub(super) fn keyed_endpoint_text(of: &Settings, endpoint: &Endpoint) -> String {
+    match of.peer_keys.get(endpoint) {
+        Some(key) => format!("{endpoint}#{key}"),
+        None => endpoint.to_string(),
+    }
+}
+
+#[cfg(not(feature = "curve"))]
+pub(super) fn keyed_endpoint_text(_: &Settings, endpoint: &Endpoint) -> String {
+    endpoint.to_string()
+}
+
+/// Drops the keys of endpoints that aren't set any more.
+#[cfg(feature = "curve")]
+pub(super) fn drop_keys(to: &mut Settings) {
+    let (peer, gossip) = (&to.peer, &to.gossip_connect);
+    to.peer_keys
+        .retain(|endpoint, _| peer.contains(endpoint) || gossip.contains(endpoint));
+}
+
+#[cfg(not(feature = "curve"))]
+pub(super) fn drop_keys(_: &mut Settings) {}
 
 pub(super) fn uuid(text: &str) -> Result<Uuid, Wrong> {
     let expected = "write 32 hex digits, with or without hyphens";

@@ -91,6 +91,8 @@ pub(super) struct Hub {
     uuid: Uuid,
     /// Where others are to dial this node.
     endpoint: watch::Receiver<Endpoint>,
+    /// The text of our key, if we have one.
+    own_key: Option<String>,
     table: TupleTable,
     neighbours: BTreeMap<NeighbourId, Neighbour>,
     updates: UpdateSender,
@@ -100,11 +102,13 @@ impl Hub {
     pub(super) fn new(
         uuid: Uuid,
         endpoint: watch::Receiver<Endpoint>,
+        key: Option<String>,
         updates: UpdateSender,
     ) -> Self {
         let mut hub = Self {
             uuid,
             endpoint,
+            own_key: key,
             table: TupleTable::default(),
             neighbours: BTreeMap::new(),
             updates,
@@ -115,7 +119,12 @@ impl Hub {
 
     fn tell_endpoint(&mut self) {
         let key = key_of(self.uuid);
-        let endpoint = self.endpoint.borrow_and_update().to_wire();
+        let mut endpoint = self.endpoint.borrow_and_update().to_wire();
+        if let Some(own) = &self.own_key {
+            // As C Zyre has it.
+            endpoint.push('|');
+            endpoint.push_str(own);
+        }
         self.table
             .publish(Instant::now(), key.clone(), endpoint, None);
         self.pass_on(&key, None);
@@ -334,6 +343,11 @@ impl Hub {
             tracing::debug!(%key, "a tuple of another host that names loopback");
             return;
         }
+        if let Some((_, key)) = value.split_once('|') {
+            let (endpoint, key) = (endpoint.clone(), key.into());
+            let named = DiscoveryUpdate::Key { endpoint, key };
+            let _ = self.updates.send(named).await;
+        }
         let found = Found::new(endpoint, Some(uuid), Source::Gossip);
         // An error means that the driver has stopped; the hub ends with it.
         let _ = self.updates.send(DiscoveryUpdate::Found(found)).await;
@@ -392,7 +406,7 @@ mod tests {
         let (updates, mut heard) = crate::discovery::channel();
         let (reports, inbox) = mpsc::channel(8);
         let (own_endpoint, endpoint) = watch::channel(endpoint);
-        tokio::spawn(Hub::new(uuid, endpoint, updates).run(inbox));
+        tokio::spawn(Hub::new(uuid, endpoint, None, updates).run(inbox));
         let (queue, mut waiting) = mpsc::channel(8);
         let neighbour = Neighbour::new(queue, true, false);
         let id = neighbour.id();
@@ -426,6 +440,13 @@ mod tests {
             ttl: 60_000,
         };
         reports.send(HubMessage::Heard(id, other)).await.unwrap();
+        let Some(DiscoveryUpdate::Key { endpoint, key }) = heard.recv().await else {
+            panic!("its key is to be known first");
+        };
+        assert_eq!(
+            (endpoint.to_string().as_str(), &*key),
+            ("tcp://10.0.0.2:5", "key")
+        );
         let Some(DiscoveryUpdate::Found(found)) = heard.recv().await else {
             panic!("it is to be dialled");
         };

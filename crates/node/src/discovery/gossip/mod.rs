@@ -53,9 +53,12 @@ pub(crate) struct GossipSetup {
     /// Where others are to dial this node.
     pub(crate) endpoint: watch::Receiver<Endpoint>,
     pub(crate) listeners: Vec<TcpListener>,
-    pub(crate) connect: Vec<Endpoint>,
+    /// Each with the mechanism that knows the neighbour's key, if we have keys.
+    pub(crate) connect: Vec<(Endpoint, Option<Arc<dyn Mechanism>>)>,
     /// Neighbours need the same.
     pub(crate) mechanism: Arc<dyn Mechanism>,
+    /// The text of our key, which our tuple names.
+    pub(crate) key: Option<String>,
 }
 
 /// Gossips for as long as the driver listens.
@@ -73,14 +76,14 @@ pub(crate) fn start(
         let mechanism = Arc::clone(&setup.mechanism);
         tasks.spawn(accept(listener, mechanism, reports.clone()).in_current_span());
     }
-    for endpoint in setup.connect {
+    for (endpoint, mechanism) in setup.connect {
         let (names, reports, network_changes) =
             (names.clone(), reports.clone(), network_changes.clone());
-        let mechanism = Arc::clone(&setup.mechanism);
+        let mechanism = mechanism.unwrap_or_else(|| Arc::clone(&setup.mechanism));
         let dialling = keep_dialling(endpoint, mechanism, names, reports, network_changes);
         tasks.spawn(dialling.in_current_span());
     }
-    let hub = Hub::new(setup.uuid, setup.endpoint, updates.clone());
+    let hub = Hub::new(setup.uuid, setup.endpoint, setup.key, updates.clone());
     let gossiping = async move {
         tokio::select! {
             () = hub.run(inbox) => {}

@@ -1,0 +1,247 @@
+//! Which key each peer has, if nodes have keys.
+//!
+//! What beacons, gossip and DNS say of keys is only good for dialling: the handshake
+//! proves it or fails. A UUID belongs to the key that greeted under it for as long as
+//! that peer lives, and both directions of a session must have the same key.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+use zre_proto::machine::{KEY_HEADER, PeerInfo, SessionId};
+use zre_proto::{Beacon, Endpoint};
+use zre_session::{Mechanism, Null, Source};
+
+use super::Driver;
+use super::identity::uuid_of;
+use super::sessions::SessionEntry;
+use crate::Event;
+
+/// The bytes of a public key.
+pub(crate) type Key = [u8; 32];
+
+/// How many keys of each kind are remembered. Anybody can announce nodes that don't
+/// exist; those that do are heard again in a second.
+const HINTS: usize = 8192;
+
+/// How many UUIDs are remembered whose conflicts were reported.
+const REPORTED: usize = 1024;
+
+/// Makes the mechanism for a connection to the holder of a key; `None` if that key isn't
+/// trusted.
+pub(crate) type ToServer = Arc<dyn Fn(Key) -> Option<Arc<dyn Mechanism>> + Send + Sync>;
+
+/// The text of a key in a header.
+pub(crate) type KeyText = fn(&Key) -> String;
+
+/// The keys of a node that has keys itself, or nothing.
+#[derive(Default)]
+pub(crate) struct KeyRing {
+    pub(crate) own: Option<Key>,
+    /// Ours, which knows no server.
+    pub(crate) mechanism: Option<Arc<dyn Mechanism>>,
+    pub(crate) to_server: Option<ToServer>,
+    pub(crate) text: Option<KeyText>,
+    pub(crate) read: Option<fn(&str) -> Option<Key>>,
+    /// Those that the user has configured, by endpoint.
+    pub(crate) configured: HashMap<Endpoint, Key>,
+    by_endpoint: HashMap<Endpoint, Key>,
+    by_beacon: HashMap<Uuid, Key>,
+    /// The live connections to our inbox.
+    callers: HashMap<Uuid, Caller>,
+    reported: HashSet<Uuid>,
+}
+
+#[derive(Clone, Copy)]
+struct Caller {
+    connection: u64,
+    key: Option<Key>,
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing")
+            .field("callers", &self.callers.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl KeyRing {
+    fn is_on(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// A beacon names a key.
+    pub(super) fn hear(&mut self, beacon: &Beacon) {
+        if let Beacon::Curve {
+            uuid, public_key, ..
+        } = beacon
+            && self.is_on()
+        {
+            note(&mut self.by_beacon, *uuid, *public_key);
+        }
+    }
+
+    /// Gossip names the key of the node at an endpoint.
+    pub(super) fn learn(&mut self, endpoint: &Endpoint, key: &str) {
+        if let Some(key) = self.read.and_then(|read| read(key)) {
+            note(&mut self.by_endpoint, endpoint.clone(), key);
+        }
+    }
+
+    /// The text of our key.
+    pub(crate) fn own_text(&self) -> Option<String> {
+        let text = self.text?;
+        self.own.as_ref().map(text)
+    }
+
+    /// The mechanism of links and gossip.
+    pub(crate) fn mechanism(&self) -> Arc<dyn Mechanism> {
+        match &self.mechanism {
+            Some(mechanism) => Arc::clone(mechanism),
+            None => Arc::new(Null),
+        }
+    }
+
+    /// The mechanism for a dial, if it isn't that of the links. Without a key there is
+    /// none, and the dial will say so.
+    pub(crate) fn mechanism_for(
+        &self,
+        peer: Option<Uuid>,
+        endpoint: &Endpoint,
+    ) -> Option<Arc<dyn Mechanism>> {
+        let to_server = self.to_server.as_ref()?;
+        let proven = || self.callers.get(&peer?)?.key;
+        let configured = self.configured.get(endpoint).copied();
+        let key = configured
+            .or_else(proven)
+            .or_else(|| self.by_beacon.get(&peer?).copied())
+            .or_else(|| self.by_endpoint.get(endpoint).copied())?;
+        to_server(key)
+    }
+
+    /// A node has connected to our inbox.
+    fn called(&mut self, uuid: Uuid, connection: u64, key: Option<Key>) {
+        if self.is_on() {
+            self.callers.insert(uuid, Caller { connection, key });
+        }
+    }
+
+    /// Its connection has ended.
+    pub(super) fn hung_up(&mut self, uuid: Uuid, connection: u64) {
+        if self
+            .callers
+            .get(&uuid)
+            .is_some_and(|caller| caller.connection == connection)
+        {
+            self.callers.remove(&uuid);
+        }
+    }
+
+    /// Whether that node has connected to our inbox with another key.
+    fn contradicts(&self, uuid: Uuid, key: Option<Key>) -> bool {
+        let caller = self.callers.get(&uuid);
+        caller.is_some_and(|caller| caller.key != key)
+    }
+}
+
+/// Remembers a key. What is remembered too long ago can't be told from the rest, so when
+/// there are too many all go.
+fn note<K: Eq + std::hash::Hash>(keys: &mut HashMap<K, Key>, at: K, key: Key) {
+    if keys.len() >= HINTS && !keys.contains_key(&at) {
+        keys.clear();
+    }
+    keys.insert(at, key);
+}
+
+impl Driver {
+    /// A node has connected to our inbox and proved its key. A mailbox that was opened
+    /// to another key under its UUID must never be taken for one to it.
+    pub(super) fn note_caller(&mut self, uuid: Uuid, connection: u64, from: &Source) {
+        if !self.keys.is_on() {
+            return;
+        }
+        self.keys.called(uuid, connection, from.key);
+        let others: Vec<SessionId> = self
+            .sessions
+            .iter()
+            .filter(|(_, entry)| match entry {
+                SessionEntry::Opening(opening) => {
+                    opening.peer == Some(uuid) && opening.link.is_some() && opening.key != from.key
+                }
+                SessionEntry::Entered(_) => false,
+            })
+            .map(|(session, _)| *session)
+            .collect();
+        for session in others {
+            self.refuse_session(session, uuid, "it is of another key than the peer's");
+        }
+    }
+
+    /// Whether a mailbox that has opened leads to another key than the one that
+    /// connected to our inbox under that UUID.
+    pub(super) fn leads_elsewhere(&self, uuid: Option<Uuid>, key: Option<Key>) -> bool {
+        self.keys.is_on() && uuid.is_some_and(|uuid| self.keys.contradicts(uuid, key))
+    }
+
+    /// Whether a peer that has entered has another key than the sender of these
+    /// messages, who claims its UUID.
+    pub(super) fn is_impostor(&mut self, uuid: Uuid, key: Option<Key>) -> bool {
+        if !self.keys.is_on() {
+            return false;
+        }
+        let peer = self.peer(uuid);
+        peer.is_some_and(|peer| !peer.is_gone() && peer.raw_key() != key)
+    }
+
+    /// Why a peer can't enter by that session, if it can't: the key that answers there
+    /// isn't the one that greeted us, or its HELLO names another.
+    pub(super) fn objection(
+        &self,
+        session: SessionId,
+        uuid: Uuid,
+        info: &PeerInfo,
+    ) -> Option<&'static str> {
+        if !self.keys.is_on() {
+            return None;
+        }
+        let Some(SessionEntry::Opening(opening)) = self.sessions.get(&session) else {
+            return None;
+        };
+        if self.keys.contradicts(uuid, opening.key) {
+            return Some("the key that answers isn't the one that greeted us");
+        }
+        let named = info.headers.get(KEY_HEADER);
+        let text = self.keys.text.zip(opening.key);
+        let proven = text.map(|(text, key)| text(&key));
+        match (named, proven) {
+            (Some(named), Some(proven)) if *named != proven => {
+                Some("its HELLO names another key than the one that it has proved")
+            }
+            _ => None,
+        }
+    }
+
+    /// Closes a session that isn't what it seems.
+    pub(super) fn refuse_session(&mut self, session: SessionId, uuid: Uuid, why: &str) {
+        tracing::debug!(%uuid, ?session, why, "a session is refused");
+        if let Some(entry) = self.sessions.remove(&session) {
+            entry.sender().close(Duration::ZERO);
+        }
+        let now = self.clock.now();
+        self.machine.handle_session_closed(now, session);
+    }
+
+    /// Somebody with another key has connected under the UUID of a live peer.
+    pub(super) fn report_claim(&mut self, from: &Source) {
+        let Some(uuid) = uuid_of(&from.identity) else {
+            return;
+        };
+        tracing::debug!(%uuid, addr = ?from.addr, "another key claims the UUID of a peer");
+        if self.keys.reported.len() < REPORTED && self.keys.reported.insert(uuid) {
+            self.send_event(Event::Conflict { uuid });
+        }
+    }
+}

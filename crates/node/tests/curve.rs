@@ -1,0 +1,336 @@
+//! Nodes with keys: who meets whom, and who can't.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
+mod common;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{PATIENCE, enter, free_port, settings, until};
+use uuid::Uuid;
+use zre::{
+    Builder, Endpoint, Event, IpcDir, Keys, Link, Node, PublicKey, StartError, State, Trust,
+};
+use zre_curve::{Anyone, Curve};
+use zre_proto::{Command, Hello};
+use zre_session::{Arrival, Config, Identity, Inbox, Links, Notice, Notices, SameHost, Target};
+
+fn keys(number: u8) -> Keys {
+    Keys::from_secret([number; 32])
+}
+
+fn public(number: u8) -> PublicKey {
+    keys(number).public()
+}
+
+/// A node with keys that reaches others of this process over tcp.
+fn keyed(name: &str, port: u16, number: u8) -> Builder {
+    settings(name, port)
+        .inproc(false)
+        .ipc(IpcDir::Off)
+        .keys(keys(number))
+}
+
+#[tokio::test]
+async fn they_meet_by_beacons_and_know_their_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let sockets = dir.path().join("ipc");
+    for (link, ipc, inproc) in [
+        (Link::Tcp, IpcDir::Off, false),
+        (Link::Ipc, IpcDir::Path(sockets.clone()), false),
+        (Link::Inproc, IpcDir::Off, true),
+    ] {
+        if link == Link::Ipc && !cfg!(unix) {
+            continue; // Only Unix has ipc.
+        }
+        let port = free_port();
+        let with = |name, number| keyed(name, port, number).ipc(ipc.clone()).inproc(inproc);
+        let (alice, mut a) = with("alice", 1).start().await.unwrap();
+        let (bob, mut b) = with("bob", 2).start().await.unwrap();
+        let (at_alice, at_bob) = (enter(&mut a).await, enter(&mut b).await);
+        assert_eq!((at_alice.link(), at_bob.link()), (link, link));
+        assert_eq!(at_alice.key(), Some(public(2)), "{link}");
+        assert_eq!(at_bob.key(), Some(public(1)), "{link}");
+        // As C Zyre has it.
+        let header = at_bob.header("X-PUBLICKEY").map(str::to_owned);
+        assert_eq!(header, Some(public(1).to_string()));
+        alice.whisper("bob", "secret").await.unwrap();
+        let message = until(&mut b, |event| match event {
+            Event::Whisper { message, .. } => Some(message),
+            _ => None,
+        })
+        .await;
+        assert_eq!(message.to_str(), Some("secret"));
+        bob.set_state(State::Busy).await.unwrap();
+        until(&mut a, |event| {
+            matches!(event, Event::State { .. }).then_some(())
+        })
+        .await;
+        bob.shutdown().await;
+        until(&mut a, |event| {
+            matches!(event, Event::Exit { .. }).then_some(())
+        })
+        .await;
+        alice.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn a_node_with_keys_and_one_without_do_not_meet() {
+    let port = free_port();
+    let plain = settings("plain", port).inproc(false).ipc(IpcDir::Off);
+    let interval = Duration::from_millis(50);
+    let (plain, mut p) = plain.interval(interval).start().await.unwrap();
+    let node = |name, number| keyed(name, port, number).interval(interval);
+    let (alice, mut a) = node("alice", 1).start().await.unwrap();
+    // Each hears of the other, and of the reason.
+    for events in [&mut p, &mut a] {
+        let reason = until(events, |event| match event {
+            Event::Unreachable { reason, .. } => Some(reason),
+            Event::Enter { peer } => panic!("{peer} has entered"),
+            _ => None,
+        })
+        .await;
+        assert!(
+            reason.contains("CURVE") && reason.contains("NULL"),
+            "{reason}"
+        );
+    }
+    let (_bob, _b) = node("bob", 2).start().await.unwrap();
+    assert_eq!(enter(&mut a).await.name(), "bob");
+    assert_eq!((plain.peers().len(), alice.peers().len()), (0, 1));
+    assert!(alice.stats().await.unwrap().links.handshakes_failed > 0);
+}
+
+#[tokio::test]
+async fn only_keys_that_are_trusted_are_let_in() {
+    let port = free_port();
+    let trust = Trust::Keys([public(2)].into());
+    let interval = Duration::from_millis(50);
+    let alice = keyed("alice", port, 1).trust(trust).interval(interval);
+    let (alice, mut a) = alice.start().await.unwrap();
+    let (stranger, _s) = keyed("stranger", port, 3).start().await.unwrap();
+    let denied = async {
+        while alice.stats().await.unwrap().links.denied == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, denied).await.unwrap();
+    let (_bob, _b) = keyed("bob", port, 2).start().await.unwrap();
+    assert_eq!(enter(&mut a).await.name(), "bob");
+    assert_eq!(alice.peers().len(), 1);
+    assert!(!stranger.peers().iter().any(|peer| peer.name() == "alice"));
+}
+
+fn alone(name: &str, number: u8) -> Builder {
+    keyed(name, 0, number).no_beacon()
+}
+
+fn at(node: &Node) -> Endpoint {
+    node.endpoint()
+}
+
+#[tokio::test]
+async fn a_configured_peer_is_believed_by_its_key_alone() {
+    let (bob, mut b) = alone("bob", 2).start().await.unwrap();
+    // Who answers there holds another key.
+    let (wrong, mut w) = alone("wrong", 1)
+        .peer_with_key(at(&bob), public(3))
+        .start()
+        .await
+        .unwrap();
+    let failed = async {
+        while bob.stats().await.unwrap().links.handshakes_failed == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, failed).await.unwrap();
+    let text = format!("{}#{}", at(&bob), public(2));
+    let mut settings = alone("right", 1).settings().clone();
+    settings.set("peer", &text).unwrap();
+    assert_eq!(settings.get("peer").unwrap(), [text]);
+    let (_right, mut r) = settings.builder().start().await.unwrap();
+    assert_eq!(enter(&mut r).await.key(), Some(public(2)));
+    assert_eq!(enter(&mut b).await.name(), "right");
+    assert!(wrong.peers().is_empty() && w.try_recv().is_none());
+}
+
+#[tokio::test]
+async fn settings_that_would_not_do_are_refused() {
+    let endpoint: Endpoint = "tcp://127.0.0.1:9".parse().unwrap();
+    let code = |builder: Builder| async { builder.start().await.unwrap_err() };
+    let error = code(alone("a", 1).peer(endpoint.clone())).await;
+    assert!(matches!(&error, StartError::PeerKey(at) if *at == endpoint));
+    let error = code(alone("a", 1).gossip_connect(endpoint.clone())).await;
+    assert!(matches!(error, StartError::PeerKey(_)));
+    let plain = || settings("a", 0).no_beacon();
+    let error = code(plain().peer_with_key(endpoint, public(2))).await;
+    assert!(matches!(error, StartError::NoKeys));
+    let error = code(plain().trust(Trust::Keys([public(2)].into()))).await;
+    assert!(matches!(error, StartError::NoKeys));
+    let error = code(plain().keys("/nonexistent/keys")).await;
+    assert!(matches!(error, StartError::Keys(_)), "{error}");
+}
+
+#[cfg(feature = "zeromq")]
+#[tokio::test]
+async fn the_zeromq_engine_refuses_keys_and_says_why() {
+    let node = alone("a", 1).engine(zre::Engine::ZeroMq);
+    let error = node.start().await.unwrap_err();
+    assert!(matches!(error, StartError::Inbox(_)));
+    let text = error.to_string();
+    assert!(
+        text.contains("CURVE") && text.contains("native engine"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn another_key_cannot_take_over_the_uuid_of_a_live_peer() {
+    let (alice, mut a) = alone("alice", 1).start().await.unwrap();
+    let uuid = Uuid::from_u128(77);
+    let to_alice = |name, number| {
+        alone(name, number)
+            .uuid(uuid)
+            .peer_with_key(at(&alice), public(1))
+    };
+    let (bob, _b) = to_alice("bob", 2).start().await.unwrap();
+    let peer = enter(&mut a).await;
+    let (_thief, _t) = to_alice("thief", 3).start().await.unwrap();
+    let claimed = until(&mut a, |event| match event {
+        Event::Conflict { uuid } => Some(uuid),
+        Event::Exit { .. } | Event::Enter { .. } => panic!("{event:?}"),
+        _ => None,
+    })
+    .await;
+    assert_eq!(claimed, uuid);
+    bob.whisper("alice", "it is me").await.unwrap();
+    let (from, message) = until(&mut a, |event| match event {
+        Event::Whisper { peer, message } => Some((peer, message)),
+        Event::Exit { .. } | Event::Enter { .. } => panic!("{event:?}"),
+        _ => None,
+    })
+    .await;
+    assert_eq!((from, message.to_str()), (peer, Some("it is me")));
+    assert!(alice.stats().await.unwrap().links.denied > 0);
+}
+
+#[tokio::test]
+async fn gossip_carries_keys() {
+    let hub_port = free_tcp_port();
+    let bind = ([127, 0, 0, 1], hub_port).into();
+    let (_hub, mut h) = alone("hub", 1).gossip_bind(bind).start().await.unwrap();
+    let node = |name, number| {
+        let mut settings = alone(name, number).settings().clone();
+        let text = format!("tcp://127.0.0.1:{hub_port}#{}", public(1));
+        settings.set("gossip_connect", &text).unwrap();
+        settings.builder()
+    };
+    let (_one, mut o) = node("one", 2).start().await.unwrap();
+    assert_eq!(enter(&mut h).await.key(), Some(public(2)));
+    let (_two, mut t) = node("two", 3).start().await.unwrap();
+    for events in [&mut o, &mut t] {
+        let mut met = [enter(events).await, enter(events).await];
+        met.sort_by_key(|peer| peer.name().to_owned());
+        assert_eq!(met[0].key(), Some(public(1)));
+    }
+}
+
+fn free_tcp_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Links by hand, under this UUID and key.
+async fn by_hand(uuid: Uuid, curve: &Curve) -> (Links, Inbox, Notices) {
+    let identity = [&[1][..], uuid.as_bytes()].concat();
+    let mut config = Config::new(Identity::new(identity).unwrap());
+    config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    config.ipc = IpcDir::Off;
+    config.inproc = false;
+    config.mechanism = Arc::new(curve.clone());
+    Links::open(config).await.unwrap()
+}
+
+/// A peer by hand, which says of its key what it likes.
+async fn greets_as(node: &Node, number: u8, header: Option<String>) -> (Links, Inbox) {
+    let curve = Curve::new(keys(number), Arc::new(Anyone));
+    let (links, inbox, mut notices) = by_hand(Uuid::new_v4(), &curve).await;
+    let target = Target::default()
+        .addr(at(node).socket_addr().unwrap())
+        .same_host(SameHost::Never)
+        .mechanism(Arc::new(curve.to(public(1))));
+    let mailbox = links.connect(1, target);
+    let hello = Command::Hello(Hello {
+        endpoint: format!("tcp://{}", links.listening()[0]),
+        groups: vec![],
+        status: 0,
+        name: format!("by hand {number}"),
+        headers: header
+            .map(|key| ("X-PUBLICKEY".into(), key))
+            .into_iter()
+            .collect(),
+    });
+    let mut frames = hello.encode(1).into_iter();
+    let head = frames.next().unwrap();
+    mailbox
+        .try_send(&head, &frames.collect::<Vec<_>>())
+        .unwrap();
+    tokio::spawn(async move {
+        let _mailbox = mailbox;
+        while let Some(Notice::Up { .. }) = notices.recv().await {}
+    });
+    (links, inbox)
+}
+
+#[tokio::test]
+async fn a_hello_that_names_another_key_is_refused() {
+    let (alice, mut a) = alone("alice", 1).start().await.unwrap();
+    let (_liar, mut inbox) = greets_as(&alice, 2, Some(public(9).to_string())).await;
+    // It is answered, and then given up.
+    let closed = async {
+        loop {
+            if let Some(Arrival::Closed { .. }) = inbox.recv().await {
+                break;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, closed).await.unwrap();
+    let (_honest, _i) = greets_as(&alice, 3, Some(public(3).to_string())).await;
+    let peer = enter(&mut a).await;
+    assert_eq!((peer.name(), peer.key()), ("by hand 3", Some(public(3))));
+    let (_silent, _i) = greets_as(&alice, 4, None).await;
+    assert_eq!(enter(&mut a).await.key(), Some(public(4)));
+    assert_eq!(alice.peers().len(), 2);
+}
+
+/// Somebody answers where we dial, under a UUID of another, and never greets us. That
+/// other one isn't taken for them when it does.
+#[tokio::test]
+async fn what_is_for_a_peer_goes_to_no_other_key() {
+    let uuid = Uuid::from_u128(78);
+    let thief = Curve::new(keys(3), Arc::new(Anyone));
+    let (links, mut inbox, _notices) = by_hand(uuid, &thief).await;
+    let there = Endpoint::from(links.listening()[0]);
+    let alice = alone("alice", 1).peer_with_key(there, public(3));
+    let (alice, mut a) = alice.start().await.unwrap();
+    let greeted = async { while !matches!(inbox.recv().await, Some(Arrival::Batch(_))) {} };
+    tokio::time::timeout(PATIENCE, greeted).await.unwrap();
+    let bob = alone("bob", 2)
+        .uuid(uuid)
+        .peer_with_key(at(&alice), public(1));
+    let (_bob, mut b) = bob.start().await.unwrap();
+    let peer = enter(&mut a).await;
+    assert_eq!((peer.uuid(), peer.key()), (uuid, Some(public(2))));
+    alice.whisper(&peer, "for bob").await.unwrap();
+    let message = until(&mut b, |event| match event {
+        Event::Whisper { message, .. } => Some(message),
+        _ => None,
+    })
+    .await;
+    assert_eq!(message.to_str(), Some("for bob"));
+    while let Some(arrival) = inbox.try_recv() {
+        assert!(matches!(arrival, Arrival::Closed { .. }), "{arrival:?}");
+    }
+}
