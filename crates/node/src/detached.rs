@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use uuid::Uuid;
-use zre_proto::machine::{PeerInfo, SessionId};
+use zre_proto::machine::{PeerInfo, SessionId, SharedOutgoing};
 use zre_proto::{Endpoint, Outgoing, State};
 use zre_session::{Link, Mailbox};
 
@@ -105,7 +105,7 @@ impl DetachedPeer {
     /// aren't equal.
     #[must_use]
     pub fn build(&self) -> Peer {
-        let outgoing = Arc::new(Mutex::new(Outgoing::new(false)));
+        let outgoing = SharedOutgoing::new(Outgoing::new(false));
         let signal = BackpressureMonitor::new(0).signal(SessionId(0));
         let meters = Meters::new(&self.info.name);
         let sender = PeerSender::new(outgoing, Mailbox::closed(), signal, meters);

@@ -1,9 +1,8 @@
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
+use zre_proto::Command;
 use zre_proto::machine::SharedOutgoing;
-use zre_proto::{Command, Outgoing, patch_sequence};
 use zre_session::{Closed, Mailbox, TrySendError};
 
 use crate::backpressure::BackpressureSignal;
@@ -51,33 +50,22 @@ impl PeerSender {
 
     /// Queues a WHISPER or SHOUT; the header's number is set here.
     pub(crate) fn send_data(&self, header: &mut [u8], body: &[Bytes]) -> Result<(), TrySendError> {
-        let pending = {
-            let mut outgoing = self.lock();
-            patch_sequence(header, outgoing.peek());
-            let pending = self.mailbox.enqueue(header, body)?;
-            let _ = outgoing.next_data();
-            pending
-        };
+        let pending = self
+            .outgoing
+            .send_data(header, |header| self.mailbox.enqueue(header, body))?;
         pending.write();
         Ok(())
     }
 
     /// Queues anything else.
     pub(crate) fn send_control(&self, command: &Command) -> Result<(), TrySendError> {
-        let pending = {
-            let mut outgoing = self.lock();
-            let frames = command.encode(outgoing.peek());
+        let pending = self.outgoing.send_control(command, |frames| {
             let (head, body) = match frames.split_first() {
                 Some((head, body)) => (head.as_ref(), body),
                 None => (&[][..], &[][..]),
             };
-            let pending = self.mailbox.enqueue_control(head, body)?;
-            let _ = outgoing.next();
-            if matches!(command, Command::Ping) {
-                outgoing.note_ping();
-            }
-            pending
-        };
+            self.mailbox.enqueue_control(head, body)
+        })?;
         pending.write();
         Ok(())
     }
@@ -89,9 +77,5 @@ impl PeerSender {
 
     pub(crate) fn close(&self, linger: Duration) {
         self.mailbox.close(linger);
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Outgoing> {
-        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ use crate::link::{Item, Link, ProcessId, Way};
 use crate::world::{Happening, World};
 
 /// How often a process that stands still is asked whether it notices by now.
-const NOTICE: Duration = Duration::from_secs(1);
+pub(crate) const NOTICE: Duration = Duration::from_secs(1);
 
 impl World {
     /// Plans a look at a lane for when its first item arrives.

@@ -1,19 +1,21 @@
 //! What a process's state machine asks for.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
 use zre_proto::machine::{Event, ExitReason, Output, SessionId, SharedOutgoing};
-use zre_proto::{Beacon, Command, Endpoint, Message, Outgoing, State};
+use zre_proto::{Beacon, Command, Endpoint, Frames, Message, State, split_header};
 
 use crate::host;
-use crate::link::{Item, Lane, Ledger, Link, Way};
+use crate::link::{Full, Item, Lane, Ledger, Link, Way};
 use crate::wire::WireCheck;
 use crate::world::{Happening, World};
 
-/// What a link holds before its mailbox is full.
-const MAILBOX_MAX: usize = 2000;
+/// How many messages that aren't the application's a full mailbox still takes.
+const RESERVE: usize = 300;
+
+/// How long a mailbox takes to end.
+const CLOSING: Duration = Duration::from_micros(50);
 
 /// How long a dial may take.
 const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -117,22 +119,18 @@ impl World {
         let Some(number) = self.link_of(host, session) else {
             return;
         };
-        let Some(link) = self.links.get_mut(number) else {
+        let Some(link) = self.links.get(number) else {
             return;
         };
-        if link.there.len() >= MAILBOX_MAX {
+        let room = link.room(self.options.mailbox + RESERVE);
+        let queued = link
+            .outgoing
+            .send_control(command, |frames| room.map(|()| frames));
+        match queued {
+            Ok(frames) => self.transmit(host, number, command, frames),
             // A control message is never left out: the session ends instead.
-            self.put(number, Way::Back, Item::End);
-            return;
+            Err(Full) => self.put(number, Way::Back, Item::End),
         }
-        let sequence = numbering(&link.outgoing, |outgoing| {
-            let sequence = outgoing.next();
-            if matches!(command, Command::Ping) {
-                outgoing.note_ping();
-            }
-            sequence
-        });
-        self.transmit(host, number, command, sequence);
     }
 
     /// Sends the application's next message on a session, if it has room.
@@ -144,14 +142,9 @@ impl World {
         let Some(link) = self.links.get_mut(number) else {
             return;
         };
-        if link.there.len() >= MAILBOX_MAX {
-            self.report.full += 1;
-            return;
-        }
-        link.ledger.sent += 1;
         let mark = Mark {
             link: u64::try_from(number).unwrap_or(u64::MAX),
-            count: link.ledger.sent,
+            count: link.ledger.sent + 1,
         };
         let content = mark.message();
         let command = match group {
@@ -161,19 +154,33 @@ impl World {
                 content,
             },
         };
-        let sequence = numbering(&link.outgoing, Outgoing::next_data);
-        self.transmit(host, number, &command, sequence);
+        let room = link.room(self.options.mailbox);
+        let (header, content) = split_header(command.encode(0));
+        let queued = link.outgoing.send_data(&mut header.to_vec(), |header| {
+            let header = Bytes::copy_from_slice(header);
+            room.map(|()| [header].into_iter().chain(content).collect())
+        });
+        match queued {
+            Ok(frames) => {
+                link.ledger.sent = mark.count;
+                self.transmit(host, number, &command, frames);
+            }
+            Err(Full) => self.report.full += 1,
+        }
     }
 
-    fn transmit(&mut self, host: usize, number: usize, command: &Command, sequence: u16) {
+    fn transmit(&mut self, host: usize, number: usize, command: &Command, frames: Frames) {
         *self.report.messages.entry(command.name()).or_insert(0) += 1;
-        self.trace(3, host, u64::from(sequence));
+        let sequence = frames.first().and_then(|header| header.get(4..6));
+        let sequence = sequence.map_or(0, |bytes| {
+            bytes.iter().fold(0, |n, b| n << 8 | u64::from(*b))
+        });
+        self.trace(3, host, sequence);
         let first_legacy = self.first_legacy();
-        let frames = command.encode(sequence);
         let Some(link) = self.links.get_mut(number) else {
             return;
         };
-        let short = numbering(&link.outgoing, |outgoing| outgoing.skips_65535());
+        let short = link.outgoing.with(|outgoing| outgoing.skips_65535());
         let knows_state = link.target < first_legacy;
         let seen = if host < first_legacy {
             link.wire.see(&frames, short, knows_state)
@@ -211,6 +218,13 @@ impl World {
         }
         self.note(|| format!("{host} hangs up link {number}"));
         self.close_mailbox(number, linger);
+        // A mailbox of ours reports its end whoever closes it.
+        if host < self.first_legacy()
+            && let Some(link) = self.links.get(number)
+        {
+            let closed = Happening::Closed(link.dialler, session);
+            self.queue.push(self.now + CLOSING, closed);
+        }
     }
 
     /// The mailbox is gone; what it had queued goes out, or some of it.
@@ -278,6 +292,14 @@ impl World {
             self.accuse(host, &what);
         }
         match event {
+            Event::Enter { peer, session, .. } => {
+                let link = self.link_of(host, *session);
+                let link = link.and_then(|number| self.links.get(number));
+                let greeted = link.is_some_and(|link| link.wire.has_greeted());
+                if host < self.first_legacy() && !greeted {
+                    self.accuse(host, &format!("is told of {peer} before its HELLO is out"));
+                }
+            }
             Event::Exit {
                 reason,
                 unconfirmed,
@@ -302,10 +324,6 @@ impl World {
             _ => {}
         }
     }
-}
-
-pub(crate) fn numbering<T>(outgoing: &SharedOutgoing, f: impl FnOnce(&mut Outgoing) -> T) -> T {
-    f(&mut outgoing.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The name of a group of the script.

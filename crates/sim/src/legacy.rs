@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -160,7 +160,7 @@ impl Legacy {
             session: SessionId(0),
             up: false,
             reconnect_at: None,
-            outgoing: Arc::new(Mutex::new(Outgoing::new(self.short_wrap))),
+            outgoing: SharedOutgoing::new(Outgoing::new(self.short_wrap)),
             queue: Vec::new(),
             ready: false,
             expected: 1,

@@ -116,7 +116,20 @@ pub(crate) struct Ledger {
     pub(crate) orphaned: bool,
 }
 
+/// A mailbox has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Full;
+
 impl Link {
+    /// Whether its mailbox takes one more message, if it holds so many at the most.
+    pub(crate) fn room(&self, most: usize) -> Result<(), Full> {
+        if self.there.len() < most {
+            Ok(())
+        } else {
+            Err(Full)
+        }
+    }
+
     pub(crate) fn lane(&mut self, way: Way) -> &mut Lane {
         match way {
             Way::There => &mut self.there,

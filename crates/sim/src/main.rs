@@ -56,6 +56,9 @@ struct Arguments {
     /// How many peers a node dials at a time.
     #[arg(long, default_value_t = 256)]
     dials: usize,
+    /// How many messages a mailbox holds.
+    #[arg(long, default_value_t = 2000)]
+    mailbox: usize,
     /// How many of the hosts, the last ones, run another implementation.
     #[arg(long, default_value_t = 0)]
     legacy: usize,
@@ -101,6 +104,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
     options.stagger = Duration::from_millis(arguments.stagger_ms);
     options.dials = arguments.dials;
+    options.mailbox = arguments.mailbox;
     options.names = arguments.names;
     options.beacons = !arguments.no_beacons;
     options.legacy = arguments.legacy;

@@ -15,6 +15,11 @@ pub(crate) struct WireCheck {
 const STATE_HEADER: &str = zre_proto::machine::STATE_HEADER;
 
 impl WireCheck {
+    /// Whether the sender's HELLO is out.
+    pub(crate) fn has_greeted(&self) -> bool {
+        self.messages > 0
+    }
+
     /// Looks at the next message. `knows_state` says whether the peer has shown
     /// the header of ours. Tells the message, as a peer reads it.
     pub(crate) fn see(

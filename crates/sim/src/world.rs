@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastrand::Rng;
-use zre_proto::machine::{Heard, Source};
+use zre_proto::machine::{Heard, SessionId, Source};
 use zre_proto::{Beacon, Machine, Time};
 
 use crate::action::Action;
 use crate::brain::Brain;
+use crate::carry::NOTICE;
 use crate::host::{self, Datagram, Host, Power, SOCKET_BUFFER};
 use crate::link::{Link, ProcessId, Way};
 use crate::network::{Network, Weather};
@@ -40,6 +41,8 @@ pub struct Options {
     /// How many peers a node dials at a time, as
     /// [`MessageLimits::dials`](zre_proto::MessageLimits::dials).
     pub dials: usize,
+    /// How many messages a mailbox holds before it refuses the application's.
+    pub mailbox: usize,
     /// Whether a dialler learns from the handshake whom it has reached, as it
     /// does between nodes of our own link engine.
     pub names: bool,
@@ -60,6 +63,7 @@ impl Options {
             beacons: true,
             legacy: 0,
             short_wrap: false,
+            mailbox: 2000,
             names: false,
             dials: zre_proto::MessageLimits::default().dials,
             script: Script::default(),
@@ -89,7 +93,7 @@ impl fmt::Display for Violation {
         writeln!(
             f,
             "again with: zre-sim --nodes {} --seed {} --loss {} --duplicate {} --late {} \
-             --stagger-ms {} --dials {} --legacy {}{}{}{} --length-ms {}{} --script FILE, where FILE has",
+             --stagger-ms {} --dials {} --mailbox {} --legacy {}{}{}{} --length-ms {}{} --script FILE, where FILE has",
             options.hosts,
             options.seed,
             weather.loss,
@@ -97,6 +101,7 @@ impl fmt::Display for Violation {
             weather.late,
             options.stagger.as_millis(),
             options.dials,
+            options.mailbox,
             options.legacy,
             if options.short_wrap {
                 " --short-wrap"
@@ -134,6 +139,8 @@ pub(crate) enum Happening {
     Lane(usize, Way),
     /// A dial has taken too long.
     GiveUp(usize),
+    /// A mailbox that its process has closed reports its end.
+    Closed(ProcessId, SessionId),
     /// An action of the script.
     Act(Box<Action>),
 }
@@ -319,6 +326,7 @@ impl World {
                 self.pump(link, way);
             }
             Happening::GiveUp(link) => self.give_up(link),
+            Happening::Closed(id, session) => self.report_closed(id, session),
             Happening::Act(action) => self.apply(&action),
         }
     }
@@ -335,6 +343,24 @@ impl World {
             self.accuse(host, &format!("a legacy node, would abort: {what}"));
         }
         self.drain(host);
+    }
+
+    fn report_closed(&mut self, id: ProcessId, session: SessionId) {
+        let Some(host) = self.hosts.get_mut(id.host) else {
+            return;
+        };
+        if host.process(id).is_none() {
+            return;
+        }
+        if host.active().is_some() {
+            self.call(id.host, |brain, now| {
+                brain.handle_session_closed(now, session);
+            });
+        } else {
+            // It stands still, and is told when it goes on.
+            self.queue
+                .push(self.now + NOTICE, Happening::Closed(id, session));
+        }
     }
 
     fn wake(&mut self, host: usize) {

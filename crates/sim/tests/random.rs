@@ -29,6 +29,7 @@ fn options(seed: u64, length: Duration) -> Options {
     if seed % 4 == 1 {
         options.dials = random.usize(1..=2);
     }
+    options.mailbox = random.usize(10..200);
     let pace = Duration::from_millis(random.u64(500..2000));
     options.script = Script::random(&mut random, options.hosts, length, pace);
     options

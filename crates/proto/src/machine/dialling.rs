@@ -1,7 +1,6 @@
 //! Opening mailboxes, and what follows if they don't open.
 
 use std::cmp::Reverse;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -14,6 +13,7 @@ use super::peer::{Peer, Phase};
 use super::pending::PendingPeer;
 use super::remote_hello::RemoteHello;
 use super::sessions::Owner;
+use super::shared_outgoing::SharedOutgoing;
 use super::{DialTarget, Machine, Output, SessionId, Up};
 use crate::{Endpoint, Outgoing, State, Time};
 
@@ -180,7 +180,7 @@ impl Machine {
         self.last_session = self.last_session.saturating_add(1);
         let session = SessionId(self.last_session);
         let short = peer.is_some_and(|peer| self.short_wraps.contains(peer));
-        let outgoing = Arc::new(Mutex::new(Outgoing::new(short)));
+        let outgoing = SharedOutgoing::new(Outgoing::new(short));
         self.sessions.insert(session, owner, &endpoint);
         match peer {
             Some(uuid) => tracing::debug!(%uuid, ?session, %endpoint, "dialling"),

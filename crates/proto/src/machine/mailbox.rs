@@ -1,8 +1,7 @@
 //! One mailbox of ours, as the machine sees it.
 
-use std::sync::PoisonError;
-
-use super::output::{SessionId, SharedOutgoing};
+use super::output::SessionId;
+use super::shared_outgoing::SharedOutgoing;
 use super::source::Source;
 use crate::{Endpoint, Outgoing, State, Time};
 
@@ -24,7 +23,7 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     pub(super) fn numbering<T>(&self, f: impl FnOnce(&mut Outgoing) -> T) -> T {
-        f(&mut self.outgoing.lock().unwrap_or_else(PoisonError::into_inner))
+        self.outgoing.with(f)
     }
 }
 

@@ -45,6 +45,7 @@ mod presence;
 mod random;
 mod remote_hello;
 mod sessions;
+mod shared_outgoing;
 mod short_wraps;
 mod silence_clock;
 mod source;
@@ -68,8 +69,9 @@ pub use config::Config;
 pub use counters::Counters;
 pub use event::{Event, ExitReason, PeerInfo};
 pub use input::{Found, Heard, Inbound, Up};
-pub use output::{DialTarget, Output, SessionId, SharedOutgoing};
+pub use output::{DialTarget, Output, SessionId};
 pub use ping::PingRefused;
+pub use shared_outgoing::SharedOutgoing;
 pub use source::{Source, Sources};
 
 use beacons::Duplicate;

@@ -1,12 +1,12 @@
 //! What the machine asks of its driver.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
 
 use uuid::Uuid;
 
 use super::event::Event;
-use crate::{Command, Endpoint, Outgoing, State};
+use super::shared_outgoing::SharedOutgoing;
+use crate::{Command, Endpoint, State};
 
 /// The number of one of our mailboxes. A machine never uses a number twice, so a
 /// late report about an old mailbox is recognised and dropped.
@@ -18,13 +18,6 @@ impl fmt::Debug for SessionId {
         write!(f, "s{}", self.0)
     }
 }
-
-/// The numbering of one session's outgoing messages. The machine shares it with
-/// whatever puts messages into the session's mailbox.
-///
-/// A message takes its number when the mailbox accepts it, which can happen
-/// outside of the machine. Therefore the count has a lock of its own.
-pub type SharedOutgoing = Arc<Mutex<Outgoing>>;
 
 /// Whom to open a mailbox to, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +65,7 @@ pub enum Output {
         /// The message.
         command: Command,
     },
-    /// Close a mailbox. Don't report it.
+    /// Close a mailbox. Its end needn't be reported.
     Disconnect {
         /// The mailbox.
         session: SessionId,

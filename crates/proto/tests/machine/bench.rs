@@ -1,6 +1,7 @@
 //! One machine, and peers of which every frame is written by hand.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use zre_proto::machine::{
     SharedOutgoing, Source, UPDATE_HEADER, Up,
 };
 use zre_proto::{
-    Beacon, Command, Endpoint, Frames, Hello, Machine, Message, MessageLimits, State, Time,
-    split_header,
+    Beacon, Command, Endpoint, Frames, Hello, Machine, Message, MessageLimits, Outgoing, State,
+    Time, split_header,
 };
 
 pub(crate) const OUR_PORT: u16 = 49200;
@@ -224,21 +225,16 @@ impl Bench {
                     let mailbox = self.mailboxes.get(&session);
                     let mailbox = mailbox.unwrap_or_else(|| panic!("{command:?} to {session:?}"));
                     assert!(mailbox.up, "{command:?} before {session:?} is up");
-                    let mut outgoing = mailbox.outgoing.lock().unwrap();
-                    if command == Command::Ping {
-                        outgoing.note_ping();
-                    }
-                    let sequence = outgoing.next();
+                    let frames = mailbox.outgoing.send_control(&command, Ok::<_, Infallible>);
                     let is_hello = matches!(command, Command::Hello(_));
                     assert_eq!(
                         is_hello,
-                        outgoing.total() == 1,
+                        mailbox.outgoing.with(|numbers| numbers.total()) == 1,
                         "HELLO is first and only first"
                     );
-                    drop(outgoing);
-                    let frames = command.encode(sequence);
-                    let read = Command::decode(frames, &MessageLimits::default());
-                    assert_eq!(read, Ok((sequence, command.clone())));
+                    let read = Command::decode(frames.unwrap(), &MessageLimits::default());
+                    let (sequence, read) = read.unwrap();
+                    assert_eq!(read, command);
                     self.sent.push((session, sequence, command));
                 }
                 Output::Disconnect { session, linger } => {
@@ -249,6 +245,13 @@ impl Bench {
                 Output::Announce { state } => self.announced.push((self.now, state)),
                 Output::Event(event) => {
                     self.discipline.check(&event);
+                    if let Event::Enter { session, .. } = &event {
+                        let mailbox = &self.mailboxes[session];
+                        assert!(
+                            mailbox.outgoing.with(|numbers| numbers.total()) > 0,
+                            "Enter before our HELLO"
+                        );
+                    }
                     match &event {
                         Event::Exit { unconfirmed, .. } => self.exits.push(*unconfirmed),
                         Event::Enter { info, .. } => self.takes_requests.push(info.takes_requests),
@@ -292,11 +295,7 @@ impl Bench {
     pub(crate) fn whisper_out(&self, session: SessionId, count: u32) -> u16 {
         let mut last = 0;
         for _ in 0..count {
-            last = self.mailboxes[&session]
-                .outgoing
-                .lock()
-                .unwrap()
-                .next_data();
+            last = self.mailboxes[&session].outgoing.with(Outgoing::next_data);
         }
         last
     }

@@ -2,9 +2,11 @@
 //! a delay.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use bytes::Bytes;
 use uuid::Uuid;
 use zre_proto::machine::{
     Config, Event, Heard, Inbound, Output, SessionId, SharedOutgoing, Source, Up,
@@ -203,17 +205,17 @@ impl Net {
         let Some(link) = node.links.get(&session) else {
             panic!("{command:?} into {session:?}, which isn't open");
         };
-        let mut outgoing = link.outgoing.lock().unwrap();
-        if command == Command::Ping {
-            outgoing.note_ping();
-        }
-        let sequence = if is_data(&command) {
-            outgoing.next_data()
+        let queued = if is_data(&command) {
+            let (header, content) = split_header(command.encode(0));
+            link.outgoing.send_data(&mut header.to_vec(), |header| {
+                let header = Bytes::copy_from_slice(header);
+                Ok::<_, Infallible>([header].into_iter().chain(content).collect())
+            })
         } else {
-            outgoing.next()
+            link.outgoing.send_control(&command, Ok)
         };
-        drop(outgoing);
-        let delivery = Delivery::Message(link.to, link.connection, command.encode(sequence));
+        let frames = queued.unwrap();
+        let delivery = Delivery::Message(link.to, link.connection, frames);
         self.after(self.delay, delivery);
     }
 

@@ -1,0 +1,128 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::{Command, Frames, Outgoing, patch_sequence};
+
+/// The numbers of one session's outgoing messages, shared by the machine and by
+/// whatever puts messages into the session's mailbox. A clone is the same numbers.
+///
+/// The numbers have a lock of their own, because messages are sent outside of the
+/// machine. A message takes its number when the mailbox accepts it, under that lock:
+/// the numbers on the wire have no gap and are in order, whatever is refused and
+/// however many threads send.
+#[derive(Debug, Clone)]
+pub struct SharedOutgoing(Arc<Mutex<Outgoing>>);
+
+impl SharedOutgoing {
+    /// Shares these numbers.
+    pub fn new(outgoing: Outgoing) -> Self {
+        Self(Arc::new(Mutex::new(outgoing)))
+    }
+
+    /// Numbers a message of the application and queues it. `enqueue` gets its header,
+    /// with the number. Other senders wait meanwhile.
+    ///
+    /// # Errors
+    /// Those of `enqueue`. The number isn't used up then.
+    pub fn send_data<T, E>(
+        &self,
+        header: &mut [u8],
+        enqueue: impl FnOnce(&[u8]) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut outgoing = self.lock();
+        patch_sequence(header, outgoing.peek());
+        let queued = enqueue(header)?;
+        let _ = outgoing.next_data();
+        Ok(queued)
+    }
+
+    /// As [`send_data`](Self::send_data), for a message that isn't the application's.
+    /// `enqueue` gets its frames.
+    ///
+    /// # Errors
+    /// Those of `enqueue`. The number isn't used up then.
+    pub fn send_control<T, E>(
+        &self,
+        command: &Command,
+        enqueue: impl FnOnce(Frames) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut outgoing = self.lock();
+        let queued = enqueue(command.encode(outgoing.peek()))?;
+        let _ = outgoing.next();
+        if matches!(command, Command::Ping) {
+            outgoing.note_ping();
+        }
+        Ok(queued)
+    }
+
+    /// Looks at the numbers, or changes them, under the lock.
+    pub fn with<T>(&self, f: impl FnOnce(&mut Outgoing) -> T) -> T {
+        f(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outgoing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::whisper_header;
+
+    fn sequence(header: &[u8]) -> u16 {
+        u16::from_be_bytes([header[4], header[5]])
+    }
+
+    #[test]
+    fn a_message_that_is_refused_uses_up_no_number_and_confirms_nothing() {
+        let outgoing = SharedOutgoing::new(Outgoing::new(false));
+        let mut header = whisper_header(0);
+        let refused = outgoing.send_data(&mut header, |_| Err::<(), _>("full"));
+        assert_eq!(refused, Err("full"));
+        let refused = outgoing.send_control(&Command::Ping, |_| Err::<(), _>("full"));
+        assert_eq!(refused, Err("full"));
+        assert_eq!(outgoing.with(|it| (it.peek(), it.total())), (1, 0));
+        let sent = outgoing.send_data(&mut header, |header| Ok::<_, ()>(sequence(header)));
+        assert_eq!(sent, Ok(1));
+        assert_eq!(outgoing.with(|it| it.unconfirmed()), 1);
+        // The PING that was refused isn't answered by this.
+        outgoing.with(Outgoing::confirm);
+        assert_eq!(outgoing.with(|it| it.unconfirmed()), 1);
+        let sent =
+            outgoing.send_control(&Command::Ping, |frames| Ok::<_, ()>(sequence(&frames[0])));
+        assert_eq!(sent, Ok(2));
+        outgoing.with(Outgoing::confirm);
+        assert_eq!(outgoing.with(|it| it.unconfirmed()), 0);
+    }
+
+    #[test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the messages of a session are sent by many threads"
+    )]
+    fn nobody_takes_a_number_before_the_message_with_the_last_one_is_queued() {
+        let outgoing = SharedOutgoing::new(Outgoing::new(false));
+        let other = outgoing.clone();
+        let (queue, queued) = mpsc::channel();
+        let sender = queue.clone();
+        outgoing
+            .send_control(&Command::Ping, |frames| {
+                // While this is being queued, another thread begins to send.
+                let second = std::thread::spawn(move || {
+                    other.send_data(&mut whisper_header(0), |header| {
+                        sender.send(sequence(header))
+                    })
+                });
+                assert!(queued.recv_timeout(Duration::from_millis(100)).is_err());
+                queue.send(sequence(&frames[0])).map(|()| second)
+            })
+            .unwrap()
+            .join()
+            .unwrap()
+            .unwrap();
+        assert_eq!(queued.try_iter().collect::<Vec<_>>(), [1, 2]);
+    }
+}
