@@ -101,7 +101,10 @@ impl Machine {
         if let Some(endpoint) = &remote.endpoint {
             self.suspect_holder(now, uuid, endpoint);
         }
-        self.note_greeter(uuid);
+        let known = self.peers.get(&uuid).and_then(|peer| peer.established());
+        if known.is_some() {
+            self.note_greeting_anew(uuid);
+        }
         let held = HeldMessages::new(&self.held_bytes);
         let Some(peer) = self.require_peer(now, uuid) else {
             return;

@@ -235,6 +235,36 @@ fn a_second_hello_by_another_address_of_the_same_node_ends_in_one_session() {
 }
 
 #[test]
+fn an_address_that_does_not_answer_is_not_taken_for_one_of_a_peer_that_greets_meanwhile() {
+    let mut bench = Bench::new();
+    bench.find("tcp://10.0.0.1:49153", Source::Static);
+    bench.find("tcp://10.0.0.2:49154", Source::Static);
+    let mut peer = Peer::new(2);
+    bench.greet(&mut peer);
+    // It restarts under its UUID: its connection ends, and it greets anew.
+    bench.pass(secs(1));
+    bench.connection_closes(&peer);
+    peer.connection += 1;
+    bench.greet(&mut peer);
+    assert_eq!(
+        bench.events(),
+        ["enter 02", "exit 02 disconnected", "enter 02"]
+    );
+    let dialled = |bench: &Bench| {
+        let there = "tcp://10.0.0.1:49153".parse().unwrap();
+        bench.connects.iter().filter(|it| it.2 == there).count()
+    };
+    assert_eq!(dialled(&bench), 1);
+    bench.pass(ms(4500));
+    assert_eq!(dialled(&bench), 2, "the first dial has failed");
+    for _ in 0..12 {
+        bench.pass(secs(5));
+        bench.say(&mut peer, Command::PingOk);
+    }
+    assert!(dialled(&bench) >= 5);
+}
+
+#[test]
 fn our_own_address_is_recognised_by_the_handshake_or_by_our_hello() {
     let mut bench = Bench::new();
     bench.up.peer = Some(our_uuid());

@@ -43,9 +43,9 @@ struct Dial {
     deadline: Option<Time>,
     /// The address that it leads to, if that is known.
     remote: Option<SocketAddr>,
-    /// The last peer that greeted us while our HELLO was unanswered. It probably
-    /// answered this dial.
-    last_greeter: Option<Uuid>,
+    /// The last established peer that greeted us anew while our HELLO was unanswered.
+    /// It probably took that HELLO for a restart: this is another address of it.
+    greeted_anew: Option<Uuid>,
 }
 
 impl Bootstrap {
@@ -192,12 +192,10 @@ impl Machine {
             self.schedule_bootstrap(endpoint, due);
             return;
         }
-        let (session, last_greeter) = (dial.mailbox.session, dial.last_greeter);
+        let (session, greeted_anew) = (dial.mailbox.session, dial.greeted_anew);
         self.disconnect(session);
         self.bootstrap_failed(now, endpoint);
-        // The peer that greeted us meanwhile probably answered this dial: this is
-        // another address of it.
-        if let Some(uuid) = last_greeter
+        if let Some(uuid) = greeted_anew
             && self.peers.get(&uuid).is_some_and(|peer| peer.is_engaged())
         {
             self.bind_bootstrap(endpoint, uuid);
@@ -216,7 +214,7 @@ impl Machine {
                 mailbox,
                 deadline: None,
                 remote: endpoint.socket_addr(),
-                last_greeter: None,
+                greeted_anew: None,
             });
         }
     }
@@ -339,13 +337,13 @@ impl Machine {
         self.handle_session_up(now, session, up);
     }
 
-    /// A peer greets us while dials wait for a HELLO.
-    pub(super) fn note_greeter(&mut self, uuid: Uuid) {
+    /// An established peer greets us anew while dials wait for a HELLO.
+    pub(super) fn note_greeting_anew(&mut self, uuid: Uuid) {
         for bootstrap in self.bootstraps.values_mut() {
             if let Some(dial) = &mut bootstrap.dial
                 && dial.deadline.is_some()
             {
-                dial.last_greeter = Some(uuid);
+                dial.greeted_anew = Some(uuid);
             }
         }
     }
