@@ -9,7 +9,7 @@ use zre_proto::{Endpoint, Machine, State};
 use crate::action::{Action, Start};
 use crate::brain::Brain;
 use crate::checker::Checker;
-use crate::drain::group_name;
+use crate::drain::{Data, group_name};
 use crate::host::{self, Host, Power, Process};
 use crate::legacy::Legacy;
 use crate::link::{Item, ProcessId, Way};
@@ -32,12 +32,27 @@ impl World {
             }
             Action::Whisper(from, to, count) => self.whisper(from, to, count),
             Action::Shout(from, group, count) => self.shout(from, group, count),
+            Action::Request(from, to, count) => self.request(from, to, count),
+            Action::Ping(from, to) => self.ping(from, to),
+            Action::Contest(host, group) => {
+                let place = self.hosts.get_mut(host).and_then(Host::active);
+                if let Some(process) = place {
+                    process.contests.insert(group_name(group));
+                    self.contested.insert((group_name(group), self.uuid(host)));
+                }
+                self.call(host, |brain, now| brain.contest(now, &group_name(group)));
+            }
             Action::State(host, state) => {
+                self.disturb(host);
                 self.call(host, |brain, now| brain.set_state(now, state));
             }
-            Action::Partition(ref island) => self.network.partition(island),
+            Action::Partition(ref island) => {
+                self.note_cuts();
+                self.network.partition(island);
+            }
             Action::Block(from, to) => self.network.block(from, to),
             Action::Heal => {
+                self.note_cuts();
                 self.network.heal();
                 self.pump_all();
             }
@@ -76,11 +91,26 @@ impl World {
         }
     }
 
+    /// A process begins or ends something that keeps others waiting.
+    fn disturb(&mut self, host: usize) {
+        let now = self.now;
+        if let Some(process) = self.process(host) {
+            process.disturbed = now;
+        }
+    }
+
     fn process(&mut self, host: usize) -> Option<&mut Process> {
         self.hosts.get_mut(host).and_then(Host::active)
     }
 
     fn start(&mut self, host: usize, start: Start) {
+        let unable = self.hosts.get(host).is_some_and(|host| {
+            let process = host.process.as_ref();
+            host.power != Power::On || process.is_some_and(|it| it.stopped || it.held)
+        });
+        if unable {
+            self.note_standstill(host);
+        }
         self.end_process(host, false);
         let now = self.now;
         let (uuid, seed) = (self.random.u128(..), self.random.u64(..));
@@ -100,6 +130,7 @@ impl World {
             return;
         };
         place.power = Power::On;
+        place.started = [now, place.started[0]];
         if start == Start::Anew || place.lives == 0 {
             place.uuid = uuid::Builder::from_random_bytes(uuid.to_be_bytes()).into_uuid();
         }
@@ -120,17 +151,21 @@ impl World {
             let address = (host::ip(host), place.port).into();
             Brain::Legacy(Box::new(Legacy::new(place.uuid, address, short_wrap, now)))
         };
+        let id = ProcessId {
+            host,
+            life: place.lives,
+        };
         place.process = Some(Process {
-            id: ProcessId {
-                host,
-                life: place.lives,
-            },
+            id,
+            disturbed: now,
             brain,
             checker: Checker::default(),
             mailboxes: Default::default(),
             dialled: Default::default(),
             inbound: Default::default(),
             enters: Default::default(),
+            contests: Default::default(),
+            sessions: Default::default(),
             slept: Duration::ZERO,
             stopped: false,
             held: false,
@@ -139,8 +174,14 @@ impl World {
             waiting: Vec::new(),
         });
         self.report.started += 1;
+        self.plan_reunion(id);
         self.trace(7, host, 0);
         self.call(host, |brain, now| brain.set_state(now, State::Ready));
+        if self.options.addresses {
+            for other in (0..self.hosts.len()).filter(|other| *other != host) {
+                self.find(host, other);
+            }
+        }
         if again {
             self.pump_all();
         }
@@ -189,6 +230,10 @@ impl World {
             return;
         };
         place.power = Power::Off;
+        self.note_standstill(host);
+        let Some(place) = self.hosts.get_mut(host) else {
+            return;
+        };
         if let Some(process) = place.process.take() {
             self.orphan(&process);
         }
@@ -222,6 +267,11 @@ impl World {
             return;
         };
         process.stopped = false;
+        self.disturb(host);
+        self.note_standstill(host);
+        let Some(process) = self.process(host) else {
+            return;
+        };
         let waiting = std::mem::take(&mut process.waiting);
         if self.random.bool() {
             self.call(host, |brain, now| brain.handle_timeout(now));
@@ -243,6 +293,11 @@ impl World {
             return;
         };
         place.power = Power::On;
+        self.disturb(host);
+        self.note_standstill(host);
+        let Some(place) = self.hosts.get_mut(host) else {
+            return;
+        };
         if let Some(process) = &mut place.process {
             process.slept += now - since;
             process.wake = None;
@@ -257,11 +312,13 @@ impl World {
             return;
         };
         process.held = held;
+        self.disturb(host);
         self.call(host, |brain, now| brain.handle_paused(now, held));
         self.pump_all();
     }
 
     fn reset(&mut self, a: usize, b: usize) {
+        self.troubles.note(a, b, self.now);
         let open: Vec<usize> = self.open.iter().copied().collect();
         for number in open {
             let Some(link) = self.links.get_mut(number) else {
@@ -295,7 +352,42 @@ impl World {
                 return;
             };
             let session = view.session;
-            self.send_data(from, session, None);
+            self.send_data(from, session, Data::Whisper);
+        }
+    }
+
+    fn request(&mut self, from: usize, to: usize, count: u16) {
+        let Some(peer) = self.hosts.get(to).map(|host| host.uuid) else {
+            return;
+        };
+        for _ in 0..count {
+            self.last_request += 1;
+            let id = self.last_request;
+            let Some(process) = self.process(from) else {
+                return;
+            };
+            let view = process.checker.peers().get(&peer);
+            let Some(view) = view.filter(|view| view.takes_requests) else {
+                return;
+            };
+            let session = view.session;
+            process.checker.note_request(peer, id);
+            self.send_data(from, session, Data::Request(id));
+        }
+    }
+
+    fn ping(&mut self, from: usize, to: usize) {
+        let Some(peer) = self.hosts.get(to).map(|host| host.uuid) else {
+            return;
+        };
+        let mut sent = false;
+        // The PING is counted before its answer can come.
+        self.call(from, |brain, now| sent = brain.ping(now, peer));
+        if sent
+            && let Some(process) = self.process(from)
+            && let Some(view) = process.checker.peer_mut(peer)
+        {
+            view.pings += 1;
         }
     }
 
@@ -313,7 +405,7 @@ impl World {
                 .map(|view| view.session)
                 .collect();
             for session in sessions {
-                self.send_data(from, session, Some(group));
+                self.send_data(from, session, Data::Shout(group));
             }
         }
     }
@@ -331,6 +423,7 @@ impl World {
     }
 
     fn mend(&mut self) {
+        self.note_cuts();
         self.network.heal();
         self.network.weather = Weather::default();
         for host in 0..self.hosts.len() {

@@ -30,6 +30,12 @@ pub enum Action {
     Whisper(usize, usize, u16),
     /// Sends so many SHOUTs into a group.
     Shout(usize, u8, u16),
+    /// Sends so many REQUESTs from one to another, whose application answers each.
+    Request(usize, usize, u16),
+    /// Measures the round trip from one to another.
+    Ping(usize, usize),
+    /// Makes a node a candidate for the lead of a group.
+    Contest(usize, u8),
     /// Shows a state.
     State(usize, State),
     /// Cuts these hosts off from all others.
@@ -75,6 +81,9 @@ impl fmt::Display for Action {
             Self::Leave(node, group) => write!(f, "leave {node} {group}"),
             Self::Whisper(from, to, count) => write!(f, "whisper {from} {to} {count}"),
             Self::Shout(from, group, count) => write!(f, "shout {from} {group} {count}"),
+            Self::Request(from, to, count) => write!(f, "request {from} {to} {count}"),
+            Self::Ping(from, to) => write!(f, "ping {from} {to}"),
+            Self::Contest(node, group) => write!(f, "contest {node} {group}"),
             Self::State(node, state) => write!(f, "state {node} {state}"),
             Self::Partition(hosts) => {
                 f.write_str("partition")?;
@@ -147,6 +156,9 @@ fn parse(text: &str) -> Option<Action> {
         "leave" => Action::Leave(next(words)?, next(words)?),
         "whisper" => Action::Whisper(next(words)?, next(words)?, next(words)?),
         "shout" => Action::Shout(next(words)?, next(words)?, next(words)?),
+        "request" => Action::Request(next(words)?, next(words)?, next(words)?),
+        "ping" => Action::Ping(next(words)?, next(words)?),
+        "contest" => Action::Contest(next(words)?, next(words)?),
         "state" => Action::State(next(words)?, next(words)?),
         "shutdown" => Action::Shutdown(next(words)?, Duration::from_millis(next(words)?)),
         "loss" => Action::Loss(next(words)?),

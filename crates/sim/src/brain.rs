@@ -116,6 +116,20 @@ impl Brain {
         }
     }
 
+    /// Whether a PING went out.
+    pub(crate) fn ping(&mut self, now: Time, peer: Uuid) -> bool {
+        match self {
+            Self::Ours(machine) => machine.ping(now, peer).is_ok(),
+            Self::Legacy(_) => false,
+        }
+    }
+
+    pub(crate) fn contest(&mut self, now: Time, group: &str) {
+        if let Self::Ours(machine) = self {
+            drop(machine.contest(now, group));
+        }
+    }
+
     pub(crate) fn set_state(&mut self, now: Time, state: State) {
         if let Self::Ours(machine) = self {
             machine.set_state(now, state);

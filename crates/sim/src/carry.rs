@@ -114,6 +114,7 @@ impl World {
                     u64::try_from(number).unwrap_or(u64::MAX),
                     Some((host::ip(link.dialler.host), link.port).into()),
                 );
+                self.note_heard(target, identity, number);
                 self.call(target, |machine, now| {
                     machine.handle_message(now, &from, frames);
                 });
@@ -237,6 +238,7 @@ impl World {
         };
         let (dialler, session) = (link.dialler, link.session);
         link.mailbox = false;
+        link.lost = true;
         let inbox = link.inbox;
         self.note(|| format!("{} sees the end of its link {number}", dialler.host));
         if inbox {

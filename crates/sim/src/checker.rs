@@ -10,6 +10,8 @@ use zre_proto::machine::{Event, SessionId};
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
     peers: BTreeMap<Uuid, View>,
+    /// REQUESTs without an answer, by whom they went to and their ids.
+    requests: BTreeSet<(Uuid, u64)>,
 }
 
 /// One peer, between its Enter and its Exit.
@@ -18,6 +20,9 @@ pub(crate) struct View {
     pub(crate) session: SessionId,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) state: State,
+    pub(crate) takes_requests: bool,
+    /// PINGs of the application without a Pong.
+    pub(crate) pings: u32,
     presence: Presence,
 }
 
@@ -32,6 +37,16 @@ impl Checker {
     /// The peers that have entered.
     pub(crate) fn peers(&self) -> &BTreeMap<Uuid, View> {
         &self.peers
+    }
+
+    /// A REQUEST goes out.
+    pub(crate) fn note_request(&mut self, peer: Uuid, id: u64) {
+        self.requests.insert((peer, id));
+    }
+
+    /// The peer's view, if it has entered.
+    pub(crate) fn peer_mut(&mut self, peer: Uuid) -> Option<&mut View> {
+        self.peers.get_mut(&peer)
     }
 
     /// The entered peer's view, where it is healthy.
@@ -53,6 +68,8 @@ impl Checker {
                     session: *session,
                     groups: BTreeSet::new(),
                     state: info.state,
+                    takes_requests: info.takes_requests,
+                    pings: 0,
                     presence: Presence::Healthy,
                 };
                 if self.peers.insert(*peer, view).is_some() {
@@ -95,17 +112,22 @@ impl Checker {
                 }
                 view.state = *to;
             }
-            Event::Pong { peer, .. }
-            | Event::Request { peer, .. }
-            | Event::Reply { peer, .. }
-            | Event::Update { peer, .. } => {
-                self.view(*peer, "Pong, Request, Reply or Update")?;
+            Event::Pong { peer, .. } => {
+                let view = self.view(*peer, "Pong")?;
+                let pings = view.pings.checked_sub(1);
+                view.pings = pings.ok_or_else(|| format!("a Pong of {peer} without a PING"))?;
             }
-            // Nobody contests here.
-            Event::Leader { .. } | Event::Undecided { .. } => {
-                return Err("an election that nobody asked for".to_owned());
+            Event::Request { peer, .. } | Event::Update { peer, .. } => {
+                self.view(*peer, "Request or Update")?;
             }
-            Event::Conflict { .. } => {}
+            Event::Reply { peer, id, .. } => {
+                self.view(*peer, "Reply")?;
+                // It may come when the session in which it was asked has ended.
+                if !self.requests.remove(&(*peer, *id)) {
+                    return Err(format!("an answer of {peer} to {id}, which wasn't asked"));
+                }
+            }
+            Event::Conflict { .. } | Event::Leader { .. } | Event::Undecided { .. } => {}
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use uuid::Uuid;
 use zre_proto::machine::{Event, ExitReason, Output, SessionId, SharedOutgoing};
 use zre_proto::{Beacon, Command, Endpoint, Frames, Message, State, split_header};
 
@@ -91,6 +92,7 @@ impl World {
             back: Lane::default(),
             mailbox: true,
             up: false,
+            lost: false,
             inbox: false,
             wire: WireCheck::default(),
             ledger: Ledger::default(),
@@ -134,7 +136,7 @@ impl World {
     }
 
     /// Sends the application's next message on a session, if it has room.
-    pub(crate) fn send_data(&mut self, host: usize, session: SessionId, group: Option<u8>) {
+    pub(crate) fn send_data(&mut self, host: usize, session: SessionId, data: Data) {
         let Some(number) = self.link_of(host, session) else {
             self.report.full += 1;
             return;
@@ -147,11 +149,16 @@ impl World {
             count: link.ledger.sent + 1,
         };
         let content = mark.message();
-        let command = match group {
-            None => Command::Whisper { content },
-            Some(group) => Command::Shout {
+        let command = match data {
+            Data::Whisper => Command::Whisper { content },
+            Data::Shout(group) => Command::Shout {
                 group: group_name(group).into(),
                 content,
+            },
+            Data::Request(id) => Command::Request { id, content },
+            Data::Reply(id) => Command::Reply {
+                id,
+                content: Some(content),
             },
         };
         let room = link.room(self.options.mailbox);
@@ -166,6 +173,14 @@ impl World {
                 self.transmit(host, number, &command, frames);
             }
             Err(Full) => self.report.full += 1,
+        }
+    }
+
+    fn reply(&mut self, host: usize, peer: Uuid, id: u64) {
+        let process = self.hosts.get(host).and_then(|host| host.process.as_ref());
+        let view = process.and_then(|process| process.checker.peers().get(&peer));
+        if let Some(session) = view.map(|view| view.session) {
+            self.send_data(host, session, Data::Reply(id));
         }
     }
 
@@ -200,7 +215,8 @@ impl World {
     pub(crate) fn put(&mut self, number: usize, way: Way, item: Item) {
         let arrives = self.now + self.network.link_delay(&mut self.random);
         if let Some(link) = self.links.get_mut(number) {
-            link.lane(way).push(arrives, item);
+            let arrives = link.lane(way).push(arrives, item);
+            self.note_delay(number, arrives);
         }
         self.plan_lane(number, way);
     }
@@ -299,12 +315,14 @@ impl World {
                 if host < self.first_legacy() && !greeted {
                     self.accuse(host, &format!("is told of {peer} before its HELLO is out"));
                 }
+                self.begin_session(host, *peer, *session);
             }
             Event::Exit {
+                peer,
                 reason,
                 unconfirmed,
-                ..
             } => {
+                self.judge_exit(host, *peer, *reason);
                 *self.report.exits.entry(reason.to_string()).or_insert(0) += 1;
                 let bad = matches!(reason, ExitReason::Sequence | ExitReason::Protocol);
                 if bad && self.options.legacy == 0 {
@@ -321,9 +339,34 @@ impl World {
                 group,
                 content,
             } => self.note_delivered(host, *peer, content, Some(group)),
+            Event::Request { peer, id, content } => {
+                self.note_delivered(host, *peer, content, None);
+                self.reply(host, *peer, *id);
+            }
+            Event::Reply { peer, content, .. } => match content {
+                Some(content) => self.note_delivered(host, *peer, content, None),
+                None => self.accuse(host, "is told that nobody answers, where everybody does"),
+            },
+            Event::Leader { group, leader }
+                if !self.contested.contains(&(group.to_string(), *leader)) =>
+            {
+                self.accuse(
+                    host,
+                    &format!("has {leader} lead {group}, which never would"),
+                );
+            }
             _ => {}
         }
     }
+}
+
+/// A message of the application.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Data {
+    Whisper,
+    Shout(u8),
+    Request(u64),
+    Reply(u64),
 }
 
 /// The name of a group of the script.

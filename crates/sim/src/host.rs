@@ -1,6 +1,6 @@
 //! A host, and the process on it that is a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use zre_proto::{Endpoint, Time};
 
 use crate::brain::Brain;
 use crate::checker::Checker;
+use crate::justify::Session;
 use crate::link::ProcessId;
 
 /// The UDP port of beacons.
@@ -34,6 +35,8 @@ pub(crate) struct Host {
     /// Of its last process.
     pub(crate) uuid: Uuid,
     pub(crate) port: u16,
+    /// When its process was started, and the one before it.
+    pub(crate) started: [Time; 2],
     /// How many processes it has had.
     pub(crate) lives: u32,
     pub(crate) process: Option<Process>,
@@ -52,8 +55,14 @@ pub(crate) struct Process {
     /// The links into its inbox, by the identity at their other end.
     pub(crate) inbound: BTreeMap<Uuid, usize>,
     pub(crate) enters: BTreeMap<Uuid, u64>,
+    /// The sessions that its application knows.
+    pub(crate) sessions: BTreeMap<Uuid, Session>,
+    /// The groups that it would lead.
+    pub(crate) contests: BTreeSet<String>,
     /// How long its host has slept, which its clock doesn't know.
     pub(crate) slept: Duration,
+    /// When it last began or ended to do what keeps others waiting.
+    pub(crate) disturbed: Time,
     pub(crate) stopped: bool,
     /// Its application doesn't read.
     pub(crate) held: bool,
@@ -86,6 +95,7 @@ impl Host {
             power: Power::Off,
             uuid: Uuid::nil(),
             port: FIRST_PORT + offset,
+            started: [Time::ZERO; 2],
             lives: 0,
             process: None,
         }

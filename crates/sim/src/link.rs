@@ -97,6 +97,8 @@ pub(crate) struct Link {
     /// is connected.
     pub(crate) mailbox: bool,
     pub(crate) up: bool,
+    /// The mailbox has ended, and not because its process closed it.
+    pub(crate) lost: bool,
     /// Whether the inbox holds its end.
     pub(crate) inbox: bool,
     pub(crate) wire: WireCheck,

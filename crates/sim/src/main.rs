@@ -71,6 +71,9 @@ struct Arguments {
     /// No beacons: nodes meet only by `found`.
     #[arg(long)]
     no_beacons: bool,
+    /// Each process that starts is told the addresses of all other hosts.
+    #[arg(long)]
+    addresses: bool,
     /// Prints what is done, said and told.
     #[arg(long)]
     log: bool,
@@ -107,6 +110,7 @@ fn run(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     options.mailbox = arguments.mailbox;
     options.names = arguments.names;
     options.beacons = !arguments.no_beacons;
+    options.addresses = arguments.addresses;
     options.legacy = arguments.legacy;
     options.short_wrap = arguments.short_wrap;
     options.log = arguments.log;

@@ -43,6 +43,9 @@ pub struct Report {
     pub events: BTreeMap<&'static str, u64>,
     /// Exits by reason.
     pub exits: BTreeMap<String, u64>,
+    /// How often it was looked whether two nodes had met again soon enough after one of
+    /// them was started anew.
+    pub reunions: u64,
     /// The most Enters of one peer that one process has seen.
     pub most_enters: u64,
     /// The most entries that any process had in its tables of peers, sessions,
@@ -90,7 +93,14 @@ impl fmt::Display for Report {
             "happened",
             &[("happenings", self.happenings), ("actions", self.actions)],
         )?;
-        line(f, "processes", &[("started", self.started)])?;
+        line(
+            f,
+            "processes",
+            &[
+                ("started", self.started),
+                ("met again in time", self.reunions),
+            ],
+        )?;
         line(
             f,
             "beacons",

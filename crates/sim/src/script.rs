@@ -14,6 +14,9 @@ use crate::action::{Action, ActionError, Start};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script(pub Vec<(Duration, Action)>);
 
+/// How late a datagram may be.
+const LATENESS_MS: u64 = 2000;
+
 impl Script {
     /// Adds an action at so many milliseconds.
     #[must_use]
@@ -58,7 +61,7 @@ impl Script {
             self.0.push((now, action));
             self.0.push((later, end));
         };
-        match random.u8(0..32) {
+        match random.u8(0..42) {
             0..=4 => self.0.push((now, Action::Join(a, group))),
             5..=6 => self.0.push((now, Action::Leave(a, group))),
             7..=12 => self.0.push((now, Action::Whisper(a, b, random.u16(1..50)))),
@@ -87,10 +90,27 @@ impl Script {
                 lasting(Action::Shutdown(a, patience), Action::Start(a, start));
             }
             30 => self.0.push((now, Action::Found(a, b))),
-            _ => lasting(
+            31 => lasting(
                 Action::State(a, State::Other(200)),
                 Action::State(a, State::Ready),
             ),
+            32..=34 => {
+                let count = random.u16(1..20);
+                self.0.push((now, Action::Request(a, b, count)));
+            }
+            35..=36 => self.0.push((now, Action::Ping(a, b))),
+            37 => self.0.push((now, Action::Contest(a, group))),
+            // It is back while its last datagrams may still be on their way.
+            last => {
+                let patience = Duration::from_millis(random.u64(0..300));
+                let soon = now + Duration::from_millis(random.u64(1..LATENESS_MS));
+                let end = match last {
+                    38 => Action::Kill(a),
+                    _ => Action::Shutdown(a, patience),
+                };
+                self.0.push((now, end));
+                self.0.push((soon, Action::Start(a, Start::Same)));
+            }
         }
     }
 }

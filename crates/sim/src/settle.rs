@@ -15,19 +15,26 @@ use crate::world::{Violation, World};
 
 /// How long a network without faults may take to be whole again: a dead session
 /// is found out after 30 s, and an address that failed for long is dialled again
-/// within 30 s; twice of both.
+/// within 30 s; some time for the dial.
+pub const REUNION: Duration = Duration::from_secs(70);
+
+/// How long the network is watched after its faults: it stays whole.
 pub const SETTLING: Duration = Duration::from_secs(120);
 
 impl World {
-    /// Ends all faults, waits, and checks that everybody knows everybody, that all
-    /// agree on groups and states, and that nothing was lost silently.
+    /// Ends all faults, and checks that everybody knows everybody within
+    /// [`REUNION`], that all agree on groups and states, that it stays so, and that
+    /// nothing was lost silently.
     ///
     /// # Errors
     /// What isn't so.
     pub fn settle(&mut self) -> Result<(), Violation> {
         self.act(Action::Mend)?;
-        self.run(SETTLING)?;
+        self.run(REUNION)?;
         self.check_whole()?;
+        self.run(SETTLING.saturating_sub(REUNION))?;
+        self.check_whole()?;
+        self.check_leaders()?;
         self.check_ledgers()
     }
 
@@ -80,6 +87,44 @@ impl World {
             }
             if let Some(ghost) = known.difference(&all).next() {
                 return wrong(format!("knows {ghost}, which is no more"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that all members of a group have its leader: the lowest UUID of those
+    /// that would lead it. A member of another implementation takes no part, and keeps
+    /// the election from its end.
+    fn check_leaders(&self) -> Result<(), Violation> {
+        let groups = self.contested.iter().map(|(group, _)| group);
+        for group in groups.collect::<BTreeSet<_>>() {
+            let members = self.hosts.iter().filter_map(|host| {
+                let process = host.process.as_ref()?;
+                process
+                    .brain
+                    .own_groups()
+                    .contains(group)
+                    .then_some(process)
+            });
+            let members: Vec<&Process> = members.collect();
+            let contests = |process: &&Process| process.contests.contains(group);
+            let mut contestants = members.iter().copied().filter(contests);
+            let Some(lowest) = contestants.next() else {
+                continue;
+            };
+            let lowest = contestants.fold(lowest.brain.uuid(), |lowest, it| {
+                lowest.min(it.brain.uuid())
+            });
+            let ours: Option<Vec<_>> = members.iter().map(|it| it.brain.ours()).collect();
+            for machine in ours.unwrap_or_default() {
+                let leader = machine.leader(group);
+                if leader != Some(lowest) {
+                    let what = format!(
+                        "{} has {leader:?} lead {group}, where {lowest} is due",
+                        machine.uuid()
+                    );
+                    return Err(self.violation(what, true));
+                }
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use fastrand::Rng;
+use uuid::Uuid;
 use zre_proto::machine::{Heard, SessionId, Source};
 use zre_proto::{Beacon, Machine, Time};
 
@@ -13,6 +14,7 @@ use crate::action::Action;
 use crate::brain::Brain;
 use crate::carry::NOTICE;
 use crate::host::{self, Datagram, Host, Power, SOCKET_BUFFER};
+use crate::justify::Troubles;
 use crate::link::{Link, ProcessId, Way};
 use crate::network::{Network, Weather};
 use crate::queue::Queue;
@@ -34,6 +36,8 @@ pub struct Options {
     pub stagger: Duration,
     /// Whether nodes send beacons; without them, they need `found`.
     pub beacons: bool,
+    /// Whether each process that starts is told the addresses of all other hosts.
+    pub addresses: bool,
     /// How many of them, the last ones, are of another implementation.
     pub legacy: usize,
     /// Whether those wrap 65534 to 0, as pyre does.
@@ -61,6 +65,7 @@ impl Options {
             weather: Weather::default(),
             stagger: Duration::from_secs(1),
             beacons: true,
+            addresses: false,
             legacy: 0,
             short_wrap: false,
             mailbox: 2000,
@@ -93,7 +98,7 @@ impl fmt::Display for Violation {
         writeln!(
             f,
             "again with: zre-sim --nodes {} --seed {} --loss {} --duplicate {} --late {} \
-             --stagger-ms {} --dials {} --mailbox {} --legacy {}{}{}{} --length-ms {}{} --script FILE, where FILE has",
+             --stagger-ms {} --dials {} --mailbox {} --legacy {}{}{}{}{} --length-ms {}{} --script FILE, where FILE has",
             options.hosts,
             options.seed,
             weather.loss,
@@ -110,6 +115,11 @@ impl fmt::Display for Violation {
             },
             if options.names { " --names" } else { "" },
             if options.beacons { "" } else { " --no-beacons" },
+            if options.addresses {
+                " --addresses"
+            } else {
+                ""
+            },
             self.at.as_millis(),
             if self.settled { " --check" } else { "" },
         )?;
@@ -141,6 +151,8 @@ pub(crate) enum Happening {
     GiveUp(usize),
     /// A mailbox that its process has closed reports its end.
     Closed(ProcessId, SessionId),
+    /// A process was started a while ago.
+    Reunion(ProcessId),
     /// An action of the script.
     Act(Box<Action>),
 }
@@ -157,6 +169,10 @@ pub struct World {
     /// The links on which something can still happen.
     pub(crate) open: BTreeSet<usize>,
     pub(crate) queue: Queue<Happening>,
+    pub(crate) troubles: Troubles,
+    /// Who has ever been a candidate, and for which group.
+    pub(crate) contested: BTreeSet<(String, Uuid)>,
+    pub(crate) last_request: u64,
     pub(crate) report: Report,
     pub(crate) wrong: Option<String>,
     pub(crate) log: Vec<String>,
@@ -187,6 +203,9 @@ impl World {
             links: Vec::new(),
             open: BTreeSet::new(),
             queue,
+            troubles: Troubles::default(),
+            contested: BTreeSet::new(),
+            last_request: 0,
             report: Report::default(),
             wrong: None,
             log: Vec::new(),
@@ -279,6 +298,11 @@ impl World {
         }
     }
 
+    /// So long ago.
+    pub(crate) fn before(&self, time: Duration) -> Time {
+        Time::from_origin(self.now.since_origin().saturating_sub(time))
+    }
+
     /// The number of the first host that isn't ours.
     pub(crate) fn first_legacy(&self) -> usize {
         self.options.hosts.saturating_sub(self.options.legacy)
@@ -327,6 +351,7 @@ impl World {
             }
             Happening::GiveUp(link) => self.give_up(link),
             Happening::Closed(id, session) => self.report_closed(id, session),
+            Happening::Reunion(id) => self.check_reunion(id),
             Happening::Act(action) => self.apply(&action),
         }
     }

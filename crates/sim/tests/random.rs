@@ -18,6 +18,10 @@ fn options(seed: u64, length: Duration) -> Options {
         1 => Weather::rough(0.05),
         _ => Weather::rough(0.3),
     };
+    if options.weather.late > 0.0 && random.bool() {
+        // Many a beacon comes when its process is no more.
+        options.weather.late = 0.3;
+    }
     options.stagger = Duration::from_millis(random.u64(0..3000));
     // In every third network some are of another implementation.
     if seed % 3 == 2 {
@@ -28,6 +32,11 @@ fn options(seed: u64, length: Duration) -> Options {
     // In every fourth, nodes dial one after another.
     if seed % 4 == 1 {
         options.dials = random.usize(1..=2);
+    }
+    // In every fifth, they know each other by configuration only.
+    if seed % 5 == 3 {
+        options.beacons = false;
+        options.addresses = true;
     }
     options.mailbox = random.usize(10..200);
     let pace = Duration::from_millis(random.u64(500..2000));
@@ -67,6 +76,41 @@ fn seeds_from_150() -> Result<(), Violation> {
     simulate(150..200)
 }
 
+/// Nothing is wrong but that one process after another is started anew.
+#[test]
+fn whoever_is_started_anew_is_met_within_five_seconds() -> Result<(), Violation> {
+    let mut reunions = 0;
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut options = Options::new(random.usize(3..=6), seed);
+        options.names = random.bool();
+        options.legacy = random.usize(0..=1);
+        for minute in 1..=6 {
+            let now = minute * 60_000;
+            let host = random.usize(0..options.hosts);
+            let later = now + random.u64(1..5000);
+            let end = match random.u8(0..3) {
+                0 => Action::Kill(host),
+                1 => Action::Cut(host),
+                _ => Action::Shutdown(host, Duration::from_millis(random.u64(0..1000))),
+            };
+            let start = *random
+                .choice(&[Start::Same, Start::Moved, Start::Anew])
+                .unwrap();
+            let peer = random.usize(0..options.hosts);
+            options.script = options
+                .script
+                .at(now, Action::Request(peer, host, 20))
+                .at(now, end)
+                .at(later, Action::Start(host, start));
+        }
+        let world = World::simulate(options, Duration::from_secs(400))?;
+        reunions += world.report().reunions;
+    }
+    assert!(reunions > 300, "{reunions}");
+    Ok(())
+}
+
 /// That nothing is ever found wrong proves little if nothing ever happens.
 #[test]
 fn chance_does_all_there_is_to_do() -> Result<(), Violation> {
@@ -91,6 +135,10 @@ fn chance_does_all_there_is_to_do() -> Result<(), Violation> {
         "State",
         "Whisper",
         "Shout",
+        "Request",
+        "Reply",
+        "Pong",
+        "Leader",
         "HELLO",
         "WHISPER",
         "SHOUT",
@@ -100,6 +148,10 @@ fn chance_does_all_there_is_to_do() -> Result<(), Violation> {
         "PING-OK",
         "GOODBYE",
         "STATE",
+        "REQUEST",
+        "REPLY",
+        "ELECT",
+        "LEADER",
         "goodbye",
         "disconnected",
         "expired",
@@ -129,6 +181,9 @@ fn action(hosts: usize) -> impl Strategy<Value = Action> {
             .clone()
             .prop_map(|(node, group)| Action::Leave(node, group)),
         (pair.clone(), 1u16..100).prop_map(|((a, b), n)| Action::Whisper(a, b, n)),
+        (pair.clone(), 1u16..100).prop_map(|((a, b), n)| Action::Request(a, b, n)),
+        pair.clone().prop_map(|(a, b)| Action::Ping(a, b)),
+        (node.clone(), 0u8..3).prop_map(|(node, group)| Action::Contest(node, group)),
         (group, 1u16..100).prop_map(|((a, group), n)| Action::Shout(a, group, n)),
         (node.clone(), state).prop_map(|(node, state)| Action::State(node, state)),
         proptest::collection::vec(0..hosts, 0..hosts).prop_map(Action::Partition),
