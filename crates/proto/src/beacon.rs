@@ -14,7 +14,6 @@
 //! address, because a form that it doesn't know ends pyre: see `docs/protocol.md`. All
 //! are understood wherever they come from.
 
-use smallvec::SmallVec;
 use uuid::Uuid;
 
 use crate::state::State;
@@ -105,12 +104,12 @@ impl Beacon {
     }
 
     /// The datagram.
-    pub fn encode(&self) -> SmallVec<[u8; BEACON_MAX]> {
+    pub fn encode(&self) -> Vec<u8> {
         let version = match self {
             Self::Classic { .. } | Self::State { .. } => VERSION_CLASSIC,
             Self::Curve { .. } => VERSION_CURVE,
         };
-        let mut out = SmallVec::new();
+        let mut out = Vec::with_capacity(BEACON_MAX);
         out.extend_from_slice(SIGNATURE);
         out.push(version);
         out.extend_from_slice(self.uuid().as_bytes());
@@ -238,7 +237,6 @@ mod tests {
         let lengths = forms().map(|beacon| {
             let datagram = beacon.encode();
             assert_eq!(Beacon::decode(&datagram), Ok(beacon));
-            assert!(!datagram.spilled());
             datagram.len()
         });
         assert_eq!(lengths, [22, 54, 23, 55]);

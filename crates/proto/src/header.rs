@@ -1,5 +1,7 @@
 //! The header frames in front of the application's frames.
 
+use std::ops::{Deref, DerefMut};
+
 use bytes::BufMut;
 use smallvec::SmallVec;
 
@@ -45,7 +47,22 @@ const UNANSWERED: u8 = 1;
 
 /// A header frame that a sender builds itself. It is on the stack unless the name of
 /// the group is long.
-pub type Header = SmallVec<[u8; 64]>;
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header(SmallVec<[u8; 64]>);
+
+impl Deref for Header {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl DerefMut for Header {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
 
 pub(crate) fn put_prefix(out: &mut impl BufMut, id: u8, sequence: u16) {
     out.put_slice(&SIGNATURE);
@@ -66,15 +83,15 @@ pub fn whisper_header(sequence: u16) -> Header {
 pub fn shout_header(group: &str, sequence: u16) -> Header {
     let mut header = prefix(id::SHOUT, sequence);
     let group = clip(group, STRING_MAX);
-    header.push(u8::try_from(group.len()).unwrap_or(u8::MAX));
-    header.extend_from_slice(group);
+    header.0.push(u8::try_from(group.len()).unwrap_or(u8::MAX));
+    header.0.extend_from_slice(group);
     header
 }
 
 /// The header frame of a REQUEST. Its answer names the same id.
 pub fn request_header(id: u64, sequence: u16) -> Header {
     let mut header = prefix(id::REQUEST, sequence);
-    header.extend_from_slice(&id.to_be_bytes());
+    header.0.extend_from_slice(&id.to_be_bytes());
     header
 }
 
@@ -82,16 +99,18 @@ pub fn request_header(id: u64, sequence: u16) -> Header {
 /// that no answer will come.
 pub fn reply_header(id: u64, answered: bool, sequence: u16) -> Header {
     let mut header = prefix(id::REPLY, sequence);
-    header.extend_from_slice(&id.to_be_bytes());
-    header.push(if answered { ANSWERED } else { UNANSWERED });
+    header.0.extend_from_slice(&id.to_be_bytes());
+    header.0.push(if answered { ANSWERED } else { UNANSWERED });
     header
 }
 
 fn prefix(id: u8, sequence: u16) -> Header {
     let [signature, rest] = SIGNATURE;
     let [high, low] = sequence.to_be_bytes();
-    let mut header = Header::new();
-    header.extend_from_slice(&[signature, rest, id, VERSION, high, low]);
+    let mut header = Header::default();
+    header
+        .0
+        .extend_from_slice(&[signature, rest, id, VERSION, high, low]);
     header
 }
 
