@@ -28,41 +28,41 @@ pub(crate) enum ConfigError {
         path: PathBuf,
         source: std::io::Error,
     },
-    #[error("{place}: {message}")]
-    Syntax { place: Place, message: String },
-    #[error("{place}: there is no setting {key:?}{near}")]
+    #[error("{at}: {message}")]
+    Syntax { at: FileLine, message: String },
+    #[error("{at}: there is no setting {key:?}{near}")]
     Unknown {
-        place: Place,
+        at: FileLine,
         key: String,
         near: Near,
     },
-    #[error("{place}: {key} can't be {found}: write {wanted}")]
+    #[error("{at}: {key} can't be {found}: write {wanted}")]
     Type {
-        place: Place,
+        at: FileLine,
         key: String,
         found: &'static str,
         wanted: &'static str,
     },
-    #[error("{place}: {key} can't be {value:?}: {why}")]
+    #[error("{at}: {key} can't be {value:?}: {why}")]
     Value {
-        place: Place,
+        at: FileLine,
         key: String,
         value: String,
         why: String,
     },
     /// As the library says it.
-    #[error("{place}: {message}")]
-    Setting { place: Place, message: String },
+    #[error("{at}: {message}")]
+    Setting { at: FileLine, message: String },
 }
 
 /// A line in a file.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct FileLine {
     path: PathBuf,
     line: usize,
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for FileLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.path.display(), self.line)
     }
@@ -158,7 +158,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&self) -> Result<Config, ConfigError> {
         let table = DeTable::parse(self.text).map_err(|error| ConfigError::Syntax {
-            place: self.place(&error.span().unwrap_or_default()),
+            at: self.line_of(&error.span().unwrap_or_default()),
             message: error.message().to_owned(),
         })?;
         let mut config = Config::default();
@@ -238,7 +238,7 @@ impl Reader<'_> {
             let table = table(value.span(), name, value.clone());
             let settings = Settings::deserialize(table.into_deserializer());
             settings.map_err(|error| ConfigError::Setting {
-                place: self.place(&value.span()),
+                at: self.line_of(&value.span()),
                 message: error.message().to_owned(),
             })
         };
@@ -278,7 +278,7 @@ impl Reader<'_> {
             (DeValue::String(text), WORD | TEXT) => text.to_string(),
             (other, wanted) => {
                 return Err(ConfigError::Type {
-                    place: self.place(&value.span()),
+                    at: self.line_of(&value.span()),
                     key: key.to_owned(),
                     found: match other {
                         DeValue::String(_) => "a string",
@@ -296,7 +296,7 @@ impl Reader<'_> {
         match refusal(arg, &text) {
             None => Ok(text),
             Some(why) => Err(ConfigError::Value {
-                place: self.place(&value.span()),
+                at: self.line_of(&value.span()),
                 key: key.to_owned(),
                 value: text,
                 why,
@@ -315,15 +315,15 @@ impl Reader<'_> {
             .filter(|(like, _)| *like >= LIKE)
             .max_by(|a, b| a.0.total_cmp(&b.0));
         ConfigError::Unknown {
-            place: self.place(span),
+            at: self.line_of(span),
             key: key.to_owned(),
             near: Near(near.map(|(_, name)| name.to_owned())),
         }
     }
 
-    fn place(&self, span: &Range<usize>) -> Place {
+    fn line_of(&self, span: &Range<usize>) -> FileLine {
         let before = self.text.get(..span.start).unwrap_or(self.text);
-        Place {
+        FileLine {
             path: self.path.to_owned(),
             line: before.matches('\n').count() + 1,
         }
