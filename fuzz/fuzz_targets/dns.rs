@@ -1,4 +1,4 @@
-//! What a name server says of nodes (SRV, PTR, TXT): no panic, lists within their
+//! Records of nodes from a name server (SRV, PTR, TXT): no panic, lists within their
 //! bounds, only what can be dialled, and a wait that is neither short nor long.
 #![no_main]
 

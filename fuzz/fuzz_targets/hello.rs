@@ -1,4 +1,4 @@
-//! What a HELLO says: no panic, limits kept, and what is accepted is written
+//! The fields of a HELLO: no panic, limits kept, and what is accepted is written
 //! and read the same again.
 #![no_main]
 

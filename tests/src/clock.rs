@@ -5,7 +5,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// A time of day that can be set for some processes: libfaketime's. Monotonic
-/// clocks go on as they are, as they do when somebody sets a host's clock.
+/// clocks go on as they are, as they do when the clock of a host is set.
 pub struct Clock {
     library: PathBuf,
     directory: TempDir,
@@ -25,9 +25,9 @@ impl Clock {
         Ok(clock)
     }
 
-    /// Sets the clock of all that go by it to so many seconds off the right time.
+    /// Sets the clock of all processes that use it to `seconds` off the right time.
     pub fn step(&self, seconds: i64) {
-        // Whole at any moment, for those who read it.
+        // A reader must never see a half of it.
         let new = self.directory.path().join("new");
         fs::write(&new, format!("{seconds:+}\n")).expect("a file of our own");
         fs::rename(&new, self.file()).expect("a file of our own");

@@ -21,7 +21,9 @@ impl Host {
     }
 
     /// Runs `ip` with these arguments, separated by spaces, on this host.
-    /// Panics where that fails.
+    ///
+    /// # Panics
+    /// If that fails.
     pub fn ip(&self, arguments: &str) {
         let arguments = arguments.split_whitespace();
         let all: Vec<&str> = ["-n", &self.namespace]
@@ -103,15 +105,18 @@ impl Network {
         }
     }
 
-    /// Runs `ip` with these arguments, separated by spaces, where the bridge
-    /// `br0` is, with the ports `p1` and up. Panics where that fails.
+    /// Runs `ip` with these arguments, separated by spaces, in the namespace of the
+    /// bridge `br0` and its ports `p1` and up.
+    ///
+    /// # Panics
+    /// If that fails.
     pub fn hub(&self, arguments: &str) {
         let arguments = arguments.split_whitespace();
         let all: Vec<&str> = ["-n", &self.hub].into_iter().chain(arguments).collect();
         ip(&all).unwrap_or_else(|error| panic!("{error}"));
     }
 
-    /// The name of the namespace where the bridge is.
+    /// The name of the bridge's namespace.
     pub fn hub_namespace(&self) -> &str {
         &self.hub
     }

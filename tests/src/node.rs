@@ -85,9 +85,9 @@ impl Options {
 pub struct Node {
     /// The name it was given.
     pub name: String,
-    /// Its UUID as it says it.
+    /// Its UUID, as the program printed it.
     pub uuid: String,
-    /// Its endpoint as it says it.
+    /// Its endpoint, as the program printed it.
     pub endpoint: String,
     child: Child,
     input: Option<ChildStdin>,

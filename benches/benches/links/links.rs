@@ -13,7 +13,7 @@ use crate::case::{Contestant, Job, Role, Transport};
 use crate::{memory, say, say_trips};
 
 pub(crate) fn work(job: &Job) {
-    // What `#[tokio::main]` gives to those who don't ask for anything else.
+    // As `#[tokio::main]` makes it by default.
     let mut builder = match std::env::var_os("LINKS_ONE_THREAD") {
         Some(_) => tokio::runtime::Builder::new_current_thread(),
         None => tokio::runtime::Builder::new_multi_thread(),

@@ -58,7 +58,7 @@ impl Process {
         Process { child, lines }
     }
 
-    /// The value that the child says under this word.
+    /// The value that the child prints after this word.
     fn hear(&mut self, word: &str) -> String {
         for line in self.lines.by_ref() {
             let line = line.unwrap();

@@ -53,7 +53,7 @@ impl Options {
         self.what.as_ref().is_none_or(chosen)
     }
 
-    /// Whether whispers and round trips of so many bytes over such a link are
+    /// Whether whispers and round trips of that size over that link are
     /// measured.
     pub(crate) fn covers(&self, link: Link, size: usize) -> bool {
         let (link, size) = (link.to_string(), size.to_string());

@@ -117,7 +117,7 @@ impl Measured<'_> {
         }
     }
 
-    /// Two children of somebody else; the first is ready.
+    /// Two children of a rival; the first is ready.
     async fn children(
         &self,
         who: Rival<'_>,

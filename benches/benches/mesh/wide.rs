@@ -1,4 +1,4 @@
-//! Many nodes at once: how long until everybody knows everybody, and what that
+//! Many nodes at once: how long until all know each other, and what that
 //! costs.
 
 use std::sync::Arc;

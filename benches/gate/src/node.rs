@@ -18,8 +18,7 @@ pub(crate) const CASES: &[Case] = &[
     },
 ];
 
-/// So many nodes who all know each other, held until the end: what is counted
-/// then is their memory.
+/// A full mesh of `turns` nodes, kept until the end of the run: its memory is counted.
 pub(crate) const MESH: Case = Case {
     name: "node: what it holds for each neighbour, in bytes",
     turns: 40,
@@ -44,7 +43,7 @@ fn fail(what: &str) {
     std::process::exit(1);
 }
 
-/// A sender and so many receivers in one group, who have met in memory.
+/// A sender and `receivers` nodes in one group, after they have met in memory.
 async fn met(receivers: usize) -> Result<(Node, Events, Vec<(Node, Events)>), zre::StartError> {
     let (sender, mut events) = Node::builder().loopback().no_beacon().start().await?;
     let mut others = Vec::new();
@@ -72,7 +71,7 @@ async fn met(receivers: usize) -> Result<(Node, Events, Vec<(Node, Events)>), zr
     Ok((sender, events, others))
 }
 
-/// Takes events until so many peers have entered.
+/// Takes events until `count` peers have entered.
 async fn enter(events: &mut Events, count: usize) {
     let mut seen = 0;
     while seen < count {
@@ -84,7 +83,7 @@ async fn enter(events: &mut Events, count: usize) {
     }
 }
 
-/// Takes so many messages out of a node's events.
+/// Takes events until `count` messages have come.
 async fn take(events: &mut Events, count: usize) {
     let mut batch = Vec::with_capacity(ROUND);
     let mut seen = 0;
@@ -135,7 +134,7 @@ async fn shouts(turns: usize) {
     }
 }
 
-/// So many nodes who all know each other, over private beacons. One starts after the
+/// A full mesh of `nodes` nodes, over private beacons. One starts after the
 /// other, so that the room that a crowd of meetings takes for a moment isn't counted.
 async fn mesh(nodes: usize) {
     let port = 40_000 + u16::try_from(std::process::id() % 20_000).unwrap_or(0);

@@ -1,5 +1,5 @@
-//! What twenty nodes say to each other in virtual time, where nobody says
-//! anything of his own. The same source gives the same figures, to the last one.
+//! The traffic of twenty nodes in virtual time, if their applications send
+//! nothing. The same source gives the same figures, to the last one.
 
 use std::error::Error;
 use std::time::Duration;

@@ -33,7 +33,7 @@ pub(crate) fn cost(case: &Case) -> Result<Cost, Box<dyn Error + Send + Sync>> {
     })
 }
 
-/// The bytes that each pair of so many adds to what each of them holds by itself.
+/// The bytes that each pair of nodes adds to the memory of the nodes alone.
 pub(crate) fn memory(case: &Case) -> Result<Cost, Box<dyn Error + Send + Sync>> {
     let (few, many) = (case.turns, 2 * case.turns);
     let pairs = |nodes: usize| (nodes * (nodes - 1)) as f64;
@@ -70,7 +70,7 @@ fn held(case: &Case, turns: usize) -> Count {
     number(&run(case, turns, &args)?, "At t-end:")
 }
 
-/// What valgrind says of a run.
+/// The report of valgrind about a run.
 fn run(case: &Case, turns: usize, args: &[&str]) -> Result<String, Box<dyn Error + Send + Sync>> {
     // Nodes look at each other's sockets when they start: those of other runs would count.
     let runtime_dir = tempfile::tempdir()?;
@@ -93,7 +93,7 @@ fn number(said: &str, phrase: &str) -> Count {
     let rest = said
         .split_once(phrase)
         .map(|(_, rest)| rest.trim_start())
-        .ok_or_else(|| format!("valgrind doesn't say '{phrase}':\n{said}"))?;
+        .ok_or_else(|| format!("valgrind's report lacks '{phrase}':\n{said}"))?;
     let digits: String = rest
         .chars()
         .take_while(|c| c.is_ascii_digit() || *c == ',')
