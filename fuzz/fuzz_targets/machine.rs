@@ -274,7 +274,7 @@ impl World {
                 let groups = self.here.get_mut(&peer).expect("it is here");
                 assert!(groups.remove(&*group), "left what it wasn't in");
             }
-            Event::Conflict { .. } => {}
+            Event::Conflict { .. } | Event::Unanswered { .. } => {}
             Event::Leader { leader, .. } => {
                 assert!(leader == self.machine.uuid() || self.here.contains_key(&leader));
             }

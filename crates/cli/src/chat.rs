@@ -272,6 +272,9 @@ impl Face for Chat {
             Event::Unreachable {
                 endpoint, reason, ..
             } => format!("! somebody at {endpoint} is heard, but can't be reached: {reason}"),
+            Event::OneWay {
+                endpoint, reason, ..
+            } => format!("! somebody at {endpoint} can't be met: {reason}"),
             _ => return,
         };
         let _ = writeln!(lines, "{}", painted(&line));

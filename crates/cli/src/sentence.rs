@@ -113,6 +113,14 @@ pub(crate) fn happened(event: &Event) -> String {
             let (uuid, endpoint, reason) = (uuid.simple(), shown(endpoint), shown(reason));
             format!("the node {uuid} is heard, but can't be dialled at {endpoint}: {reason}")
         }
+        Event::OneWay {
+            uuid,
+            endpoint,
+            reason,
+        } => {
+            let (uuid, endpoint, reason) = (uuid.simple(), shown(endpoint), shown(reason));
+            format!("the node {uuid} at {endpoint} can't be met: {reason}")
+        }
         Event::Discovery {
             up,
             interface,

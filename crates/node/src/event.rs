@@ -164,6 +164,17 @@ pub enum Event {
         /// The reason, as a sentence.
         reason: Arc<str>,
     },
+    /// A node accepts this node's connection and doesn't greet back within 5 s, as if a
+    /// firewall or NAT kept its connections from this node. Reported at most once a minute
+    /// for each node.
+    OneWay {
+        /// The node's UUID.
+        uuid: Uuid,
+        /// The address that was dialled.
+        endpoint: Endpoint,
+        /// The reason, as a sentence.
+        reason: Arc<str>,
+    },
     /// The queue to a peer is full (`on`), or has room again: half of it is
     /// free, and the message that was refused fits.
     ///
@@ -211,6 +222,7 @@ impl Event {
             Self::Undecided { .. } => "undecided",
             Self::Conflict { .. } => "conflict",
             Self::Unreachable { .. } => "unreachable",
+            Self::OneWay { .. } => "one_way",
             Self::Backpressure { .. } => "backpressure",
             Self::Discovery { .. } => "discovery",
         }
@@ -238,6 +250,7 @@ impl Event {
             Self::Undecided { .. }
             | Self::Conflict { .. }
             | Self::Unreachable { .. }
+            | Self::OneWay { .. }
             | Self::Discovery { .. } => None,
         }
     }
@@ -249,7 +262,8 @@ impl Event {
         match self {
             Self::Leader { uuid, .. }
             | Self::Conflict { uuid }
-            | Self::Unreachable { uuid, .. } => Some(*uuid),
+            | Self::Unreachable { uuid, .. }
+            | Self::OneWay { uuid, .. } => Some(*uuid),
             other => other.peer().map(Peer::uuid),
         }
     }
@@ -293,7 +307,9 @@ impl Event {
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Exit { reason, .. } => Some(reason.as_str()),
-            Self::Discovery { reason, .. } | Self::Unreachable { reason, .. } => Some(reason),
+            Self::Discovery { reason, .. }
+            | Self::Unreachable { reason, .. }
+            | Self::OneWay { reason, .. } => Some(reason),
             _ => None,
         }
     }

@@ -227,33 +227,33 @@ async fn a_missing_resource_of_the_host_is_an_error() {
     }
 }
 
+/// Sends the beacon of a node with that port of its inbox until the task is aborted.
+fn announce(beacon_port: u16, uuid: zre::Uuid, port: u16) -> tokio::task::JoinHandle<()> {
+    let mut config = zre_beacon::Config::default();
+    config.port = beacon_port;
+    config.interfaces = zre::Interfaces::Loopback;
+    config.groups = vec![zre::MULTICAST_V4.parse().unwrap()];
+    let (sender, datagrams) = zre_beacon::Beacon::open(config).unwrap();
+    let beacon = zre_proto::Beacon::Classic { uuid, port }.encode();
+    tokio::spawn(async move {
+        let _datagrams = datagrams;
+        loop {
+            sender.send(zre_beacon::Cast::Groups, &beacon);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+}
+
 #[tokio::test]
 async fn a_node_that_is_heard_and_cannot_be_dialled_is_reported() {
     let port = free_port();
     let (node, mut events) = settings("n", port).start().await.unwrap();
-    let (sender, _datagrams) = zre_beacon::Beacon::open({
-        let mut config = zre_beacon::Config::default();
-        config.port = port;
-        config.interfaces = zre::Interfaces::Loopback;
-        config.groups = vec![zre::MULTICAST_V4.parse().unwrap()];
-        config
-    })
-    .unwrap();
     // Nobody listens there any more.
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = closed.local_addr().unwrap();
     drop(closed);
     let uuid = zre::Uuid::new_v4();
-    let beacon = zre_proto::Beacon::Classic {
-        uuid,
-        port: addr.port(),
-    };
-    let beaconing = tokio::spawn(async move {
-        loop {
-            sender.send(zre_beacon::Cast::Groups, &beacon.encode());
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    });
+    let beaconing = announce(port, uuid, addr.port());
     let (reported, endpoint, reason) = until(&mut events, |event| match event {
         Event::Unreachable {
             uuid,
@@ -268,6 +268,56 @@ async fn a_node_that_is_heard_and_cannot_be_dialled_is_reported() {
     assert_eq!(endpoint.to_string(), format!("tcp://{addr}"));
     assert!(reason.contains("refused"), "{reason}");
     assert_eq!(node.peers(), []);
+}
+
+/// As if a firewall kept its connections from us: it takes our greeting and is silent.
+#[tokio::test]
+async fn a_node_that_is_reached_and_does_not_greet_back_is_reported_once() {
+    let port = free_port();
+    let (node, mut events) = settings("n", port).start().await.unwrap();
+    let uuid = zre::Uuid::new_v4();
+    let identity = [&[1][..], uuid.as_bytes()].concat();
+    let mut config = zre_session::Config::new(identity[..].try_into().unwrap());
+    config.ipc = IpcDir::Off;
+    config.inproc = false;
+    config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+    let (links, mut inbox, _notices) = zre_session::Links::open(config).await.unwrap();
+    let addr = links.listening()[0];
+    let beaconing = announce(port, uuid, addr.port());
+    let reports = |event| match event {
+        Event::OneWay {
+            uuid,
+            endpoint,
+            reason,
+        } => Some((uuid, endpoint, reason)),
+        Event::Unreachable { reason, .. } => panic!("{reason}"),
+        _ => None,
+    };
+    let greetings = async {
+        let mut greetings = 0;
+        while let Some(arrival) = inbox.recv().await {
+            if let zre_session::Arrival::Batch(batch) = arrival {
+                greetings += batch.messages.len();
+                if greetings == 2 {
+                    break;
+                }
+            }
+        }
+    };
+    // The second greeting goes out after the first is given up.
+    let ((reported, endpoint, reason), ()) = tokio::join!(until(&mut events, reports), greetings);
+    assert_eq!(reported, uuid);
+    assert_eq!(endpoint.to_string(), format!("tcp://{addr}"));
+    let own = node.endpoint().to_string();
+    assert!(
+        reason.contains("doesn't greet back") && reason.contains(&own),
+        "{reason}"
+    );
+    beaconing.abort();
+    node.shutdown().await;
+    while let Some(event) = events.recv().await {
+        assert!(!matches!(event, Event::OneWay { .. }), "{event:?}");
+    }
 }
 
 #[tokio::test]

@@ -127,7 +127,10 @@ impl Checker {
                     return Err(format!("an answer of {peer} to {id}, which wasn't asked"));
                 }
             }
-            Event::Conflict { .. } | Event::Leader { .. } | Event::Undecided { .. } => {}
+            Event::Conflict { .. }
+            | Event::Unanswered { .. }
+            | Event::Leader { .. }
+            | Event::Undecided { .. } => {}
         }
         Ok(())
     }

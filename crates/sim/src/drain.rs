@@ -423,6 +423,7 @@ fn event_name(event: &Event) -> &'static str {
         Event::Update { .. } => "Update",
         Event::Pong { .. } => "Pong",
         Event::Conflict { .. } => "Conflict",
+        Event::Unanswered { .. } => "Unanswered",
         Event::Leader { .. } => "Leader",
         Event::Undecided { .. } => "Undecided",
     }

@@ -182,7 +182,9 @@ impl Board {
                 }
                 Weight::Other
             }
-            Event::Conflict { .. } | Event::Unreachable { .. } => Weight::Worry,
+            Event::Conflict { .. } | Event::Unreachable { .. } | Event::OneWay { .. } => {
+                Weight::Worry
+            }
             Event::Leader { .. }
             | Event::Undecided { .. }
             | Event::Backpressure { .. }

@@ -84,6 +84,8 @@ pub(crate) struct Driver {
     connections: usize,
     /// Nodes that are heard and can't be dialled.
     unreachable: Unreachable,
+    /// Nodes that are reached and don't greet back.
+    one_way: Unreachable,
     /// Dials that wait for a name to be looked up.
     pending: HashMap<SessionId, Dial>,
     keys: KeyRing,
@@ -162,7 +164,8 @@ impl Driver {
             recent: None,
             neighbours: Neighbours::new(),
             connections: 0,
-            unreachable: Unreachable::default(),
+            unreachable: Unreachable::by_us(),
+            one_way: Unreachable::by_them(),
             pending: HashMap::new(),
             keys,
             names,

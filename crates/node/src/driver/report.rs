@@ -87,6 +87,7 @@ impl Driver {
                 let (group, missing) = (group.into(), known.collect());
                 self.send_event(Event::Undecided { group, missing });
             }
+            Happened::Unanswered { peer, endpoint } => self.greeting_failed(peer, endpoint),
             Happened::Conflict { peer } => self.send_event(Event::Conflict { uuid: peer }),
         }
     }
@@ -106,6 +107,7 @@ impl Driver {
         }
         if let Some(peer) = self.hand_to_peer(session, uuid, info) {
             self.count_peer(true, peer.link());
+            self.one_way.reached(uuid);
             self.shared.write().add_peer(peer.clone());
             self.shared.changed();
             self.send_event(Event::Enter { peer });

@@ -1,4 +1,5 @@
-//! Nodes that are heard again and again, and can't be dialled.
+//! Nodes that are heard again and again and can't be dialled, and nodes that can be
+//! dialled and don't greet back.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,12 +12,28 @@ use zre_session::CloseReason;
 use super::Driver;
 use crate::Event;
 
-/// How many dials in a row have to fail. The first two may fail because the node is starting or
-/// leaving.
-const FAILURES: u32 = 3;
+/// What a failure has to come with before it is reported.
+#[derive(Debug)]
+struct Evidence {
+    /// How often in a row it happened.
+    failures: u32,
+    /// How many beacons have come meanwhile.
+    beacons: u32,
+}
 
-/// How many beacons have to come meanwhile: a node that has gone sends none.
-const BEACONS: u32 = 2;
+/// Of dials that fail: the first two may fail because the node is starting or leaving, and a
+/// node that has gone sends no beacons.
+const UNREACHABLE: Evidence = Evidence {
+    failures: 3,
+    beacons: 2,
+};
+
+/// Of greetings without an answer: somebody has accepted the connection, and has had seconds
+/// to greet.
+const ONE_WAY: Evidence = Evidence {
+    failures: 1,
+    beacons: 0,
+};
 
 /// The shortest time between two reports of one node, and between two warnings.
 const EVERY: Duration = Duration::from_secs(60);
@@ -34,15 +51,34 @@ struct Entry {
     reported: bool,
 }
 
-/// The nodes whose dials failed lately.
-#[derive(Debug, Default)]
+/// The nodes that couldn't be met lately, for one of the two reasons.
+#[derive(Debug)]
 pub(super) struct Unreachable {
+    evidence: Evidence,
     nodes: HashMap<Uuid, Entry>,
     warned: Option<Instant>,
 }
 
 impl Unreachable {
-    /// Counts a failed dial. Returns whether to report the node.
+    /// For nodes that can't be dialled.
+    pub(super) fn by_us() -> Self {
+        Self::new(UNREACHABLE)
+    }
+
+    /// For nodes that can be dialled and don't greet back.
+    pub(super) fn by_them() -> Self {
+        Self::new(ONE_WAY)
+    }
+
+    fn new(evidence: Evidence) -> Self {
+        Self {
+            evidence,
+            nodes: HashMap::new(),
+            warned: None,
+        }
+    }
+
+    /// Counts a failure. Returns whether to report the node.
     fn failed(&mut self, uuid: Uuid, now: Instant) -> bool {
         if self.nodes.len() >= MAX && !self.nodes.contains_key(&uuid) {
             let age = |entry: &Entry| now.saturating_duration_since(entry.since);
@@ -59,7 +95,8 @@ impl Unreachable {
         });
         entry.failures = entry.failures.saturating_add(1);
         let due = !entry.reported || now.saturating_duration_since(entry.since) >= EVERY;
-        if entry.failures < FAILURES || entry.beacons < BEACONS || !due {
+        let evidence = &self.evidence;
+        if entry.failures < evidence.failures || entry.beacons < evidence.beacons || !due {
             return false;
         }
         *entry = Entry {
@@ -113,6 +150,29 @@ impl Driver {
     }
 }
 
+impl Driver {
+    /// A node has accepted our connection and didn't greet back.
+    pub(super) fn greeting_failed(&mut self, uuid: Uuid, endpoint: Endpoint) {
+        let now = Instant::now();
+        if !self.one_way.failed(uuid, now) {
+            return;
+        }
+        let own = self.shared.endpoint();
+        let reason = format!(
+            "it accepts connections and doesn't greet back: a firewall or NAT keeps it from \
+             this node's {own}, or another program listens there"
+        );
+        if self.one_way.warns(now) {
+            tracing::warn!(%uuid, %endpoint, %own, "a node is reached and doesn't greet back");
+        }
+        self.events.send(Event::OneWay {
+            uuid,
+            endpoint,
+            reason: reason.into(),
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_node_is_reported_once_a_minute_while_it_is_heard() {
-        let mut unreachable = Unreachable::default();
+        let mut unreachable = Unreachable::by_us();
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         assert!(!unreachable.failed(BOB, at(0)));
@@ -140,8 +200,17 @@ mod tests {
     }
 
     #[test]
+    fn one_greeting_without_an_answer_is_enough_and_a_minute_lasts_a_minute() {
+        let mut one_way = Unreachable::by_them();
+        let start = Instant::now();
+        assert!(one_way.failed(BOB, start));
+        assert!(!one_way.failed(BOB, start + Duration::from_secs(59)));
+        assert!(one_way.failed(BOB, start + Duration::from_secs(60)));
+    }
+
+    #[test]
     fn warnings_are_a_minute_apart() {
-        let mut unreachable = Unreachable::default();
+        let mut unreachable = Unreachable::by_us();
         let start = Instant::now();
         assert!(unreachable.warns(start));
         assert!(!unreachable.warns(start + Duration::from_secs(59)));
@@ -150,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_nodes_is_bounded() {
-        let mut unreachable = Unreachable::default();
+        let mut unreachable = Unreachable::by_us();
         let start = Instant::now();
         for number in 0..5000 {
             unreachable.failed(Uuid::from_u128(number), start);

@@ -144,6 +144,20 @@ pub enum Event {
         /// The reason, as a sentence.
         reason: String,
     },
+    /// A node accepts this node's connection and doesn't greet back.
+    OneWay {
+        /// The node's UUID.
+        #[cfg_attr(
+            feature = "schema",
+            schemars(with = "String", regex(pattern = r"^[0-9a-f]{32}$"))
+        )]
+        #[serde(with = "uuid::serde::simple")]
+        uuid: Uuid,
+        /// The address that was dialled.
+        endpoint: String,
+        /// The reason, as a sentence.
+        reason: String,
+    },
     /// The queue to a peer is full, or has room again.
     Backpressure {
         /// The peer.
@@ -243,6 +257,15 @@ impl From<&crate::Event> for Event {
                 endpoint,
                 reason,
             } => Self::Unreachable {
+                uuid: *uuid,
+                endpoint: endpoint.to_string(),
+                reason: reason.to_string(),
+            },
+            Happened::OneWay {
+                uuid,
+                endpoint,
+                reason,
+            } => Self::OneWay {
                 uuid: *uuid,
                 endpoint: endpoint.to_string(),
                 reason: reason.to_string(),

@@ -143,6 +143,15 @@ fn samples() -> Vec<(crate::Event, Value)> {
                 "reason": "the connection was refused" }),
         ),
         (
+            Event::OneWay {
+                uuid: BOB,
+                endpoint: "tcp://10.0.0.2:7000".parse().unwrap(),
+                reason: "it doesn't greet back".into(),
+            },
+            json!({ "event": "one_way", "uuid": bob, "endpoint": "tcp://10.0.0.2:7000",
+                "reason": "it doesn't greet back" }),
+        ),
+        (
             Event::Backpressure {
                 peer: peer(),
                 on: true,
@@ -183,8 +192,9 @@ fn number(event: &crate::Event) -> usize {
         Event::Undecided { .. } => 13,
         Event::Conflict { .. } => 14,
         Event::Unreachable { .. } => 15,
-        Event::Backpressure { .. } => 16,
-        Event::Discovery { .. } => 17,
+        Event::OneWay { .. } => 16,
+        Event::Backpressure { .. } => 17,
+        Event::Discovery { .. } => 18,
     }
 }
 
@@ -209,7 +219,13 @@ fn every_kind_of_event_has_its_json_and_can_be_read_back() {
 fn accessors_give_what_the_json_says() {
     for (event, json) in samples() {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let others = ["undecided", "conflict", "unreachable", "discovery"];
+        let others = [
+            "undecided",
+            "conflict",
+            "unreachable",
+            "one_way",
+            "discovery",
+        ];
         let is_about_one = !others.contains(&event.kind());
         assert_eq!(event.peer().is_some(), is_about_one, "{json}");
         let uuid = event.uuid().map(|uuid| uuid.simple().to_string());

@@ -143,6 +143,14 @@ pub enum Event {
         /// other (`X-ZRE-…`).
         profile: Box<Profile>,
     },
+    /// A node took our HELLO over an open connection and didn't greet us in time. It isn't
+    /// here, and there may be no such node at all.
+    Unanswered {
+        /// Its UUID.
+        peer: Uuid,
+        /// The address that was dialled.
+        endpoint: Endpoint,
+    },
     /// Two live nodes claim one UUID, which may be our own.
     Conflict {
         /// The UUID.

@@ -47,6 +47,10 @@ impl Event {
                 leader: uuid,
             } => debug!(%uuid, %group, "leader"),
             Self::Undecided { group, missing } => debug!(%group, ?missing, "undecided"),
+            Self::Unanswered {
+                peer: uuid,
+                endpoint,
+            } => debug!(%uuid, %endpoint, "our greeting is unanswered"),
             Self::Conflict { peer: uuid } => debug!(%uuid, "conflict"),
             Self::Pong {
                 peer: uuid,

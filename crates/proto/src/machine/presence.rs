@@ -85,13 +85,21 @@ impl Machine {
             }
             Phase::Dialling(_) | Phase::Entering(..) => {}
             Phase::Greeting(mailbox, deadline) => {
-                if clock < *deadline && !self.gives_way(now, mailbox, *deadline) {
-                    let look = (*deadline).min(clock + QUIET_DIAL);
+                let deadline = *deadline;
+                if clock < deadline && !self.gives_way(now, mailbox, deadline) {
+                    let look = deadline.min(clock + QUIET_DIAL);
                     let due = self.clock.due(now, look);
                     self.schedule(uuid, due);
                 } else {
                     let session = mailbox.session;
+                    let endpoint = mailbox.endpoint.clone();
                     self.disconnect(session);
+                    if clock >= deadline {
+                        self.event(Event::Unanswered {
+                            peer: uuid,
+                            endpoint,
+                        });
+                    }
                     self.session_failed(now, uuid);
                 }
             }

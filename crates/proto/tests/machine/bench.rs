@@ -81,6 +81,7 @@ pub(crate) fn tell(event: &Event) -> String {
         }
         Event::Pong { peer, round_trip } => format!("pong {} {round_trip:?}", id(peer)),
         Event::Conflict { peer } => format!("conflict {}", id(peer)),
+        Event::Unanswered { peer, endpoint } => format!("unanswered {} {endpoint}", id(peer)),
         Event::Leader { group, leader } => format!("leader {} {group}", id(leader)),
         Event::Undecided { group, missing } => {
             let missing: Vec<String> = missing.iter().map(id).collect();
@@ -108,6 +109,12 @@ impl Discipline {
                 assert!(self.here.remove(peer).is_some(), "{peer} exits unseen");
             }
             Event::Conflict { .. } | Event::Leader { .. } | Event::Undecided { .. } => {}
+            Event::Unanswered { peer, .. } => {
+                assert!(
+                    !self.here.contains_key(peer),
+                    "unanswered by one who greeted"
+                );
+            }
             Event::Join { peer, group } => {
                 let groups = self.here.get_mut(peer).expect("join before enter");
                 assert!(groups.insert(group.to_string()), "joins {group} twice");
