@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use zre::{Settings, State};
+use zre::{Endpoint, Settings, State};
 
 /// A time, as settings have it.
 pub(crate) fn time(text: &str) -> Result<Duration, String> {
@@ -13,6 +13,15 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 /// A state that a node can be given, as settings have it.
 pub(crate) fn state(text: &str) -> Result<State, String> {
     setting("state", text).map(|settings| settings.state)
+}
+
+/// An endpoint, as settings have it: its scope may be the name of an interface.
+pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
+    let peers = setting("peer", text)?.peer;
+    peers
+        .into_iter()
+        .next()
+        .ok_or_else(|| "write an endpoint".to_owned())
 }
 
 /// What the library makes of a text.
@@ -46,5 +55,19 @@ impl std::str::FromStr for Size {
             .checked_mul(unit)
             .map(Self)
             .ok_or("that is more than there is")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_may_name_its_interface() {
+        let lo = zre::interfaces().unwrap().remove(0);
+        let named = endpoint(&format!("tcp://[fe80::1%{}]:7", lo.name)).unwrap();
+        assert_eq!(named.to_string(), format!("tcp://[fe80::1%{}]:7", lo.index));
+        let error = endpoint("tcp://[fe80::1%nowhere]:7").unwrap_err();
+        assert!(error.contains("nowhere"), "{error}");
     }
 }

@@ -1,5 +1,7 @@
 //! Two nodes of one process: everything a user does first.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests, too")]
+
 mod common;
 
 use std::time::Duration;

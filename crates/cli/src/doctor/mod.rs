@@ -22,7 +22,7 @@ use zre_proto::Beacon as Decoded;
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::signals::Signals;
-use crate::values::time;
+use crate::values::{endpoint, time};
 use crate::visit::{Visit, print, visit};
 
 use self::finding::{Finding, Level};
@@ -44,7 +44,7 @@ const GREETING: Duration = Duration::from_secs(5);
 #[command(after_long_help = HELP)]
 pub(crate) struct DoctorCommand {
     /// Nodes that should be reachable, as tcp://192.168.1.2:49152
-    #[arg(value_name = "ENDPOINT")]
+    #[arg(value_name = "ENDPOINT", value_parser = endpoint)]
     reach: Vec<Endpoint>,
 
     /// How long to listen for other nodes

@@ -255,6 +255,8 @@ pub(super) fn brief(addr: &SocketAddr) -> String {
 
 /// A name server: the port of DNS needn't be named.
 pub(super) fn name_server(text: &str) -> Result<SocketAddr, Wrong> {
+    // No form of the address would do in a build without DNS.
+    dns(text)?;
     let mut addr = address(text)?;
     if addr.port() == 0 {
         addr.set_port(53);
