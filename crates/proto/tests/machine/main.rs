@@ -15,6 +15,7 @@ mod bench;
 mod net;
 
 mod bootstrap;
+mod bounds;
 mod chaos;
 mod conflict;
 mod election;
