@@ -59,6 +59,8 @@ impl SharedOutgoing {
         f(&mut self.lock())
     }
 
+    // Once for each message, and from another crate.
+    #[inline]
     fn lock(&self) -> MutexGuard<'_, Outgoing> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
