@@ -1,14 +1,18 @@
 //! Our engine under CURVE: who is let in, and under which identity.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use zre_curve::{Admission, Anyone, Curve, Keys, PublicKey};
 use zre_session::{
     Arrival, CloseReason, Config, Identity, Inbox, IpcDir, Link, Links, Mailbox, Message, Notice,
     Notices, SameHost, Source, Target,
 };
+use zre_zmtp::{FrameLimits, Handshake, Local, SocketType};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -203,6 +207,113 @@ async fn an_identity_belongs_to_the_key_that_connected_under_it() {
         other => panic!("{other:?}"),
     }
     assert_eq!(opened(&mut inbox).await.key, Some(key(1)));
+}
+
+/// The client's side of a handshake by hand, up to its INITIATE or only to its HELLO;
+/// returns what it has sent.
+fn shake_by_hand(stream: &mut TcpStream, whole: bool) -> Vec<u8> {
+    let mechanism = Arc::new(curve(9).to(PublicKey::from(key(2))));
+    let identity = Bytes::from_static(b"flood");
+    let local = Local::new(SocketType::Dealer, identity, mechanism);
+    let mut handshake = Handshake::new(local, FrameLimits::default());
+    let (mut input, mut out, mut sent) = (BytesMut::new(), BytesMut::new(), Vec::new());
+    handshake.start(&mut out);
+    loop {
+        stream.write_all(&out).unwrap();
+        sent.extend_from_slice(&out);
+        out.clear();
+        // 64 bytes of greeting, 2 of the frame's header, 200 of HELLO.
+        if !whole && sent.len() >= 266 {
+            return sent;
+        }
+        let mut buf = [0; 1024];
+        let n = stream.read(&mut buf).unwrap();
+        assert!(n > 0, "the connection ended");
+        input.extend_from_slice(&buf[..n]);
+        if handshake.advance(&mut input, &mut out).unwrap().is_some() {
+            return sent;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn floods_of_handshakes_leave_a_healthy_peer_alone() {
+    const HALF: usize = 200;
+    const REPLAYED: u64 = 50;
+    let mut reader = config(b"two", curve(2));
+    reader.limits.half_open = 64;
+    let (links, mut inbox, _notices) = Links::open(reader).await.unwrap();
+    let (healthy, _inbox, _of_healthy) = Links::open(config(b"one", curve(1))).await.unwrap();
+    let mailbox = dial(&healthy, &curve(1), &links, key(2), SameHost::Never);
+    opened(&mut inbox).await;
+
+    let addr = links.listening()[0];
+    let flood = tokio::task::spawn_blocking(move || {
+        let recorded = shake_by_hand(&mut TcpStream::connect(addr).unwrap(), true);
+        for _ in 0..REPLAYED {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            stream.write_all(&recorded).unwrap();
+            // Until the server has given it up.
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            loop {
+                match stream.read(&mut [0; 1024]) {
+                    Ok(0) => break,
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+                    Err(error) => panic!("a recorded handshake was accepted: {error}"),
+                }
+            }
+        }
+        let half = |_| {
+            let mut stream = TcpStream::connect(addr).unwrap();
+            shake_by_hand(&mut stream, false);
+            stream
+        };
+        (0..HALF).map(half).collect::<Vec<_>>()
+    });
+    let mut flooded = None;
+    let flood = async { flooded = Some(flood.await.unwrap()) };
+    let talk = async {
+        for number in 0..1000u32 {
+            let head = number.to_be_bytes();
+            mailbox.try_send(&head, &[]).unwrap();
+            loop {
+                match soon(inbox.recv()).await {
+                    Some(Arrival::Batch(batch)) if batch.from.identity.as_bytes() == b"one" => {
+                        assert_eq!(batch.messages[0].head[..], head);
+                        break;
+                    }
+                    Some(Arrival::Closed { from, reason, .. }) => {
+                        assert_ne!(from.identity.as_bytes(), b"one", "{reason}");
+                    }
+                    _ => {}
+                }
+            }
+        }
+    };
+    tokio::join!(flood, talk);
+    // Of those that wait there are never more than the limit; of the others each has ended.
+    let counters = async {
+        loop {
+            let counters = links.counters();
+            if counters.limited >= (HALF - 64) as u64 && counters.handshakes_failed >= REPLAYED {
+                break counters;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let counters = soon(counters).await;
+    // The healthy one, and the one that was recorded.
+    assert_eq!(counters.opened, 2);
+    mailbox.try_send(b"still here", &[]).unwrap();
+    loop {
+        // The end of the recorded connection may come first.
+        if let Some(Arrival::Batch(batch)) = soon(inbox.recv()).await {
+            assert_eq!(batch.messages[0].head[..], *b"still here");
+            break;
+        }
+    }
+    drop(flooded);
 }
 
 #[cfg(feature = "zeromq")]
