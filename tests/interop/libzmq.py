@@ -14,30 +14,43 @@ def talk(report, stage, directory):
     os.chmod(directory, 0o700)
     _link(report, stage, "native", "tcp", "a1" * 16, None)
     _link(report, stage, "native", "ipc", "a2" * 16, directory)
+    keys = os.path.join(directory, "keys")
+    key = stage.keygen(keys)
+    _link(report, stage, "native", "tcp", "a5" * 16, None, (keys, key))
+    _link(report, stage, "native", "ipc", "a6" * 16, directory, (keys, key))
     _link(report, stage, "zeromq", "tcp", "a3" * 16, None)
     _link(report, stage, "zeromq", "ipc", "a4" * 16, directory)
 
 
-def _link(report, stage, engine, link, uuid, directory):
-    ours = stage.ours("ours", "--engine", engine, *_options(directory))
+def _link(report, stage, engine, link, uuid, directory, keys=None):
+    file, key = keys or (None, None)
+    options = ["--keys", file] if keys else []
+    ours = stage.ours("ours", "--engine", engine, *options, *_options(directory))
     paths = []
     if directory:
         paths = [_path(directory, ours.uuid), _path(directory, uuid)]
     beat = BEATS[engine]
-    them = stage.libzmq(beat, "by-hand", uuid, ours.endpoint, *paths)
+    them = stage.libzmq(beat, "by-hand", uuid, ours.endpoint, *paths, key=key)
     both = (ours, them)
-    title = "libzmq and our node, %s engine over %s: " % (engine, link)
+    curve = ", CURVE" if keys else ""
+    title = "libzmq and our node, %s engine over %s%s: " % (engine, link, curve)
+    their_key = them.about["key"]
 
     with report.check(title + "HELLO and its answer", both):
         them.tell("hello")
         seen = ours.expect("enter", peer=uuid, name="by-hand")
-        require(seen["headers"] == {"X-SIDE": "libzmq"}, "headers: %r" % seen["headers"])
+        headers = {"X-SIDE": "libzmq"}
+        if keys:
+            headers["X-PUBLICKEY"] = their_key
+        require(seen["headers"] == headers, "headers: %r" % seen["headers"])
+        require(seen["key"] == their_key, "key: %r" % seen["key"])
         require(seen["link"] == link, "link: %r" % seen["link"])
         ours.expect("join", peer=uuid, group="THEIRS")
         seen = them.expect("enter", peer=ours.uuid, name="ours", by=link)
         require(seen["identity"] == "01" + ours.uuid, "identity: %s" % seen["identity"])
         require(seen["groups"] == ["OURS"], "groups: %r" % seen["groups"])
         require(seen["headers"].get("X-SIDE") == "ours", "headers: %r" % seen["headers"])
+        require(seen["headers"].get("X-PUBLICKEY") == key, "headers: %r" % seen["headers"])
     with report.check(title + "join, whisper, shout, leave, ping", both):
         them.tell("join", group="TALK")
         ours.expect("join", peer=uuid, group="TALK")

@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import subprocess
 import sys
 
 from child import Child, environment, in_namespace
@@ -49,11 +50,19 @@ class Stage(contextlib.ExitStack):
         command += ["--header", "X-SIDE=zyre.js", "--group", "THEIRS"]
         return self._start("zyre.js", command, namespace, NODE_PATH=self.modules)
 
-    def libzmq(self, beat, name, uuid, endpoint, *paths):
-        """A peer by hand on libzmq's sockets, on loopback."""
+    def libzmq(self, beat, name, uuid, endpoint, *paths, key=None):
+        """A peer by hand on libzmq's sockets, on loopback; under CURVE with the node's key."""
         command = [self.python, str(PEERS / "libzmq_peer.py"), beat, name, uuid, endpoint]
         command += paths
-        return self._start("libzmq", command)
+        extra = {"ZRE_NODE_KEY": key} if key else {}
+        return self._start("libzmq", command, **extra)
+
+    def keygen(self, path):
+        """Makes keys at that path; returns the public one."""
+        made = subprocess.run(
+            [self.zre, "keygen", path], check=True, capture_output=True, text=True
+        )
+        return made.stdout.strip()
 
     def session_echo(self, engine, directory, *mechanism):
         """Our sessions without a node; sends back what it receives."""

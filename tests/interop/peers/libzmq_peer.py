@@ -2,6 +2,9 @@
 
     libzmq_peer.py beat|still NAME UUID NODE_ENDPOINT [IPC_PATH_OF_NODE [IPC_PATH_OF_OURS]]
 
+With ZRE_NODE_KEY in the environment, the node's public key, all sockets use CURVE with one
+pair of keys, as C Zyre's do; `started` says the public one.
+
 Its DEALER dials the node by tcp, or by ipc where a path is given; its ROUTERs
 listen on tcp, and on ipc where a path of its own is given, and every event says
 by which of them it came (`by`). With `beat` all of them send heartbeats and
@@ -77,6 +80,8 @@ class Peer:
         self.name, self.uuid = name, bytes.fromhex(uuid)
         self.context = zmq.Context()
         self.sequence, self.expected, self.status = 0, 0, 0
+        self.node_key = os.environ.get("ZRE_NODE_KEY", "").encode()
+        self.keys = zmq.curve_keypair() if self.node_key else None
         self.poller = zmq.Poller()
         self.poller.register(0, zmq.POLLIN)
         self.inboxes, self.monitors = {}, {}
@@ -105,6 +110,14 @@ class Peer:
             made.setsockopt(zmq.HEARTBEAT_TTL, SILENCE_MS)
         if kind == zmq.ROUTER:
             made.setsockopt(zmq.ROUTER_HANDOVER, 1)
+        if self.keys:
+            public, secret = self.keys
+            made.setsockopt(zmq.CURVE_PUBLICKEY, public)
+            made.setsockopt(zmq.CURVE_SECRETKEY, secret)
+            if kind == zmq.ROUTER:
+                made.setsockopt(zmq.CURVE_SERVER, 1)
+            else:
+                made.setsockopt(zmq.CURVE_SERVERKEY, self.node_key)
         monitor = made.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         self.monitors[monitor] = label
         self.poller.register(monitor, zmq.POLLIN)
@@ -117,6 +130,8 @@ class Peer:
 
     def hello(self):
         headers = {"X-SIDE": "libzmq"}
+        if self.keys:
+            headers["X-PUBLICKEY"] = self.keys[0].decode()
         fields = string(self.endpoint) + struct.pack("!I", 1) + longstr("THEIRS")
         fields += struct.pack("!B", self.status) + string(self.name)
         fields += struct.pack("!I", len(headers))
@@ -191,7 +206,8 @@ class Peer:
             emit("error", message="unknown command " + cmd)
 
     def run(self):
-        emit("started", uuid=self.uuid.hex(), name=self.name, endpoint=self.endpoint)
+        key = self.keys[0].decode() if self.keys else None
+        emit("started", uuid=self.uuid.hex(), name=self.name, endpoint=self.endpoint, key=key)
         while self.running:
             for ready, _ in self.poller.poll():
                 if ready == 0:
