@@ -28,10 +28,11 @@ Examples:
   zre completions zsh > \"${fpath[1]}/_zre\"
   zre completions fish > ~/.config/fish/completions/zre.fish";
 
-/// The script, as other programs get it.
+/// The script, as a JSON line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "completions")]
-struct Script {
+pub(crate) struct Script {
     shell: String,
     text: String,
 }

@@ -34,10 +34,11 @@ Examples:
   zre node --keys camera
   zre chat --keys laptop --trust 'vJTI.5fMXJ^hv6OQ]}E@N4#dpXL>L-cZTi}VYJ7)'";
 
-/// The new keys, as other programs hear of them.
+/// The new keys, as a JSON line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "keys")]
-struct Made {
+pub(crate) struct Made {
     key: String,
     file: String,
 }

@@ -126,9 +126,10 @@ fn config(settings: Settings) -> Config {
 }
 
 /// A datagram as a JSON line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Heard<'a> {
+pub(crate) enum Heard<'a> {
     Beacon {
         time: String,
         interface: &'a str,

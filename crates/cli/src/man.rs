@@ -26,10 +26,11 @@ Examples:
   zre man | man -l -
   zre man chat > ~/.local/share/man/man1/zre-chat.1";
 
-/// The page, as other programs get it.
+/// The page, as a JSON line.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "man")]
-struct Page {
+pub(crate) struct Page {
     page: String,
     text: String,
 }

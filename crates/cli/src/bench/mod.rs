@@ -4,6 +4,9 @@ mod measure;
 mod run;
 mod table;
 
+#[cfg(test)]
+pub(crate) use table::Line;
+
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};

@@ -9,9 +9,10 @@ use crate::json;
 use crate::paint::Paint;
 
 /// A JSON line.
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Bench"))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Line {
+pub(crate) enum Line {
     Bench {
         version: &'static str,
         cores: usize,
@@ -58,8 +59,9 @@ enum Line {
 }
 
 /// Statistics of samples in milliseconds.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, Serialize)]
-pub(super) struct Times {
+pub(crate) struct Times {
     median_ms: f64,
     best_ms: f64,
     worst_ms: f64,

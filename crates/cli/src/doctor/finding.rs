@@ -9,6 +9,7 @@ use crate::paint::Paint;
 use crate::text::shown;
 
 /// The severity of a finding.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Level {
@@ -21,6 +22,7 @@ pub(crate) enum Level {
 }
 
 /// The result of one check.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "finding")]
 pub(crate) struct Finding {

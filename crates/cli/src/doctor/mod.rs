@@ -25,6 +25,8 @@ use crate::signals::Signals;
 use crate::values::{endpoint, time};
 use crate::visit::{Visit, print, visit};
 
+#[cfg(test)]
+pub(crate) use self::finding::Finding as FindingLine;
 use self::finding::{Finding, Level};
 
 /// The maximum number of heard nodes that are dialled.

@@ -14,6 +14,8 @@ mod writer;
 
 pub(crate) use receive::{ReceiveCommand, receive};
 pub(crate) use send::{SendFileCommand, send};
+#[cfg(test)]
+pub(crate) use {send::Delivered, writer::Progress};
 
 /// A number of bytes in a readable unit.
 fn amount(bytes: u64) -> String {

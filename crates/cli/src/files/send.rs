@@ -139,9 +139,10 @@ impl From<SendFileError> for Failure {
 }
 
 /// The result, in the format for scripts.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename = "sent")]
-struct Delivered<'a> {
+pub(crate) struct Delivered<'a> {
     #[serde(flatten)]
     peer: Member,
     file: &'a str,

@@ -22,8 +22,9 @@ const IDLE: Duration = Duration::from_secs(60);
 const ACK_AFTER: u64 = WINDOW / 8;
 
 /// An event of a transfer, in the format for scripts.
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     #[serde(flatten)]
     pub(super) what: What,
     #[serde(flatten)]
@@ -31,9 +32,10 @@ pub(super) struct Progress {
     pub(super) file: String,
 }
 
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub(super) enum What {
+pub(crate) enum What {
     Receiving {
         size: u64,
         offset: u64,

@@ -2,6 +2,9 @@
 
 mod tally;
 
+#[cfg(test)]
+pub(crate) use tally::Line as PingLine;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;

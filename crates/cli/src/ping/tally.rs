@@ -28,9 +28,10 @@ pub(super) struct Times {
 }
 
 /// A JSON line that complements [`zre::json::Line::Pong`].
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Ping"))]
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     Lost {
         #[serde(flatten)]
         peer: &'a Member,
