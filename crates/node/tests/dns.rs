@@ -116,6 +116,31 @@ async fn an_instance_has_a_uuid_and_the_own_one_is_ignored() {
     assert_eq!(alice.peers().len(), 1);
 }
 
+#[cfg(feature = "curve")]
+#[tokio::test]
+async fn a_node_with_keys_dials_the_key_in_the_txt_record() {
+    let server = Server::start();
+    let [alice, bob] = [1, 2].map(|number| zre::Keys::from_secret([number; 32]));
+    let (node, mut at_bob) = quiet("bob").keys(bob.clone()).start().await.unwrap();
+    let service = "_zre._tcp.house.test";
+    let instance = format!("bob.{service}");
+    server.set(service, vec![Record::ptr(60, &instance)]);
+    server.set(
+        &instance,
+        vec![
+            Record::srv(60, "here.house.test", port(&node)),
+            Record::txt(60, &[&format!("pk={}", bob.public())]),
+        ],
+    );
+    server.set("here.house.test", vec![Record::a(60, [127, 0, 0, 1])]);
+    let alice = quiet("alice").keys(alice).dns("house.test");
+    let alice = alice.dns_server(server.addr());
+    let (_alice, mut at_alice) = alice.start().await.unwrap();
+    let peer = enter(&mut at_alice, "bob").await;
+    assert_eq!(peer.key(), Some(bob.public()));
+    enter(&mut at_bob, "alice").await;
+}
+
 #[tokio::test]
 async fn a_missing_answer_removes_nobody_and_a_removed_record_ends_no_session() {
     let server = Server::start();

@@ -84,7 +84,7 @@ impl KeyRing {
         }
     }
 
-    /// Gossip names the key of the node at an endpoint.
+    /// Gossip or DNS names the key of the node at an endpoint.
     pub(super) fn learn(&mut self, endpoint: &Endpoint, key: &str) {
         if let Some(key) = self.read.and_then(|read| read(key)) {
             note(&mut self.by_endpoint, endpoint.clone(), key);

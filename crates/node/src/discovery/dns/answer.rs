@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hickory_resolver::net::NetError;
@@ -20,6 +21,8 @@ const INSTANCES: usize = 128;
 pub(super) struct Answer {
     /// The endpoints of nodes by priority, with a UUID if a TXT record has one.
     pub(super) found: Vec<(Endpoint, Option<Uuid>)>,
+    /// What TXT records say of the keys of these nodes, unchecked.
+    pub(super) keys: BTreeMap<Endpoint, Box<str>>,
     /// The shortest TTL; `None` if there was no record.
     pub(super) ttl: Option<Duration>,
     /// Whether every question was answered, be it with "there are none". Otherwise known
@@ -52,8 +55,7 @@ pub(super) async fn ask(dns: &Dns, resolver: &Resolver) -> Answer {
             lookup_name(resolver, instance.clone(), RecordType::SRV),
             lookup_name(resolver, instance, RecordType::TXT),
         );
-        let uuid = answer.take_txt(txt);
-        answer.take_srv(srv, uuid, &mut targets);
+        answer.take_instance(srv, txt, &mut targets);
     }
     answer.list(targets);
     answer
@@ -147,16 +149,19 @@ impl Answer {
         instances
     }
 
-    /// The UUID of the instance, if its TXT record has one. If this question isn't
-    /// answered, the instance is used without a UUID.
-    fn take_txt(&mut self, records: Records) -> Option<Uuid> {
-        records
-            .unwrap_or_default()
-            .iter()
-            .find_map(|record| match &record.data {
-                RData::TXT(txt) => uuid_of(txt),
-                _ => None,
-            })
+    /// Takes the SRV records of an instance, with the UUID and the key that its TXT
+    /// record has. If that question isn't answered, it is used without them.
+    fn take_instance(&mut self, srv: Records, txt: Records, targets: &mut Vec<Target>) {
+        let records = txt.unwrap_or_default();
+        let texts = || records.iter().filter_map(|record| txt_of(&record.data));
+        let before = targets.len();
+        self.take_srv(srv, texts().find_map(uuid_of), targets);
+        let key = texts().find_map(|txt| value_of(txt, "pk"));
+        for (_, _, endpoint, _) in targets.iter().skip(before) {
+            if let Some(key) = key {
+                self.keys.insert(endpoint.clone(), key.into());
+            }
+        }
     }
 }
 
@@ -175,15 +180,24 @@ fn endpoint_of(srv: &SRV) -> Option<Endpoint> {
     }
 }
 
-/// The value of `uuid=` in one of the strings. RFC 6763, section 6.4: keys are
-/// compared without regard to case.
-fn uuid_of(txt: &TXT) -> Option<Uuid> {
+fn txt_of(data: &RData) -> Option<&TXT> {
+    match data {
+        RData::TXT(txt) => Some(txt),
+        _ => None,
+    }
+}
+
+/// The first value of `key=` in the strings. RFC 6763, section 6.4: keys are compared
+/// without regard to case.
+fn value_of<'a>(txt: &'a TXT, key: &str) -> Option<&'a str> {
     txt.txt_data.iter().find_map(|pair| {
-        let (key, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
-        key.eq_ignore_ascii_case("uuid")
-            .then(|| Uuid::try_parse(value).ok())
-            .flatten()
+        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+        name.eq_ignore_ascii_case(key).then_some(value)
     })
+}
+
+fn uuid_of(txt: &TXT) -> Option<Uuid> {
+    Uuid::try_parse(value_of(txt, "uuid")?).ok()
 }
 
 /// What a name server may say, without the name server: the answer to the
@@ -209,8 +223,7 @@ pub(super) fn fuzz(messages: &[&[u8]]) -> Answer {
     assert!(instances.len() <= INSTANCES);
     for _ in instances {
         let (srv, txt) = (next(), next());
-        let uuid = answer.take_txt(txt);
-        answer.take_srv(srv, uuid, &mut targets);
+        answer.take_instance(srv, txt, &mut targets);
     }
     answer.list(targets);
     assert!(answer.found.len() <= RECORDS);
@@ -254,6 +267,22 @@ mod tests {
         let found = uuid_of(&txt(&["pk=abc", &format!("UUID={uuid}")]));
         assert_eq!(found, Uuid::try_parse(uuid).ok());
         assert_eq!(uuid_of(&txt(&["uuid=nonsense", "uuid", ""])), None);
+    }
+
+    #[test]
+    fn the_key_of_an_instance_is_that_of_its_targets_alone() {
+        let record = |data| Record::from_rdata(Name::root(), 60, data);
+        let target = |host: &str| Ok(vec![record(RData::SRV(srv(host, 5670)))]);
+        let txt = |text: &str| Ok(vec![record(RData::TXT(TXT::new(vec![text.into()])))]);
+        let mut answer = Answer::default();
+        let mut targets = Vec::new();
+        answer.take_srv(target("plain.example.org."), None, &mut targets);
+        answer.take_instance(target("a.example.org."), txt("PK=one=1"), &mut targets);
+        answer.take_instance(target("b.example.org."), txt("other=2"), &mut targets);
+        assert_eq!(targets.len(), 3);
+        let keys: Vec<_> = answer.keys.into_iter().collect();
+        let endpoint = "tcp://a.example.org:5670".parse().unwrap();
+        assert_eq!(keys, [(endpoint, "one=1".into())]);
     }
 
     #[test]

@@ -84,7 +84,7 @@ async fn run(
 
 /// Reports to the driver what is new and what is gone; `None` if the driver has stopped.
 async fn tell(
-    answer: Answer,
+    mut answer: Answer,
     listed: &mut BTreeSet<Endpoint>,
     updates: &UpdateSender,
 ) -> Option<()> {
@@ -102,6 +102,11 @@ async fn tell(
     }
     for (endpoint, peer) in answer.found {
         listed.insert(endpoint.clone());
+        if let Some(key) = answer.keys.remove(&endpoint) {
+            let endpoint = endpoint.clone();
+            let named = DiscoveryUpdate::Key { endpoint, key };
+            updates.send(named).await.ok()?;
+        }
         // Known ones, too: a table that was full may have room now.
         let found = Found::new(endpoint, peer, Source::Dns);
         updates.send(DiscoveryUpdate::Found(found)).await.ok()?;
@@ -143,6 +148,7 @@ mod tests {
     fn answer(ttl: Option<u64>, complete: bool) -> Answer {
         Answer {
             found: Vec::new(),
+            keys: std::collections::BTreeMap::new(),
             ttl: ttl.map(Duration::from_secs),
             complete,
             refused: 0,
