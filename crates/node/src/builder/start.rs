@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tracing::Instrument;
 use uuid::Uuid;
-use zre_beacon::{Beacon, Broadcast, Interface, Interfaces};
+use zre_beacon::{Beacon, Broadcast, Datagrams, Interface, Interfaces};
 use zre_proto::machine::{Config, Found};
-use zre_proto::{Endpoint, Machine, Profile};
+use zre_proto::{Endpoint, Machine, Profile, Time};
 use zre_session::{Inbox, IpcDir, Links, Notices};
 
 use super::Builder;
@@ -83,20 +83,7 @@ impl Start {
             .unwrap_or(Interfaces::All);
 
         let groups = self.multicast_groups();
-        let nowhere = groups.is_empty() && settings.broadcast == Broadcast::Off;
-        let beaconing = !(settings.no_beacon || nowhere);
-        let (beacon, datagrams) = if beaconing {
-            let mut config = zre_beacon::Config::default();
-            config.port = settings.udp_port();
-            config.interfaces = interfaces.clone();
-            config.groups = groups.iter().map(|group| group.addr).collect();
-            config.ttl = settings.ttl;
-            config.broadcast = settings.broadcast;
-            let (beacon, datagrams) = Beacon::open(config)?;
-            (Some(beacon), Some(datagrams))
-        } else {
-            (None, None)
-        };
+        let (beacon, datagrams) = self.open_beacon(&interfaces, &groups)?.unzip();
         // Names that don't exist are an error at the start only.
         let mut usable = interfaces.resolve()?;
         usable.retain(|interface| interface.problem.is_none());
@@ -161,19 +148,7 @@ impl Start {
             u64::from(port) ^ self.uuid.as_u64_pair().0,
             clock.now(),
         );
-        for group in &settings.contest {
-            machine.contest(clock.now(), group)?;
-        }
-        for group in &settings.group {
-            machine.join(clock.now(), group)?;
-        }
-        machine.set_state(clock.now(), settings.state);
-        for endpoint in &settings.peer {
-            machine.handle_found(
-                clock.now(),
-                Found::new(endpoint.clone(), None, Source::Static),
-            );
-        }
+        self.apply_settings(&mut machine, clock.now())?;
 
         let profile = Profile {
             name: machine.name().to_owned(),
@@ -214,6 +189,41 @@ impl Start {
             commands,
         );
         Ok((node, receiver))
+    }
+
+    /// Opens the sockets for datagrams, unless the node sends and receives none.
+    fn open_beacon(
+        &self,
+        interfaces: &Interfaces,
+        groups: &[Group],
+    ) -> Result<Option<(Beacon, Datagrams)>, StartError> {
+        let settings = &self.settings;
+        let nowhere = groups.is_empty() && settings.broadcast == Broadcast::Off;
+        if settings.no_beacon || nowhere {
+            return Ok(None);
+        }
+        let mut config = zre_beacon::Config::default();
+        config.port = settings.udp_port();
+        config.interfaces = interfaces.clone();
+        config.groups = groups.iter().map(|group| group.addr).collect();
+        config.ttl = settings.ttl;
+        config.broadcast = settings.broadcast;
+        Ok(Some(Beacon::open(config)?))
+    }
+
+    /// Applies what the settings say of groups, state and static peers.
+    fn apply_settings(&self, machine: &mut Machine, now: Time) -> Result<(), StartError> {
+        for group in &self.settings.contest {
+            machine.contest(now, group)?;
+        }
+        for group in &self.settings.group {
+            machine.join(now, group)?;
+        }
+        machine.set_state(now, self.settings.state);
+        for endpoint in &self.settings.peer {
+            machine.handle_found(now, Found::new(endpoint.clone(), None, Source::Static));
+        }
+        Ok(())
     }
 
     /// The addresses that the user wants to listen at, if any.
