@@ -331,8 +331,35 @@ async fn effect(key: &str) {
                 .unwrap_err();
             assert!(matches!(error, SendError::TooLarge { .. }), "{error}");
         }
+        #[cfg(feature = "curve")]
+        "keys" | "trust" => only_trusted_keys_are_met().await,
         other => panic!("nothing tests what {other} does"),
     }
+}
+
+#[cfg(feature = "curve")]
+async fn only_trusted_keys_are_met() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |number: u8| {
+        let path = directory.path().join(format!("{number}"));
+        let keys = zre::Keys::from_secret([number; 32]);
+        keys.save(&path).unwrap();
+        (format!("{}_secret", path.display()), keys.public())
+    };
+    let ((own, _), (friend, trusted), (stranger, _)) = (file(1), file(2), file(3));
+    let port = free_port();
+    let pairs = [("keys", &*own), ("trust", &trusted.to_string())];
+    let (node, mut events) = start(port, &pairs).await;
+    let (_stranger, _s) = start(port, &[("keys", &stranger)]).await;
+    let denied = async {
+        while node.stats().await.unwrap().links.denied == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, denied).await.unwrap();
+    let (_friend, _f) = start(port, &[("keys", &friend)]).await;
+    assert_eq!(enter(&mut events).await.key(), Some(trusted));
+    assert_eq!(node.peers().len(), 1);
 }
 
 #[cfg(not(feature = "dns"))]
