@@ -5,26 +5,56 @@ use std::fmt::Write as _;
 
 use zre::Message;
 
-/// Whether a character would steer a terminal, or turn the direction of the
-/// text around it.
+/// Whether a character would steer a terminal, break a line, turn the direction of the
+/// text around it, or take no room: with one of the last, a name looks like another.
+///
+/// Of those that Unicode calls ignorable by default (UAX #44), joiners and variation
+/// selectors are missing here, because emoji and some scripts need them.
 pub(crate) fn steers(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{34f}'
+                | '\u{61c}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{feff}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
-/// The text with everything escaped that would steer a terminal, line ends
-/// included.
+/// Whether a character takes no room, but belongs to the one before it in emoji and in
+/// some scripts.
+fn joins(c: char) -> bool {
+    matches!(c, '\u{200c}'..='\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{fe00}'..='\u{fe0f}')
+}
+
+/// The text with everything escaped that would steer a terminal or can't be seen, line
+/// ends included. Joiners stay behind characters that aren't ASCII.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {
-    if !text.contains(steers) {
+    if !text.contains(|c| steers(c) || joins(c)) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
+    let mut before = ' ';
     for c in text.chars() {
-        if steers(c) {
+        if steers(c) || joins(c) && before.is_ascii() {
             let _ = write!(safe, "{}", c.escape_default());
         } else {
             safe.push(c);
         }
+        before = c;
     }
     Cow::Owned(safe)
 }
@@ -68,6 +98,31 @@ mod tests {
         assert_eq!(shown("Zoë says 你好"), "Zoë says 你好");
         assert_eq!(shown("\x1b[2Jx\r\n"), "\\u{1b}[2Jx\\r\\n");
         assert_eq!(shown("a\u{202e}b\u{9b}"), "a\\u{202e}b\\u{9b}");
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_escaped() {
+        let unseen = [
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{2060}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{e0041}',
+        ];
+        for c in unseen {
+            let name = format!("al{c}ice");
+            assert_eq!(shown(&name), format!("al{}ice", c.escape_default()));
+        }
+        // Two people, joined; a heart in colour.
+        for emoji in ["\u{1f468}\u{200d}\u{1f469}", "\u{2764}\u{fe0f}"] {
+            assert_eq!(shown(emoji), emoji);
+        }
     }
 
     #[test]

@@ -56,6 +56,7 @@ mod tests {
             ("con.txt", "file_con.txt"),
             ("dots...", "dots"),
             (" spaces ", "spaces"),
+            ("a\u{200b}b\u{2028}c\u{feff}", "a_b_c_"),
         ] {
             assert_eq!(safe(given), name, "{given:?}");
         }
