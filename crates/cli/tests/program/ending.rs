@@ -4,6 +4,8 @@
 use rustix::process::Signal;
 use serde_json::json;
 
+#[cfg(target_os = "linux")]
+use crate::child::clean;
 use crate::child::{Program, parsed, port};
 
 #[test]
@@ -99,4 +101,34 @@ fn a_signal_ends_it_although_nobody_reads_its_output() {
     assert_eq!(watcher.event("exit")["reason"], "goodbye");
     assert_eq!(node.ended().code(), Some(1));
     assert!(node.complaints().contains("takes no more"));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_cannot_be_written_ends_nothing() {
+    let port = port();
+    let to_full = "exec \"$@\" 2>/dev/full";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", to_full, "sh", env!("CARGO_BIN_EXE_zre")]);
+    let arguments = [
+        "node",
+        "--json",
+        "--interface",
+        "lo",
+        "--beacon-port",
+        &port,
+    ];
+    let mut command = clean(command, &arguments);
+    command.env("ZRE_LOG", "trace");
+    let mut mute = Program::spawn(command);
+    mute.event("started");
+    let (mut other, _) = Program::json("other", &port, &[]);
+    mute.event("enter");
+    other.event("enter");
+    mute.say(r#"{"cmd":"whisper","peer":"other","frames":["still here"]}"#);
+    assert_eq!(other.event("whisper")["frames"], json!(["still here"]));
+    mute.say(r#"{"cmd":"stop"}"#);
+    let (status, lines) = mute.rest();
+    assert!(status.success(), "{lines:?}");
+    assert_eq!(other.event("exit")["reason"], "goodbye");
 }
