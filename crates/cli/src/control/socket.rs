@@ -86,21 +86,19 @@ fn identity(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// Binds in a directory that other users can't enter: the socket never has too many
-/// permissions at its final path.
+/// Binds in a directory that other users can't enter, and whose name they can't guess:
+/// the socket never has too many permissions at its final path, and no other user can
+/// create the directory first.
 fn bind(directory: &Path, path: &Path) -> io::Result<UnixListener> {
-    let hidden = directory.join(format!(".z{}", std::process::id()));
-    fs::create_dir(&hidden)?;
-    let result = (|| {
-        fs::set_permissions(&hidden, Permissions::from_mode(0o700))?;
-        let socket = hidden.join("s");
-        let listener = UnixListener::bind(&socket)?;
-        fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
-        fs::rename(&socket, path)?;
-        Ok(listener)
-    })();
-    let _ = fs::remove_dir_all(&hidden);
-    result
+    // Its mode is 0700.
+    let hidden = tempfile::Builder::new()
+        .prefix(".z")
+        .tempdir_in(directory)?;
+    let socket = hidden.path().join("s");
+    let listener = UnixListener::bind(&socket)?;
+    fs::set_permissions(&socket, Permissions::from_mode(0o600))?;
+    fs::rename(&socket, path)?;
+    Ok(listener)
 }
 
 #[cfg(test)]
@@ -123,6 +121,14 @@ mod tests {
         drop((socket, listener));
         assert!(!path.exists());
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn another_users_directory_is_not_in_the_way() {
+        let directory = tempfile::tempdir().unwrap();
+        let guess = format!(".z{}", std::process::id());
+        fs::create_dir(directory.path().join(guess)).unwrap();
+        assert!(SocketFile::create(&directory.path().join("control")).is_ok());
     }
 
     #[test]
