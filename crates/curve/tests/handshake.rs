@@ -1,14 +1,17 @@
 //! Both sides of CURVE in memory, and somebody in between.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
+#[path = "../../zmtp/tests/wire/mod.rs"]
+mod wire;
+
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use wire::drain;
 use zre_curve::{Admission, Anyone, Curve, Keys, PublicKey};
 use zre_zmtp::{
     DecodeError, Decoder, Encoder, Established, FrameHeader, FrameLimits, Handshake,
-    HandshakeError, Item, Local, Mechanism, Message, Null, OpenError, SocketType, Unpooled,
-    encode_command,
+    HandshakeError, Item, Local, Mechanism, Message, Null, OpenError, SocketType, encode_command,
 };
 
 /// Secret keys that are the same in every run.
@@ -381,36 +384,8 @@ fn commands_of_noise_are_refused() {
 
 // ------------------------------------------------------------------ traffic
 
-fn drain(encoder: &mut Encoder) -> Vec<u8> {
-    let mut out = Vec::new();
-    while !encoder.is_empty() {
-        let mut slices = [std::io::IoSlice::new(&[]); 8];
-        let n = encoder.slices(&mut slices);
-        let before = out.len();
-        slices[..n]
-            .iter()
-            .for_each(|slice| out.extend_from_slice(slice));
-        encoder.advance(out.len() - before);
-    }
-    out
-}
-
 fn feed(decoder: &mut Decoder, bytes: &[u8]) -> (Vec<Item>, Result<(), DecodeError>) {
-    let (mut items, mut rest) = (Vec::new(), bytes);
-    while !rest.is_empty() {
-        let mut buf = decoder.read_buf(&mut Unpooled);
-        let n = rest.len().min(buf.remaining_mut());
-        buf.put_slice(&rest[..n]);
-        rest = &rest[n..];
-        loop {
-            match decoder.decode() {
-                Ok(Some(item)) => items.push(item),
-                Ok(None) => break,
-                Err(error) => return (items, Err(error)),
-            }
-        }
-    }
-    (items, Ok(()))
+    wire::feed(decoder, bytes, usize::MAX)
 }
 
 /// What one side sends as `messages`, and a decoder for it; from client to server, and

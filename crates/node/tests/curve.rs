@@ -7,11 +7,9 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{PATIENCE, enter, free_port, settings, until};
+use common::{PATIENCE, enter, free_port, links, settings, until};
 use uuid::Uuid;
-use zre::{
-    Builder, Endpoint, Event, IpcDir, Keys, Link, Node, PublicKey, StartError, State, Trust,
-};
+use zre::{Builder, Endpoint, Event, IpcDir, Keys, Node, PublicKey, StartError, State, Trust};
 use zre_curve::{Anyone, Curve};
 use zre_proto::{Command, Hello};
 use zre_session::{Arrival, Config, Identity, Inbox, Links, Notice, Notices, SameHost, Target};
@@ -36,14 +34,7 @@ fn keyed(name: &str, port: u16, number: u8) -> Builder {
 async fn they_meet_by_beacons_and_know_their_keys() {
     let dir = tempfile::tempdir().unwrap();
     let sockets = dir.path().join("ipc");
-    for (link, ipc, inproc) in [
-        (Link::Tcp, IpcDir::Off, false),
-        (Link::Ipc, IpcDir::Path(sockets.clone()), false),
-        (Link::Inproc, IpcDir::Off, true),
-    ] {
-        if link == Link::Ipc && !cfg!(unix) {
-            continue; // Only Unix has ipc.
-        }
+    for (link, ipc, inproc) in links(&sockets) {
         let port = free_port();
         let with = |name, number| keyed(name, port, number).ipc(ipc.clone()).inproc(inproc);
         let (alice, mut a) = with("alice", 1).start().await.unwrap();

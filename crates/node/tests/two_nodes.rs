@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{enter, free_port, next, settings, until};
+use common::{enter, free_port, links, next, settings, until};
 use zre::{Event, ExitReason, IpcDir, Link, State};
 
 #[tokio::test]
@@ -92,14 +92,7 @@ async fn they_meet_talk_and_part() {
 async fn each_link_carries_the_same() {
     let dir = tempfile::tempdir().unwrap();
     let sockets = dir.path().join("made-by-the-node");
-    for (link, ipc, inproc) in [
-        (Link::Tcp, IpcDir::Off, false),
-        (Link::Ipc, IpcDir::Path(sockets.clone()), false),
-        (Link::Inproc, IpcDir::Off, true),
-    ] {
-        if link == Link::Ipc && !cfg!(unix) {
-            continue; // Only Unix has ipc.
-        }
+    for (link, ipc, inproc) in links(&sockets) {
         let port = free_port();
         let with = |name| settings(name, port).ipc(ipc.clone()).inproc(inproc);
         let (left, mut l) = with("left").start().await.unwrap();

@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
 mod toy;
+mod wire;
 
 use std::sync::Arc;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use toy::{OVERHEAD, Toy};
+use wire::{drain, feed};
 use zre_zmtp::{
     COPY_BELOW, Command, DecodeError, Decoder, Encoder, Established, FrameFlags, FrameHeader,
     FrameLimits, Handshake, HandshakeError, Item, Local, Mechanism, Message, Null, OpenError,
-    READ_CHUNK, SHARE_FROM, Sealer, SocketType, Unpooled, encode_error,
+    READ_CHUNK, SHARE_FROM, Sealer, SocketType, encode_error,
 };
 
 const TOY: Toy = Toy { secret: 0x5a };
@@ -63,45 +65,6 @@ fn halves(limits: FrameLimits) -> [(Encoder, Decoder); 2] {
         half(sender.sealer, receiver.opener),
         half(receiver.sealer, sender.opener),
     ]
-}
-
-fn drain(encoder: &mut Encoder) -> Vec<u8> {
-    let mut out = Vec::new();
-    while !encoder.is_empty() {
-        let mut slices = [std::io::IoSlice::new(&[]); 8];
-        let n = encoder.slices(&mut slices);
-        let before = out.len();
-        slices[..n]
-            .iter()
-            .for_each(|slice| out.extend_from_slice(slice));
-        encoder.advance(out.len() - before);
-    }
-    out
-}
-
-fn feed(decoder: &mut Decoder, bytes: &[u8], step: usize) -> (Vec<Item>, Result<(), DecodeError>) {
-    let mut items = Vec::new();
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let n = {
-            let mut buf = decoder.read_buf(&mut Unpooled);
-            let n = step.min(rest.len()).min(buf.remaining_mut());
-            buf.put_slice(&rest[..n]);
-            n
-        };
-        rest = &rest[n..];
-        loop {
-            match decoder.decode() {
-                Ok(Some(item)) => items.push(item),
-                Ok(None) => break,
-                Err(error) => return (items, Err(error)),
-            }
-        }
-        if n % 3 == 0 {
-            decoder.rest(&mut Unpooled);
-        }
-    }
-    (items, Ok(()))
 }
 
 /// The frames of a stream: their headers and bodies.

@@ -1,9 +1,12 @@
 //! Messages through encoder and decoder, whole, cut, mutated and hostile.
 #![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests
 
+mod wire;
+
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use wire::{drain, feed_watched};
 use zre_zmtp::{
     COPY_BELOW, DecodeError, Decoder, Encoder, FrameLimits, Handshake, HandshakeError, Item, Local,
     Message, Null, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error, encode_ping,
@@ -14,51 +17,22 @@ fn encode(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<u8> {
     for (head, body) in messages {
         encoder.push_message(head, body);
     }
-    let mut out = Vec::new();
-    while !encoder.is_empty() {
-        let mut slices = [std::io::IoSlice::new(&[]); 8];
-        let n = encoder.slices(&mut slices);
-        let before = out.len();
-        for slice in &slices[..n] {
-            out.extend_from_slice(slice);
-        }
-        let written = out.len() - before;
-        encoder.advance(written);
-    }
-    out
+    drain(&mut encoder)
 }
 
-/// Feeds `bytes` in pieces of at most `step`, as a socket would.
+/// Decodes `bytes`, read in pieces of at most `step`. With the most memory that the
+/// decoder took.
 fn decode(
     bytes: &[u8],
     step: usize,
     limits: FrameLimits,
 ) -> (Vec<Item>, Result<(), DecodeError>, usize) {
     let mut decoder = Decoder::new(limits, BytesMut::new(), None);
-    let mut items = Vec::new();
     let mut memory = 0;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let n = {
-            let mut buf = decoder.read_buf(&mut Unpooled);
-            let n = step.min(rest.len()).min(buf.remaining_mut());
-            buf.put_slice(&rest[..n]);
-            n
-        };
-        rest = &rest[n..];
+    let (items, end) = feed_watched(&mut decoder, bytes, step, |decoder| {
         memory = memory.max(decoder.memory());
-        loop {
-            match decoder.decode() {
-                Ok(Some(item)) => items.push(item),
-                Ok(None) => break,
-                Err(e) => return (items, Err(e), memory),
-            }
-        }
-        if n % 3 == 0 {
-            decoder.rest(&mut Unpooled);
-        }
-    }
-    (items, Ok(()), memory)
+    });
+    (items, end, memory)
 }
 
 fn samples() -> Vec<(Vec<u8>, Vec<Bytes>)> {

@@ -4,9 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on")]
 
 use std::net::UdpSocket;
+use std::path::Path;
 use std::time::Duration;
 
-use zre::{Builder, Event, Events, Node};
+use zre::{Builder, Event, Events, IpcDir, Link, Node};
 
 /// Far longer than anything here takes, so that only what never happens fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -43,4 +44,17 @@ pub(crate) async fn enter(events: &mut Events) -> zre::Peer {
         _ => None,
     })
     .await
+}
+
+/// Each link that this system has, with the settings for `ipc` and `inproc` that make two
+/// nodes of this process choose it. `sockets` is the directory for ipc.
+pub(crate) fn links(sockets: &Path) -> Vec<(Link, IpcDir, bool)> {
+    let mut links = vec![
+        (Link::Tcp, IpcDir::Off, false),
+        (Link::Inproc, IpcDir::Off, true),
+    ];
+    if cfg!(unix) {
+        links.push((Link::Ipc, IpcDir::Path(sockets.to_owned()), false));
+    }
+    links
 }

@@ -1,6 +1,6 @@
 //! How peers go, and how we go.
 
-use zre_proto::machine::{Found, STATE_HEADER, Source};
+use zre_proto::machine::{Found, STATE_HEADER, SessionId, Source};
 use zre_proto::{Beacon, Command, State};
 
 use crate::bench::{Bench, OUR_PORT, Peer, ms, our_uuid, secs, whisper};
@@ -57,6 +57,18 @@ fn what_a_leaving_peer_still_sends_is_delivered() {
     assert_eq!(bench.events(), ["exit 01 goodbye"]);
 }
 
+/// Ends the session of a peer that leaves, in one of three ways.
+fn end_session(bench: &mut Bench, peer: &mut Peer, session: SessionId, end: u32) {
+    match end {
+        0 => bench.connection_closes(peer),
+        1 => bench.say(peer, Command::Goodbye),
+        _ => {
+            bench.mailbox_closes(session);
+            bench.pass(ms(50));
+        }
+    }
+}
+
 #[test]
 fn the_end_of_its_session_or_goodbye_confirms_an_exit_beacon() {
     for end in 0..3 {
@@ -66,14 +78,7 @@ fn the_end_of_its_session_or_goodbye_confirms_an_exit_beacon() {
         bench.pass(secs(2));
         bench.hear_state(&peer, State::Exit);
         bench.say(&mut peer, whisper("last"));
-        match end {
-            0 => bench.connection_closes(&peer),
-            1 => bench.say(&mut peer, Command::Goodbye),
-            _ => {
-                bench.mailbox_closes(session);
-                bench.pass(ms(50));
-            }
-        }
+        end_session(&mut bench, &mut peer, session, end);
         assert_eq!(
             bench.events(),
             ["state 01 ready exit", "whisper 01 last", "exit 01 goodbye"]
@@ -218,14 +223,7 @@ fn a_peer_that_leaves_right_after_entering_goes_when_its_session_says_so() {
         bench.hear_state(&peer, State::Exit);
         bench.pass(ms(200));
         assert!(bench.events().is_empty());
-        match end {
-            0 => bench.connection_closes(&peer),
-            1 => bench.say(&mut peer, Command::Goodbye),
-            _ => {
-                bench.mailbox_closes(session);
-                bench.pass(ms(50));
-            }
-        }
+        end_session(&mut bench, &mut peer, session, end);
         assert_eq!(bench.events(), ["exit 01 goodbye"]);
     }
 }
