@@ -7,10 +7,9 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use zre_curve::{Admission, Curve, Keys, PublicKey};
-use zre_session::Mechanism;
 
 use crate::StartError;
-use crate::driver::KeyRing;
+use crate::driver::OwnKey;
 
 /// Where a node's keys are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +101,7 @@ impl FromStr for Trust {
 
 /// Lets in whom the node trusts.
 #[derive(Debug)]
-struct Gate(Trust);
+struct Gate(Arc<Trust>);
 
 impl Admission for Gate {
     fn admits(&self, key: &PublicKey) -> bool {
@@ -114,13 +113,7 @@ impl Admission for Gate {
     }
 }
 
-/// What a node with keys works with.
-pub(crate) struct Security {
-    pub(crate) curve: Curve,
-    trust: Arc<Trust>,
-}
-
-impl Security {
+impl OwnKey {
     /// # Errors
     /// The keys can't be loaded.
     pub(crate) fn load(source: &KeySource, trust: &Trust) -> Result<Self, StartError> {
@@ -128,28 +121,19 @@ impl Security {
             KeySource::File(path) => Keys::load(path)?,
             KeySource::Keys(keys) => keys.clone(),
         };
-        let gate = Gate(trust.clone());
+        let trust = Arc::new(trust.clone());
+        let curve = Curve::new(keys, Arc::new(Gate(Arc::clone(&trust))));
         Ok(Self {
-            curve: Curve::new(keys, Arc::new(gate)),
-            trust: Arc::new(trust.clone()),
+            public: curve.public().into(),
+            mechanism: Arc::new(curve.clone()),
+            to_server: Arc::new(move |key| {
+                let key = PublicKey::from(key);
+                let to = trust.holds(&key).then(|| curve.to(key))?;
+                Some(Arc::new(to))
+            }),
+            text: |key| PublicKey::from(*key).to_string(),
+            read: |text| Some(text.parse::<PublicKey>().ok()?.into()),
         })
-    }
-
-    /// The key ring of the driver.
-    pub(crate) fn key_ring(&self) -> KeyRing {
-        let (curve, trust) = (self.curve.clone(), Arc::clone(&self.trust));
-        let to_server = move |key: [u8; 32]| {
-            let key = PublicKey::from(key);
-            let to = trust.holds(&key).then(|| curve.to(key))?;
-            Some(Arc::new(to) as Arc<dyn Mechanism>)
-        };
-        let mut ring = KeyRing::default();
-        ring.own = Some(self.curve.public().into());
-        ring.mechanism = Some(Arc::new(self.curve.clone()));
-        ring.to_server = Some(Arc::new(to_server));
-        ring.read = Some(|text| Some(text.parse::<PublicKey>().ok()?.into()));
-        ring.text = Some(|key| PublicKey::from(*key).to_string());
-        ring
     }
 }
 

@@ -69,8 +69,8 @@ pub struct Config {
     /// Whether peers in this process and we reach each other in memory.
     pub inproc: bool,
     /// The security mechanism of all links over sockets, unless a
-    /// [`Target`](crate::Target) has its own; peers need the same. Default: [`Null`], without encryption. Links in memory have none: a
-    /// process trusts itself.
+    /// [`Target`](crate::Target) has its own; peers need the same. Default: [`Null`],
+    /// without encryption. Links in memory have none: a process trusts itself.
     pub mechanism: Arc<dyn Mechanism>,
     /// The bounds of everything.
     pub limits: LinkLimits,

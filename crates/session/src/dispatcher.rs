@@ -86,7 +86,8 @@ impl Dispatcher {
     /// and is read to its end first.
     ///
     /// # Errors
-    /// `OtherKey` if a peer with another key has the identity. The limit that was reached, or `Local` when the inbox is shut.
+    /// `OtherKey` if a peer with another key has the identity, the limit that was
+    /// reached, or `Local` when the inbox is shut.
     pub(crate) fn open(
         &self,
         source: Arc<Source>,

@@ -10,7 +10,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Datagrams, Interface, Interfaces};
 use zre_proto::machine::{Config, Found};
-use zre_proto::{Endpoint, Machine, Profile, Time};
+use zre_proto::{Endpoint, Machine, Time};
 use zre_session::{Inbox, IpcDir, Links, Notices};
 
 use super::Builder;
@@ -23,9 +23,9 @@ use crate::discovery::UpdateSender;
 use crate::discovery::dns::{Dns, Resolver};
 use crate::discovery::gossip::{self, GossipSetup};
 use crate::discovery::{self, ChangeNotifier, InterfaceWatcher, Names};
-use crate::driver::{AutoBusy, BackpressureMonitor, Clock, Driver, KeyRing, Parts, identity_of};
 #[cfg(feature = "curve")]
-use crate::keys::Security;
+use crate::driver::OwnKey;
+use crate::driver::{AutoBusy, BackpressureMonitor, Clock, Driver, KeyRing, Parts, identity_of};
 use crate::meters::Meters;
 use crate::node::Node;
 use crate::reach::Reach;
@@ -135,7 +135,7 @@ impl Start {
             beacon,
             uuid: self.uuid,
             port,
-            key: keys.own,
+            key: keys.public(),
             broadcast_key: matches!(settings.broadcast, Broadcast::To(_)),
             groups,
         });
@@ -150,12 +150,8 @@ impl Start {
         );
         self.apply_settings(&mut machine, clock.now())?;
 
-        let profile = Profile {
-            name: machine.name().to_owned(),
-            headers: machine.headers().clone(),
-        };
         let own_groups = machine.own_groups().cloned().map(GroupName::from);
-        let shared = Shared::new(own_groups, profile, endpoint);
+        let shared = Shared::new(own_groups, machine.profile(), endpoint);
         let (events, receiver) = events::channel(settings.event_queue_bytes);
         let (commands, queue) = mpsc::channel(64);
         let meters = Meters::new(&name);
@@ -360,11 +356,10 @@ impl Start {
         if let Some(endpoint) = named.find(|named| !settings.peer_keys.contains_key(named)) {
             return Err(StartError::PeerKey(endpoint.clone()));
         }
-        let security = Security::load(source, &settings.trust)?;
-        let mut ring = security.key_ring();
+        let own = OwnKey::load(source, &settings.trust)?;
         let keys = settings.peer_keys.iter();
-        ring.configured = keys.map(|(at, key)| (at.clone(), (*key).into())).collect();
-        Ok(ring)
+        let configured = keys.map(|(at, key)| (at.clone(), (*key).into())).collect();
+        Ok(KeyRing::new(own, configured))
     }
 
     #[cfg(not(feature = "curve"))]

@@ -1,7 +1,5 @@
 //! Carries out the application's commands.
 
-use zre_proto::Profile;
-
 use super::Driver;
 use crate::Stats;
 use crate::commands::Command;
@@ -78,11 +76,7 @@ impl Driver {
 
     /// Shows the handles our name and headers, and carries out what follows from them.
     fn show_profile(&mut self) {
-        let profile = Profile {
-            name: self.machine.name().to_owned(),
-            headers: self.machine.headers().clone(),
-        };
-        self.shared.write().own_profile = profile;
+        self.shared.write().own_profile = self.machine.profile();
         self.carry_out();
     }
 

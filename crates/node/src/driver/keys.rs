@@ -33,20 +33,22 @@ const REPORTED: usize = 1024;
 /// trusted.
 pub(crate) type ToServer = Arc<dyn Fn(Key) -> Option<Arc<dyn Mechanism>> + Send + Sync>;
 
-/// The text of a key in a header.
-pub(crate) type KeyText = fn(&Key) -> String;
+/// A node's own key, and what keys are good for.
+pub(crate) struct OwnKey {
+    pub(crate) public: Key,
+    /// Ours, which knows no server.
+    pub(crate) mechanism: Arc<dyn Mechanism>,
+    pub(crate) to_server: ToServer,
+    pub(crate) text: fn(&Key) -> String,
+    pub(crate) read: fn(&str) -> Option<Key>,
+}
 
 /// The keys of a node that has keys itself, or nothing.
 #[derive(Default)]
 pub(crate) struct KeyRing {
-    pub(crate) own: Option<Key>,
-    /// Ours, which knows no server.
-    pub(crate) mechanism: Option<Arc<dyn Mechanism>>,
-    pub(crate) to_server: Option<ToServer>,
-    pub(crate) text: Option<KeyText>,
-    pub(crate) read: Option<fn(&str) -> Option<Key>>,
+    own: Option<OwnKey>,
     /// Those that the user has configured, by endpoint.
-    pub(crate) configured: HashMap<Endpoint, Key>,
+    configured: HashMap<Endpoint, Key>,
     by_endpoint: HashMap<Endpoint, Key>,
     by_beacon: HashMap<Uuid, Key>,
     /// The live connections to our inbox.
@@ -69,6 +71,15 @@ impl fmt::Debug for KeyRing {
 }
 
 impl KeyRing {
+    #[cfg(feature = "curve")]
+    pub(crate) fn new(own: OwnKey, configured: HashMap<Endpoint, Key>) -> Self {
+        Self {
+            own: Some(own),
+            configured,
+            ..Self::default()
+        }
+    }
+
     fn is_on(&self) -> bool {
         self.own.is_some()
     }
@@ -86,21 +97,25 @@ impl KeyRing {
 
     /// Gossip or DNS names the key of the node at an endpoint.
     pub(super) fn learn(&mut self, endpoint: &Endpoint, key: &str) {
-        if let Some(key) = self.read.and_then(|read| read(key)) {
+        if let Some(key) = self.own.as_ref().and_then(|own| (own.read)(key)) {
             note(&mut self.by_endpoint, endpoint.clone(), key);
         }
     }
 
+    /// Our key.
+    pub(crate) fn public(&self) -> Option<Key> {
+        self.own.as_ref().map(|own| own.public)
+    }
+
     /// The text of our key.
     pub(crate) fn own_text(&self) -> Option<String> {
-        let text = self.text?;
-        self.own.as_ref().map(text)
+        self.own.as_ref().map(|own| (own.text)(&own.public))
     }
 
     /// The mechanism of links and gossip.
     pub(crate) fn mechanism(&self) -> Arc<dyn Mechanism> {
-        match &self.mechanism {
-            Some(mechanism) => Arc::clone(mechanism),
+        match &self.own {
+            Some(own) => Arc::clone(&own.mechanism),
             None => Arc::new(Null),
         }
     }
@@ -112,14 +127,14 @@ impl KeyRing {
         peer: Option<Uuid>,
         endpoint: &Endpoint,
     ) -> Option<Arc<dyn Mechanism>> {
-        let to_server = self.to_server.as_ref()?;
+        let own = self.own.as_ref()?;
         let proven = || self.callers.get(&peer?)?.key;
         let configured = self.configured.get(endpoint).copied();
         let key = configured
             .or_else(proven)
             .or_else(|| self.by_beacon.get(&peer?).copied())
             .or_else(|| self.by_endpoint.get(endpoint).copied())?;
-        to_server(key)
+        (own.to_server)(key)
     }
 
     /// A node has connected to our inbox.
@@ -204,9 +219,7 @@ impl Driver {
         uuid: Uuid,
         info: &PeerInfo,
     ) -> Option<&'static str> {
-        if !self.keys.is_on() {
-            return None;
-        }
+        let own = self.keys.own.as_ref()?;
         let Some(SessionEntry::Opening(opening)) = self.sessions.get(&session) else {
             return None;
         };
@@ -214,8 +227,7 @@ impl Driver {
             return Some("the key that answers isn't the one that greeted us");
         }
         let named = info.headers.get(KEY_HEADER);
-        let text = self.keys.text.zip(opening.key);
-        let proven = text.map(|(text, key)| text(&key));
+        let proven = opening.key.as_ref().map(own.text);
         match (named, proven) {
             (Some(named), Some(proven)) if *named != proven => {
                 Some("its HELLO names another key than the one that it has proved")

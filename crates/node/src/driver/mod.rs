@@ -32,6 +32,8 @@ pub(crate) use self::busy::AutoBusy;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::identity::identity_of;
 pub(crate) use self::keys::KeyRing;
+#[cfg(feature = "curve")]
+pub(crate) use self::keys::OwnKey;
 use self::ping::PingWaiters;
 use self::sessions::{Dial, Resolved, SessionEntry};
 use self::unreachable::Unreachable;

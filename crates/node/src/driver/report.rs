@@ -1,9 +1,8 @@
 //! Reports the machine's events to the application.
 
 use uuid::Uuid;
-use zre_proto::machine::{Event as Happened, PeerInfo, SessionId};
-
 use zre_proto::Profile;
+use zre_proto::machine::{Event as Happened, PeerInfo, SessionId};
 
 use super::Driver;
 use crate::{Event, ExitReason, GroupName, Message, Peer, Responder};

@@ -148,9 +148,7 @@ impl Driver {
             reason: reason.to_string().into(),
         });
     }
-}
 
-impl Driver {
     /// A node has accepted our connection and didn't greet back.
     pub(super) fn greeting_failed(&mut self, uuid: Uuid, endpoint: Endpoint) {
         let now = Instant::now();

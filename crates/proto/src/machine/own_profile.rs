@@ -1,6 +1,5 @@
 //! Our name and our headers, and how peers hear of changes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -24,16 +23,13 @@ pub(super) struct Updates {
 }
 
 impl Machine {
-    /// Our name.
+    /// Our name and headers, without the headers that ZRE nodes set for each other.
     #[must_use]
-    pub fn name(&self) -> &str {
-        &self.config.name
-    }
-
-    /// Our headers, without those that ZRE nodes set for each other.
-    #[must_use]
-    pub fn headers(&self) -> &BTreeMap<String, String> {
-        &self.config.headers
+    pub fn profile(&self) -> Profile {
+        Profile {
+            name: self.config.name.clone(),
+            headers: self.config.headers.clone(),
+        }
     }
 
     /// Changes our name. Returns false if it was that already.
@@ -118,11 +114,7 @@ impl Machine {
         {
             established.mailbox.sent_revision = self.updates.revision;
             let session = established.mailbox.session;
-            let profile = Profile {
-                name: self.config.name.clone(),
-                headers: self.config.headers.clone(),
-            };
-            self.send(session, Command::Update(profile));
+            self.send(session, Command::Update(self.profile()));
         }
     }
 }

@@ -6,6 +6,7 @@ use super::counters::count;
 use super::established::EstablishedPeer;
 use super::liveness::Presence;
 use super::peer::Phase;
+use super::remote_hello::RemoteHello;
 use super::{Event, ExitReason, Inbound, Machine};
 use crate::hello_headers::is_reserved;
 use crate::{Command, DecodeError, Frames, State, Str, Time};
@@ -137,7 +138,9 @@ impl Machine {
                     content,
                 });
             }
-            Command::Request { .. } | Command::Reply { .. } if !self.takes_requests(uuid) => {
+            Command::Request { .. } | Command::Reply { .. }
+                if !self.has_shown(uuid, |hello| hello.takes_requests) =>
+            {
                 count(&mut self.counters.unknown);
             }
             Command::Request { id, content } => self.event(Event::Request {
@@ -175,7 +178,9 @@ impl Machine {
                     self.send_ping(now, uuid);
                 }
             }
-            Command::Update(_) if !self.takes_updates(uuid) => count(&mut self.counters.unknown),
+            Command::Update(_) if !self.has_shown(uuid, |hello| hello.takes_updates) => {
+                count(&mut self.counters.unknown);
+            }
             Command::Update(mut profile) => {
                 profile.headers.retain(|key, _| !is_reserved(key));
                 self.event(Event::Update {
@@ -234,16 +239,10 @@ impl Machine {
         }
     }
 
-    /// Whether a peer has shown that it understands requests and answers.
-    fn takes_requests(&self, uuid: Uuid) -> bool {
+    /// Whether the HELLO of an established peer has shown something.
+    fn has_shown(&self, uuid: Uuid, what: impl FnOnce(&RemoteHello) -> bool) -> bool {
         let established = self.peers.get(&uuid).and_then(|peer| peer.established());
-        established.is_some_and(|established| established.hello.takes_requests)
-    }
-
-    /// Whether a peer has shown that it understands new names and headers.
-    fn takes_updates(&self, uuid: Uuid) -> bool {
-        let established = self.peers.get(&uuid).and_then(|peer| peer.established());
-        established.is_some_and(|established| established.hello.takes_updates)
+        established.is_some_and(|established| what(&established.hello))
     }
 
     fn handle_ping_ok(&mut self, now: Time, uuid: Uuid) {
