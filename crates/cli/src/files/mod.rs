@@ -1,10 +1,11 @@
 //! `zre send-file` and `zre receive`: files from peer to peer, over whispers.
 //!
 //! [`packet`] has the messages of a transfer (docs/protocol.md), [`send`] and
-//! [`receive`] are the two sides, [`store`] is a file that isn't complete yet,
-//! [`writer`] the thread that writes it, and [`name`] makes a safe file name from a
-//! name that the sender chose.
+//! [`receive`] are the two sides. [`cargo`] reads the files to send. [`store`] is a
+//! received file that isn't complete yet, [`writer`] the thread that writes it, and
+//! [`name`] makes a safe path from a name that the sender chose.
 
+mod cargo;
 mod name;
 mod packet;
 mod receive;

@@ -1,8 +1,11 @@
-//! Makes safe file names from names that a peer chose.
+//! Makes safe paths from names that a peer chose.
 
-/// The maximum length of a name, in bytes: every file system accepts it, with the
-/// prefixes and suffixes that are added.
+/// The maximum length of each part of a path, in bytes: every file system accepts it,
+/// with the prefixes and suffixes that are added.
 const LONGEST: usize = 200;
+
+/// The maximum number of parts of a path. Of a longer one the last parts are kept.
+const DEEPEST: usize = 32;
 
 /// Names of devices on Windows, with any extension.
 const DEVICES: [&str; 22] = [
@@ -10,12 +13,25 @@ const DEVICES: [&str; 22] = [
     "com9", "lpt1", "lpt2", "lpt3", "lpt4", "lpt5", "lpt6", "lpt7", "lpt8", "lpt9",
 ];
 
-/// A safe name for a file, as similar to the given one as possible: it has no
-/// directories, isn't hidden, can't control a terminal, and has no special meaning
-/// on any system.
+/// A safe relative path for a file, as similar to the given name as possible, with `/`
+/// between its parts. It doesn't lead out of the directory that it is joined to.
 pub(super) fn safe(given: &str) -> String {
-    let last = given.rsplit(['/', '\\']).next().unwrap_or_default();
-    let mut name: String = last
+    let mut parts: Vec<String> = given
+        .rsplit(['/', '\\'])
+        .enumerate()
+        // The last part is the file's name, even if it is empty.
+        .filter(|(after, part)| *after == 0 || !matches!(*part, "" | "." | ".."))
+        .map(|(_, part)| safe_part(part))
+        .take(DEEPEST)
+        .collect();
+    parts.reverse();
+    parts.join("/")
+}
+
+/// The name of a file or directory: it isn't hidden, can't control a terminal, and has no
+/// special meaning on any system.
+fn safe_part(given: &str) -> String {
+    let mut name: String = given
         .chars()
         .map(|c| match c {
             '<' | '>' | ':' | '"' | '|' | '?' | '*' => '_',
@@ -43,13 +59,16 @@ mod tests {
         for (given, name) in [
             ("report.pdf", "report.pdf"),
             ("übersicht 你好.txt", "übersicht 你好.txt"),
-            ("/etc/passwd", "passwd"),
-            ("../../.ssh/authorized_keys", "authorized_keys"),
-            (r"C:\Windows\system.ini", "system.ini"),
+            ("photos/2026/a.jpg", "photos/2026/a.jpg"),
+            ("/etc/passwd", "etc/passwd"),
+            ("../../.ssh/authorized_keys", "ssh/authorized_keys"),
+            (r"C:\Windows\system.ini", "C_/Windows/system.ini"),
+            ("a/./..//b", "a/b"),
+            ("a/ ../b", "a/file/b"),
             (".bashrc", "bashrc"),
             ("..", "file"),
             ("", "file"),
-            ("a/", "file"),
+            ("a/", "a/file"),
             ("x\u{1b}[2J\n\0y", "x_[2J__y"),
             ("a:b*c?", "a_b_c_"),
             ("NUL", "file_NUL"),
@@ -61,6 +80,10 @@ mod tests {
             assert_eq!(safe(given), name, "{given:?}");
         }
         assert_eq!(safe(&"ä".repeat(300)).len(), 200);
+        assert_eq!(
+            safe(&"a/".repeat(100)).len(),
+            "a/".len() * 31 + "file".len()
+        );
         assert!(!safe("\u{202e}gpj.exe").contains('\u{202e}'));
     }
 }

@@ -101,6 +101,11 @@ impl Packet {
         serde_json::to_vec(self).unwrap_or_default().into()
     }
 
+    /// Whether a receiver takes a message of this length.
+    pub(super) fn fits(&self) -> bool {
+        self.json().len() <= LONGEST
+    }
+
     /// Parses a packet and the bytes of `Data`; `None` for a message that isn't a
     /// valid packet.
     pub(super) fn of(message: &Message) -> Option<(Self, Bytes)> {

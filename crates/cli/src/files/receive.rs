@@ -35,8 +35,8 @@ const PIECES: usize = 2 * WINDOW as usize / CHUNK;
 /// Accepts every file that is offered, up to --max-size, until Ctrl-C or until
 /// --count files are complete. A file gets its name only once it is complete and
 /// its checksum is right; until then it is called .zre-<checksum>.part, and a
-/// later transfer resumes it. Directories and harmful characters are removed from
-/// names. An existing file is never overwritten without --overwrite.
+/// later transfer resumes it. A name may have directories, which are made below --dir;
+/// harmful characters in it are replaced. An existing file is never overwritten without --overwrite.
 ///
 /// Anybody on the network may send: limit that by --from and --count. Incomplete
 /// files of senders that never come back stay; delete them yourself.
@@ -218,7 +218,10 @@ impl<'a> Receiver<'a> {
             Err(_) => peer.name() == from,
         };
         let from = &self.command.from;
-        let comes = |incoming: &Incoming| incoming.pieces.is_some();
+        let comes = |incoming: &Incoming| {
+            let pieces = incoming.pieces.as_ref();
+            pieces.is_some_and(|pieces| !pieces.is_closed())
+        };
         let why = if !from.is_empty() && !from.iter().any(welcome) {
             Some("files from this peer aren't accepted".to_owned())
         } else if size > self.command.max_size.0 {

@@ -1,8 +1,7 @@
 //! `zre send-file`.
 
-use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,16 +9,14 @@ use bytes::Bytes;
 use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
-use tempfile::NamedTempFile;
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use zre::json::Member;
 use zre::{Event, Events, Node, Peer, SendError, Uuid};
 
 use super::amount;
-use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
+use super::cargo::{Cargo, CargoError, is_stdin, load};
+use super::packet::{HEADER, Packet, WINDOW};
 use super::speed;
-use super::store::hash;
 use crate::bars::Bars;
 use crate::failure::Failure;
 use crate::gathering::{Gathering, Purpose};
@@ -30,13 +27,7 @@ use crate::text::shown;
 use crate::values::time;
 use crate::visit::print;
 
-/// How many pieces of the file may be read in advance.
-const AHEAD: usize = 8;
-
-/// The argument that stands for standard input.
-const STDIN: &str = "-";
-
-/// Send files to peers that run `zre receive`.
+/// Send files and directories to peers that run `zre receive`.
 ///
 /// The command joins the network as a peer of its own, and leaves once the
 /// receiver has checked each file. If the receiver goes before that, the command
@@ -51,9 +42,11 @@ pub(crate) struct SendFileCommand {
     /// The peer's name or UUID
     peer: String,
 
-    /// The files to send; `-` is standard input, and needs --as
+    /// The files and directories to send; `-` is standard input, and needs --as
     ///
-    /// Standard input is first copied to a temporary file, because its size and
+    /// A directory's files are sent one after another, with those in directories below
+    /// it. Symbolic links and empty directories in it aren't sent, nor who may read a
+    /// file. Standard input is first copied to a temporary file, because its size and
     /// checksum come before its content.
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -62,7 +55,7 @@ pub(crate) struct SendFileCommand {
     #[arg(long, value_name = "PEER")]
     to: Vec<String>,
 
-    /// The name to send instead of the file's own; only with a single file
+    /// The name to send instead of the file's or directory's own; only with a single one
     #[arg(long = "as", value_name = "NAME")]
     sent_as: Option<String>,
 
@@ -95,23 +88,14 @@ Example, in two terminals:
   zre receive --name bob --dir incoming
   zre send-file bob photo.jpg letter.pdf
 
-To several receivers, and a directory:
+To several receivers, a directory, and standard input:
   zre send-file bob --to carol photo.jpg
+  zre send-file bob photos
   tar -c photos | zre send-file bob --as photos.tar -"#;
 
 /// Why a file didn't arrive.
 #[derive(Debug, thiserror::Error)]
 enum SendFileError {
-    #[error("{path:?} can't be read: {source}")]
-    Read { path: PathBuf, source: io::Error },
-    #[error("{0:?} isn't a file")]
-    NotAFile(PathBuf),
-    #[error(
-        "{0:?} is a directory: send it as an archive, by `tar -c DIRECTORY | zre send-file PEER --as NAME.tar -`"
-    )]
-    Directory(PathBuf),
-    #[error("standard input can't be copied to a temporary file: {0}")]
-    Stdin(io::Error),
     #[error("{0} doesn't accept files: run `zre receive` there")]
     Deaf(String),
     #[error("{name} refuses it: {why}")]
@@ -125,10 +109,6 @@ enum SendFileError {
 impl From<SendFileError> for Failure {
     fn from(error: SendFileError) -> Self {
         let code = match error {
-            SendFileError::Read { .. }
-            | SendFileError::NotAFile(_)
-            | SendFileError::Directory(_)
-            | SendFileError::Stdin(_) => "file",
             SendFileError::Deaf(_) => "unsupported",
             SendFileError::Refused { .. } => "refused",
             SendFileError::Silent { .. } => "elapsed",
@@ -154,17 +134,6 @@ pub(crate) struct Delivered<'a> {
     seconds: f64,
 }
 
-/// The file to send.
-#[derive(Debug)]
-struct Cargo {
-    path: PathBuf,
-    name: String,
-    size: u64,
-    id: Id,
-    /// The copy of standard input at `path`: dropping it deletes the file.
-    _copy: Option<NamedTempFile>,
-}
-
 pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     let bars = Bars::new(!command.json);
@@ -172,8 +141,8 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
     // Reads all files first: an unreadable file is reported before anything is sent.
     let mut cargos = Vec::new();
     for file in &command.files {
-        cargos.push(tokio::select! {
-            cargo = load(file, command.sent_as.clone(), bars.clone()) => cargo?,
+        cargos.extend(tokio::select! {
+            loaded = load(file, command.sent_as.clone(), bars.clone()) => loaded?,
             () = signals.recv() => return Err(Failure::Interrupted),
         });
     }
@@ -186,7 +155,7 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
     let mut result = Ok(());
     'receivers: for to in std::iter::once(&command.peer).chain(&command.to) {
         for cargo in &cargos {
-            let bar = bars.bytes(&format!("sending {}", cargo.name), cargo.size);
+            let bar = bars.bytes(&format!("sending {}", shown(&cargo.name)), cargo.size);
             let mut sender = Sender {
                 command: &command,
                 to,
@@ -244,78 +213,6 @@ fn check(command: &SendFileCommand) -> Result<(), Failure> {
         return Ok(());
     };
     Err(Failure::Usage(text.to_owned()))
-}
-
-fn is_stdin(file: &Path) -> bool {
-    file == Path::new(STDIN)
-}
-
-/// Prepares a file, or a copy of standard input.
-async fn load(file: &Path, sent_as: Option<String>, bars: Bars) -> Result<Cargo, Failure> {
-    let copy = match is_stdin(file) {
-        true => Some(copy_stdin().await?),
-        false => None,
-    };
-    let path = copy.as_ref().map_or(file, NamedTempFile::path);
-    let cargo = look_at(path.to_owned(), sent_as, bars).await?;
-    Ok(Cargo {
-        _copy: copy,
-        ..cargo
-    })
-}
-
-/// Copies standard input to a temporary file. A thread of its own reads: an interrupted
-/// command doesn't wait for it.
-async fn copy_stdin() -> Result<NamedTempFile, Failure> {
-    let copy = NamedTempFile::with_prefix("zre-").map_err(SendFileError::Stdin)?;
-    let mut file = copy.reopen().map_err(SendFileError::Stdin)?;
-    let (sender, copied) = oneshot::channel();
-    std::thread::Builder::new()
-        .name("stdin".into())
-        .spawn(move || {
-            let _ = sender.send(io::copy(&mut io::stdin().lock(), &mut file));
-        })
-        .map_err(Failure::System)?;
-    match copied.await {
-        Ok(Ok(_)) => Ok(copy),
-        Ok(Err(error)) => Err(SendFileError::Stdin(error).into()),
-        Err(_) => Err(Failure::Died),
-    }
-}
-
-/// Reads the file once, for its checksum.
-async fn look_at(path: PathBuf, sent_as: Option<String>, bars: Bars) -> Result<Cargo, Failure> {
-    let work = move || {
-        let refused = |source| SendFileError::Read {
-            path: path.clone(),
-            source,
-        };
-        let there = std::fs::metadata(&path).map_err(refused)?;
-        if there.is_dir() {
-            return Err(SendFileError::Directory(path));
-        }
-        if !there.is_file() {
-            return Err(SendFileError::NotAFile(path));
-        }
-        let name = sent_as.unwrap_or_else(|| {
-            let name = path.file_name().unwrap_or_default();
-            name.to_string_lossy().into_owned()
-        });
-        let bar = bars.bytes(&format!("checksum of {name}"), there.len());
-        let id = hash(&path, |read| bar.set_position(read)).map_err(refused)?;
-        bar.finish_and_clear();
-        Ok(Cargo {
-            name,
-            size: there.len(),
-            id,
-            path,
-            _copy: None,
-        })
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(cargo) => Ok(cargo?),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
 }
 
 struct Sender<'a> {
@@ -429,12 +326,7 @@ impl Sender<'_> {
 
     async fn transfer(&mut self, peer: &Peer) -> Result<End, Failure> {
         let id = self.cargo.id.clone();
-        let offer = Packet::Offer {
-            id: id.clone(),
-            name: self.cargo.name.clone(),
-            size: self.cargo.size,
-        };
-        if !self.say(peer, offer.message()).await? {
+        if !self.say(peer, self.cargo.offer().message()).await? {
             return Ok(End::Gone);
         }
         let from = loop {
@@ -452,7 +344,7 @@ impl Sender<'_> {
         };
         self.resumed_at.get_or_insert(from);
         self.acknowledged(from);
-        let mut pieces = read(self.cargo.path.clone(), from)?;
+        let mut pieces = self.cargo.read(from)?;
         let mut sent = from;
         loop {
             // Handles the packets that the receiver has sent meanwhile.
@@ -480,7 +372,7 @@ impl Sender<'_> {
                 None => Bytes::new(),
                 Some(Err(source)) => {
                     let path = self.cargo.path.clone();
-                    return Err(SendFileError::Read { path, source }.into());
+                    return Err(CargoError::Read { path, source }.into());
                 }
             };
             let left = usize::try_from(self.cargo.size - sent).unwrap_or(usize::MAX);
@@ -489,7 +381,7 @@ impl Sender<'_> {
                 let source =
                     io::Error::new(io::ErrorKind::UnexpectedEof, "the file has become shorter");
                 let path = self.cargo.path.clone();
-                return Err(SendFileError::Read { path, source }.into());
+                return Err(CargoError::Read { path, source }.into());
             }
             let length = piece.len() as u64;
             let data = Packet::Data {
@@ -576,32 +468,6 @@ impl Sender<'_> {
                 _,
             )) if packet.id() == &self.cargo.id => Ok(Some(Some(packet))),
             _ => Ok(Some(None)),
-        }
-    }
-}
-
-/// Reads the file from this offset on, on a thread of its own.
-fn read(path: PathBuf, from: u64) -> Result<mpsc::Receiver<io::Result<Bytes>>, Failure> {
-    let (sender, pieces) = mpsc::channel(AHEAD);
-    std::thread::Builder::new()
-        .name("file".into())
-        .spawn(move || {
-            if let Err(error) = read_on(&path, from, &sender) {
-                let _ = sender.blocking_send(Err(error));
-            }
-        })
-        .map_err(Failure::System)?;
-    Ok(pieces)
-}
-
-fn read_on(path: &Path, from: u64, pieces: &mpsc::Sender<io::Result<Bytes>>) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(from))?;
-    loop {
-        let mut piece = Vec::with_capacity(CHUNK);
-        (&mut file).take(CHUNK as u64).read_to_end(&mut piece)?;
-        if piece.is_empty() || pieces.blocking_send(Ok(piece.into())).is_err() {
-            return Ok(());
         }
     }
 }

@@ -17,6 +17,8 @@ const PIECE: usize = 256 * 1024;
 pub(super) enum StoreError {
     #[error("there is another file of that name already")]
     Exists,
+    #[error("there is something else in the place of its directory")]
+    NotADirectory,
     #[error("what came has another checksum than what was offered: it may have changed meanwhile")]
     Checksum,
     #[error("it can't be written here: {0}")]
@@ -28,6 +30,8 @@ pub(super) enum StoreError {
 pub(super) struct Store {
     id: Id,
     size: u64,
+    directory: PathBuf,
+    name: String,
     part: PathBuf,
     target: PathBuf,
     overwrite: bool,
@@ -46,7 +50,8 @@ pub(super) enum Opened {
 }
 
 impl Store {
-    /// Resumes a partly received file, or creates it.
+    /// Resumes a partly received file, or creates it. `name` is a path below `directory`;
+    /// the directories in it are created once the file is complete.
     ///
     /// # Errors
     /// Another file has this name, or the directory can't be used.
@@ -58,6 +63,7 @@ impl Store {
         overwrite: bool,
     ) -> Result<Opened, StoreError> {
         let target = directory.join(name);
+        check_directories(directory, name)?;
         if let Ok(there) = fs::symlink_metadata(&target) {
             let same = there.is_file() && there.len() == size && id == hash(&target, |_| {})?;
             if same {
@@ -88,6 +94,8 @@ impl Store {
         Ok(Opened::Begun(Box::new(Self {
             id,
             size,
+            directory: directory.to_owned(),
+            name: name.to_owned(),
             part,
             target,
             overwrite,
@@ -134,6 +142,10 @@ impl Store {
         }
         self.file.sync_all()?;
         drop(self.file);
+        check_directories(&self.directory, &self.name)?;
+        if let Some(parent) = self.target.parent() {
+            fs::create_dir_all(parent)?;
+        }
         if !self.overwrite {
             // Creates the name unless it exists: a rename alone would overwrite an
             // existing file.
@@ -151,6 +163,21 @@ impl Store {
         fs::rename(&self.part, &self.target)?;
         Ok(self.target)
     }
+}
+
+/// Refuses a path on which anything but directories lies before its last part: a symbolic
+/// link may lead out of the directory.
+fn check_directories(directory: &Path, name: &str) -> Result<(), StoreError> {
+    let below = Path::new(name).parent().into_iter().flatten();
+    let mut path = directory.to_owned();
+    for part in below {
+        path.push(part);
+        match fs::symlink_metadata(&path) {
+            Ok(there) if !there.is_dir() => return Err(StoreError::NotADirectory),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The checksum of a file. Reports the progress to `read`.
@@ -218,6 +245,28 @@ mod tests {
             begin(directory.path(), false),
             Ok(Opened::Complete)
         ));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_the_directory_leads_nowhere() {
+        let (directory, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let open = |name| {
+            let id = Id::of(&Sha256::digest(TEXT));
+            Store::open(directory.path(), name, id, TEXT.len() as u64, true)
+        };
+        std::os::unix::fs::symlink(outside.path(), directory.path().join("link")).unwrap();
+        for name in ["link/name", "link/a/name"] {
+            assert!(matches!(open(name), Err(StoreError::NotADirectory)));
+        }
+        // The link appears while the file comes in.
+        let Ok(Opened::Begun(mut store)) = open("later/name") else {
+            panic!("there is room for it");
+        };
+        assert!(store.append(0, TEXT).unwrap());
+        std::os::unix::fs::symlink(outside.path(), directory.path().join("later")).unwrap();
+        assert!(matches!(store.finish(), Err(StoreError::NotADirectory)));
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl Job {
             Opened::Begun(store) => store,
             Opened::Complete => {
                 let path = self.directory.join(&self.file);
-                self.send(handle, &self.done(id));
+                self.send_done(handle);
                 return Ok(self.received(&path));
             }
         };
@@ -159,13 +159,16 @@ impl Job {
         }
         bar.finish_and_clear();
         let path = store.finish().map_err(|error| error.to_string())?;
-        self.send(handle, &self.done(id));
+        self.send_done(handle);
         Ok(self.received(&path))
     }
 
-    fn done(&self, id: Id) -> Packet {
+    fn send_done(&mut self, handle: &Handle) {
+        // The sender may offer the same content again at once, under another name.
+        self.pieces.close();
         let name = Some(self.file.clone());
-        Packet::Done { id, name }
+        let id = self.id.clone();
+        self.send(handle, &Packet::Done { id, name });
     }
 
     fn received(&self, path: &Path) -> What {

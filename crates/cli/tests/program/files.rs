@@ -83,6 +83,49 @@ fn a_file_arrives_as_it_is() {
 }
 
 #[test]
+fn a_directory_arrives_with_those_below_it() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let (from, to) = (directory.path().join("from"), directory.path().join("to"));
+    fs::create_dir_all(from.join("photos/2026/empty")).unwrap();
+    fs::create_dir(&to).unwrap();
+    // Equal content has an equal checksum, by which transfers are named.
+    let files = [
+        ("photos/a", "same"),
+        ("photos/2026/b", "same"),
+        ("photos/2026/c", ""),
+    ];
+    for (name, text) in files {
+        fs::write(from.join(name), text).unwrap();
+    }
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(directory.path(), from.join("photos/link")).unwrap();
+    let mut bob = receiver(&port, &to, &["--count", "3"]);
+    let (code, sent, complaints) = send(&port, &from.join("photos"), &[]);
+    assert_eq!(code, Some(0), "{complaints}");
+    if cfg!(unix) {
+        assert!(complaints.ends_with("link isn't a file and is left out\n"));
+    }
+    assert_eq!(
+        (&sent["file"], &sent["stored"]),
+        (&json!("photos/2026/b"), &json!("photos/2026/b"))
+    );
+    assert!(bob.rest().0.success(), "{}", bob.complaints());
+    for (name, text) in files {
+        assert_eq!(fs::read_to_string(to.join(name)).unwrap(), text);
+    }
+    assert_eq!(names(&to), ["photos"]);
+    assert_eq!(names(&to.join("photos")), ["2026", "a"]);
+    assert_eq!(names(&to.join("photos/2026")), ["b", "c"]);
+
+    let (code, _, complaints) = send(&port, &from.join("photos/2026/empty"), &[]);
+    assert_eq!(code, Some(1));
+    assert!(
+        complaints.contains("there is no file in the directory"),
+        "{complaints}"
+    );
+}
+
+#[test]
 fn nothing_is_overwritten_and_nothing_sent_twice() {
     let (port, directory) = (port(), tempfile::tempdir().unwrap());
     let to = directory.path().join("to");
@@ -458,7 +501,7 @@ fn arguments_that_name_no_file_to_send_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     for (arguments, why) in [
-        (&[path][..], "is a directory: send it as an archive"),
+        (&[path][..], "there is no file in the directory"),
         (&["-"], "standard input has no name"),
         (&["-", "x", "y"], "can't be sent together with other files"),
         (&["x", "y", "--as", "z"], "--as names a single file"),
