@@ -77,6 +77,33 @@ impl Endpoint {
         }
     }
 
+    /// The same endpoint, with an IPv4 address in the form of an IPv6 one as the IPv4
+    /// address that it leads to.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match self {
+            Self::Tcp(address) => match address.ip().to_canonical() {
+                IpAddr::V4(ip) => Self::Tcp(SocketAddr::from((ip, address.port()))),
+                IpAddr::V6(_) => Self::Tcp(address),
+            },
+            other => other,
+        }
+    }
+
+    /// Whether another host that sends this endpoint can mean itself: not if it is a path,
+    /// a loopback address, or one that stands for all hosts or for none. A name can
+    /// still stand for such an address: see [`is_of_one_host`].
+    pub fn is_of_another_host(&self) -> bool {
+        match self {
+            Self::Tcp(address) => {
+                let ip = address.ip().to_canonical();
+                is_of_one_host(ip) && !ip.is_loopback()
+            }
+            Self::Host { .. } => true,
+            Self::Ipc(_) => false,
+        }
+    }
+
     /// The same endpoint over the interface with this index. Sets the scope of a
     /// link-local IPv6 address; no other address has a scope.
     #[must_use]
@@ -145,6 +172,18 @@ impl FromStr for Endpoint {
     fn from_str(text: &str) -> Result<Self, EndpointError> {
         parse(text, false)
     }
+}
+
+/// Whether one host can have that address, which may be in the form of an IPv6 one:
+/// unspecified, multicast and broadcast addresses stand for none or for many.
+#[must_use]
+pub fn is_of_one_host(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    let special = match ip {
+        IpAddr::V4(ip) => ip.is_broadcast() || ip.octets()[0] == 0,
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    };
+    !special && !ip.is_multicast()
 }
 
 /// How many characters of a text an error repeats.

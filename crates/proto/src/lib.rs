@@ -90,7 +90,7 @@ mod wire;
 
 pub use beacon::{BEACON_MAX, Beacon, BeaconError};
 pub use command::{Command, DecodeError, split_header};
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointError, is_of_one_host};
 pub use header::{
     Header, SEQUENCE_OFFSET, SIGNATURE, VERSION, patch_sequence, reply_header, request_header,
     shout_header, whisper_header,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tracing::Instrument;
 use uuid::Uuid;
-use zre_proto::Endpoint;
 use zre_proto::machine::{DialTarget, PeerInfo, SessionId, SharedOutgoing};
+use zre_proto::{Endpoint, is_of_one_host};
 use zre_session::{Link, Mechanism, SameHost, Target};
 
 use super::Driver;
@@ -87,21 +87,28 @@ impl Driver {
         let Endpoint::Host { host, port } = dial.target.endpoint.clone() else {
             return self.open_mailbox(session, dial, None);
         };
+        // An address without a UUID comes from the user.
+        let configured = dial.target.peer.is_none();
         self.pending.insert(session, dial);
         let resolver = self.resolver.clone();
         let names = self.names.clone();
         let looking = async move {
-            let addrs = names.lookup(&host, port).await;
+            let addrs = names.lookup(&host, port, configured).await;
             // An error means that the node has stopped.
             let _ = resolver.send((session, addrs));
         };
         tokio::spawn(looking.in_current_span());
     }
 
-    pub(super) fn handle_resolved(&mut self, session: SessionId, addrs: Vec<SocketAddr>) {
+    pub(super) fn handle_resolved(&mut self, session: SessionId, mut addrs: Vec<SocketAddr>) {
         let Some(dial) = self.pending.remove(&session) else {
             return;
         };
+        // A name that another host names stands for no service of this one.
+        addrs.retain(|addr| {
+            is_of_one_host(addr.ip())
+                && (dial.target.over_loopback || Endpoint::from(*addr).is_of_another_host())
+        });
         let now = self.clock.now();
         if addrs.is_empty() {
             self.machine.handle_session_closed(now, session);

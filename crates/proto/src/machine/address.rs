@@ -37,6 +37,11 @@ impl Address {
     fn is_persistent(&self) -> bool {
         self.sources.iter().any(Source::is_persistent)
     }
+
+    /// Whether the user has named it. Whoever sends beacons or gossip can name any.
+    pub(super) fn is_configured(&self) -> bool {
+        self.sources.contains(Source::Static) || self.sources.contains(Source::Dns)
+    }
 }
 
 /// The addresses of one peer, the one to dial first in front. Most peers have one.

@@ -37,11 +37,15 @@ pub(super) const SHORT_WRAPS: usize = 1024;
 /// a peer that has died and will expire after 30 s.
 pub(super) const OPEN_PINGS: usize = 32;
 
-/// Dials within [`THIRD_PARTY_WINDOW`] to one address that HELLOs name and that none
-/// of them came from, and such dials for the HELLOs of one source.
+/// Dials within [`DIAL_WINDOW`] to one address that HELLOs name and that none of them
+/// came from, and such dials for the HELLOs of one source.
 pub(super) const THIRD_PARTY_DIALS: u8 = 4;
-pub(super) const THIRD_PARTY_WINDOW: Duration = Duration::from_secs(10);
+pub(super) const DIAL_WINDOW: Duration = Duration::from_secs(10);
 
 /// Addresses for which such dials are counted. While there are that many, no other is
 /// dialled.
 pub(super) const THIRD_PARTY_ADDRESSES: usize = 1024;
+
+/// Dials within [`DIAL_WINDOW`] to one address that only beacons or gossip name, and
+/// that nobody has answered by a HELLO. A host may run a thousand nodes, but they answer.
+pub(super) const FAILED_DIALS: u8 = 64;

@@ -62,9 +62,10 @@ impl Machine {
             self.schedule_persistent(uuid, retry_at);
             return;
         }
-        let Some(route) = peer.dial_address().map(Route::from) else {
+        let Some(address) = peer.dial_address() else {
             return;
         };
+        let (route, bounded) = (Route::from(address), !address.is_configured());
         if let Some((mailbox, deadline)) = self.take_bootstrap_dial(now, &route.endpoint, uuid) {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
@@ -77,14 +78,26 @@ impl Machine {
             self.schedule_persistent(uuid, now + self.config.hello_timeout);
             return;
         }
-        if self.sessions.unanswered() >= self.config.limits.dials {
+        let counted = bounded.then(|| route.endpoint.ip()).flatten();
+        let blocked = counted.is_some_and(|ip| !self.failed_dials.has_room(now, ip));
+        if blocked || self.sessions.unanswered() >= self.config.limits.dials {
             self.queue_dial(uuid);
             return;
         }
+        if let Some(ip) = counted {
+            self.failed_dials.count(now, ip);
+        }
         let mailbox = self.open_mailbox(Owner::Peer(uuid), Some(uuid), route);
-        self.sessions.await_answer(mailbox.session);
+        self.sessions.await_answer(mailbox.session, counted);
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Dialling(mailbox);
+        }
+    }
+
+    /// The peer at the other end of a dial exists.
+    pub(super) fn note_answer(&mut self, session: SessionId) {
+        if let Some(ip) = self.sessions.note_answer(session) {
+            self.failed_dials.give_back(ip);
         }
     }
 
@@ -111,10 +124,13 @@ impl Machine {
             && !peer.queued
         {
             peer.queued = true;
+            let at = peer
+                .dial_address()
+                .filter(|known| !known.is_configured())
+                .and_then(|known| known.endpoint.ip());
             if peer.failures > 0 || !peer.tried.is_empty() {
-                self.dial_queue.push_failed(uuid);
+                self.dial_queue.push_failed(at, uuid);
             } else {
-                let at = peer.dial_address().and_then(|known| known.endpoint.ip());
                 self.dial_queue.push_fresh(at, uuid);
             }
         }
@@ -125,13 +141,19 @@ impl Machine {
         // It is called after each message, and mostly nobody waits.
         while self.dial_queue.len() > 0
             && self.sessions.unanswered() < self.config.limits.dials
-            && let Some(uuid) = self.dial_queue.pop()
+            && let Some(uuid) = self.pop_queued(now)
         {
             if let Some(peer) = self.peers.get_mut(&uuid) {
                 peer.queued = false;
                 self.dial_if_due(now, uuid);
             }
         }
+    }
+
+    fn pop_queued(&mut self, now: Time) -> Option<Uuid> {
+        let windows = &mut self.failed_dials;
+        self.dial_queue
+            .pop(|at| at.is_none_or(|ip| windows.has_room(now, ip)))
     }
 
     /// Waits for a peer's HELLO, by the deadline if ours is out.
@@ -239,7 +261,7 @@ impl Machine {
                 self.greet(now, &mut mailbox, up);
                 let mut patience = self.config.hello_timeout;
                 if up.in_memory {
-                    self.sessions.note_answer(session);
+                    self.note_answer(session);
                     patience = patience.saturating_mul(IN_MEMORY_PATIENCE);
                 }
                 let deadline = self.clock.at(now) + patience;

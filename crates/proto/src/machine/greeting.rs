@@ -286,7 +286,7 @@ impl Machine {
         let clock = self.clock.at(now);
         let session = mailbox.session;
         let dialled = mailbox.endpoint.port();
-        self.sessions.note_answer(session);
+        self.note_answer(session);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };

@@ -42,6 +42,8 @@ pub struct Found {
     pub peer: Option<Uuid>,
     /// The source that names the address.
     pub source: Source,
+    /// Whether a loopback address may mean this host: no other host has named it.
+    pub over_loopback: bool,
 }
 
 impl Found {
@@ -52,7 +54,15 @@ impl Found {
             endpoint,
             peer,
             source,
+            over_loopback: true,
         }
+    }
+
+    /// The same, named by another host.
+    #[must_use]
+    pub fn by_another_host(mut self) -> Self {
+        self.over_loopback = false;
+        self
     }
 }
 

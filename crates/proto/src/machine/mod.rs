@@ -23,6 +23,7 @@ mod conflict;
 mod counters;
 mod departure;
 mod dial_queue;
+mod dial_windows;
 mod dialling;
 mod election;
 mod established;
@@ -49,7 +50,6 @@ mod shared_outgoing;
 mod short_wraps;
 mod silence_clock;
 mod source;
-mod third_parties;
 mod timers;
 mod traffic;
 
@@ -78,6 +78,7 @@ use beacons::Duplicate;
 use bootstrap::Bootstrap;
 use departure::Departure;
 use dial_queue::DialQueue;
+use dial_windows::{DialWindows, ThirdParties};
 use election::Elections;
 use leaving::Tombstone;
 use own_profile::Updates;
@@ -87,7 +88,6 @@ use random::Random;
 use sessions::Sessions;
 use short_wraps::ShortWraps;
 use silence_clock::SilenceClock;
-use third_parties::ThirdParties;
 use timers::{Timer, Timers};
 
 /// How late a datagram may be.
@@ -124,6 +124,8 @@ pub struct Machine {
     last_session: u64,
     /// Peers that wait until fewer dials are unanswered.
     dial_queue: DialQueue,
+    /// The dials that nobody has answered, by address.
+    failed_dials: DialWindows,
     /// By UUID and port.
     tombstones: BTreeMap<(Uuid, u16), Tombstone>,
     short_wraps: ShortWraps,
@@ -153,7 +155,6 @@ impl Machine {
         config.correct();
         let mut machine = Self {
             state: config.state,
-            config,
             status: 0,
             updates: Updates::default(),
             own_groups: BTreeSet::new(),
@@ -162,6 +163,8 @@ impl Machine {
             sessions: Sessions::default(),
             last_session: 0,
             dial_queue: DialQueue::default(),
+            failed_dials: DialWindows::of_failures(config.limits.peers),
+            config,
             tombstones: BTreeMap::new(),
             short_wraps: ShortWraps::default(),
             third_parties: ThirdParties::default(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::input::Inbound;
 use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
-use crate::{Endpoint, Hello, State};
+use crate::{Endpoint, Hello, State, is_of_one_host};
 
 /// The part of a HELLO that the machine keeps for as long as the session lasts.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl RemoteHello {
     /// the HELLO, with the same port.
     pub(super) fn source_of_third_party(&self, endpoint: &Endpoint) -> Option<Endpoint> {
         self.third_party(endpoint)?;
-        Some(at_port(canonical(self.from?), endpoint.port()?))
+        Some(at_port(self.from?, endpoint.port()?))
     }
 
     /// The address that it came from.
@@ -88,53 +88,33 @@ impl RemoteHello {
 /// A HELLO from another host can't make us dial our own services, or everybody: in
 /// place of such an address, and of a name, stands the one that it came from.
 fn reachable(text: &str, from: Option<SocketAddr>) -> Option<Endpoint> {
-    let endpoint = Endpoint::from_wire(text).ok()?;
-    let Some(from) = from.map(canonical) else {
+    let endpoint = Endpoint::from_wire(text).ok()?.canonical();
+    let of_one_host = endpoint.ip().is_none_or(is_of_one_host);
+    let Some(from) = from else {
         // If the link has no addresses, the sender is on this host, and so are its
         // loopback and unix endpoints.
-        return match endpoint {
-            Endpoint::Tcp(addr) if !is_unicast(canonical(addr).ip()) => None,
-            endpoint => Some(endpoint),
-        };
+        return of_one_host.then_some(endpoint);
     };
-    let far = !from.ip().is_loopback();
+    let far = !from.ip().to_canonical().is_loopback();
     match endpoint {
         // A path on another host means nothing here.
         Endpoint::Ipc(_) => (!far).then_some(endpoint),
         Endpoint::Host { port, .. } if far => Some(at_port(from, port)),
         Endpoint::Host { .. } => Some(endpoint),
         Endpoint::Tcp(addr) => {
-            let addr = canonical(addr);
-            if !is_unicast(addr.ip()) || (far && addr.ip().is_loopback()) {
+            if !of_one_host || (far && !endpoint.is_of_another_host()) {
                 return Some(at_port(from, addr.port()));
             }
             let scope = match from {
                 SocketAddr::V6(from) => from.scope_id(),
                 SocketAddr::V4(_) => 0,
             };
-            Some(Endpoint::from(addr).with_scope(scope))
+            Some(endpoint.with_scope(scope))
         }
     }
 }
 
 fn at_port(mut from: SocketAddr, port: u16) -> Endpoint {
     from.set_port(port);
-    Endpoint::from(from)
-}
-
-/// An IPv4 address in the form of an IPv6 one leads to the IPv4 one.
-fn canonical(addr: SocketAddr) -> SocketAddr {
-    match addr.ip().to_canonical() {
-        IpAddr::V4(ip) => SocketAddr::from((ip, addr.port())),
-        IpAddr::V6(_) => addr,
-    }
-}
-
-/// Whether one host can have that address.
-fn is_unicast(ip: IpAddr) -> bool {
-    let special = match ip {
-        IpAddr::V4(ip) => ip.is_broadcast() || ip.octets()[0] == 0,
-        IpAddr::V6(_) => false,
-    };
-    !special && !ip.is_unspecified() && !ip.is_multicast()
+    Endpoint::from(from).canonical()
 }

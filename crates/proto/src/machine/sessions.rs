@@ -23,8 +23,9 @@ pub(super) struct Sessions {
     /// search for the holder of an address would be most of the work of meeting a
     /// thousand peers.
     by_destination: BTreeSet<(Destination, SessionId)>,
-    /// Sessions to peers that we heard of and dialled, and that haven't greeted us.
-    unanswered: BTreeSet<SessionId>,
+    /// Sessions to peers that we heard of and dialled, and that haven't greeted us,
+    /// each with the address for which it is counted.
+    unanswered: BTreeMap<SessionId, Option<IpAddr>>,
 }
 
 #[derive(Debug)]
@@ -78,16 +79,17 @@ impl Sessions {
     }
 
     /// Counts a dial that nobody asked for, until it has its answer or ends.
-    pub(super) fn await_answer(&mut self, session: SessionId) {
-        self.unanswered.insert(session);
+    pub(super) fn await_answer(&mut self, session: SessionId, counted: Option<IpAddr>) {
+        self.unanswered.insert(session, counted);
     }
 
-    pub(super) fn note_answer(&mut self, session: SessionId) {
-        self.unanswered.remove(&session);
+    /// Returns the address for which the dial was counted, if it was.
+    pub(super) fn note_answer(&mut self, session: SessionId) -> Option<IpAddr> {
+        self.unanswered.remove(&session).flatten()
     }
 
     pub(super) fn is_unanswered(&self, session: SessionId) -> bool {
-        self.unanswered.contains(&session)
+        self.unanswered.contains_key(&session)
     }
 
     pub(super) fn unanswered(&self) -> usize {
@@ -170,7 +172,7 @@ mod tests {
         let mut sessions = Sessions::default();
         for number in 1..=3 {
             sessions.insert(SessionId(number), Owner::Peer(Uuid::nil()), &here);
-            sessions.await_answer(SessionId(number));
+            sessions.await_answer(SessionId(number), None);
         }
         sessions.insert(SessionId(1), Owner::Peer(Uuid::max()), &here);
         assert_eq!(sessions.unanswered(), 3);

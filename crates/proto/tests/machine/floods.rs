@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 use zre_proto::State;
+use zre_proto::machine::Source;
 
 use crate::bench::{Bench, Peer, ms, secs, whisper};
 
@@ -159,10 +160,7 @@ fn what_all_strangers_together_say_before_they_entered_is_bounded() {
 fn addresses_without_a_uuid_are_bounded() {
     let mut bench = Bench::with(|config| config.limits.bootstraps = 10);
     for n in 1..100 {
-        bench.find(
-            &format!("tcp://10.0.0.1:{n}"),
-            zre_proto::machine::Source::Dns,
-        );
+        bench.find(&format!("tcp://10.0.0.1:{n}"), Source::Dns);
     }
     assert_eq!(bench.machine.table_sizes()[2], 10);
     assert_eq!(bench.machine.counters().overflow, 89);
@@ -207,5 +205,83 @@ fn a_newcomer_is_dialled_among_beacons_of_nodes_that_say_nothing() {
                 .any(|(_, peer, _)| *peer == Some(newcomer.uuid)),
             "{hosts} hosts"
         );
+    }
+}
+
+/// A thousand beacons a second that somebody sends under a third party's address. It
+/// refuses connections, or accepts them and says nothing.
+#[test]
+fn beacons_that_bear_a_third_partys_address_cause_few_dials_to_it() {
+    for accepts in [false, true] {
+        let mut bench = Bench::new();
+        bench.open = accepts;
+        let victim = std::net::IpAddr::from([10, 9, 9, 9]);
+        let (mut closed, mut seconds) = (0, Vec::new());
+        for second in 0..20u16 {
+            for number in 0..1000u16 {
+                let mut nobody = Peer::new(1);
+                nobody.uuid = Uuid::from_u128(u128::from(number % 997) + 1000);
+                (nobody.ip, nobody.port) = (victim, 1000 + second * 1000 + number);
+                bench.hear(&nobody);
+                while !accepts && let Some((session, ..)) = bench.connects.get(closed) {
+                    let session = *session;
+                    closed += 1;
+                    bench.mailbox_closes(session);
+                }
+                bench.pass(ms(1));
+            }
+            seconds.push(bench.connects.len());
+        }
+        assert!(seconds[8] <= 64, "in less than ten seconds: {seconds:?}");
+        assert!(seconds[18] <= 128, "in less than twenty: {seconds:?}");
+        // A node that is at another address is met, and so is one there that greets.
+        bench.open = true;
+        let (mut there, mut elsewhere) = (Peer::new(1), Peer::new(2));
+        there.ip = victim;
+        bench.greet(&mut there);
+        assert_eq!(bench.events(), ["enter 01"]);
+        bench.meet(&mut elsewhere);
+    }
+}
+
+/// Gossip of a thousand nodes at names, all of which stand for a third party.
+#[test]
+fn names_of_gossip_that_stand_for_a_third_party_cause_few_dials_to_it() {
+    let mut bench = Bench::new();
+    bench.open = false;
+    let victim = [std::net::SocketAddr::from(([10, 9, 9, 9], 80))];
+    let mut dials = 0;
+    for number in 0..1000u128 {
+        let endpoint = format!("tcp://n{number}.example:80").parse().unwrap();
+        let uuid = Some(Uuid::from_u128(number + 1000));
+        let found = zre_proto::machine::Found::new(endpoint, uuid, Source::Gossip);
+        bench
+            .machine
+            .handle_found(bench.now, found.by_another_host());
+        bench.drain();
+        let session = bench.last_session();
+        if bench.is_open(session) {
+            let dialled = bench.machine.handle_resolved(bench.now, session, &victim);
+            bench.drain();
+            dials += u32::from(dialled);
+            if dialled {
+                bench.mailbox_closes(session);
+            }
+        }
+    }
+    assert_eq!(dials, 64);
+}
+
+/// A host on which a thousand nodes run: those that greet back cost nothing.
+#[test]
+fn nodes_that_answer_are_all_dialled_however_many_share_an_address() {
+    let mut bench = Bench::new();
+    for number in 0..1000u16 {
+        let mut peer = stranger(number.into());
+        (peer.ip, peer.port) = ([10, 9, 9, 9].into(), 1000 + number);
+        bench.hear(&peer);
+        assert_eq!(bench.connects.len(), usize::from(number) + 1);
+        bench.greet(&mut peer);
+        assert_eq!(bench.events().len(), 1, "{number}");
     }
 }

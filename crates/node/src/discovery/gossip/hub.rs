@@ -8,8 +8,8 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
-use zre_proto::Endpoint;
 use zre_proto::machine::{Found, Source};
+use zre_proto::{Endpoint, is_of_one_host};
 
 use super::message::GossipMessage;
 use super::table::{Effect, TupleTable};
@@ -339,7 +339,7 @@ impl Hub {
             tracing::debug!(%key, "a tuple whose endpoint can't be dialled");
             return;
         };
-        if !nearby && endpoint.ip().is_some_and(|ip| ip.is_loopback()) {
+        if !nearby && !endpoint.is_of_another_host() {
             tracing::debug!(%key, "a tuple of another host that names loopback");
             return;
         }
@@ -348,7 +348,10 @@ impl Hub {
             let named = DiscoveryUpdate::Key { endpoint, key };
             let _ = self.updates.send(named).await;
         }
-        let found = Found::new(endpoint, Some(uuid), Source::Gossip);
+        let mut found = Found::new(endpoint, Some(uuid), Source::Gossip);
+        if !nearby {
+            found = found.by_another_host();
+        }
         // An error means that the driver has stopped; the hub ends with it.
         let _ = self.updates.send(DiscoveryUpdate::Found(found)).await;
     }
@@ -376,12 +379,10 @@ fn key_of(uuid: Uuid) -> String {
 /// another host, and addresses that stand for many.
 pub(super) fn endpoint_of(value: &str) -> Option<Endpoint> {
     let text = value.split('|').next()?;
-    let endpoint = Endpoint::from_wire(text).ok()?;
+    let endpoint = Endpoint::from_wire(text).ok()?.canonical();
     let dialled = match &endpoint {
         Endpoint::Ipc(_) => false,
-        other => other
-            .ip()
-            .is_none_or(|ip| !ip.is_unspecified() && !ip.is_multicast()),
+        other => other.ip().is_none_or(is_of_one_host),
     };
     dialled.then_some(endpoint)
 }
@@ -479,6 +480,9 @@ mod tests {
             "ipc:///tmp/x",
             "inproc://x",
             "tcp://239.1.1.1:5",
+            "tcp://255.255.255.255:5",
+            "tcp://[::ffff:0.0.0.0]:5",
+            "tcp://[::ffff:239.1.1.1]:5",
         ] {
             assert_eq!(read(value), None, "{value}");
         }

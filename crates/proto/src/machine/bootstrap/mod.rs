@@ -15,7 +15,7 @@ use super::counters::count;
 use super::dialling::Route;
 use super::input::{Found, Up};
 use super::mailbox::Mailbox;
-use super::peer::Phase;
+use super::peer::{Peer, Phase};
 use super::sessions::Owner;
 use super::source::{Source, Sources};
 use super::timers::Timer;
@@ -101,7 +101,12 @@ impl Machine {
             return;
         };
         peer.via.insert(found.source);
-        peer.note_address(Address::new(found.endpoint, found.source, true, now));
+        peer.note_address(Address::new(
+            found.endpoint,
+            found.source,
+            found.over_loopback,
+            now,
+        ));
         self.dial_if_due(now, uuid);
     }
 
@@ -236,12 +241,16 @@ impl Machine {
 
     /// The name in a session's endpoint stands for these addresses. Returns false,
     /// and ends the session, if a peer that we know is at one of them: to that peer
-    /// a second HELLO would look as if we had restarted.
+    /// a second HELLO would look as if we had restarted. The same if gossip names the
+    /// name, and one of the addresses was dialled too often without an answer.
     #[must_use]
     pub fn handle_resolved(&mut self, now: Time, session: SessionId, addrs: &[SocketAddr]) -> bool {
         let endpoint = match self.sessions.get(session) {
             Some(Owner::Bootstrap(endpoint)) => Endpoint::clone(endpoint),
-            Some(Owner::Peer(_)) => return true,
+            Some(Owner::Peer(uuid)) => {
+                let uuid = *uuid;
+                return self.count_resolved(now, session, uuid, addrs);
+            }
             None => return false,
         };
         let there = addrs
@@ -255,6 +264,35 @@ impl Machine {
         self.bind_bootstrap(&endpoint, uuid);
         self.check_bootstrap_later(now, &endpoint);
         false
+    }
+
+    fn count_resolved(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        uuid: Uuid,
+        addrs: &[SocketAddr],
+    ) -> bool {
+        let is_configured = |peer: &Peer| {
+            let named = peer.mailbox().map(|mailbox| &mailbox.endpoint);
+            let mut known = peer.addresses.iter();
+            known.any(|it| Some(&it.endpoint) == named && it.is_configured())
+        };
+        if self.peers.get(&uuid).is_some_and(|it| is_configured(it)) {
+            return true;
+        }
+        let windows = &mut self.failed_dials;
+        if !addrs.iter().all(|addr| windows.has_room(now, addr.ip())) {
+            self.disconnect(session);
+            self.session_failed(now, uuid);
+            return false;
+        }
+        for addr in addrs {
+            windows.count(now, addr.ip());
+        }
+        let first = addrs.first().map(SocketAddr::ip);
+        self.sessions.await_answer(session, first);
+        true
     }
 
     /// The peer whose session leads to an address, or whose HELLO names it.
