@@ -145,7 +145,7 @@ async fn keep_dialling(
     loop {
         let addrs = match &endpoint {
             Endpoint::Tcp(addr) => vec![*addr],
-            Endpoint::Host { host, port } => names.lookup(host, *port).await,
+            Endpoint::Host { host, port } => names.lookup(host, *port, true).await,
             // The builder refuses such endpoints.
             Endpoint::Ipc(_) => return,
         };
