@@ -339,7 +339,7 @@ fn half_a_message(mut scene: Scene) {
 }
 
 /// A ZMTP 3.0 greeting and the READY of a DEALER, octet by octet.
-fn opening(uuid: Uuid) -> Vec<u8> {
+pub(crate) fn opening(uuid: Uuid) -> Vec<u8> {
     let mut out = vec![0xff, 0, 0, 0, 0, 0, 0, 0, 0, 0x7f, 3, 0];
     out.extend_from_slice(b"NULL");
     out.resize(64, 0);

@@ -14,5 +14,6 @@ mod foreign;
 mod hostile;
 mod leaving;
 mod links;
+mod memory;
 mod stopped;
 mod stranger;

@@ -95,6 +95,7 @@ mod listen;
 mod mailbox;
 mod mailbox_registry;
 mod memory;
+mod memory_limit;
 mod native;
 mod notices;
 mod pace;

@@ -8,6 +8,10 @@ use crate::TrySendError;
 
 /// The bounds of what a node's links hold and wait for.
 ///
+/// If the address space of the process is limited (`ulimit -v`, on Linux), the two bounds
+/// on all bytes are an eighth of what is free when the links open at most: beyond its
+/// limit, the process would be aborted.
+///
 /// A message "costs" the bytes of its frames plus 64 for each frame, about what
 /// keeping it takes: that bounds empty messages, too. Every bound on the bytes
 /// of queued messages is a bound on this cost.

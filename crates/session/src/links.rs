@@ -95,6 +95,7 @@ impl Links {
             mechanism,
             limits,
         } = config;
+        let limits = limits.within_memory_limit();
         #[cfg(feature = "zeromq")]
         if engine == Engine::ZeroMq && mechanism.name() != MechanismName::NULL {
             return Err(OpenError::Mechanism(mechanism.name()));
