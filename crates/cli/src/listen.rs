@@ -73,11 +73,15 @@ pub(crate) async fn listen(command: ListenCommand) -> Result<ExitCode, Failure> 
         return Err(Failure::Interfaces(beacon.problems()));
     }
     let (output, written) = Output::open().map_err(Failure::System)?;
+    let mut signalled = false;
     let mut left = command.count.unwrap_or(u64::MAX);
     while left > 0 {
         let datagram = tokio::select! {
             datagram = datagrams.recv() => datagram,
-            () = signals.recv() => break,
+            () = signals.recv() => {
+                signalled = true;
+                break;
+            }
             () = output.closed() => break,
         };
         let mut lines = Vec::new();
@@ -92,15 +96,20 @@ pub(crate) async fn listen(command: ListenCommand) -> Result<ExitCode, Failure> 
         }
         tokio::select! {
             open = output.write(lines) => if !open { break },
-            () = signals.recv() => break,
+            () = signals.recv() => {
+                signalled = true;
+                break;
+            }
         }
     }
+    let stuck = output.stuck();
     drop(output);
     tokio::select! {
         result = written => match result {
             Ok(Err(error)) => Err(Failure::Output(error)),
             _ => Ok(ExitCode::SUCCESS),
         },
+        () = stuck, if signalled => Err(Failure::Unread),
         () = signals.recv() => Err(Failure::Unread),
     }
 }

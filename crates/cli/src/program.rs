@@ -26,8 +26,8 @@ const BATCH: usize = 64 * 1024;
 /// them progresses, because their peers don't read.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// How long the program waits, after a signal, for its output to be read. Then it
-/// ends anyway.
+/// How long the program waits, after a signal, for a slow reader of its output. Then it
+/// ends anyway. One that reads nothing is given up sooner.
 const UNREAD: Duration = Duration::from_secs(5);
 
 /// The input and output of a subcommand. Each method appends whole lines.
@@ -126,13 +126,29 @@ pub(crate) async fn run<F: Face>(
         end = &mut writing => End::Output(end.unwrap_or(OutputEnd::NodeStopped)),
     };
 
-    tokio::select! {
-        () = node.shutdown() => {}
-        () = signals.recv() => return Err(Failure::Hurried),
+    let mut is_stuck = false;
+    {
+        let (leaving, stuck) = (node.shutdown(), output.stuck());
+        tokio::pin!(leaving, stuck);
+        loop {
+            tokio::select! {
+                () = &mut leaving => break,
+                () = signals.recv() => return Err(Failure::Hurried),
+                () = &mut stuck, if end == End::Signal && !is_stuck => {
+                    is_stuck = true;
+                    // Unread events would hold peers back while the node leaves.
+                    writing.abort();
+                }
+            }
+        }
     }
+    let stuck = output.stuck();
     let ending = async {
         if let Some(server) = server {
             server.close().await;
+        }
+        if is_stuck {
+            return Err(Failure::Unread);
         }
         match end {
             End::Output(OutputEnd::NodeStopped) => return Err(Failure::Died),
@@ -152,6 +168,7 @@ pub(crate) async fn run<F: Face>(
     tokio::select! {
         result = ending => result,
         () = signals.recv() => Err(Failure::Hurried),
+        () = stuck, if end == End::Signal => Err(Failure::Unread),
         () = tokio::time::sleep(UNREAD), if end == End::Signal || terminal.is_some() => {
             Err(Failure::Unread)
         }

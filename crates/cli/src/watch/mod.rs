@@ -116,6 +116,7 @@ async fn write(
     signals: &mut Signals,
 ) -> Result<(), Failure> {
     let (output, written) = Output::open().map_err(Failure::System)?;
+    let mut signalled = false;
     let mut lines = Vec::new();
     let say = |line: &Line, lines: &mut Vec<u8>| match as_json {
         true => json::line(line, lines),
@@ -125,14 +126,20 @@ async fn write(
     loop {
         let open = tokio::select! {
             open = output.write(std::mem::take(&mut lines)) => open,
-            () = signals.recv() => break,
+            () = signals.recv() => {
+                signalled = true;
+                break;
+            }
         };
         if !open {
             break;
         }
         let line = tokio::select! {
             line = feed.next() => line?,
-            () = signals.recv() => break,
+            () = signals.recv() => {
+                signalled = true;
+                break;
+            }
             () = output.closed() => break,
         };
         match line {
@@ -140,12 +147,14 @@ async fn write(
             None => break,
         }
     }
+    let stuck = output.stuck();
     drop(output);
     tokio::select! {
         result = written => match result {
             Ok(Err(error)) => Err(Failure::Output(error)),
             _ => Ok(()),
         },
+        () = stuck, if signalled => Err(Failure::Unread),
         () = signals.recv() => Err(Failure::Unread),
     }
 }

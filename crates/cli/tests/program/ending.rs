@@ -103,6 +103,60 @@ fn a_signal_ends_it_although_nobody_reads_its_output() {
     assert!(node.complaints().contains("takes no more"));
 }
 
+/// Events wait up to their bound, so the node hears nothing more of its peers, which it
+/// has to do to leave properly.
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_within_seconds_although_all_queues_are_full() {
+    let port = port();
+    let bound = ["--event-queue-bytes", "65536"];
+    let (mut talker, _) = Program::json("talker", &port, &["--send-policy", "reject"]);
+    let mut command = Program::command(&["node", "--json", "--name", "node"], &port);
+    command.args(bound);
+    let (mut node, _output) = Program::unread(command);
+    talker.event("enter");
+    let text = "x".repeat(60_000);
+    // Until the talker's queue to it is full, too.
+    loop {
+        talker.say(&format!(
+            r#"{{"cmd":"whisper","peer":"node","frames":["{text}"],"tag":"t"}}"#
+        ));
+        let is_answer = |line: &str| parsed(line)["tag"] == "t";
+        if parsed(&talker.line("answer", is_answer))["event"] == "error" {
+            break;
+        }
+    }
+    let start = std::time::Instant::now();
+    node.signal(Signal::TERM);
+    assert_eq!(node.ended().code(), Some(1));
+    // It waits a second for its reader. Five more would pass for peers that it can't hear.
+    let took = start.elapsed();
+    assert!(took < std::time::Duration::from_secs(4), "{took:?}");
+    assert_eq!(talker.event("exit")["reason"], "goodbye");
+}
+
+/// It writes what comes until a signal, and would wait for the next one.
+#[cfg(unix)]
+#[test]
+fn one_signal_ends_a_watcher_although_nobody_reads() {
+    let port = port();
+    let (mut watcher, _output) = Program::unread(Program::command(&["watch", "--json"], &port));
+    let (mut flapper, _) = Program::json("flapper", &port, &[]);
+    flapper.event("enter");
+    // More than the pipe and the queue before it hold.
+    let group = "g".repeat(200);
+    for _ in 0..1000 {
+        for command in ["join", "leave"] {
+            flapper.say(&format!(r#"{{"cmd":"{command}","group":"{group}"}}"#));
+        }
+    }
+    flapper.say(r#"{"cmd":"ping","peer":"nobody","tag":"last"}"#);
+    flapper.line("the last answer", |line| parsed(line)["tag"] == "last");
+    watcher.signal(Signal::TERM);
+    assert_eq!(watcher.ended().code(), Some(1));
+    assert_eq!(flapper.event("exit")["reason"], "goodbye");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_log_that_cannot_be_written_ends_nothing() {
