@@ -46,6 +46,7 @@ impl World {
                 self.disturb(host);
                 self.call(host, |brain, now| brain.set_state(now, state));
             }
+            Action::Rename(host, name) => self.rename(host, name),
             Action::Partition(ref island) => {
                 self.note_cuts();
                 self.network.partition(island);
@@ -165,6 +166,7 @@ impl World {
             inbound: Default::default(),
             enters: Default::default(),
             contests: Default::default(),
+            name: None,
             sessions: Default::default(),
             slept: Duration::ZERO,
             stopped: false,
@@ -373,6 +375,17 @@ impl World {
             let session = view.session;
             process.checker.note_request(peer, id);
             self.send_data(from, session, Data::Request(id));
+        }
+    }
+
+    /// Another implementation has no command for it.
+    fn rename(&mut self, host: usize, name: u16) {
+        let name = format!("name {name}");
+        if let Some(process) = self.process(host)
+            && process.brain.ours().is_some()
+        {
+            process.name = Some(name.clone());
+            self.call(host, |brain, now| brain.set_name(now, &name));
         }
     }
 

@@ -38,6 +38,8 @@ pub enum Action {
     Contest(usize, u8),
     /// Shows a state.
     State(usize, State),
+    /// Gives a node the name of that number, while it runs.
+    Rename(usize, u16),
     /// Cuts these hosts off from all others.
     Partition(Vec<usize>),
     /// Nothing from the first reaches the second; links between them stall.
@@ -85,6 +87,7 @@ impl fmt::Display for Action {
             Self::Ping(from, to) => write!(f, "ping {from} {to}"),
             Self::Contest(node, group) => write!(f, "contest {node} {group}"),
             Self::State(node, state) => write!(f, "state {node} {state}"),
+            Self::Rename(node, name) => write!(f, "rename {node} {name}"),
             Self::Partition(hosts) => {
                 f.write_str("partition")?;
                 hosts.iter().try_for_each(|host| write!(f, " {host}"))
@@ -160,6 +163,7 @@ fn parse(text: &str) -> Option<Action> {
         "ping" => Action::Ping(next(words)?, next(words)?),
         "contest" => Action::Contest(next(words)?, next(words)?),
         "state" => Action::State(next(words)?, next(words)?),
+        "rename" => Action::Rename(next(words)?, next(words)?),
         "shutdown" => Action::Shutdown(next(words)?, Duration::from_millis(next(words)?)),
         "loss" => Action::Loss(next(words)?),
         "start" => Action::Start(

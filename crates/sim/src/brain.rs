@@ -136,6 +136,12 @@ impl Brain {
         }
     }
 
+    pub(crate) fn set_name(&mut self, now: Time, name: &str) {
+        if let Self::Ours(machine) = self {
+            drop(machine.set_name(now, name));
+        }
+    }
+
     pub(crate) fn shutdown(&mut self, now: Time, patience: Duration) {
         match self {
             Self::Ours(machine) => machine.shutdown(now, patience),

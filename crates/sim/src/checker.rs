@@ -20,6 +20,7 @@ pub(crate) struct View {
     pub(crate) session: SessionId,
     pub(crate) groups: BTreeSet<String>,
     pub(crate) state: State,
+    pub(crate) name: String,
     pub(crate) takes_requests: bool,
     /// PINGs of the application without a Pong.
     pub(crate) pings: u32,
@@ -68,6 +69,7 @@ impl Checker {
                     session: *session,
                     groups: BTreeSet::new(),
                     state: info.state,
+                    name: info.name.clone(),
                     takes_requests: info.takes_requests,
                     pings: 0,
                     presence: Presence::Healthy,
@@ -117,8 +119,9 @@ impl Checker {
                 let pings = view.pings.checked_sub(1);
                 view.pings = pings.ok_or_else(|| format!("a Pong of {peer} without a PING"))?;
             }
-            Event::Request { peer, .. } | Event::Update { peer, .. } => {
-                self.view(*peer, "Request or Update")?;
+            Event::Request { peer, .. } => drop(self.view(*peer, "Request")?),
+            Event::Update { peer, profile } => {
+                self.view(*peer, "Update")?.name.clone_from(&profile.name);
             }
             Event::Reply { peer, id, .. } => {
                 self.view(*peer, "Reply")?;

@@ -59,6 +59,8 @@ pub(crate) struct Process {
     pub(crate) sessions: BTreeMap<Uuid, Session>,
     /// The groups that it would lead.
     pub(crate) contests: BTreeSet<String>,
+    /// The name that it was given while it runs.
+    pub(crate) name: Option<String>,
     /// How long its host has slept, which its clock doesn't know.
     pub(crate) slept: Duration,
     /// When it last began or ended to do what keeps others waiting.

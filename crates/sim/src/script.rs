@@ -61,7 +61,7 @@ impl Script {
             self.0.push((now, action));
             self.0.push((later, end));
         };
-        match random.u8(0..42) {
+        match random.u8(0..43) {
             0..=4 => self.0.push((now, Action::Join(a, group))),
             5..=6 => self.0.push((now, Action::Leave(a, group))),
             7..=12 => self.0.push((now, Action::Whisper(a, b, random.u16(1..50)))),
@@ -100,12 +100,13 @@ impl Script {
             }
             35..=36 => self.0.push((now, Action::Ping(a, b))),
             37 => self.0.push((now, Action::Contest(a, group))),
+            38 => self.0.push((now, Action::Rename(a, random.u16(..)))),
             // It is back while its last datagrams may still be on their way.
             last => {
                 let patience = Duration::from_millis(random.u64(0..300));
                 let soon = now + Duration::from_millis(random.u64(1..LATENESS_MS));
                 let end = match last {
-                    38 => Action::Kill(a),
+                    39 => Action::Kill(a),
                     _ => Action::Shutdown(a, patience),
                 };
                 self.0.push((now, end));

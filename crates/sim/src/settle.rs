@@ -81,6 +81,13 @@ impl World {
                         peer.brain.state()
                     ));
                 }
+                let renamed = peer.name.as_ref().filter(|_| process.brain.ours().is_some());
+                if renamed.is_some_and(|name| *name != view.name) {
+                    return wrong(format!(
+                        "has host {other} as {:?}, it is {renamed:?}",
+                        view.name
+                    ));
+                }
                 if !process.checker.is_healthy(uuid) {
                     return wrong(format!("doesn't find host {other} healthy"));
                 }
