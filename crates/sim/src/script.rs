@@ -100,7 +100,11 @@ impl Script {
             }
             35..=36 => self.0.push((now, Action::Ping(a, b))),
             37 => self.0.push((now, Action::Contest(a, group))),
-            38 => self.0.push((now, Action::Rename(a, random.u16(..)))),
+            // Several within the time for which a node collects such changes.
+            38 => self.0.extend((0..random.u64(1..4)).map(|turn| {
+                let at = now + Duration::from_millis(20 * turn);
+                (at, Action::Rename(a, random.u16(..)))
+            })),
             // It is back while its last datagrams may still be on their way.
             last => {
                 let patience = Duration::from_millis(random.u64(0..300));
