@@ -134,3 +134,50 @@ impl LinkLimits {
         Ok(cost)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_limit_of_a_message_includes_its_value() {
+        let limits = LinkLimits {
+            parts: 3,
+            frame_bytes: 100,
+            message_bytes: 120,
+            queue_bytes_total: 120 + 3 * FRAME_OVERHEAD,
+            ..LinkLimits::default()
+        };
+        let frames = |sizes: &[usize]| -> Vec<Bytes> {
+            sizes.iter().map(|size| vec![0; *size].into()).collect()
+        };
+        let refused = |limits: &LinkLimits, head, body: &[usize]| match limits
+            .cost_to_send(&[0; 120][..head], &frames(body))
+        {
+            Ok(_) => None,
+            Err(TrySendError::TooLarge { what, size, limit }) => Some((what, size, limit)),
+            Err(error) => panic!("{error}"),
+        };
+        assert_eq!(refused(&limits, 10, &[100, 10]), None);
+        assert_eq!(refused(&limits, 100, &[0, 20]), None);
+        assert_eq!(
+            refused(&limits, 0, &[0, 0, 0]),
+            Some(("the number of frames", 3, 2))
+        );
+        assert_eq!(refused(&limits, 0, &[101]), Some(("a frame", 101, 100)));
+        assert_eq!(refused(&limits, 101, &[]), Some(("a frame", 101, 100)));
+        assert_eq!(
+            refused(&limits, 11, &[100, 10]),
+            Some(("the message", 121, 120))
+        );
+        let tight = LinkLimits {
+            queue_bytes_total: 119 + 3 * FRAME_OVERHEAD,
+            ..limits
+        };
+        let cost = 120 + 3 * FRAME_OVERHEAD;
+        assert_eq!(
+            refused(&tight, 10, &[100, 10]),
+            Some(("the message", cost, cost - 1))
+        );
+    }
+}

@@ -81,7 +81,10 @@ impl World {
                         peer.brain.state()
                     ));
                 }
-                let renamed = peer.name.as_ref().filter(|_| process.brain.ours().is_some());
+                let renamed = peer
+                    .name
+                    .as_ref()
+                    .filter(|_| process.brain.ours().is_some());
                 if renamed.is_some_and(|name| *name != view.name) {
                     return wrong(format!(
                         "has host {other} as {:?}, it is {renamed:?}",

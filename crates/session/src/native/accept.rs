@@ -88,3 +88,23 @@ fn is_about_the_connection(error: &io::Error) -> bool {
             | Kind::NotConnected
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_errors_of_the_process_make_the_next_connection_wait() {
+        use io::ErrorKind as Kind;
+
+        for kind in [Kind::ConnectionAborted, Kind::HostUnreachable] {
+            assert!(is_about_the_connection(&kind.into()), "{kind:?}");
+        }
+        // Too many open files, in the process and in the system; out of memory.
+        #[cfg(unix)]
+        for number in [24, 23, 12] {
+            let error = io::Error::from_raw_os_error(number);
+            assert!(!is_about_the_connection(&error), "{error}");
+        }
+    }
+}

@@ -446,3 +446,123 @@ impl SendQueue for Outbound {
         self.lock().link
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Weak;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::UnixStream;
+    use tokio::sync::mpsc;
+    use zre_zmtp::Null;
+
+    use super::*;
+    use crate::mailbox_registry::MailboxRegistry;
+
+    /// More than a socket takes at once.
+    const LARGE: usize = 8 << 20;
+
+    /// A mailbox that is up, without the task that writes for it, and the other end.
+    fn mailbox() -> (Arc<Outbound>, Arc<Stream>, UnixStream) {
+        let (near, far) = UnixStream::pair().expect("a pair");
+        let (notices, _) = mpsc::unbounded_channel();
+        let registry = Arc::new(MailboxRegistry::new(notices));
+        let slot = registry.reserve();
+        let limits = Arc::new(LinkLimits::default());
+        let parts = QueueParts {
+            budget: Arc::new(Budget::new(limits.queue_bytes_total)),
+            pace: Arc::new(Pace::new()),
+            report: Reporter::new(1, &registry, slot),
+        };
+        let local = LocalSide {
+            identity: Identity::new("test").expect("short"),
+            mechanism: Arc::new(Null),
+            limits,
+        };
+        let outbound = Outbound::new(&local, parts);
+        let queue: Weak<Outbound> = Arc::downgrade(&outbound);
+        registry.register(slot, queue);
+        let stream = Arc::new(Stream::Unix(near));
+        outbound.up(&stream, None, None, None);
+        (outbound, stream, far)
+    }
+
+    fn send(outbound: &Outbound, bytes: usize) -> PendingWrite<'_> {
+        let body = [Bytes::from(vec![7; bytes])];
+        outbound.enqueue(&[], &body, Class::Data).expect("room")
+    }
+
+    /// Whether the task has been woken since the last call.
+    fn woken(outbound: &Outbound) -> bool {
+        pin!(outbound.work().notified()).enable()
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_leaves_something_wakes_the_task() {
+        let (outbound, stream, mut far) = mailbox();
+        send(&outbound, LARGE).write();
+        assert!(woken(&outbound), "the socket is full");
+        assert!(matches!(outbound.pump(), Next::Blocked));
+
+        // The task writes the rest as the other end reads.
+        let reader = tokio::spawn(async move {
+            let mut read = vec![0; LARGE];
+            far.read_exact(&mut read).await.unwrap();
+        });
+        while !matches!(outbound.pump(), Next::Rest) {
+            stream.writable().await.unwrap();
+        }
+        reader.await.unwrap();
+        assert_eq!(outbound.unsent(), 0);
+        assert!(!woken(&outbound));
+    }
+
+    #[tokio::test]
+    async fn what_is_queued_while_a_caller_writes_wakes_the_task() {
+        let (outbound, _stream, _far) = mailbox();
+        let pending = send(&outbound, 10);
+        let mut flight = outbound.lock().take_flight().unwrap();
+        let result = flight.write(TURN);
+        send(&outbound, 10).write();
+        assert!(!woken(&outbound), "another one writes");
+        assert_eq!(outbound.unsent(), 2);
+        assert!(matches!(outbound.land(flight, &result, false), Landed::Ok));
+        assert!(woken(&outbound));
+        assert!(matches!(outbound.pump(), Next::Rest));
+        assert_eq!(outbound.unsent(), 0);
+        drop(pending);
+    }
+
+    #[tokio::test]
+    async fn a_mailbox_that_is_closed_while_a_caller_writes_ends() {
+        let (outbound, _stream, _far) = mailbox();
+        let pending = send(&outbound, 10);
+        let mut flight = outbound.lock().take_flight().unwrap();
+        let result = flight.write(TURN);
+        outbound.close(Duration::from_secs(1));
+        assert!(woken(&outbound));
+        assert!(matches!(outbound.pump(), Next::Rest), "another one writes");
+        outbound.land(flight, &result, false);
+        assert!(woken(&outbound), "nobody else looks whether all is written");
+        assert!(matches!(outbound.pump(), Next::Done));
+        drop(pending);
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_of_a_caller_ends_the_mailbox() {
+        let (outbound, _stream, far) = mailbox();
+        drop(far);
+        send(&outbound, 10).write();
+        assert!(woken(&outbound));
+        assert!(matches!(outbound.pump(), Next::Failed(_)));
+        // The task knows of its own failures.
+        let (outbound, _stream, far) = mailbox();
+        drop(far);
+        let pending = send(&outbound, 10);
+        assert!(matches!(outbound.pump(), Next::Failed(_)));
+        assert!(!woken(&outbound));
+        drop(pending);
+    }
+}

@@ -118,8 +118,11 @@ mod tests {
         for _ in 0..100 {
             put(BytesMut::with_capacity(READ_CHUNK));
             Pool.put(BytesMut::with_capacity(LARGEST), LARGEST);
+            Pool.put(BytesMut::with_capacity(LARGEST + 1), LARGEST + 1);
         }
         let kept = lock();
+        let large = kept.large.iter().map(BytesMut::capacity).max();
+        assert_eq!(large, Some(LARGEST));
         assert!(kept.usual.len() <= KEPT);
         assert!(kept.large.len() <= KEPT_LARGE);
     }
