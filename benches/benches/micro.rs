@@ -6,16 +6,19 @@
 
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use uuid::Uuid;
+use zre_curve::{Anyone, Curve, Keys};
 use zre_proto::machine::{Config, Heard, Inbound, Output, Source, Up};
 use zre_proto::{
     Beacon, Command, Frames, Hello, Incoming, Machine, Message, MessageLimits, Outgoing, State,
     Time, patch_sequence, shout_header, split_header, whisper_header,
 };
+use zre_zmtp::{Established, FrameFlags, FrameLimits, Handshake, Local, SocketType};
 
 fn hello(port: u16) -> Command {
     Command::Hello(Hello {
@@ -162,5 +165,51 @@ fn machine(c: &mut Criterion) {
     c.bench_function("meet 100 peers", |b| b.iter(|| meshed(100)));
 }
 
-criterion_group!(benches, codec, numbering, machine);
+/// A handshake of CURVE, by both sides: what they agree upon.
+fn shake(client: &Curve, server: &Curve) -> (Established, Established) {
+    let side = |socket_type, curve: &Curve| {
+        let local = Local::new(socket_type, Bytes::new(), Arc::new(curve.clone()));
+        Handshake::new(local, FrameLimits::default())
+    };
+    let mut dealer = side(SocketType::Dealer, client);
+    let mut router = side(SocketType::Router, server);
+    let (mut up, mut down) = (BytesMut::new(), BytesMut::new());
+    dealer.start(&mut up);
+    router.start(&mut down);
+    loop {
+        let accepted = router.advance(&mut up, &mut down).unwrap();
+        let dialled = dealer.advance(&mut down, &mut up).unwrap();
+        if let (Some(accepted), Some(dialled)) = (accepted, dialled) {
+            return (accepted, dialled);
+        }
+    }
+}
+
+fn curve(c: &mut Criterion) {
+    let keys = || Keys::generate().unwrap();
+    let server = Curve::new(keys(), Arc::new(Anyone));
+    let client = Curve::new(keys(), Arc::new(Anyone)).to(server.public());
+    c.bench_function("CURVE handshake, both sides", |b| {
+        b.iter(|| shake(&client, &server));
+    });
+    for size in [16, 1 << 10, 64 << 10] {
+        c.bench_function(&format!("seal and open {size} bytes in a frame"), |b| {
+            let (accepted, dialled) = shake(&client, &server);
+            let (mut sealer, mut opener) = (dialled.sealer.unwrap(), accepted.opener.unwrap());
+            let flags = FrameFlags {
+                more: false,
+                command: false,
+            };
+            let content = vec![7; size];
+            let mut sealed = BytesMut::new();
+            b.iter(|| {
+                sealed.clear();
+                sealer.seal(flags, &content, &mut sealed);
+                opener.open(&mut sealed).unwrap()
+            });
+        });
+    }
+}
+
+criterion_group!(benches, codec, numbering, machine, curve);
 criterion_main!(benches);

@@ -10,6 +10,8 @@ pub(crate) enum Contestant {
     ZeroMq,
     /// libzmq's bare sockets.
     LibZmq,
+    /// The same with CURVE.
+    LibZmqCurve,
     /// A bare stream written in 64 KiB pieces, blocking.
     Raw,
     /// A bare stream in tokio; round trips only.
@@ -17,11 +19,12 @@ pub(crate) enum Contestant {
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Contestant; 6] = [
+    pub(crate) const ALL: [Contestant; 7] = [
         Contestant::Native,
         Contestant::Engine,
         Contestant::ZeroMq,
         Contestant::LibZmq,
+        Contestant::LibZmqCurve,
         Contestant::Raw,
         Contestant::Tokio,
     ];
@@ -32,6 +35,7 @@ impl Contestant {
             Contestant::Engine => "zeromq-engine",
             Contestant::ZeroMq => "zeromq",
             Contestant::LibZmq => "libzmq",
+            Contestant::LibZmqCurve => "libzmq-curve",
             Contestant::Raw => "raw",
             Contestant::Tokio => "raw-tokio",
         }

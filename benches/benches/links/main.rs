@@ -33,7 +33,7 @@ fn work(job: &Job) {
     match job.case.contestant {
         Contestant::Native | Contestant::Engine => links::work(job),
         Contestant::ZeroMq => zeromq_bare::work(job),
-        Contestant::LibZmq => libzmq::work(job),
+        Contestant::LibZmq | Contestant::LibZmqCurve => libzmq::work(job),
         Contestant::Raw => raw::work(job),
         Contestant::Tokio => raw::work_tokio(job),
     }

@@ -107,7 +107,7 @@ async fn measure(options: &Options, report: &mut Report) -> Result<(), MeasureEr
 fn rival(job: &Job) {
     match job.case.contestant {
         Contestant::ZeroMq => zeromq_bare::work(job),
-        Contestant::LibZmq => libzmq::work(job),
+        Contestant::LibZmq | Contestant::LibZmqCurve => libzmq::work(job),
         Contestant::Raw => raw::work(job),
         Contestant::Tokio => raw::work_tokio(job),
         Contestant::Native | Contestant::Engine => {}

@@ -24,6 +24,7 @@ pub(crate) async fn discover(
     ));
     for link in LINKS {
         let meeting = Meeting {
+            encrypted: false,
             link,
             visits: times,
             dir,
@@ -76,6 +77,7 @@ pub(crate) async fn leave(
     let times = options.amount.visits();
     for link in LINKS {
         let meeting = Meeting {
+            encrypted: false,
             link,
             visits: times,
             dir,
@@ -96,6 +98,7 @@ pub(crate) async fn leave(
 /// Peers that stand still (SIGSTOP), all at once: the timers take half a minute.
 async fn frozen(report: &mut Report, dir: &str) -> Result<(), MeasureError> {
     let meeting = Meeting {
+        encrypted: false,
         link: Link::Tcp,
         visits: 5,
         dir,

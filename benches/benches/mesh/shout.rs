@@ -22,6 +22,7 @@ pub(crate) async fn all(
             for _ in 0..options.rounds {
                 for (link, rates) in &mut rates {
                     let shouts = Shouts {
+                        encrypted: false,
                         link: *link,
                         size,
                         receivers,

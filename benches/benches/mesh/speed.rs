@@ -21,6 +21,8 @@ const PYRE_MESSAGES: usize = 10_000;
 enum Who<'a> {
     /// Our nodes, on this engine.
     Zre(&'static str),
+    /// Our nodes with keys.
+    Encrypted,
     Rival(Rival<'a>),
 }
 
@@ -36,6 +38,7 @@ impl Who<'_> {
         match self {
             Who::Zre("zeromq") => "zre-on-zeromq",
             Who::Zre(_) => "zre",
+            Who::Encrypted => "zre-curve",
             Who::Rival(Rival::Bare(contestant)) => contestant.name(),
             Who::Rival(Rival::Pyre(_)) => "pyre",
         }
@@ -43,7 +46,7 @@ impl Who<'_> {
 
     fn plays(self, link: Link, size: usize) -> bool {
         match self {
-            Who::Zre("zeromq") => link != Link::Inproc,
+            Who::Zre("zeromq") | Who::Encrypted => link != Link::Inproc,
             Who::Zre(_) => true,
             Who::Rival(Rival::Bare(_)) => link != Link::Inproc,
             Who::Rival(Rival::Pyre(_)) => link == Link::Tcp && size <= 64 << 10,
@@ -53,13 +56,18 @@ impl Who<'_> {
 
 fn contestants<'a>(
     options: &Options,
+    report: &Report,
     rivals: &[Contestant],
     pyre: Option<&'a Pyre>,
 ) -> Vec<Who<'a>> {
-    let mut all = vec![Who::Zre("native"), Who::Zre("zeromq")];
+    let mut all = vec![Who::Zre("native"), Who::Zre("zeromq"), Who::Encrypted];
     all.extend(rivals.iter().map(|rival| Who::Rival(Rival::Bare(*rival))));
     all.extend(pyre.map(|pyre| Who::Rival(Rival::Pyre(pyre))));
     all.retain(|who| options.has(who.name()));
+    if !zmq::has("curve").unwrap_or(false) && options.has("libzmq-curve") {
+        report.note("libzmq-curve skipped: this libzmq was built without libsodium");
+        all.retain(|who| who.name() != "libzmq-curve");
+    }
     all
 }
 
@@ -86,8 +94,9 @@ impl Measured<'_> {
         format!("{} {:>7} x{}", self.link, size_name(self.size), self.frames)
     }
 
-    fn whispers(&self, engine: &'static str) -> Whispers<'_> {
+    fn whispers(&self, engine: &'static str, encrypted: bool) -> Whispers<'_> {
         Whispers {
+            encrypted,
             link: self.link,
             engine,
             size: self.size,
@@ -154,7 +163,8 @@ impl Measured<'_> {
 
     async fn throughput(&self, who: Who<'_>) -> Result<f64, MeasureError> {
         let rival = match who {
-            Who::Zre(engine) => return self.whispers(engine).rate().await,
+            Who::Zre(engine) => return self.whispers(engine, false).rate().await,
+            Who::Encrypted => return self.whispers("native", true).rate().await,
             Who::Rival(rival) => rival,
         };
         let count = match rival {
@@ -168,7 +178,8 @@ impl Measured<'_> {
     /// Microseconds.
     async fn trip(&self, who: Who<'_>) -> Result<[f64; 3], MeasureError> {
         let rival = match who {
-            Who::Zre(engine) => return self.whispers(engine).trip().await,
+            Who::Zre(engine) => return self.whispers(engine, false).trip().await,
+            Who::Encrypted => return self.whispers("native", true).trip().await,
             Who::Rival(rival) => rival,
         };
         let (_echo, mut ping) = self.children(rival, Role::Echo, Role::Ping).await?;
@@ -191,8 +202,13 @@ pub(crate) async fn throughputs(
     ));
     let mut place = None;
     let pyre = pyre(options, report, &mut place);
-    let rivals = [Contestant::ZeroMq, Contestant::LibZmq, Contestant::Raw];
-    let all = contestants(options, &rivals, pyre);
+    let rivals = [
+        Contestant::ZeroMq,
+        Contestant::LibZmq,
+        Contestant::LibZmqCurve,
+        Contestant::Raw,
+    ];
+    let all = contestants(options, report, &rivals, pyre);
     for link in LINKS {
         for size in WHISPERS {
             if !options.covers(link, size) {
@@ -240,10 +256,11 @@ pub(crate) async fn trips(
     let rivals = [
         Contestant::ZeroMq,
         Contestant::LibZmq,
+        Contestant::LibZmqCurve,
         Contestant::Raw,
         Contestant::Tokio,
     ];
-    let all = contestants(options, &rivals, pyre);
+    let all = contestants(options, report, &rivals, pyre);
     for link in LINKS {
         for size in TRIPS {
             if !options.covers(link, size) {
@@ -287,14 +304,16 @@ pub(crate) async fn trips(
     Ok(())
 }
 
-/// Ours beside each of theirs.
+/// Ours beside each of the others.
 fn ratios(figures: &[(&str, f64, &str)], of: impl Fn(f64, f64) -> f64) -> String {
-    let Some((_, ours, _)) = figures.iter().find(|(name, ..)| *name == "zre") else {
-        return String::new();
-    };
-    figures
-        .iter()
-        .filter(|(name, ..)| *name != "zre")
-        .map(|(name, theirs, _)| format!("  zre:{name} {:.2}", of(*ours, *theirs)))
-        .collect()
+    let mut text = String::new();
+    for our in ["zre", "zre-curve"] {
+        let Some((_, ours, _)) = figures.iter().find(|(name, ..)| *name == our) else {
+            continue;
+        };
+        for (name, theirs, _) in figures.iter().filter(|(name, ..)| *name != our) {
+            text.push_str(&format!("  {our}:{name} {:.2}", of(*ours, *theirs)));
+        }
+    }
+    text
 }

@@ -1,20 +1,18 @@
 //! The only place that touches keys as numbers: NaCl's `crypto_box`, put together
 //! from the crates that compute its parts.
-//!
-//! A box is 16 bytes of authentication followed by the ciphertext.
 
 use std::fmt;
+use std::ops::Range;
 
-use crypto_secretbox::{AeadInPlace, KeyInit, Tag, XSalsa20Poly1305};
+use bytes::BytesMut;
 use salsa20::cipher::consts::U10;
 use x25519_dalek::{PublicKey as Point, StaticSecret};
 use zeroize::{Zeroize, Zeroizing};
 use zre_zmtp::HandshakeError;
 
 use crate::PublicKey;
-
-/// How much longer a box is than its content.
-pub(crate) const TAG: usize = 16;
+use crate::secretbox::SecretBox;
+pub(crate) use crate::secretbox::TAG;
 
 /// Fills an array with what only the system's generator knows.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], HandshakeError> {
@@ -68,9 +66,9 @@ impl Pair {
             return None;
         }
         let mut key = salsa20::hsalsa::<U10>(shared.as_bytes().into(), &[0; 16].into());
-        let cipher = XSalsa20Poly1305::new(&key);
+        let made = BoxKey(SecretBox::new(key.as_ref()));
         key.as_mut_slice().zeroize();
-        Some(BoxKey(cipher))
+        Some(made)
     }
 }
 
@@ -105,59 +103,38 @@ impl Nonce {
 
 /// What seals boxes and opens them; it is erased when it is dropped.
 #[derive(Clone)]
-pub(crate) struct BoxKey(XSalsa20Poly1305);
+pub(crate) struct BoxKey(SecretBox);
 
 impl BoxKey {
     /// A key that one side has alone.
     pub(crate) fn random() -> Result<BoxKey, HandshakeError> {
         let key = Zeroizing::new(random::<32>()?);
-        Ok(BoxKey(XSalsa20Poly1305::new((&*key).into())))
+        Ok(BoxKey(SecretBox::new(&key)))
     }
 
-    /// Makes a box in its place: the content is there behind [`TAG`] bytes.
-    pub(crate) fn seal(&self, nonce: &Nonce, place: &mut [u8]) {
-        let Some((tag, content)) = place.split_first_chunk_mut::<TAG>() else {
-            return;
-        };
-        match self
-            .0
-            .encrypt_in_place_detached((&nonce.0).into(), b"", content)
-        {
-            Ok(made) => tag.copy_from_slice(&made),
-            // It can't fail without associated data. If it did, nothing must leave
-            // in the clear.
-            Err(_) => content.fill(0),
-        }
+    /// Appends a box of these parts.
+    pub(crate) fn seal(&self, nonce: &Nonce, parts: &[&[u8]], out: &mut BytesMut) {
+        self.0.seal(&nonce.0, parts, out);
     }
 
     /// A box of these parts.
-    pub(crate) fn sealed(&self, nonce: &Nonce, parts: &[&[u8]]) -> Vec<u8> {
-        let len = parts
-            .iter()
-            .map(|part| part.len())
-            .fold(TAG, usize::saturating_add);
-        let mut made = Vec::with_capacity(len);
-        made.extend_from_slice(&[0; TAG]);
-        parts.iter().for_each(|part| made.extend_from_slice(part));
-        self.seal(nonce, &mut made);
+    pub(crate) fn sealed(&self, nonce: &Nonce, parts: &[&[u8]]) -> BytesMut {
+        let lengths = parts.iter().map(|part| part.len());
+        let mut made = BytesMut::with_capacity(lengths.fold(TAG, usize::saturating_add));
+        self.seal(nonce, parts, &mut made);
         made
     }
 
-    /// Opens a box in its place, behind [`TAG`] bytes. Whether it is genuine is
-    /// found out in constant time, and before anything is decrypted.
-    pub(crate) fn open(&self, nonce: &Nonce, place: &mut [u8]) -> Option<()> {
-        let (tag, content) = place.split_first_chunk_mut::<TAG>()?;
-        let tag = Tag::from(*tag);
-        self.0
-            .decrypt_in_place_detached((&nonce.0).into(), b"", content, &tag)
-            .ok()
+    /// Opens a box in its place, and returns where in it the content lies then.
+    pub(crate) fn open(&self, nonce: &Nonce, place: &mut [u8]) -> Option<Range<usize>> {
+        self.0.open(&nonce.0, place)
     }
 
     /// The content of a box.
     pub(crate) fn opened(&self, nonce: &Nonce, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut place = Zeroizing::new(sealed.to_vec());
-        self.open(nonce, &mut place)?;
-        Some(Zeroizing::new(place.get(TAG..)?.to_vec()))
+        let content = self.open(nonce, &mut place)?;
+        Some(Zeroizing::new(place.get(content)?.to_vec()))
     }
 }
 
@@ -220,7 +197,7 @@ mod tests {
     #[test]
     fn the_agreed_key_is_that_of_nacl() {
         let published = key("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389");
-        let published = BoxKey(XSalsa20Poly1305::new(&published.into()));
+        let published = BoxKey(SecretBox::new(&published));
         let agreed = Pair::new(key(ALICE)).agree(&PublicKey::from(key(BOB_PUBLIC)));
         let nonce = || Nonce([9; 24]);
         assert_eq!(

@@ -10,8 +10,9 @@ use crate::cipher::{BoxKey, Nonce, TAG};
 const NAME: &[u8; 8] = b"\x07MESSAGE";
 /// The name and the number.
 const HEAD: usize = 16;
-/// Where the content begins: behind the head, the box's tag and the flags.
-const CONTENT: usize = HEAD + TAG + 1;
+/// How much longer a sealed frame is than its content: by the head, the box's tag and
+/// the flags.
+const OVERHEAD: usize = HEAD + TAG + 1;
 
 const MORE: u8 = 0x01;
 const COMMAND: u8 = 0x02;
@@ -45,30 +46,25 @@ impl fmt::Debug for Direction {
 
 impl Sealer for Direction {
     fn overhead(&self) -> usize {
-        CONTENT
+        OVERHEAD
     }
 
     fn seal(&mut self, flags: FrameFlags, content: &[u8], out: &mut BytesMut) {
         // At a billion frames a second the numbers last for five centuries.
         self.last = self.last.saturating_add(1);
-        out.reserve(content.len().saturating_add(CONTENT));
+        out.reserve(content.len().saturating_add(OVERHEAD));
         out.put_slice(NAME);
         out.put_u64(self.last);
-        let start = out.len();
-        out.put_bytes(0, TAG);
         let more = if flags.more { MORE } else { 0 };
         let command = if flags.command { COMMAND } else { 0 };
-        out.put_u8(more | command);
-        out.put_slice(content);
         let nonce = Nonce::counted(self.name, self.last);
-        self.key
-            .seal(&nonce, out.get_mut(start..).unwrap_or_default());
+        self.key.seal(&nonce, &[&[more | command], content], out);
     }
 }
 
 impl Opener for Direction {
     fn overhead(&self) -> usize {
-        CONTENT
+        OVERHEAD
     }
 
     fn open(&mut self, sealed: &mut [u8]) -> Result<Opened, OpenError> {
@@ -79,7 +75,7 @@ impl Opener for Direction {
         let (number, place) = rest
             .split_first_chunk_mut::<8>()
             .ok_or(OpenError::NotSealed)?;
-        if name != NAME || len < CONTENT {
+        if name != NAME || len < OVERHEAD {
             return Err(OpenError::NotSealed);
         }
         // RFC 26 wants numbers that rise. All peers count in steps of one, and only
@@ -89,15 +85,16 @@ impl Opener for Direction {
             return Err(OpenError::Reordered);
         }
         let nonce = Nonce::counted(self.name, number);
-        self.key.open(&nonce, place).ok_or(OpenError::Forged)?;
+        let opened = self.key.open(&nonce, place).ok_or(OpenError::Forged)?;
         self.last = number;
-        let flags = place.get(TAG).copied().unwrap_or_default();
+        let flags = place.get(opened.start).copied().unwrap_or_default();
+        let within = |at: usize| at.saturating_add(HEAD);
         Ok(Opened {
             flags: FrameFlags {
                 more: flags & MORE != 0,
                 command: flags & COMMAND != 0,
             },
-            content: CONTENT..len,
+            content: within(opened.start).saturating_add(1)..within(opened.end),
         })
     }
 }

@@ -79,6 +79,11 @@ pub(crate) struct BenchCommand {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     visits: Option<u32>,
 
+    /// Give the nodes keys: everything is encrypted, and there is no inproc, which never
+    /// is
+    #[arg(long)]
+    encrypted: bool,
+
     /// Measure one round with a fifth of the messages, for rough figures
     #[arg(long)]
     quick: bool,
@@ -105,7 +110,8 @@ them: what counts is the same figure before and after a change. Processes are
 ended with the command, however it ends.
 
 With --json, a line a figure:
-  {"event":"bench","version":..,"cores":..,"debug":false,"rounds":5,"quick":false}
+  {"event":"bench","version":..,"cores":..,"debug":false,"rounds":5,"quick":false,
+   "encrypted":false}
   {"event":"whisper","link":"tcp","size":16,"frames":1,"per_second":..}
   {"event":"senders","link":"tcp","size":16,"senders":4,"per_second":..}
   {"event":"trip","link":"tcp","size":16,"p50_us":..,"p99_us":..,"p999_us":..}
@@ -119,6 +125,7 @@ Exit code: 0 where everything was measured, 1 where something wasn't.
 Examples:
   zre bench --quick
   zre bench --what whisper,trip --links tcp --sizes 100,2k
+  zre bench --quick --encrypted
   zre bench --what trip --json | jq 'select(.event == "trip") | .p50_us'"#;
 
 /// Why the benchmark can't run.
@@ -191,6 +198,7 @@ impl BenchCommand {
         let wanted: Vec<Link> = self.links.iter().copied().map(Link::from).collect();
         let is_wanted = |link: &Link| match wanted.is_empty() {
             // Unix sockets exist only on unix.
+            true if *link == Link::Inproc => !self.encrypted,
             true => cfg!(unix) || *link != Link::Ipc,
             false => wanted.contains(link),
         };
@@ -239,6 +247,11 @@ pub(crate) async fn bench(command: BenchCommand) -> Result<ExitCode, Failure> {
     if !cfg!(unix) && command.links().contains(&Link::Ipc) {
         return Err(Failure::Usage(
             "there are no unix sockets here: leave ipc out".into(),
+        ));
+    }
+    if command.encrypted && command.links().contains(&Link::Inproc) {
+        return Err(Failure::Usage(
+            "nodes of one process don't encrypt: leave inproc out".into(),
         ));
     }
     let mut signals = Signals::catch().map_err(Failure::System)?;

@@ -86,8 +86,7 @@ impl<'a> Run<'a> {
     /// # Errors
     /// A measurement fails, or the reader of the output has gone.
     pub(super) async fn measure(self) -> Result<(), End> {
-        let (rounds, quick) = (self.command.rounds(), self.command.quick);
-        self.tell(self.table.top(rounds, quick)).await?;
+        self.tell(self.table.top(self.command)).await?;
         if self.command.wants(What::Whisper) {
             self.whispers().await?;
         }
@@ -157,6 +156,7 @@ impl<'a> Run<'a> {
             frames,
             senders: 1,
             count: self.command.messages().unwrap_or(count),
+            encrypted: self.command.encrypted,
             dir: self.dir,
         }
     }
@@ -227,6 +227,7 @@ impl<'a> Run<'a> {
                         size,
                         receivers,
                         deliveries: self.command.messages().unwrap_or(deliveries),
+                        encrypted: self.command.encrypted,
                         dir: self.dir,
                     };
                     Ok([shouts.rate().await?])
@@ -244,6 +245,7 @@ impl<'a> Run<'a> {
         Meeting {
             link,
             visits: self.command.visits(),
+            encrypted: self.command.encrypted,
             dir: self.dir,
         }
     }

@@ -4,6 +4,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use zre::Link;
 
+use super::BenchCommand;
 use super::measure::figures::{median, size_name};
 use crate::json;
 use crate::paint::Paint;
@@ -19,6 +20,7 @@ pub(crate) enum Line {
         debug: bool,
         rounds: usize,
         quick: bool,
+        encrypted: bool,
     },
     Whisper {
         link: String,
@@ -90,7 +92,9 @@ pub(super) struct Table {
 
 impl Table {
     /// The heading: the conditions of all figures.
-    pub(super) fn top(self, rounds: usize, quick: bool) -> Vec<u8> {
+    pub(super) fn top(self, command: &BenchCommand) -> Vec<u8> {
+        let rounds = command.rounds();
+        let (quick, encrypted) = (command.quick, command.encrypted);
         let version = env!("CARGO_PKG_VERSION");
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let debug = cfg!(debug_assertions);
@@ -101,9 +105,13 @@ impl Table {
                 debug,
                 rounds,
                 quick,
+                encrypted,
             }]);
         }
         let mut text = format!("zre {version}, cores: {cores}, rounds: {rounds}\n");
+        if encrypted {
+            text.push_str("encrypted: all nodes have keys\n");
+        }
         if debug {
             text.push_str("a debug build: a release build is many times faster\n");
         }

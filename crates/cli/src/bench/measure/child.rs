@@ -8,13 +8,15 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
-use zre::{Link, SendError, StartError, WaitError};
+use zre::{KeyError, Link, SendError, StartError, WaitError};
 
 /// Why a child can't do its task.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TaskError {
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
     #[error(transparent)]
     Send(#[from] SendError),
     #[error("{0}: is the loopback interface up? `zre doctor --interface lo` looks")]

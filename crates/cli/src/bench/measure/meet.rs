@@ -15,6 +15,8 @@ pub(crate) struct Meeting<'a> {
     pub(crate) link: Link,
     /// The number of nodes that come.
     pub(crate) visits: usize,
+    /// Whether the nodes have keys.
+    pub(crate) encrypted: bool,
     /// The directory for unix sockets.
     pub(crate) dir: &'a str,
 }
@@ -25,7 +27,8 @@ impl Meeting<'_> {
     /// # Errors
     /// The process can't be started.
     pub(crate) fn start(&self, role: &str, port: u16) -> Result<Process, MeasureError> {
-        Process::of(&Task::new(role, self.link, self.dir).with("port", port))
+        let task = Task::new(role, self.link, self.dir).encrypted(self.encrypted);
+        Process::of(&task.with("port", port))
     }
 
     /// Milliseconds from just before `start()` to the later one of the two Enters.

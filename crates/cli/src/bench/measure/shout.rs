@@ -26,6 +26,8 @@ pub(crate) struct Shouts<'a> {
     pub(crate) receivers: usize,
     /// The total of messages to all receivers.
     pub(crate) deliveries: usize,
+    /// Whether the nodes have keys.
+    pub(crate) encrypted: bool,
     /// The directory for unix sockets.
     pub(crate) dir: &'a str,
 }
@@ -40,6 +42,7 @@ impl Shouts<'_> {
         let port = free_port()?;
         let start = |role| {
             let task = Task::new(role, self.link, self.dir)
+                .encrypted(self.encrypted)
                 .with("size", self.size)
                 .with("receivers", self.receivers)
                 .with("count", count)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::path::PathBuf;
 
-use zre::{Builder, Engine, IpcDir, Link, Node, Peer};
+use zre::{Builder, Engine, IpcDir, Keys, Link, Node, Peer};
 
 use super::child::TaskError;
 use super::process::MeasureError;
@@ -33,6 +33,11 @@ impl Task {
     pub(crate) fn with(mut self, key: &str, value: impl ToString) -> Task {
         self.values.insert(key.to_owned(), value.to_string());
         self
+    }
+
+    /// The same between nodes with keys, or without.
+    pub(crate) fn encrypted(self, encrypted: bool) -> Task {
+        self.with("encrypted", encrypted)
     }
 
     pub(crate) fn to_args(&self) -> Vec<String> {
@@ -98,7 +103,7 @@ impl Task {
     /// port.
     ///
     /// # Errors
-    /// The parent didn't pass a port.
+    /// The parent didn't pass a port, or there are no keys to be had.
     pub(crate) fn builder(&self, name: &str) -> Result<Builder, TaskError> {
         let port = u16::try_from(self.number("port")?).unwrap_or_default();
         let builder = Node::builder()
@@ -109,6 +114,10 @@ impl Task {
                 "zeromq" => Engine::ZeroMq,
                 _ => Engine::Native,
             });
+        let builder = match self.text("encrypted") {
+            "true" => builder.keys(Keys::generate()?),
+            _ => builder,
+        };
         Ok(match self.link() {
             Link::Tcp => builder.ipc(IpcDir::Off).inproc(false),
             Link::Ipc => builder

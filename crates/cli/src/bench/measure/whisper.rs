@@ -31,6 +31,8 @@ pub(crate) struct Whispers<'a> {
     pub(crate) senders: usize,
     /// The number of messages or round trips.
     pub(crate) count: usize,
+    /// Whether the nodes have keys.
+    pub(crate) encrypted: bool,
     /// The directory for unix sockets.
     pub(crate) dir: &'a str,
 }
@@ -38,6 +40,7 @@ pub(crate) struct Whispers<'a> {
 impl Whispers<'_> {
     fn task(&self, role: &str, port: u16) -> Task {
         Task::new(role, self.link, self.dir)
+            .encrypted(self.encrypted)
             .with("engine", self.engine)
             .with("port", port)
             .with("size", self.size)
