@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::TrySendError;
+use crate::budget::Budget;
+use crate::send_queue::Class;
 
 /// The bounds of what a node's links hold and wait for.
 ///
@@ -47,7 +49,11 @@ pub struct LinkLimits {
     /// nothing else is queued.
     pub queue_bytes_per_peer: usize,
     /// The bound of all these queues together, in bytes. Default 256 MiB.
-    /// Nothing goes beyond it: it bounds the size of a message, too.
+    /// Nothing goes beyond it: it bounds the size of a message, too. A queue that
+    /// holds something takes more only while half of the bound is free, or while it holds
+    /// at most a share of what is free: of `n` mailboxes each has `1/(2 n)` of it.
+    /// Therefore peers that don't read leave room for those that do. One mailbox alone
+    /// holds half of the bound at most, or one message.
     pub queue_bytes_total: usize,
     /// How far control messages may go beyond the two bounds above, in bytes,
     /// for each peer. Default 64 KiB: hundreds of small ones.
@@ -98,6 +104,29 @@ impl Default for LinkLimits {
 pub(crate) const FRAME_OVERHEAD: usize = 64;
 
 impl LinkLimits {
+    /// Takes the cost of one more message from the budget, if its queue, which holds
+    /// `held`, may have it.
+    pub(crate) fn admit(&self, budget: &Budget, class: Class, cost: usize, held: usize) -> bool {
+        match class {
+            Class::Data => self.fits(cost, held, 0) && budget.take(cost, held),
+            Class::Control => {
+                let reserve = self.control_reserve_bytes;
+                self.fits(cost, held, reserve) && budget.take_reserved(cost, reserve)
+            }
+        }
+    }
+
+    /// Whether [`admit`](Self::admit) would accept data now.
+    pub(crate) fn has_room(&self, budget: &Budget, cost: usize, held: usize) -> bool {
+        self.fits(cost, held, 0) && budget.has(cost, held)
+    }
+
+    /// A message that is larger than the bound fits an empty queue.
+    fn fits(&self, cost: usize, held: usize, reserve: usize) -> bool {
+        let bound = self.queue_bytes_per_peer.saturating_add(reserve);
+        held == 0 || held.saturating_add(cost) <= bound
+    }
+
     /// What a message of these frames costs against the bounds.
     pub(crate) fn cost(head: &[u8], body: &[Bytes]) -> usize {
         body.iter()

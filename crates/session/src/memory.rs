@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Share};
 use crate::dispatcher::Dispatcher;
 use crate::producer::{Gone, ProducerHandle, Refused};
 use crate::receive_queue::EndOfQueue;
@@ -105,6 +105,7 @@ pub(crate) fn namespace() -> u64 {
 /// A mailbox's end of a link in memory. Dropping it closes the link.
 pub(crate) struct Memory {
     producer: ProducerHandle,
+    budget: Share,
     report: Reporter,
     /// Ours, or the receiver's if they are tighter. Mostly all nodes of a
     /// process have the same, and then every link shares them.
@@ -152,6 +153,7 @@ impl Memory {
         };
         let memory = Arc::new(Self {
             producer,
+            budget: Share::new(Arc::clone(budget)),
             report,
             limits,
         });
@@ -188,13 +190,9 @@ impl SendQueue for Memory {
         class: Class,
     ) -> Result<PendingWrite<'_>, TrySendError> {
         let cost = self.limits.cost_to_send(head, body)?;
-        let reserve = match class {
-            Class::Data => 0,
-            Class::Control => self.limits.control_reserve_bytes,
-        };
         let message = || Message::new(head, body);
         self.producer
-            .try_push(message, cost, self.limits.queue_bytes_per_peer, reserve)
+            .try_push(message, &self.limits, class, cost)
             .map(PendingWrite::delivered)
             .map_err(|refused| match refused {
                 Refused::Full => TrySendError::Full,
@@ -206,10 +204,8 @@ impl SendQueue for Memory {
         if self.ended() {
             return Err(Closed);
         }
-        let budget = self.producer.total();
         let (_, held) = self.producer.held();
-        let fits = held == 0 || held.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
-        Ok(fits && budget.has(cost.min(budget.limit())))
+        Ok(self.limits.has_room(self.budget(), cost, held))
     }
 
     fn changed(&self) -> &Notify {
@@ -217,7 +213,7 @@ impl SendQueue for Memory {
     }
 
     fn budget(&self) -> &Budget {
-        self.producer.total()
+        &self.budget
     }
 
     /// Accepted messages lie in the peer's inbox already.

@@ -7,7 +7,8 @@ use crate::backlog::Backlog;
 use crate::budget::Budget;
 use crate::dispatcher::{Dispatcher, wake};
 use crate::receive_queue::{EndOfQueue, ReceiveQueue};
-use crate::{CloseReason, Message, Source};
+use crate::send_queue::Class;
+use crate::{CloseReason, LinkLimits, Message, Source};
 
 /// The queue has ended, for this reason.
 #[derive(Clone, Debug)]
@@ -72,24 +73,20 @@ impl ProducerHandle {
         Ok(())
     }
 
-    /// Puts a message into the queue if it keeps within `limit` for the queue
-    /// and within the queue's total, each with `reserve` added. A message that is
-    /// larger than `limit` is accepted while the queue holds nothing. The caller
+    /// Puts a message into the queue if the sender's limits admit it. The caller
     /// wakes the returned reader.
     pub(crate) fn try_push(
         &self,
         message: impl FnOnce() -> Message,
+        limits: &LinkLimits,
+        class: Class,
         cost: usize,
-        limit: usize,
-        reserve: usize,
     ) -> Result<Option<Waker>, Refused> {
         let mut state = self.queue.lock();
         if state.has_ended() {
             return Err(Refused::Gone);
         }
-        let fits =
-            state.held == 0 || state.held.saturating_add(cost) <= limit.saturating_add(reserve);
-        if !fits || !self.queue.total().take(cost, reserve) {
+        if !limits.admit(self.queue.total(), class, cost, state.held) {
             return Err(Refused::Full);
         }
         state.backlog.push(message(), cost);
@@ -119,7 +116,7 @@ impl ProducerHandle {
     pub(crate) fn has_room(&self) -> bool {
         let limit = self.dispatcher.limits().inbox_bytes_per_connection.max(1);
         let held = self.queue.lock().held;
-        held < limit && self.queue.total().has(1)
+        held < limit && self.queue.total().has(1, 0)
     }
 
     /// Waits until more may be read from the connection's socket, or its queue

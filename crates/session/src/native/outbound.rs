@@ -28,7 +28,7 @@ use super::flight::Flight;
 use super::pool;
 use super::queue::Queue;
 use super::stream::Stream;
-use crate::budget::Budget;
+use crate::budget::{Budget, Share};
 use crate::engine::{LocalSide, QueueParts};
 use crate::pace::{Moment, Pace};
 use crate::reporter::Reporter;
@@ -47,7 +47,7 @@ pub(super) struct Outbound {
     changed: Notify,
     /// Notified when there is something to do for the task.
     work: Notify,
-    budget: Arc<Budget>,
+    budget: Share,
     pace: Arc<Pace>,
     limits: Arc<LinkLimits>,
     report: Reporter,
@@ -157,7 +157,7 @@ impl Outbound {
             state: Mutex::new(State::new(local.mechanism.seals())),
             changed: Notify::new(),
             work: Notify::new(),
-            budget,
+            budget: Share::new(budget),
             pace,
             limits: Arc::clone(&local.limits),
             report,
@@ -337,18 +337,11 @@ impl SendQueue for Outbound {
         class: Class,
     ) -> Result<PendingWrite<'_>, TrySendError> {
         let cost = self.limits.cost_to_send(head, body)?;
-        let reserve = match class {
-            Class::Data => 0,
-            Class::Control => self.limits.control_reserve_bytes,
-        };
-        let bound = self.limits.queue_bytes_per_peer.saturating_add(reserve);
         let mut state = self.lock();
         if state.stage == Stage::Ended || state.closing.is_some() {
             return Err(TrySendError::Closed);
         }
-        let held = state.held();
-        let fits = state.messages == 0 || held.saturating_add(cost) <= bound;
-        if !fits || !self.budget.take(cost, reserve) {
+        if !self.limits.admit(&self.budget, class, cost, state.held()) {
             return Err(TrySendError::Full);
         }
         let up = state.stage == Stage::Up;
@@ -395,10 +388,7 @@ impl SendQueue for Outbound {
         if state.stage == Stage::Ended || state.closing.is_some() {
             return Err(Closed);
         }
-        let held = state.held();
-        let fits =
-            state.messages == 0 || held.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
-        Ok(fits && self.budget.has(cost.min(self.budget.limit())))
+        Ok(self.limits.has_room(&self.budget, cost, state.held()))
     }
 
     fn changed(&self) -> &Notify {

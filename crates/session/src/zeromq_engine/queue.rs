@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Share};
 use crate::engine::QueueParts;
 use crate::reporter::Reporter;
 use crate::send_queue::{Class, SendQueue, deadline_after};
@@ -28,7 +28,7 @@ pub(crate) struct Queue {
     changed: Notify,
     /// Notified when there is something to do for the task that owns the socket.
     work: Notify,
-    budget: Arc<Budget>,
+    budget: Share,
     limits: Arc<LinkLimits>,
     report: Reporter,
 }
@@ -74,7 +74,7 @@ impl Queue {
             }),
             changed: Notify::new(),
             work: Notify::new(),
-            budget: parts.budget,
+            budget: Share::new(parts.budget),
             limits,
             report: parts.report,
         })
@@ -164,17 +164,11 @@ impl SendQueue for Queue {
         class: Class,
     ) -> Result<PendingWrite<'_>, TrySendError> {
         let cost = self.limits.cost_to_send(head, body)?;
-        let reserve = match class {
-            Class::Data => 0,
-            Class::Control => self.limits.control_reserve_bytes,
-        };
-        let bound = self.limits.queue_bytes_per_peer.saturating_add(reserve);
         let mut state = self.lock();
         if state.ended || state.closing.is_some() {
             return Err(TrySendError::Closed);
         }
-        let fits = state.messages == 0 || state.bytes.saturating_add(cost) <= bound;
-        if !fits || !self.budget.take(cost, reserve) {
+        if !self.limits.admit(&self.budget, class, cost, state.bytes) {
             return Err(TrySendError::Full);
         }
         let body = body.iter().map(|frame| {
@@ -205,9 +199,7 @@ impl SendQueue for Queue {
         if state.ended || state.closing.is_some() {
             return Err(Closed);
         }
-        let fits = state.messages == 0
-            || state.bytes.saturating_add(cost) <= self.limits.queue_bytes_per_peer;
-        Ok(fits && self.budget.has(cost.min(self.budget.limit())))
+        Ok(self.limits.has_room(&self.budget, cost, state.bytes))
     }
 
     fn changed(&self) -> &Notify {

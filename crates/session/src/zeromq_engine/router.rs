@@ -106,7 +106,7 @@ async fn run(parts: InboxParts, served: Served, ready: oneshot::Sender<io::Resul
         let freed = total.freed().notified();
         tokio::pin!(freed);
         freed.as_mut().enable();
-        let room = total.has(1);
+        let room = total.has(1, 0);
         tokio::select! {
             // Events first: a connection's beginning comes before its data.
             biased;

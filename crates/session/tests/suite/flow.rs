@@ -300,7 +300,6 @@ async fn writable_wakes_when_the_reader_goes_on(engine: Engine) {
 async fn control_messages_have_a_reserve(engine: Engine) {
     let alice = Node::open(limited(tcp(engine, 1), |limits| {
         limits.queue_bytes_per_peer = 4096;
-        limits.queue_bytes_total = 4096;
         limits.control_reserve_bytes = 1024;
         limits.connect_time = Duration::from_secs(20);
     }))
