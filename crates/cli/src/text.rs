@@ -10,7 +10,7 @@ use zre::Message;
 ///
 /// Of those that Unicode calls ignorable by default (UAX #44), joiners and variation
 /// selectors are missing here, because emoji and some scripts need them.
-pub(crate) fn steers(c: char) -> bool {
+fn steers(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
@@ -46,17 +46,25 @@ pub(crate) fn shown(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| steers(c) || joins(c)) {
         return Cow::Borrowed(text);
     }
+    Cow::Owned(visible(text, |safe, c| {
+        let _ = write!(safe, "{}", c.escape_default());
+    }))
+}
+
+/// The text with something else in the place of what would steer a terminal or can't be
+/// seen.
+pub(crate) fn visible(text: &str, mut hidden: impl FnMut(&mut String, char)) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     let mut before = ' ';
     for c in text.chars() {
         if steers(c) || joins(c) && before.is_ascii() {
-            let _ = write!(safe, "{}", c.escape_default());
+            hidden(&mut safe, c);
         } else {
             safe.push(c);
         }
         before = c;
     }
-    Cow::Owned(safe)
+    safe
 }
 
 /// The frames of a message, with ` | ` between them; a frame that isn't text

@@ -2,12 +2,14 @@
 //!
 //! [`packet`] has the messages of a transfer (docs/protocol.md), [`send`] and
 //! [`receive`] are the two sides. [`cargo`] reads the files to send. [`store`] is a
-//! received file that isn't complete yet, [`writer`] the thread that writes it, and
-//! [`name`] makes a safe path from a name that the sender chose.
+//! received file that isn't complete yet, [`writer`] the thread that writes it,
+//! [`places`] decides which of too many files gives way, and [`name`] makes a safe path
+//! from a name that the sender chose.
 
 mod cargo;
 mod name;
 mod packet;
+mod places;
 mod receive;
 mod send;
 mod store;

@@ -31,14 +31,8 @@ pub(super) fn safe(given: &str) -> String {
 /// The name of a file or directory: it isn't hidden, can't control a terminal, and has no
 /// special meaning on any system.
 fn safe_part(given: &str) -> String {
-    let mut name: String = given
-        .chars()
-        .map(|c| match c {
-            '<' | '>' | ':' | '"' | '|' | '?' | '*' => '_',
-            c if crate::text::steers(c) => '_',
-            c => c,
-        })
-        .collect();
+    let name = crate::text::visible(given, |name, _| name.push('_'));
+    let mut name = name.replace(['<', '>', ':', '"', '|', '?', '*'], "_");
     let cut = (0..=LONGEST).rev().find(|&at| name.is_char_boundary(at));
     name.truncate(cut.unwrap_or(0).min(name.len()));
     let name = name.trim().trim_end_matches(['.', ' ']);
@@ -76,6 +70,7 @@ mod tests {
             ("dots...", "dots"),
             (" spaces ", "spaces"),
             ("a\u{200b}b\u{2028}c\u{feff}", "a_b_c_"),
+            ("a\u{200d}b 👩\u{200d}🚀", "a_b 👩\u{200d}🚀"),
         ] {
             assert_eq!(safe(given), name, "{given:?}");
         }

@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use clap::Args;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use zre::{Event, Events, Node, Peer};
 
 use super::amount;
 use super::name::safe;
 use super::packet::{CHUNK, HEADER, Id, Packet, WINDOW};
+use super::places::{self, Place};
 use super::writer::{Job, Progress, What, WriteUpdate, progress};
 use crate::bars::Bars;
 use crate::failure::Failure;
@@ -23,7 +28,8 @@ use crate::signals::Signals;
 use crate::text::shown;
 use crate::values::Size;
 
-/// The maximum number of files that are received at a time; more are refused.
+/// The maximum number of files that are received at a time. One more takes the place of
+/// another, or is refused.
 const TRANSFERS: usize = 8;
 
 /// How many pieces may wait for the disk: somewhat more than a correct sender has in
@@ -139,8 +145,36 @@ struct Incoming {
     peer: Peer,
     /// The queue of the thread that writes the file; `None` once no more bytes can come.
     pieces: Option<mpsc::Sender<(u64, Bytes)>>,
+    /// When the last piece came.
+    heard: Instant,
+    evicted: Arc<AtomicBool>,
     /// Ends when that thread has closed the file.
     done: oneshot::Receiver<()>,
+}
+
+impl Incoming {
+    /// Whether more of it may come.
+    fn comes(&self) -> bool {
+        let pieces = self.pieces.as_ref();
+        pieces.is_some_and(|pieces| !pieces.is_closed())
+    }
+
+    fn place(&self, id: &Id) -> Place<Id> {
+        // Pieces that wait for the disk aren't the sender's delay.
+        let busy = self
+            .pieces
+            .as_ref()
+            .is_some_and(|pieces| pieces.capacity() < pieces.max_capacity());
+        Place {
+            what: id.clone(),
+            sender: places::sender(&self.peer),
+            idle: if busy {
+                Duration::ZERO
+            } else {
+                self.heard.elapsed()
+            },
+        }
+    }
 }
 
 impl<'a> Receiver<'a> {
@@ -193,11 +227,12 @@ impl<'a> Receiver<'a> {
             Event::Whisper { peer, message } => match Packet::of(message)? {
                 (Packet::Offer { id, name, size }, _) => self.offered(peer, id, &name, size).await,
                 (Packet::Data { id, offset }, bytes) => {
-                    let incoming = self.transfers.get(&id)?;
+                    let incoming = self.transfers.get_mut(&id)?;
                     if incoming.peer == *peer
                         && bytes.len() <= CHUNK
                         && let Some(pieces) = &incoming.pieces
                     {
+                        incoming.heard = Instant::now();
                         // If a peer sends more than its window, the rest is dropped:
                         // the thread then finds a gap and refuses the file.
                         let _ = pieces.try_send((offset, bytes));
@@ -218,18 +253,14 @@ impl<'a> Receiver<'a> {
             Err(_) => peer.name() == from,
         };
         let from = &self.command.from;
-        let comes = |incoming: &Incoming| {
-            let pieces = incoming.pieces.as_ref();
-            pieces.is_some_and(|pieces| !pieces.is_closed())
-        };
         let why = if !from.is_empty() && !from.iter().any(welcome) {
             Some("files from this peer aren't accepted".to_owned())
         } else if size > self.command.max_size.0 {
             let limit = amount(self.command.max_size.0);
             Some(format!("it is larger than the limit of {limit}"))
-        } else if self.transfers.get(&id).is_some_and(comes) {
+        } else if self.transfers.get(&id).is_some_and(Incoming::comes) {
             Some("the same file is being received already".to_owned())
-        } else if self.transfers.len() >= TRANSFERS && !self.transfers.contains_key(&id) {
+        } else if !self.make_place(peer) {
             Some(format!(
                 "{TRANSFERS} files are being received already: try again later"
             ))
@@ -248,6 +279,7 @@ impl<'a> Receiver<'a> {
         self.last += 1;
         let (pieces, waiting) = mpsc::channel(PIECES);
         let (over, done) = oneshot::channel();
+        let evicted = Arc::new(AtomicBool::new(false));
         let job = Job {
             node: self.node.clone(),
             peer: peer.clone(),
@@ -258,6 +290,7 @@ impl<'a> Receiver<'a> {
             overwrite: self.command.overwrite,
             number: self.last,
             pieces: waiting,
+            evicted: evicted.clone(),
             updates: self.updates.0.clone(),
             bars: self.bars.clone(),
             _over: over,
@@ -266,6 +299,8 @@ impl<'a> Receiver<'a> {
             number: self.last,
             peer: peer.clone(),
             pieces: Some(pieces),
+            heard: Instant::now(),
+            evicted,
             done,
         };
         let before = self.transfers.insert(id, incoming);
@@ -280,6 +315,28 @@ impl<'a> Receiver<'a> {
             })),
         }
         None
+    }
+
+    /// Whether one more file of that peer can be received, perhaps in the place of
+    /// another.
+    fn make_place(&mut self, peer: &Peer) -> bool {
+        let coming = self.transfers.iter().filter(|(_, it)| it.comes());
+        let places: Vec<Place<Id>> = coming.map(|(id, it)| it.place(id)).collect();
+        // Those that are ending have a thread each, too.
+        if self.transfers.len() >= 2 * TRANSFERS {
+            return false;
+        }
+        if places.len() < TRANSFERS {
+            return true;
+        }
+        let Some(id) = places::evicted(&places, &places::sender(peer)) else {
+            return false;
+        };
+        if let Some(incoming) = self.transfers.get_mut(id) {
+            incoming.evicted.store(true, Ordering::Relaxed);
+            incoming.pieces = None;
+        }
+        true
     }
 
     fn updated(&mut self, update: WriteUpdate) -> Progress {

@@ -363,6 +363,14 @@ impl Sender<'_> {
                     self.stored = name;
                     return Ok(End::Done);
                 }
+                // What the receiver had from another sender was wrong.
+                Some(Some(Packet::Accept { offset, .. })) => {
+                    sent = offset.min(self.cargo.size);
+                    self.have = sent;
+                    self.resumed_at = Some(sent);
+                    pieces = read(self.cargo.path.clone(), sent)?;
+                    continue;
+                }
                 Some(_) if blocked => continue,
                 Some(_) => {}
             }

@@ -117,13 +117,17 @@ impl Store {
     /// Appends bytes. False if they don't continue the file.
     ///
     /// # Errors
-    /// The bytes can't be written.
+    /// The bytes can't be written. The data is deleted then: on a full disk, it would leave
+    /// no room for a smaller file.
     pub(super) fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<bool, StoreError> {
         let left = self.size - self.written;
         if offset != self.written || bytes.len() as u64 > left {
             return Ok(false);
         }
-        self.file.write_all(bytes)?;
+        if let Err(error) = self.file.write_all(bytes) {
+            fs::remove_file(&self.part)?;
+            return Err(error.into());
+        }
         self.hash.update(bytes);
         self.written += bytes.len() as u64;
         Ok(true)
@@ -140,7 +144,10 @@ impl Store {
             fs::remove_file(&self.part)?;
             return Err(StoreError::Checksum);
         }
-        self.file.sync_all()?;
+        if let Err(error) = self.file.sync_all() {
+            fs::remove_file(&self.part)?;
+            return Err(error.into());
+        }
         drop(self.file);
         check_directories(&self.directory, &self.name)?;
         if let Some(parent) = self.target.parent() {
@@ -267,6 +274,21 @@ mod tests {
         std::os::unix::fs::symlink(outside.path(), directory.path().join("later")).unwrap();
         assert!(matches!(store.finish(), Err(StoreError::NotADirectory)));
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")] // `/dev/full` is a disk without room.
+    fn nothing_stays_on_a_full_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = begun(directory.path());
+        assert!(store.append(0, &TEXT[..5]).unwrap());
+        store.file = File::options().write(true).open("/dev/full").unwrap();
+        let error = store.append(5, &TEXT[5..]).unwrap_err();
+        assert!(
+            matches!(&error, StoreError::Io(error) if error.kind() == io::ErrorKind::StorageFull)
+        );
+        drop(store);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Writes one received file.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use zre::json::Member;
 use zre::{Node, Peer};
 
 use super::packet::{Id, Packet, WINDOW};
-use super::store::{Opened, Store};
+use super::store::{Opened, Store, StoreError};
 use crate::bars::Bars;
 
 /// How long a sender may be silent before its transfer is ended for the benefit of
@@ -79,6 +81,8 @@ pub(super) struct Job {
     pub(super) overwrite: bool,
     pub(super) number: u64,
     pub(super) pieces: mpsc::Receiver<(u64, Bytes)>,
+    /// Whether the pieces end because another sender needs the place.
+    pub(super) evicted: Arc<AtomicBool>,
     pub(super) updates: mpsc::UnboundedSender<WriteUpdate>,
     pub(super) bars: Bars,
     /// Dropped when the job ends, which closes the channel.
@@ -105,33 +109,50 @@ impl Job {
     /// # Errors
     /// The reason why the file isn't accepted, or no longer.
     fn take(&mut self, handle: &Handle) -> Result<What, String> {
-        let id = self.id.clone();
-        let opened = Store::open(
-            &self.directory,
-            &self.file,
-            id.clone(),
-            self.size,
-            self.overwrite,
-        );
-        let mut store = match opened.map_err(|error| error.to_string())? {
-            Opened::Begun(store) => store,
-            Opened::Complete => {
-                let path = self.directory.join(&self.file);
-                self.send_done(handle);
-                return Ok(self.received(&path));
+        loop {
+            let opened = Store::open(
+                &self.directory,
+                &self.file,
+                self.id.clone(),
+                self.size,
+                self.overwrite,
+            );
+            let mut store = match opened.map_err(|error| error.to_string())? {
+                Opened::Begun(store) => store,
+                Opened::Complete => {
+                    self.send_done(handle);
+                    return Ok(self.received(&self.directory.join(&self.file)));
+                }
+            };
+            let inherited = store.written() > 0;
+            if !self.fill(handle, &mut store)? {
+                let offset = store.written();
+                return Ok(What::Broken { offset });
             }
-        };
-        let offset = store.written();
-        let size = self.size;
+            match store.finish() {
+                // What lay here may be another sender's. It is deleted, and this sender
+                // begins anew.
+                Err(StoreError::Checksum) if inherited => {}
+                finished => {
+                    let path = finished.map_err(|error| error.to_string())?;
+                    self.send_done(handle);
+                    return Ok(self.received(&path));
+                }
+            }
+        }
+    }
+
+    /// Receives what is missing. False if the sender has gone.
+    fn fill(&mut self, handle: &Handle, store: &mut Store) -> Result<bool, String> {
+        let id = self.id.clone();
+        let (size, offset) = (self.size, store.written());
         self.report(What::Receiving { size, offset });
         let accept = Packet::Accept {
             id: id.clone(),
             offset,
         };
         self.send(handle, &accept);
-        let bar = self
-            .bars
-            .bytes(&format!("receiving {}", self.file), self.size);
+        let bar = self.bars.bytes(&format!("receiving {}", self.file), size);
         let mut acknowledged = offset;
         while !store.is_complete() {
             bar.set_position(store.written());
@@ -142,9 +163,10 @@ impl Job {
             };
             let Some((offset, bytes)) = piece else {
                 bar.finish_and_clear();
-                return Ok(What::Broken {
-                    offset: store.written(),
-                });
+                if self.evicted.load(Ordering::Relaxed) {
+                    return Err("another sender needed its place: try again later".into());
+                }
+                return Ok(false);
             };
             let fits = store.append(offset, &bytes);
             if !fits.map_err(|error| error.to_string())? {
@@ -158,9 +180,7 @@ impl Job {
             }
         }
         bar.finish_and_clear();
-        let path = store.finish().map_err(|error| error.to_string())?;
-        self.send_done(handle);
-        Ok(self.received(&path))
+        Ok(true)
     }
 
     fn send_done(&mut self, handle: &Handle) {

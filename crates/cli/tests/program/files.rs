@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use crate::child::{Program, output, parsed, port};
 
@@ -278,11 +279,7 @@ fn a_hostile_sender_does_no_harm() {
     let mut bob = receiver(&port, &to, &["--max-size", "1M"]);
     let (mut mallory, _) = Program::json("mallory", &port, &[]);
     mallory.event("enter");
-    let mut say = |packet: Value, bytes: Option<&str>| {
-        let mut frames = vec![json!("zre-file/1"), json!(packet.to_string())];
-        frames.extend(bytes.map(|bytes| json!(bytes)));
-        mallory.say(&json!({ "cmd": "whisper", "peer": "bob", "frames": frames }).to_string());
-    };
+    let mut say = |packet: Value, bytes: Option<&str>| by_hand(&mut mallory, &packet, bytes);
     let id = |digit: &str| digit.repeat(64);
     // Out of the directory, with a wrong checksum.
     say(
@@ -364,6 +361,69 @@ fn a_hostile_sender_does_no_harm() {
     for _ in 0..8 {
         bob.event("broken");
     }
+}
+
+/// A node that speaks the protocol of files by hand, to `bob`.
+fn by_hand(mallory: &mut Program, packet: &Value, bytes: Option<&str>) {
+    let mut frames = vec![json!("zre-file/1"), json!(packet.to_string())];
+    frames.extend(bytes.map(|bytes| json!(bytes)));
+    mallory.say(&json!({ "cmd": "whisper", "peer": "bob", "frames": frames }).to_string());
+}
+
+#[test]
+fn a_sender_that_holds_all_places_gives_one_up() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let mut bob = receiver(&port, &to, &[]);
+    let (mut mallory, _) = Program::json("mallory", &port, &[]);
+    mallory.event("enter");
+    for digit in 1..=8 {
+        let id = digit.to_string().repeat(64);
+        let offer = json!({ "do": "offer", "id": id, "name": "x", "size": 9 });
+        by_hand(&mut mallory, &offer, None);
+        bob.event("receiving");
+    }
+    let file = directory.path().join("honest");
+    fs::write(&file, content(100_000)).unwrap();
+    let (code, _, errors) = send(&port, &file, &[]);
+    assert_eq!(code, Some(0), "{errors}");
+    let refused = bob.event("refused");
+    assert!(
+        refused["why"].as_str().unwrap().contains("its place"),
+        "{refused}"
+    );
+    assert_eq!(bob.event("received")["file"], "honest");
+}
+
+#[test]
+fn what_another_sender_left_costs_the_right_one_nothing() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let to = directory.path().join("to");
+    fs::create_dir(&to).unwrap();
+    let mut bob = receiver(&port, &to, &[]);
+    let (mut mallory, _) = Program::json("mallory", &port, &[]);
+    mallory.event("enter");
+    let bytes = content(6 << 20);
+    let file = directory.path().join("honest");
+    fs::write(&file, &bytes).unwrap();
+    let id: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let offer = json!({ "do": "offer", "id": id, "name": "honest", "size": bytes.len() });
+    by_hand(&mut mallory, &offer, None);
+    bob.event("receiving");
+    let data = json!({ "do": "data", "id": id, "offset": 0 });
+    by_hand(&mut mallory, &data, Some("poison"));
+    mallory.end_input();
+    assert_eq!(bob.event("broken")["offset"], 6);
+    let (code, _, errors) = send(&port, &file, &[]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert_eq!(bob.event("receiving")["offset"], 6);
+    assert_eq!(bob.event("receiving")["offset"], 0);
+    assert_eq!(bob.event("received")["file"], "honest");
+    assert!(fs::read(to.join("honest")).unwrap() == bytes);
 }
 
 #[test]
