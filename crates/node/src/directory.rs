@@ -10,7 +10,9 @@ use crate::{GroupName, Peer, PeerRef, SendError};
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     pub(crate) peers: BTreeMap<Uuid, Peer>,
-    pub(crate) groups: BTreeMap<GroupName, BTreeMap<Uuid, Peer>>,
+    /// The members of each group, by UUID. Most groups have few, and a map takes a
+    /// third of a kilobyte for the first.
+    pub(crate) groups: BTreeMap<GroupName, Vec<Peer>>,
     pub(crate) own_groups: BTreeSet<GroupName>,
     /// This node's name and headers.
     pub(crate) own_profile: Profile,
@@ -56,7 +58,10 @@ impl Directory {
         if let Some(peer) = self.peers.get(&uuid) {
             peer.join(group.clone());
             let members = self.groups.entry(group.clone()).or_default();
-            members.insert(uuid, peer.clone());
+            match place(members, uuid) {
+                Ok(at) => members[at].clone_from(peer),
+                Err(at) => members.insert(at, peer.clone()),
+            }
             self.changes();
         }
     }
@@ -85,8 +90,10 @@ impl Directory {
         }
         let after = before.updated(profile);
         for group in after.groups() {
-            if let Some(members) = self.groups.get_mut(&group) {
-                members.insert(uuid, after.clone());
+            if let Some(members) = self.groups.get_mut(&group)
+                && let Ok(at) = place(members, uuid)
+            {
+                members[at].clone_from(&after);
             }
         }
         self.changes();
@@ -104,7 +111,9 @@ impl Directory {
 
     fn leave_group(&mut self, uuid: Uuid, group: &str) {
         if let Some(members) = self.groups.get_mut(group) {
-            members.remove(&uuid);
+            if let Ok(at) = place(members, uuid) {
+                members.remove(at);
+            }
             if members.is_empty() {
                 self.groups.remove(group);
             }
@@ -132,4 +141,9 @@ impl Directory {
             }
         }
     }
+}
+
+/// The place of a peer among members, or where it belongs.
+fn place(members: &[Peer], uuid: Uuid) -> Result<usize, usize> {
+    members.binary_search_by_key(&uuid, Peer::uuid)
 }

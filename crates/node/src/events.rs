@@ -1,6 +1,6 @@
 //! The queue of events between the driver and the application.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use futures::Stream;
 use futures::task::AtomicWaker;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use crate::{Event, Message, Peer};
 
@@ -86,6 +87,37 @@ const BATCH: usize = 64;
 /// may be a thousand nodes in a process.
 const KEPT: usize = 64;
 
+/// What two changes of state of one peer have become.
+#[derive(Debug, PartialEq, Eq)]
+enum Joined {
+    /// One change, in the place of the first.
+    One,
+    /// None: the peer is in its former state again.
+    Nothing,
+}
+
+/// Makes one change of `last` and the `next` one, if both are of the same session.
+fn join_states(last: &mut Event, next: &Event) -> Option<Joined> {
+    let Event::State { peer, from, to } = last else {
+        return None;
+    };
+    let Event::State {
+        peer: of, to: now, ..
+    } = next
+    else {
+        return None;
+    };
+    if !peer.is_same_handle(of) {
+        return None;
+    }
+    *to = *now;
+    Some(if from == to {
+        Joined::Nothing
+    } else {
+        Joined::One
+    })
+}
+
 /// Drops the handle to a peer that may have gone.
 fn forget_gone(event: &Event, speaker: &mut Option<Peer>) {
     if matches!(event, Event::Exit { .. }) {
@@ -102,6 +134,9 @@ pub(crate) struct EventSender {
     cost: usize,
     /// The sender of the last whisper.
     speaker: Option<Peer>,
+    /// Changes of state that came while the queue was full, one for each peer. Beacons
+    /// cause them, which nothing holds back.
+    held_states: BTreeMap<Uuid, Event>,
 }
 
 /// The events of a node: a [`Stream`] that ends when the node has stopped.
@@ -156,6 +191,7 @@ pub(crate) fn channel(high: usize) -> (EventSender, Events) {
         unsent: VecDeque::new(),
         cost: 0,
         speaker: None,
+        held_states: BTreeMap::new(),
     };
     let events = Events {
         queue,
@@ -167,8 +203,63 @@ pub(crate) fn channel(high: usize) -> (EventSender, Events) {
 
 impl EventSender {
     pub(crate) fn send(&mut self, event: Event) {
+        match &event {
+            Event::State { .. } => return self.send_state(event),
+            // Anybody can cause these by datagrams. They come again if they are true.
+            Event::Unreachable { .. } | Event::OneWay { .. } if self.is_full() => return,
+            _ => {}
+        }
+        if !self.held_states.is_empty()
+            && let Some(held) = event.uuid().and_then(|uuid| self.held_states.remove(&uuid))
+        {
+            self.push(Entry::Other(held));
+        }
         forget_gone(&event, &mut self.speaker);
         self.push(Entry::Other(event));
+    }
+
+    /// Makes one of two changes of state of a peer, if nobody has read the first one and
+    /// nothing else has happened in between.
+    fn send_state(&mut self, event: Event) {
+        if self.is_full() {
+            let uuid = event.uuid().unwrap_or_default();
+            match self.held_states.remove(&uuid) {
+                None => {
+                    self.held_states.insert(uuid, event);
+                }
+                Some(mut held) => {
+                    if join_states(&mut held, &event) == Some(Joined::One) {
+                        self.held_states.insert(uuid, held);
+                    }
+                }
+            }
+            return;
+        }
+        let queue = self.queue.clone();
+        let mut waiting = queue.lock();
+        let unsent = !self.unsent.is_empty();
+        let entries = match unsent {
+            true => &mut self.unsent,
+            false => &mut waiting.events,
+        };
+        let joined = match entries.back_mut() {
+            Some(Entry::Other(last)) => join_states(last, &event),
+            _ => None,
+        };
+        if joined == Some(Joined::Nothing)
+            && let Some(entry) = entries.pop_back()
+        {
+            match unsent {
+                true => self.cost = self.cost.saturating_sub(entry.cost()),
+                false => {
+                    queue.bytes.fetch_sub(entry.cost(), Ordering::AcqRel);
+                }
+            }
+        }
+        drop(waiting);
+        if joined.is_none() {
+            self.push(Entry::Other(event));
+        }
     }
 
     /// Sends a whisper of `peer`.
@@ -194,6 +285,13 @@ impl EventSender {
 
     /// Hands the waiting events over.
     pub(crate) fn flush(&mut self) {
+        if !self.held_states.is_empty() && !self.is_full() {
+            let held = std::mem::take(&mut self.held_states);
+            for event in held.into_values() {
+                self.cost = self.cost.saturating_add(event.cost());
+                self.unsent.push_back(Entry::Other(event));
+            }
+        }
         if self.unsent.is_empty() {
             return;
         }
@@ -354,9 +452,105 @@ impl Stream for Events {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
+    use crate::State;
+
+    fn state(peer: &Peer, from: State, to: State) -> Event {
+        let peer = peer.clone();
+        Event::State { peer, from, to }
+    }
+
+    fn states(events: &mut Events) -> Vec<(State, State)> {
+        let events = std::iter::from_fn(|| events.try_recv());
+        let states = events.map(|event| match event {
+            Event::State { from, to, .. } => (from, to),
+            other => panic!("{other:?}"),
+        });
+        states.collect()
+    }
+
+    #[test]
+    fn changes_of_state_that_nobody_has_read_become_one() {
+        let (ready, busy, asleep) = (State::Ready, State::Busy, State::Asleep);
+        let (alice, bob) = (Peer::detached("a").build(), Peer::detached("b").build());
+        for flush in [false, true] {
+            let (mut sender, mut events) = channel(1 << 20);
+            let mut send = |event| {
+                sender.send(event);
+                if flush {
+                    sender.flush();
+                }
+            };
+            for _ in 0..1000 {
+                send(state(&alice, ready, busy));
+                send(state(&alice, busy, asleep));
+                send(state(&alice, asleep, ready));
+            }
+            send(state(&alice, ready, busy));
+            send(state(&alice, busy, asleep));
+            send(state(&bob, ready, busy));
+            send(state(&alice, asleep, busy));
+            sender.flush();
+            assert_eq!(sender.bytes(), 3 * conflict().cost());
+            let read = states(&mut events);
+            assert_eq!(read, [(ready, asleep), (ready, busy), (asleep, busy)]);
+            assert_eq!(sender.bytes(), 0);
+            sender.send(state(&alice, busy, ready));
+            sender.flush();
+            assert_eq!(states(&mut events), [(busy, ready)], "the former was read");
+        }
+    }
+
+    #[test]
+    fn what_datagrams_cause_has_a_bound_while_nobody_reads() {
+        let (ready, busy) = (State::Ready, State::Busy);
+        let (alice, bob) = (Peer::detached("a").build(), Peer::detached("b").build());
+        let (mut sender, mut events) = channel(2 * conflict().cost());
+        let mut send = |event| {
+            sender.send(event);
+            sender.flush();
+        };
+        send(conflict());
+        send(conflict());
+        for _ in 0..1000 {
+            for peer in [&alice, &bob] {
+                send(state(peer, ready, busy));
+                send(state(peer, busy, ready));
+            }
+            send(Event::Unreachable {
+                uuid: Uuid::nil(),
+                endpoint: "tcp://10.0.0.1:5".parse().unwrap(),
+                reason: "refused".into(),
+            });
+        }
+        send(state(&alice, ready, busy));
+        send(state(&bob, ready, busy));
+        let exit = Event::Exit {
+            peer: bob.clone(),
+            reason: crate::ExitReason::Goodbye,
+            unconfirmed: 0,
+        };
+        send(exit);
+        assert!(events.try_recv().is_some() && events.try_recv().is_some());
+        let first = events.try_recv();
+        assert!(matches!(&first, Some(Event::State { peer, .. }) if *peer == bob));
+        assert!(matches!(events.try_recv(), Some(Event::Exit { .. })));
+        assert!(events.try_recv().is_none());
+        sender.flush();
+        assert_eq!(states(&mut events), [(ready, busy)], "alice");
+    }
+
+    #[tokio::test]
+    async fn what_a_peer_tells_counts_while_its_enter_waits() {
+        let value = "v".repeat(10_000);
+        let peer = Peer::detached("a").header("key", value).build();
+        let (mut sender, mut events) = channel(10_000);
+        sender.send(Event::Enter { peer });
+        sender.flush();
+        assert!(sender.is_full());
+        assert!(events.recv().await.is_some());
+        assert_eq!(sender.bytes(), 0);
+    }
 
     fn conflict() -> Event {
         Event::Conflict { uuid: Uuid::nil() }

@@ -59,6 +59,15 @@ pub struct MessageLimits {
     /// Bytes of messages that a node holds so for all peers together, because there
     /// can be many strangers. Default 64 MiB.
     pub held_bytes: usize,
+    /// Bytes of what a node keeps of what one peer tells of itself: its name and endpoint, its
+    /// headers with 96 for each, and its groups with 256 for each. A HELLO, JOIN or UPDATE
+    /// that exceeds it is dropped. Default 1 MiB: more than the other limits allow.
+    pub description_bytes_per_peer: usize,
+    /// Bytes of what all peers tell of themselves. One half is for any peer, and the other
+    /// for peers that tell little (by default 2 KiB): therefore strangers that tell much
+    /// don't keep such peers out. Default 64 MiB: ten times what a thousand peers in ten
+    /// groups need.
+    pub description_bytes: usize,
     /// Peers that a node knows at a time, in any phase. With the other defaults this
     /// bounds the memory that strangers can make the peer table take. Default 8,192.
     pub peers: usize,
@@ -87,6 +96,8 @@ impl Default for MessageLimits {
             headers_bytes: 64 * 1024,
             held_bytes_per_peer: 4 << 20,
             held_bytes: 64 << 20,
+            description_bytes_per_peer: 1 << 20,
+            description_bytes: 64 << 20,
             peers: 8192,
             bootstraps: 1024,
             dials: 256,

@@ -280,11 +280,7 @@ impl Node {
     #[must_use]
     pub fn peers_in(&self, group: &str) -> Vec<Peer> {
         let directory = self.inner.shared.read();
-        directory
-            .groups
-            .get(group)
-            .map(|members| members.values().cloned().collect())
-            .unwrap_or_default()
+        directory.groups.get(group).cloned().unwrap_or_default()
     }
 
     /// The peers in a group that are ready: not busy, draining or asleep.

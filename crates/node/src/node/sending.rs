@@ -174,13 +174,7 @@ impl Node {
         if self.inner.shared.is_stopped() {
             return Err(SendError::Stopped);
         }
-        for peer in directory
-            .groups
-            .get(group)
-            .into_iter()
-            .flatten()
-            .map(|(_, peer)| peer)
-        {
+        for peer in directory.groups.get(group).into_iter().flatten() {
             match try_deliver(peer, &mut header, message) {
                 Ok(()) => shouted.accepted = shouted.accepted.saturating_add(1),
                 Err(SendError::Full) => shouted.full.push(peer.clone()),

@@ -41,6 +41,8 @@ pub(super) const LIMITS: &[Part<MessageLimits>] = parts! { MessageLimits:
     Bytes headers_bytes,
     Bytes held_bytes_per_peer,
     Bytes held_bytes,
+    Bytes description_bytes_per_peer,
+    Bytes description_bytes,
     Count peers,
     Count bootstraps,
     Count dials,

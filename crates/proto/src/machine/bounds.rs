@@ -7,6 +7,11 @@ use std::time::Duration;
 /// in the list. Otherwise empty frames would be free.
 pub(super) const HELD_FRAME: usize = 64;
 
+/// What each group and each header of a peer counts in addition to its bytes: its places
+/// in the tables of the machine and of the application. Otherwise short ones would be free.
+pub(super) const DESCRIBED_GROUP: usize = 256;
+pub(super) const DESCRIBED_HEADER: usize = 96;
+
 /// Greetings of one peer that are answered within [`GREETINGS_WINDOW`]. More than
 /// that are a loop or an attack: a process that restarts takes longer.
 pub(super) const GREETINGS: u8 = 8;

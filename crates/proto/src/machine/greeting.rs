@@ -6,6 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::counters::count;
+use super::description::Description;
 use super::established::EstablishedPeer;
 use super::event::PeerInfo;
 use super::mailbox::Mailbox;
@@ -76,7 +77,8 @@ impl Machine {
     /// each HELLO with another would greet each other for ever.
     pub(super) fn handle_hello(&mut self, now: Time, from: &Inbound, hello: Hello) {
         let uuid = from.peer;
-        let remote = RemoteHello::new(from, &hello);
+        let description = Description::new(&self.description_bytes);
+        let mut remote = RemoteHello::new(from, &hello, description);
         tracing::debug!(
             %uuid,
             name = %hello.name,
@@ -93,7 +95,10 @@ impl Machine {
             count(&mut self.counters.refused);
             return;
         }
-        if remote.groups.len() > self.config.limits.groups_per_peer {
+        let limits = &self.config.limits;
+        if remote.groups.len() > limits.groups_per_peer
+            || !remote.description.greet(&hello, &remote.groups, limits)
+        {
             count(&mut self.counters.limited);
             return;
         }

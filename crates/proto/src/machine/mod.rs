@@ -22,6 +22,7 @@ mod config;
 mod conflict;
 mod counters;
 mod departure;
+mod description;
 mod dial_queue;
 mod dial_windows;
 mod dialling;
@@ -55,7 +56,7 @@ mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -142,6 +143,8 @@ pub struct Machine {
     paused_check: Time,
     /// Bytes that wait for mailboxes to open, of all peers together.
     held_bytes: Arc<AtomicUsize>,
+    /// Bytes of what all peers together have told of themselves.
+    description_bytes: Arc<AtomicUsize>,
     outputs: VecDeque<Output>,
     counters: Counters,
     random: Random,
@@ -177,6 +180,7 @@ impl Machine {
             clock: SilenceClock::default(),
             paused_check: Time::ZERO,
             held_bytes: Arc::default(),
+            description_bytes: Arc::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
             random: Random::new(seed),
@@ -276,6 +280,14 @@ impl Machine {
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// The bytes of what peers have told of themselves, as
+    /// [`MessageLimits::description_bytes`](crate::MessageLimits::description_bytes)
+    /// counts them.
+    #[must_use]
+    pub fn description_bytes(&self) -> usize {
+        self.description_bytes.load(Ordering::Relaxed)
     }
 
     fn event(&mut self, event: Event) {

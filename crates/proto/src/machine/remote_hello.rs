@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::description::Description;
 use super::input::Inbound;
 use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
 use crate::{Endpoint, Hello, State, is_of_one_host};
@@ -19,6 +20,7 @@ pub(super) struct RemoteHello {
     pub(super) endpoint: Option<Endpoint>,
     /// The groups that it is in: those of its HELLO, and later changes.
     pub(super) groups: BTreeSet<Arc<str>>,
+    pub(super) description: Description,
     pub(super) status: u8,
     pub(super) state: State,
     /// Whether it showed its state. Only its session sets its state then.
@@ -29,7 +31,7 @@ pub(super) struct RemoteHello {
 }
 
 impl RemoteHello {
-    pub(super) fn new(from: &Inbound, hello: &Hello) -> Self {
+    pub(super) fn new(from: &Inbound, hello: &Hello, description: Description) -> Self {
         let shown = hello
             .headers
             .get(STATE_HEADER)
@@ -43,6 +45,7 @@ impl RemoteHello {
                 .iter()
                 .map(|group| Arc::from(&**group))
                 .collect(),
+            description,
             status: hello.status,
             state: shown.unwrap_or(State::Ready),
             shows_state: shown.is_some(),

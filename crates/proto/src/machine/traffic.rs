@@ -9,7 +9,7 @@ use super::peer::Phase;
 use super::remote_hello::RemoteHello;
 use super::{Event, ExitReason, Inbound, Machine};
 use crate::hello_headers::is_reserved;
-use crate::{Command, DecodeError, Frames, State, Str, Time};
+use crate::{Command, DecodeError, Frames, Profile, State, Str, Time};
 
 impl Machine {
     /// A message came into our inbox.
@@ -181,13 +181,7 @@ impl Machine {
             Command::Update(_) if !self.has_shown(uuid, |hello| hello.takes_updates) => {
                 count(&mut self.counters.unknown);
             }
-            Command::Update(mut profile) => {
-                profile.headers.retain(|key, _| !is_reserved(key));
-                self.event(Event::Update {
-                    peer: uuid,
-                    profile: Box::new(profile),
-                });
-            }
+            Command::Update(profile) => self.handle_update(uuid, profile),
             Command::Elect {
                 group,
                 challenger_id,
@@ -198,13 +192,19 @@ impl Machine {
     }
 
     fn handle_join(&mut self, now: Time, uuid: Uuid, group: Str, status: u8) {
-        let most = self.config.limits.groups_per_peer;
-        let Some(established) = self.established_mut(uuid) else {
+        let limits = &self.config.limits;
+        let Some(established) = self
+            .peers
+            .get_mut(&uuid)
+            .and_then(|peer| peer.established_mut())
+        else {
             return;
         };
-        let groups = &mut established.hello.groups;
-        let full = groups.len() >= most;
-        let joined = !full && groups.insert(group.clone());
+        let hello = &mut established.hello;
+        let known = hello.groups.contains(&group);
+        let full = hello.groups.len() >= limits.groups_per_peer
+            || !(known || hello.description.join(&group, limits));
+        let joined = !full && hello.groups.insert(group.clone());
         let as_expected = established.note_status(status);
         if !as_expected {
             count(&mut self.counters.status);
@@ -221,12 +221,35 @@ impl Machine {
         }
     }
 
+    fn handle_update(&mut self, uuid: Uuid, mut profile: Profile) {
+        profile.headers.retain(|key, _| !is_reserved(key));
+        let Some(established) = self
+            .peers
+            .get_mut(&uuid)
+            .and_then(|peer| peer.established_mut())
+        else {
+            return;
+        };
+        let description = &mut established.hello.description;
+        if !description.update(&profile.name, &profile.headers, &self.config.limits) {
+            count(&mut self.counters.limited);
+            return;
+        }
+        self.event(Event::Update {
+            peer: uuid,
+            profile: Box::new(profile),
+        });
+    }
+
     fn handle_leave(&mut self, now: Time, uuid: Uuid, group: &str, status: u8) {
         let Some(established) = self.established_mut(uuid) else {
             return;
         };
         let as_expected = established.note_status(status);
         let left = established.hello.groups.take(group);
+        if left.is_some() {
+            established.hello.description.leave(group);
+        }
         if !as_expected {
             count(&mut self.counters.status);
         }

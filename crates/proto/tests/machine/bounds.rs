@@ -1,6 +1,7 @@
 //! What is bounded is given back, and what waits gets its turn.
 
 use zre_proto::machine::{Found, Source};
+use zre_proto::{Command, Hello, Profile};
 
 use crate::bench::{Bench, Peer, ms, secs, whisper};
 
@@ -164,4 +165,98 @@ fn a_peer_that_is_heard_no_more_is_forgotten() {
     assert_eq!(bench.machine.table_sizes()[0], 1);
     bench.pass(secs(600));
     assert_eq!(bench.machine.table_sizes()[0], 0);
+}
+
+/// A HELLO of a peer that is in that many groups, each with a name of 200 bytes.
+fn talkative(peer: &mut Peer, groups: usize) -> Command {
+    peer.next = 1;
+    let name = |n: usize| format!("{n:0>200}");
+    Command::Hello(Hello {
+        groups: (0..groups).map(name).collect(),
+        ..peer.hello()
+    })
+}
+
+#[test]
+fn peers_that_tell_much_keep_out_none_that_tell_little() {
+    let mut bench = Bench::with(|config| {
+        config.limits.description_bytes = 1 << 20;
+        config.limits.peers = 100;
+    });
+    let mut entered = Vec::new();
+    for id in 1..=50 {
+        let mut peer = Peer::new(id);
+        let hello = talkative(&mut peer, 100);
+        bench.say(&mut peer, hello);
+        if bench
+            .events()
+            .iter()
+            .any(|event| event.starts_with("enter"))
+        {
+            entered.push(peer);
+        }
+        assert!(bench.machine.description_bytes() <= 1 << 19);
+    }
+    assert!((10..12).contains(&entered.len()), "{}", entered.len());
+    assert_eq!(bench.machine.counters().limited, 50 - entered.len() as u64);
+    for id in 51..=98 {
+        let mut peer = Peer::new(id);
+        let hello = talkative(&mut peer, 4);
+        bench.say(&mut peer, hello);
+        assert_eq!(bench.events().len(), 5, "{id} enters, in four groups");
+        entered.push(peer);
+    }
+    assert!(bench.machine.description_bytes() <= 1 << 20);
+    for peer in &entered {
+        bench.connection_closes(peer);
+    }
+    bench.pass(secs(1));
+    assert_eq!(bench.machine.description_bytes(), 0);
+}
+
+#[test]
+fn joins_and_updates_beyond_the_bound_of_a_peer_are_dropped() {
+    let mut bench = Bench::with(|config| config.limits.description_bytes_per_peer = 4096);
+    let mut peer = Peer::ours(1);
+    bench.meet(&mut peer);
+    bench.events();
+    let mut status = 0;
+    let mut join = |bench: &mut Bench, peer: &mut Peer, group: String| {
+        status += 1;
+        let group = group.as_str().into();
+        bench.say(peer, Command::Join { group, status });
+    };
+    for n in 0..40 {
+        join(&mut bench, &mut peer, format!("{n:0>200}"));
+    }
+    let joined = bench.events().len();
+    assert!((7..10).contains(&joined), "{joined}");
+    let limited = bench.machine.counters().limited;
+    assert_eq!(limited, 40 - joined as u64);
+    join(&mut bench, &mut peer, format!("{:0>200}", 0));
+    assert_eq!(
+        bench.machine.counters().limited,
+        limited,
+        "it is there already"
+    );
+
+    let full = bench.machine.description_bytes();
+    let header = |len| Profile {
+        name: "n".into(),
+        headers: [("key".to_owned(), "v".repeat(len))].into(),
+    };
+    bench.say(&mut peer, Command::Update(header(4000)));
+    assert_eq!(bench.events(), [""; 0]);
+    assert_eq!(bench.machine.counters().limited, limited + 1);
+    assert_eq!(bench.machine.description_bytes(), full);
+
+    let group = format!("{:0>200}", 0).as_str().into();
+    bench.say(&mut peer, Command::Leave { group, status: 42 });
+    bench.say(&mut peer, Command::Update(header(10)));
+    assert_eq!(bench.events().len(), 2);
+    assert!(bench.machine.description_bytes() < full);
+    assert_eq!(bench.machine.counters().limited, limited + 1);
+    bench.connection_closes(&peer);
+    bench.pass(secs(1));
+    assert_eq!(bench.machine.description_bytes(), 0);
 }
