@@ -52,7 +52,11 @@ impl Beacon {
     /// and doesn't share. Nothing stays open then.
     pub fn open(config: Config) -> Result<(Self, Datagrams), OpenError> {
         let (member, queue) = Member::new(config.checked()?);
-        let datagrams = Datagrams::new(queue, Arc::clone(&member.hears_process));
+        let datagrams = Datagrams::new(
+            queue,
+            Arc::clone(&member.hears_process),
+            Arc::clone(&member.died),
+        );
         let registration = Registration::new(member).map_err(|error| match error {
             // Looked up here and not in the hub's thread, for which others wait.
             OpenError::PortInUse { addr, holder: None } => OpenError::PortInUse {

@@ -1,12 +1,14 @@
 //! What arrives, and the queue it arrives by.
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::config::CastKind;
 
@@ -50,24 +52,41 @@ pub struct Datagram {
 pub struct Datagrams {
     queue: mpsc::Receiver<Datagram>,
     same_process: Arc<AtomicBool>,
+    /// Notified when the thread that fills the queue has panicked.
+    died: Arc<Notify>,
 }
 
 impl Datagrams {
-    pub(crate) fn new(queue: mpsc::Receiver<Datagram>, same_process: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(
+        queue: mpsc::Receiver<Datagram>,
+        same_process: Arc<AtomicBool>,
+        died: Arc<Notify>,
+    ) -> Self {
         Self {
             queue,
             same_process,
+            died,
         }
     }
 
-    /// The next datagram; `None` once the beacon's last handle is dropped and the queue
-    /// is empty.
+    /// The next datagram; `None` once the queue is empty and the beacon's last handle is
+    /// dropped, or its thread has panicked.
     ///
     /// # Cancel safety
     ///
     /// Nothing is lost when the future is dropped.
     pub async fn recv(&mut self) -> Option<Datagram> {
-        self.queue.recv().await
+        let mut died = pin!(self.died.notified());
+        poll_fn(|context| {
+            if let Poll::Ready(next) = self.queue.poll_recv(context) {
+                return Poll::Ready(next);
+            }
+            ready!(died.as_mut().poll(context));
+            // For the next call.
+            self.died.notify_one();
+            Poll::Ready(None)
+        })
+        .await
     }
 
     /// The next datagram, if one is in the queue.
@@ -75,7 +94,7 @@ impl Datagrams {
         self.queue.try_recv().ok()
     }
 
-    /// As [`recv`](Self::recv), for hand-written futures.
+    /// As [`recv`](Self::recv), for hand-written futures, but it doesn't notice a panic.
     pub fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Datagram>> {
         self.queue.poll_recv(context)
     }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Notify, mpsc};
 
 use crate::binding::{Binding, BindingCounters};
 use crate::config::{CastKind, Config};
@@ -23,6 +23,8 @@ pub(crate) struct Member {
     pub(crate) id: u64,
     pub(crate) config: Config,
     pub(crate) hears_process: Arc<AtomicBool>,
+    /// Notified when the hub's thread has panicked.
+    pub(crate) died: Arc<Notify>,
     pub(crate) counters: Counters,
     bindings: RwLock<Arc<[Arc<Binding>]>>,
     /// Chosen interfaces that have no binding, a line for each.
@@ -48,6 +50,7 @@ impl Member {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             config,
             hears_process: Arc::new(AtomicBool::new(true)),
+            died: Arc::default(),
             counters: Counters::default(),
             bindings: RwLock::new(Arc::new([])),
             missing: RwLock::default(),

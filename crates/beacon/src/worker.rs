@@ -378,6 +378,16 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            for member in self.members.values() {
+                member.died.notify_one();
+            }
+        }
+    }
+}
+
 /// Counts a datagram that is too long.
 fn too_long(listeners: &[Listener], from: SocketAddr) {
     for listener in listeners {

@@ -275,6 +275,7 @@ impl Face for Chat {
             Event::OneWay {
                 endpoint, reason, ..
             } => format!("! somebody at {endpoint} can't be met: {reason}"),
+            Event::Failed { reason } => format!("! this node ends: {reason}"),
             _ => return,
         };
         let _ = writeln!(lines, "{}", painted(&line));

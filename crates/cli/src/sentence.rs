@@ -131,6 +131,7 @@ pub(crate) fn happened(event: &Event) -> String {
             let state = if *up { "in use" } else { "out of use" };
             format!("{interface} ({address}) is {state}: {}", shown(reason))
         }
+        Event::Failed { reason } => format!("this node ends: {}", shown(reason)),
         Event::Unknown => "something happened that this version doesn't know".to_owned(),
     }
 }

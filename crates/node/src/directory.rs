@@ -58,9 +58,8 @@ impl Directory {
         if let Some(peer) = self.peers.get(&uuid) {
             peer.join(group.clone());
             let members = self.groups.entry(group.clone()).or_default();
-            match place(members, uuid) {
-                Ok(at) => members[at].clone_from(peer),
-                Err(at) => members.insert(at, peer.clone()),
+            if let Err(at) = place(members, uuid) {
+                members.insert(at, peer.clone());
             }
             self.changes();
         }
@@ -90,10 +89,9 @@ impl Directory {
         }
         let after = before.updated(profile);
         for group in after.groups() {
-            if let Some(members) = self.groups.get_mut(&group)
-                && let Ok(at) = place(members, uuid)
-            {
-                members[at].clone_from(&after);
+            let members = self.groups.entry(group).or_default();
+            if let Some(member) = members.iter_mut().find(|member| member.is(before)) {
+                member.clone_from(&after);
             }
         }
         self.changes();

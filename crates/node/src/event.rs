@@ -198,9 +198,21 @@ pub enum Event {
         /// The reason, as a sentence.
         reason: Arc<str>,
     },
+    /// The node ends, because one of its tasks has panicked: a bug in this library, or in
+    /// code that it calls, such as a subscriber of `tracing`. This is its last event.
+    Failed {
+        /// The reason, as a sentence.
+        reason: Arc<str>,
+    },
 }
 
 impl Event {
+    /// That task has panicked.
+    pub(crate) fn panicked(task: &str) -> Self {
+        let reason = format!("the task of {task} has panicked").into();
+        Self::Failed { reason }
+    }
+
     /// The kind of event as a word that stays the same in later versions:
     /// `"enter"`, `"whisper"` and so on, which is also the `event` of its JSON form.
     #[must_use]
@@ -225,6 +237,7 @@ impl Event {
             Self::OneWay { .. } => "one_way",
             Self::Backpressure { .. } => "backpressure",
             Self::Discovery { .. } => "discovery",
+            Self::Failed { .. } => "failed",
         }
     }
 
@@ -251,7 +264,8 @@ impl Event {
             | Self::Conflict { .. }
             | Self::Unreachable { .. }
             | Self::OneWay { .. }
-            | Self::Discovery { .. } => None,
+            | Self::Discovery { .. }
+            | Self::Failed { .. } => None,
         }
     }
 
@@ -302,14 +316,15 @@ impl Event {
     }
 
     /// Why a peer has gone, as a word; why an address is used or no longer, or a node
-    /// can't be dialled, in a sentence.
+    /// can't be dialled, or this one ends, in a sentence.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Exit { reason, .. } => Some(reason.as_str()),
             Self::Discovery { reason, .. }
             | Self::Unreachable { reason, .. }
-            | Self::OneWay { reason, .. } => Some(reason),
+            | Self::OneWay { reason, .. }
+            | Self::Failed { reason } => Some(reason),
             _ => None,
         }
     }
@@ -328,6 +343,9 @@ impl Event {
         let content = match self {
             Self::Whisper { message, .. } | Self::Shout { message, .. } => message.len(),
             Self::Request { message, .. } => message.len().saturating_add(RESPONDER),
+            // What it told stays in memory if it has left when this is read.
+            Self::Enter { peer } => peer.profile_bytes(),
+            Self::Join { group, .. } => group.len(),
             Self::Update { peer, old_name } => peer.profile_bytes().saturating_add(old_name.len()),
             Self::Undecided { missing, .. } => missing.len().saturating_mul(size_of::<Peer>()),
             _ => 0,

@@ -139,6 +139,7 @@ mod roster;
 mod settings;
 mod shared;
 mod stats;
+mod supervisor;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;

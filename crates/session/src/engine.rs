@@ -16,6 +16,7 @@ use zre_zmtp::Mechanism;
 
 use crate::budget::Budget;
 use crate::dispatcher::Dispatcher;
+use crate::guard::PanicGuard;
 use crate::ipc::IpcSocket;
 use crate::pace::Pace;
 use crate::reporter::Reporter;
@@ -67,6 +68,8 @@ pub(crate) struct InboxParts {
     pub(crate) ipc: Option<IpcSocket>,
     pub(crate) local: LocalSide,
     pub(crate) dispatcher: Arc<Dispatcher>,
+    /// Watches the tasks that accept connections.
+    pub(crate) guard: PanicGuard,
     /// Where the engine spawns its tasks.
     pub(crate) runtime: tokio::runtime::Handle,
 }

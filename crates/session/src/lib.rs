@@ -86,6 +86,7 @@ mod descriptors;
 mod dispatcher;
 mod engine;
 mod error;
+mod guard;
 mod identity;
 mod inbox;
 mod ipc;

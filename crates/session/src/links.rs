@@ -15,6 +15,7 @@ use crate::budget::Budget;
 use crate::closed_queue::ClosedQueue;
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Change, Dial, InboxParts, Listening, LocalSide, QueueParts, Route, Server};
+use crate::guard::PanicGuard;
 use crate::ipc::IpcHome;
 use crate::mailbox_registry::MailboxRegistry;
 use crate::memory::{self, Memory, Registration};
@@ -135,12 +136,14 @@ impl Links {
             mechanism,
             limits: Arc::new(limits),
         };
+        let (notice_sender, notices) = Notices::new();
         let parts = InboxParts {
             tcp,
             listening: listening.clone(),
             ipc: socket,
             local: local.clone(),
             dispatcher: Arc::clone(&dispatcher),
+            guard: PanicGuard::new("accepting connections", &notice_sender),
             runtime: runtime.clone(),
         };
         let server = match engine {
@@ -156,7 +159,6 @@ impl Links {
                 Registration::new(namespace, &local.identity, &dispatcher, &local.limits, key)
             })
             .flatten();
-        let (notice_sender, notices) = Notices::new();
         let inbox = Inbox::new(Arc::clone(&dispatcher));
         let inner = Arc::new(Inner {
             engine,

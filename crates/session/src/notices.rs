@@ -39,10 +39,17 @@ pub enum Notice {
         /// kernel still held when a connection broke.
         lost: u64,
     },
+    /// A task that all connections depend on has panicked. The links don't work any
+    /// more: shut them down.
+    Panicked {
+        /// What the task does.
+        task: &'static str,
+    },
 }
 
 /// The notices of all mailboxes of a node, in the order in which things
-/// happened. There are at most two for each `connect`, which bounds this queue.
+/// happened. There are at most two for each `connect`, and one for each of a few tasks, which
+/// bounds this queue.
 ///
 /// Dropping it discards notices; the mailboxes go on.
 #[derive(Debug)]

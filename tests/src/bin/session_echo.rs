@@ -89,7 +89,7 @@ async fn main() -> Result<(), Failure> {
                     say(&json!({ "event": "closed", "reason": reason.to_string(), "lost": lost }))?;
                     break;
                 }
-                None => break,
+                Some(Notice::Panicked { .. }) | None => break,
             },
             arrival = inbox.recv() => match arrival {
                 Some(Arrival::Batch(batch)) => {

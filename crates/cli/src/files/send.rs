@@ -368,7 +368,7 @@ impl Sender<'_> {
                     sent = offset.min(self.cargo.size);
                     self.have = sent;
                     self.resumed_at = Some(sent);
-                    pieces = read(self.cargo.path.clone(), sent)?;
+                    pieces = self.cargo.read(sent)?;
                     continue;
                 }
                 Some(_) if blocked => continue,

@@ -182,9 +182,10 @@ impl Board {
                 }
                 Weight::Other
             }
-            Event::Conflict { .. } | Event::Unreachable { .. } | Event::OneWay { .. } => {
-                Weight::Worry
-            }
+            Event::Conflict { .. }
+            | Event::Unreachable { .. }
+            | Event::OneWay { .. }
+            | Event::Failed { .. } => Weight::Worry,
             Event::Leader { .. }
             | Event::Undecided { .. }
             | Event::Backpressure { .. }

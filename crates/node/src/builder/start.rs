@@ -30,6 +30,7 @@ use crate::meters::Meters;
 use crate::node::Node;
 use crate::reach::Reach;
 use crate::shared::Shared;
+use crate::supervisor::Supervisor;
 use crate::{Events, GroupName, Settings, Source, StartError, events};
 
 /// How many nodes may connect for gossip before we accept them: more than a whole
@@ -105,7 +106,8 @@ impl Start {
         config.advertise = reach.advertised(port);
         let listeners = self.gossip_listeners()?;
         let (endpoint, told) = watch::channel(reach.endpoint(port));
-        let (updates, heard) = discovery::channel();
+        let (supervisor, panicked) = Supervisor::new();
+        let (updates, heard) = discovery::channel(supervisor.clone());
         let network_changes = ChangeNotifier::default();
         let names = self.names()?;
         // Loopback alone stays as it is, and a thousand nodes in a process on it
@@ -164,6 +166,7 @@ impl Start {
             names,
             network_changes,
             gossip: gossip.clone(),
+            supervisor,
             events,
             shared: shared.clone(),
             backpressure: BackpressureMonitor::new(settings.link_limits.queue_bytes_per_peer),
@@ -173,7 +176,7 @@ impl Start {
         };
         let mut driver = Driver::new(machine, clock, parts);
         driver.carry_out();
-        let driving = driver.run(inbox, notices, datagrams, heard, queue);
+        let driving = driver.run(inbox, notices, datagrams, heard, panicked, queue);
         runtime.spawn(driving.in_current_span());
         tracing::debug!(%name, endpoint = %shared.endpoint(), "started");
         let node = Node::new(

@@ -56,7 +56,9 @@ impl InterfaceWatcher {
 pub(crate) fn watch(watcher: InterfaceWatcher, updates: UpdateSender) {
     match LinkMonitor::open() {
         Ok(hints) => {
-            tokio::spawn(run(hints, watcher, updates).in_current_span());
+            let supervisor = updates.supervisor.clone();
+            let watching = supervisor.watch("watching interfaces", run(hints, watcher, updates));
+            tokio::spawn(watching.in_current_span());
         }
         Err(error) => {
             tracing::warn!(%error, "interfaces that change while the node runs aren't noticed");

@@ -15,11 +15,14 @@ mod names;
 pub(crate) use interface_watcher::{InterfaceWatcher, watch};
 pub(crate) use names::Names;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use tokio::sync::{Notify, mpsc};
 use zre_proto::Endpoint;
 use zre_proto::machine::{Found, Source};
+
+use crate::supervisor::Supervisor;
 
 /// What a source reports.
 #[derive(Debug)]
@@ -49,13 +52,33 @@ pub(crate) enum DiscoveryUpdate {
     },
 }
 
-/// Takes the updates of sources, which wait while the driver is busy.
-pub(crate) type UpdateSender = mpsc::Sender<DiscoveryUpdate>;
+/// Takes the updates of sources, which wait while the driver is busy, and watches their
+/// tasks.
+#[derive(Clone, Debug)]
+pub(crate) struct UpdateSender {
+    queue: mpsc::Sender<DiscoveryUpdate>,
+    pub(crate) supervisor: Supervisor,
+}
+
+impl Deref for UpdateSender {
+    type Target = mpsc::Sender<DiscoveryUpdate>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.queue
+    }
+}
 
 /// Wakes sources when the network has changed: an attempt that failed may work now.
 pub(crate) type ChangeNotifier = Arc<Notify>;
 
 /// The queue to the driver, which is short: a source with many updates waits.
-pub(crate) fn channel() -> (UpdateSender, mpsc::Receiver<DiscoveryUpdate>) {
-    mpsc::channel(64)
+pub(crate) fn channel(supervisor: Supervisor) -> (UpdateSender, mpsc::Receiver<DiscoveryUpdate>) {
+    let (queue, updates) = mpsc::channel(64);
+    (UpdateSender { queue, supervisor }, updates)
+}
+
+/// The queue for a test, whose tasks nobody watches.
+#[cfg(test)]
+pub(crate) fn test_channel() -> (UpdateSender, mpsc::Receiver<DiscoveryUpdate>) {
+    channel(Supervisor::new().0)
 }

@@ -46,6 +46,7 @@ use crate::meters::{Meters, Publisher};
 use crate::neighbours::{self, Neighbours};
 use crate::reach::Reach;
 use crate::shared::Shared;
+use crate::supervisor::{Panicked, Supervisor};
 use crate::{Peer, SendPolicy};
 
 /// A shorter sleep of the host is ignored.
@@ -94,6 +95,7 @@ pub(crate) struct Driver {
     names: Names,
     network_changes: ChangeNotifier,
     gossip: Option<Gossip>,
+    supervisor: Supervisor,
     resolver: mpsc::UnboundedSender<Resolved>,
     resolved: mpsc::UnboundedReceiver<Resolved>,
     said_exit: bool,
@@ -123,6 +125,7 @@ pub(crate) struct Parts {
     /// Wakes sources of addresses when the network has changed.
     pub(crate) network_changes: ChangeNotifier,
     pub(crate) gossip: Option<Gossip>,
+    pub(crate) supervisor: Supervisor,
     pub(crate) events: EventSender,
     pub(crate) shared: Arc<Shared>,
     pub(crate) backpressure: BackpressureMonitor,
@@ -142,6 +145,7 @@ impl Driver {
             names,
             network_changes,
             gossip,
+            supervisor,
             events,
             shared,
             backpressure,
@@ -173,6 +177,7 @@ impl Driver {
             names,
             network_changes,
             gossip,
+            supervisor,
             resolver,
             resolved,
             said_exit: false,
@@ -193,6 +198,7 @@ impl Driver {
         mut notices: Notices,
         mut datagrams: Option<Datagrams>,
         mut updates: mpsc::Receiver<DiscoveryUpdate>,
+        mut panicked: mpsc::UnboundedReceiver<Panicked>,
         mut commands: mpsc::Receiver<Command>,
     ) {
         let timer = tokio::time::sleep(Duration::ZERO);
@@ -236,8 +242,12 @@ impl Driver {
                     // The last handle is gone: dropping the driver sends EXIT.
                     None => break,
                 },
+                Some(task) = panicked.recv() => self.fail(task),
                 Some(notice) = notices.recv() => self.handle_notice(notice),
-                Some(datagram) = next(&mut datagrams) => self.handle_datagram(&datagram),
+                datagram = next(&mut datagrams) => match datagram {
+                    Some(datagram) => self.handle_datagram(&datagram),
+                    None => self.fail("sending and hearing beacons"),
+                },
                 Some((session, addrs)) = self.resolved.recv() => {
                     self.handle_resolved(session, addrs);
                 }
@@ -267,6 +277,15 @@ impl Driver {
             for waiter in waiting {
                 let _ = waiter.send(());
             }
+        }
+    }
+
+    /// Ends the node, because a task that it can't do without has panicked.
+    pub(super) fn fail(&mut self, task: &str) {
+        if !self.stopped {
+            tracing::error!(task, "a task has panicked, and the node ends");
+            self.stopped = true;
+            self.send_event(crate::Event::panicked(task));
         }
     }
 
@@ -361,6 +380,9 @@ impl Driver {
 /// dropped, or the runtime is shutting down.
 impl Drop for Driver {
     fn drop(&mut self) {
+        if std::thread::panicking() && !self.stopped {
+            self.send_event(crate::Event::panicked("running the protocol"));
+        }
         if let Some(announcer) = &self.announcer
             && !self.said_exit
         {

@@ -56,6 +56,7 @@ impl Driver {
                 up.in_memory = link == Link::Inproc;
                 self.machine.handle_session_up(now, session, up);
             }
+            Notice::Panicked { task } => self.fail(task),
             Notice::Closed { id, reason, lost } => {
                 tracing::debug!(session = ?SessionId(id), %reason, lost, "a mailbox has ended");
                 let opening = self.sessions.get_mut(&SessionId(id));
@@ -206,6 +207,7 @@ impl Driver {
                     tracing::warn!(%addr, %error, "peers can't dial us there");
                 }
             };
+            let listening = self.supervisor.watch("listening at an address", listening);
             tokio::spawn(listening.in_current_span());
         }
         let endpoint = self.reach.endpoint(self.port);

@@ -97,6 +97,7 @@ impl Driver {
             // An error means that the node has stopped.
             let _ = resolver.send((session, addrs));
         };
+        let looking = self.supervisor.watch("looking a name up", looking);
         tokio::spawn(looking.in_current_span());
     }
 

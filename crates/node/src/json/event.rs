@@ -144,6 +144,11 @@ pub enum Event {
         /// The reason, as a sentence.
         reason: String,
     },
+    /// The node ends, because one of its tasks has panicked.
+    Failed {
+        /// The reason, as a sentence.
+        reason: String,
+    },
     /// A node accepts this node's connection and doesn't greet back.
     OneWay {
         /// The node's UUID.
@@ -259,6 +264,9 @@ impl From<&crate::Event> for Event {
             } => Self::Unreachable {
                 uuid: *uuid,
                 endpoint: endpoint.to_string(),
+                reason: reason.to_string(),
+            },
+            Happened::Failed { reason } => Self::Failed {
                 reason: reason.to_string(),
             },
             Happened::OneWay {

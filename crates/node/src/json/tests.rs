@@ -167,6 +167,10 @@ fn samples() -> Vec<(crate::Event, Value)> {
             json!({ "event": "discovery", "up": false, "interface": &*interface.name,
                 "address": interface.addr.to_string(), "reason": "it is down" }),
         ),
+        (
+            Event::panicked("running the protocol"),
+            json!({ "event": "failed", "reason": "the task of running the protocol has panicked" }),
+        ),
     ]
 }
 
@@ -195,6 +199,7 @@ fn number(event: &crate::Event) -> usize {
         Event::OneWay { .. } => 16,
         Event::Backpressure { .. } => 17,
         Event::Discovery { .. } => 18,
+        Event::Failed { .. } => 19,
     }
 }
 
@@ -225,6 +230,7 @@ fn accessors_give_what_the_json_says() {
             "unreachable",
             "one_way",
             "discovery",
+            "failed",
         ];
         let is_about_one = !others.contains(&event.kind());
         assert_eq!(event.peer().is_some(), is_about_one, "{json}");

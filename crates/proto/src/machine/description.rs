@@ -78,7 +78,9 @@ impl Description {
         let total = others.saturating_add(after);
         let half = limits.description_bytes / 2;
         // Besides all peers there may be as many that claim their UUIDs.
-        let little = half / limits.peers.saturating_mul(2).max(1);
+        let little = half
+            .checked_div(limits.peers.saturating_mul(2))
+            .unwrap_or(half);
         let fits = after <= limits.description_bytes_per_peer && (total <= half || after <= little);
         if fits || after <= before {
             (self.profile, self.rest) = (profile, rest);

@@ -34,6 +34,7 @@ use tokio::task::JoinHandle;
 
 use crate::OpenError;
 use crate::engine::{Change, Dial, InboxParts, Listening, QueueParts, Served, Server};
+use crate::guard::PanicGuard;
 use crate::listen::listen_also;
 use crate::send_queue::SendQueue;
 use accept::{Listener, accept_all};
@@ -72,9 +73,9 @@ pub(crate) async fn serve_inbox(parts: InboxParts) -> io::Result<Server> {
         runtime: parts.runtime.clone(),
     });
     let (server, served) = Server::new();
-    parts
-        .runtime
-        .spawn(supervise(listeners, parts.listening, host, served, name));
+    let guard = parts.guard.clone();
+    let supervising = supervise(listeners, parts.listening, host, served, guard, name);
+    parts.runtime.spawn(parts.guard.watch(supervising));
     Ok(server)
 }
 
@@ -85,11 +86,15 @@ async fn supervise<N>(
     listening: Listening,
     host: Arc<Host>,
     mut served: Served,
+    guard: PanicGuard,
     ipc_name: N,
 ) {
     let mut accepting: Vec<(Option<SocketAddr>, JoinHandle<()>)> = listeners
         .into_iter()
-        .map(|(addr, listener)| (addr, tokio::spawn(accept_all(listener, Arc::clone(&host)))))
+        .map(|(addr, listener)| {
+            let accept = accept_all(listener, Arc::clone(&host));
+            (addr, tokio::spawn(guard.clone().watch(accept)))
+        })
         .collect();
     loop {
         let change = tokio::select! {
@@ -105,7 +110,7 @@ async fn supervise<N>(
                     let listener = TcpListener::from_std(listener)
                         .map_err(|source| OpenError::Listen { addr, source })?;
                     let accept = accept_all(Listener::Tcp(listener), Arc::clone(&host));
-                    accepting.push((Some(at), tokio::spawn(accept)));
+                    accepting.push((Some(at), tokio::spawn(guard.clone().watch(accept))));
                     listening.add(at);
                     Ok(())
                 });

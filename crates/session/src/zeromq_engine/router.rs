@@ -55,7 +55,10 @@ pub(crate) async fn serve_inbox(parts: InboxParts) -> io::Result<Server> {
                 .enable_all()
                 .build();
             match runtime {
-                Ok(runtime) => runtime.block_on(run(parts, served, ready)),
+                Ok(runtime) => {
+                    let guard = parts.guard.clone();
+                    runtime.block_on(guard.watch(run(parts, served, ready)));
+                }
                 // An error: nobody waits any more.
                 Err(error) => drop(ready.send(Err(error))),
             }

@@ -423,6 +423,7 @@ async fn one_closed_for_each_connect(engine: Engine) {
         match alice.notice().await {
             Notice::Up { id, .. } => assert_eq!(closed[id as usize], 0),
             Notice::Closed { id, .. } => closed[id as usize] += 1,
+            other @ Notice::Panicked { .. } => panic!("{other:?}"),
         }
     }
     assert_eq!(closed, [1; 50]);

@@ -43,13 +43,14 @@ pub(crate) fn watch(
     updates: UpdateSender,
     network_changes: ChangeNotifier,
 ) {
+    let supervisor = updates.supervisor.clone();
     let asking = async move {
         tokio::select! {
             () = run(&dns, &resolver, &updates, &network_changes) => {}
             () = updates.closed() => {}
         }
     };
-    tokio::spawn(asking.in_current_span());
+    tokio::spawn(supervisor.watch("asking DNS", asking).in_current_span());
 }
 
 async fn run(
@@ -185,7 +186,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_a_complete_answer_takes_addresses_away() {
-        let (updates, mut heard) = crate::discovery::channel();
+        let (updates, mut heard) = crate::discovery::test_channel();
         let endpoint = |port: u16| {
             format!("tcp://a.example:{port}")
                 .parse::<Endpoint>()

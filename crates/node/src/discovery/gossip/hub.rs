@@ -1,11 +1,12 @@
 //! What all connections share: the table, and passing tuples on.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 use zre_proto::machine::{Found, Source};
@@ -26,6 +27,10 @@ const PING_TICKS: u64 = 4;
 /// nodes of this library forget a node that died. (czmq never forgets.)
 const RENEW_TICKS: u64 = 6;
 const TTL: Duration = Duration::from_secs(90);
+
+/// The bytes that may wait for all neighbours together. A newcomer is sent the whole
+/// table, which can have 5 MiB, and may read as slowly as it likes for 10 s.
+const QUEUED: usize = 64 << 20;
 
 /// The number of a connection, which is never reused.
 pub(super) type NeighbourId = u64;
@@ -52,12 +57,34 @@ pub(super) enum HubMessage {
     List(oneshot::Sender<BTreeMap<String, String>>),
 }
 
+/// Encoded messages for one neighbour, counted until they are written.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) messages: Vec<Bytes>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Batch {
+    /// `None` if there is no room for it.
+    pub(super) fn new(messages: &[GossipMessage], room: &Arc<Semaphore>) -> Option<Self> {
+        let messages: Vec<Bytes> = messages.iter().map(GossipMessage::encode).collect();
+        let bytes = messages
+            .iter()
+            .map(|message| message.len().saturating_add(size_of::<Bytes>()))
+            .fold(0, usize::saturating_add);
+        let permit = Arc::clone(room).try_acquire_many_owned(u32::try_from(bytes).ok()?);
+        Some(Self {
+            messages,
+            _permit: permit.ok()?,
+        })
+    }
+}
+
 /// The node at the other end of a connection.
 #[derive(Debug)]
 pub(super) struct Neighbour {
     id: NeighbourId,
-    /// Batches of encoded messages.
-    queue: mpsc::Sender<Vec<Bytes>>,
+    queue: mpsc::Sender<Batch>,
     /// Whether this node dialled, and is the client.
     dialled: bool,
     /// Whether it is on this host, and its loopback addresses are valid here.
@@ -69,7 +96,7 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
-    pub(super) fn new(queue: mpsc::Sender<Vec<Bytes>>, dialled: bool, nearby: bool) -> Self {
+    pub(super) fn new(queue: mpsc::Sender<Batch>, dialled: bool, nearby: bool) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self {
             id: LAST.fetch_add(1, Ordering::Relaxed),
@@ -95,6 +122,8 @@ pub(super) struct Hub {
     own_key: Option<String>,
     table: TupleTable,
     neighbours: BTreeMap<NeighbourId, Neighbour>,
+    /// What is left of [`QUEUED`].
+    room: Arc<Semaphore>,
     updates: UpdateSender,
 }
 
@@ -111,6 +140,7 @@ impl Hub {
             own_key: key,
             table: TupleTable::default(),
             neighbours: BTreeMap::new(),
+            room: Arc::new(Semaphore::new(QUEUED)),
             updates,
         };
         hub.tell_endpoint();
@@ -317,12 +347,15 @@ impl Hub {
 
     /// Never waits.
     fn say(&mut self, id: NeighbourId, messages: &[GossipMessage]) {
-        let encoded: Vec<Bytes> = messages.iter().map(GossipMessage::encode).collect();
-        if let Some(neighbour) = self.neighbours.get(&id)
-            && !encoded.is_empty()
-            && neighbour.queue.try_send(encoded).is_err()
-        {
-            tracing::debug!("a neighbour doesn't read");
+        let Some(neighbour) = self.neighbours.get(&id) else {
+            return;
+        };
+        if messages.is_empty() {
+            return;
+        }
+        let batch = Batch::new(messages, &self.room);
+        if batch.is_none_or(|batch| neighbour.queue.try_send(batch).is_err()) {
+            tracing::debug!("a neighbour doesn't read, or too many don't");
             // Its connection ends with its queue.
             self.neighbours.remove(&id);
         }
@@ -392,8 +425,8 @@ mod tests {
     use super::*;
 
     /// What was put into a neighbour's queue.
-    async fn told(queue: &mut mpsc::Receiver<Vec<Bytes>>) -> Vec<GossipMessage> {
-        let encoded = queue.recv().await.unwrap();
+    async fn told(queue: &mut mpsc::Receiver<Batch>) -> Vec<GossipMessage> {
+        let encoded = queue.recv().await.unwrap().messages;
         let decoded = encoded
             .iter()
             .map(|bytes| GossipMessage::decode(bytes).unwrap());
@@ -404,7 +437,7 @@ mod tests {
     async fn a_client_says_hello_then_pings_and_renews() {
         let uuid = Uuid::from_u128(7);
         let endpoint: Endpoint = "tcp://10.0.0.1:5".parse().unwrap();
-        let (updates, mut heard) = crate::discovery::channel();
+        let (updates, mut heard) = crate::discovery::test_channel();
         let (reports, inbox) = mpsc::channel(8);
         let (own_endpoint, endpoint) = watch::channel(endpoint);
         tokio::spawn(Hub::new(uuid, endpoint, None, updates).run(inbox));
@@ -461,6 +494,46 @@ mod tests {
         assert_eq!(endpoint, found.endpoint);
         let kept = found_at.elapsed();
         assert!((60..=65).contains(&kept.as_secs()), "{kept:?}");
+    }
+
+    #[test]
+    fn neighbours_that_never_read_hold_no_more_than_the_bound() {
+        let (updates, _heard) = crate::discovery::test_channel();
+        let (_own, endpoint) = watch::channel("tcp://10.0.0.1:5".parse().unwrap());
+        let mut hub = Hub::new(Uuid::from_u128(7), endpoint, None, updates);
+        let now = Instant::now();
+        for n in 1..crate::discovery::gossip::table::TUPLES {
+            let key = format!("{n:0>250}");
+            hub.table.publish(now, key, "v".repeat(1000), None).unwrap();
+        }
+        let mut queues = Vec::new();
+        for _ in 0..50 {
+            let (queue, waiting) = mpsc::channel(8);
+            let neighbour = Neighbour::new(queue, false, false);
+            let id = neighbour.id();
+            hub.neighbours.insert(id, neighbour);
+            hub.greet(id);
+            queues.push(waiting);
+        }
+        let held = |queue: &mut mpsc::Receiver<Batch>| {
+            let batch = queue.try_recv().ok()?;
+            Some(batch.messages.iter().map(Bytes::len).sum::<usize>())
+        };
+        let held: Vec<usize> = queues.iter_mut().filter_map(held).collect();
+        let all: usize = held.iter().sum();
+        assert!(
+            all > QUEUED / 2 && all <= QUEUED,
+            "{all} for {}",
+            held.len()
+        );
+        assert_eq!(hub.neighbours.len(), held.len(), "the others are given up");
+        // They have been read, and there is room again.
+        let (queue, mut waiting) = mpsc::channel(8);
+        let neighbour = Neighbour::new(queue, false, false);
+        let id = neighbour.id();
+        hub.neighbours.insert(id, neighbour);
+        hub.greet(id);
+        assert!(waiting.try_recv().is_ok());
     }
 
     #[test]

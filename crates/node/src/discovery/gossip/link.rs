@@ -16,7 +16,7 @@ use zre_zmtp::{
     Mechanism, SocketType, Unpooled,
 };
 
-use super::hub::{HubMessage, NeighbourId};
+use super::hub::{Batch, HubMessage, NeighbourId};
 use super::message::{GossipMessage, MessageError, VALUE};
 
 /// How long a handshake may take, and how long a neighbour may take to read what it is
@@ -119,7 +119,7 @@ impl GossipLink {
     pub(super) async fn run(
         self,
         id: NeighbourId,
-        mut queue: mpsc::Receiver<Vec<Bytes>>,
+        mut queue: mpsc::Receiver<Batch>,
         reports: &mpsc::Sender<HubMessage>,
     ) -> Result<(), LinkError> {
         let Self {
@@ -131,17 +131,24 @@ impl GossipLink {
         let (pongs, mut answers) = mpsc::channel::<Bytes>(4);
         let write = async move {
             loop {
-                tokio::select! {
-                    Some(context) = answers.recv() => encoder.push_pong(&context),
-                    messages = queue.recv() => {
-                        for message in messages.ok_or(LinkError::Closed)? {
-                            encoder.push_message(&message, &[]);
-                        }
+                let batch = tokio::select! {
+                    Some(context) = answers.recv() => {
+                        encoder.push_pong(&context);
+                        None
                     }
-                }
+                    batch = queue.recv() => {
+                        let batch = batch.ok_or(LinkError::Closed)?;
+                        for message in &batch.messages {
+                            encoder.push_message(message, &[]);
+                        }
+                        Some(batch)
+                    }
+                };
                 let written = write_all(&mut writer, &mut encoder);
                 let written = tokio::time::timeout(PATIENCE, written).await;
                 written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+                // It counts until it is written.
+                drop(batch);
                 encoder.release(0);
             }
         };
@@ -214,6 +221,7 @@ mod toy;
 #[cfg(test)]
 mod tests {
     use tokio::net::TcpListener;
+    use tokio::sync::Semaphore;
 
     use super::*;
 
@@ -231,8 +239,8 @@ mod tests {
 
         let said = [GossipMessage::Hello, GossipMessage::Ping];
         let (queue, waiting) = mpsc::channel(1);
-        let encoded = said.iter().map(GossipMessage::encode).collect();
-        queue.send(encoded).await.unwrap();
+        let batch = Batch::new(&said, &Arc::new(Semaphore::new(1000)));
+        queue.send(batch.unwrap()).await.unwrap();
         let (reports, mut heard) = mpsc::channel(4);
         let (_silent, nothing) = mpsc::channel(1);
         let client_reports = mpsc::channel(1).0;

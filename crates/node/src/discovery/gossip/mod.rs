@@ -70,18 +70,28 @@ pub(crate) fn start(
 ) -> Gossip {
     let (reports, inbox) = mpsc::channel(256);
     let gossip = Gossip::new(setup.uuid, reports.clone());
+    let supervisor = updates.supervisor.clone();
     // Dropping it ends them all.
     let mut tasks = JoinSet::new();
     for listener in setup.listeners {
         let mechanism = Arc::clone(&setup.mechanism);
-        tasks.spawn(accept(listener, mechanism, reports.clone()).in_current_span());
+        let accepting = accept(listener, mechanism, reports.clone());
+        tasks.spawn(
+            supervisor
+                .watch("accepting gossip", accepting)
+                .in_current_span(),
+        );
     }
     for (endpoint, mechanism) in setup.connect {
         let (names, reports, network_changes) =
             (names.clone(), reports.clone(), network_changes.clone());
         let mechanism = mechanism.unwrap_or_else(|| Arc::clone(&setup.mechanism));
         let dialling = keep_dialling(endpoint, mechanism, names, reports, network_changes);
-        tasks.spawn(dialling.in_current_span());
+        tasks.spawn(
+            supervisor
+                .watch("dialling a gossip hub", dialling)
+                .in_current_span(),
+        );
     }
     let hub = Hub::new(setup.uuid, setup.endpoint, setup.key, updates.clone());
     let gossiping = async move {
@@ -91,7 +101,7 @@ pub(crate) fn start(
         }
         drop(tasks);
     };
-    tokio::spawn(gossiping.in_current_span());
+    tokio::spawn(supervisor.watch("gossiping", gossiping).in_current_span());
     gossip
 }
 
