@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Our node and other people's, talking: pyre, zyre.js and bare libzmq.
+"""Our node and other people's, talking: C Zyre, gyre, pyre, zyre.js and bare libzmq.
 
-    tests/interop/run.py [SUITE].. [--zre PATH]
+    tests/interop/run.py [SUITE].. [--zre PATH] [--zyre PROGRAM] [--gyre PROGRAM]
 
 Suites: pyre, zyre.js, beacons, idle, soak, libzmq, sessions, gossip; all of
-them by default. Foreign nodes run in network namespaces made here (needs root and
+them by default. zyre and gyre run if a program is named for them. Foreign nodes run in network namespaces made here (needs root and
 iproute2) and removed afterwards. pyre and zyre.js are fetched into the build
 directory the first time. What is missing is said, and skipped; with CI=true in
 the environment a skip is a failure.
@@ -27,6 +27,7 @@ from sessions import sessions
 from soak import soak
 from stage import Stage
 
+LINES = ["zyre", "gyre"]
 SUITES = ["pyre", "zyre.js", "beacons", "idle", "soak", "libzmq", "sessions", "gossip"]
 ON_LOOPBACK = ["libzmq", "sessions", "gossip"]
 ENGINES = ["native", "zeromq"]
@@ -70,6 +71,18 @@ def foreign(report, arguments, binary, python, modules):
             stage = Stage(binary, modules=modules, engine=engine)
             with report.suite("zyre.js, %s engine" % engine), network.Network(2) as net, stage:
                 talk(report, stage, net, stage.zyrejs, ("X-SIDE", "zyre.js"), manner)
+    for name in LINES:
+        path = getattr(arguments, name)
+        if path:
+            with report.suite(name), network.Network(2) as net, Stage(binary) as stage:
+
+                def start(who, namespace, name=name, path=path, stage=stage):
+                    return stage.lines(name, path, who, namespace)
+
+                manner = conversation.Manner(reasons=("goodbye", "disconnected"))
+                talk(report, stage, net, start, ("X-SIDE", name), manner)
+        elif name in arguments.suites or arguments.all:
+            report.pass_over(name, "no program: name one by --%s (README.md)" % name)
     if "beacons" in arguments.suites:
         with report.suite("beacons"), network.Network(2) as net, Stage(binary, python) as stage:
             beside_pyre(report, stage, net)
@@ -99,23 +112,31 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--zre", help="the zre command to test (default: built now)")
+    parser.add_argument("--zyre", metavar="PROGRAM", help="peers/zyre_peer.c, compiled")
+    parser.add_argument("--gyre", metavar="PROGRAM", help="a gyre node that speaks such lines")
     arguments = parser.parse_args()
-    arguments.suites = arguments.suites or SUITES
+    named = any(getattr(arguments, name) for name in LINES)
+    arguments.all = not arguments.suites and not named
+    arguments.suites = arguments.suites or ([] if named else SUITES)
     for suite in arguments.suites:
-        if suite not in SUITES:
+        if suite not in SUITES + LINES:
             parser.error("unknown suite %r; there are: %s" % (suite, ", ".join(SUITES)))
 
     report = Report()
     binary = arguments.zre or tools.program("zre")
     cache = tools.cache()
-    python = provided(report, "pyre, beacons, idle, soak, libzmq, sessions", lambda: tools.python(cache))
+    python = None
+    if any(suite not in LINES for suite in arguments.suites):
+        who = "pyre, beacons, idle, soak, libzmq, sessions"
+        python = provided(report, who, lambda: tools.python(cache))
     modules = None
     if "zyre.js" in arguments.suites or "idle" in arguments.suites:
         modules = provided(report, "zyre.js, idle", lambda: tools.node_modules(cache))
     if python is None:
-        arguments.suites = [suite for suite in arguments.suites if suite in ("zyre.js", "gossip")]
+        arguments.suites = [suite for suite in arguments.suites if suite in ("zyre.js", "gossip", *LINES)]
 
     namespaced = [suite for suite in arguments.suites if suite not in ON_LOOPBACK]
+    namespaced += [name for name in LINES if getattr(arguments, name)]
     obstacle = network.why_not() if namespaced else None
     if obstacle:
         report.skip(", ".join(namespaced), obstacle)

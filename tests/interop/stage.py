@@ -50,6 +50,11 @@ class Stage(contextlib.ExitStack):
         command += ["--header", "X-SIDE=zyre.js", "--group", "THEIRS"]
         return self._start("zyre.js", command, namespace, NODE_PATH=self.modules)
 
+    def lines(self, label, program, name, namespace):
+        """A node behind lines_peer.py; a header X-SIDE, and a member of THEIRS."""
+        command = [sys.executable, str(PEERS / "lines_peer.py"), program, name]
+        return self._start(label, command + ["X-SIDE=" + label, "THEIRS"], namespace)
+
     def libzmq(self, beat, name, uuid, endpoint, *paths, key=None):
         """A peer by hand on libzmq's sockets, on loopback; under CURVE with the node's key."""
         command = [self.python, str(PEERS / "libzmq_peer.py"), beat, name, uuid, endpoint]

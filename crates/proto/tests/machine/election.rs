@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use uuid::Uuid;
 use zre_proto::Command;
-use zre_proto::machine::SessionId;
+use zre_proto::machine::{ELECTION_HEADER, SessionId};
 
 use crate::bench::{Bench, Peer, join, leave, ms, our_uuid, secs};
 use crate::net::Net;
@@ -14,14 +14,14 @@ fn text(uuid: Uuid) -> zre_proto::Str {
     uuid.simple().to_string().to_uppercase().into()
 }
 
-fn elect(challenger: Uuid) -> Command {
+pub(crate) fn elect(challenger: Uuid) -> Command {
     Command::Elect {
         group: "G".into(),
         challenger_id: text(challenger),
     }
 }
 
-fn leader(leader: Uuid) -> Command {
+pub(crate) fn leader(leader: Uuid) -> Command {
     Command::Leader {
         group: "G".into(),
         leader_id: text(leader),
@@ -340,4 +340,26 @@ proptest! {
             prop_assert_eq!(net.ballots(node), 0);
         }
     }
+}
+
+#[test]
+fn only_members_that_know_nothing_of_elections_are_named() {
+    let mut bench = Bench::new();
+    bench.machine.contest(bench.now, "G").unwrap();
+    bench.machine.join(bench.now, "G").unwrap();
+    bench.drain();
+    let (mut stranger, mut ours) = (Peer::new(0xa1), Peer::ours(0xa2));
+    stranger.groups = vec!["G".into()];
+    bench.meet(&mut stranger);
+    let mut hello = ours.hello();
+    hello.groups = vec!["G".into()];
+    hello.headers.insert(ELECTION_HEADER.into(), "1".into());
+    ours.next = 1;
+    bench.say(&mut ours, Command::Hello(hello));
+    bench.events();
+    bench.pass(secs(6));
+    // The other one waits for the stranger as well.
+    let mut events = bench.events();
+    events.retain(|event| event.starts_with("undecided"));
+    assert_eq!(events, ["undecided G a1"]);
 }

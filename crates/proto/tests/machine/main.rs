@@ -16,6 +16,7 @@ mod net;
 
 mod bootstrap;
 mod bounds;
+mod c_election;
 mod chaos;
 mod conflict;
 mod election;

@@ -20,7 +20,11 @@ impl Machine {
         let Some(challenger) = self.ballot(from, group, challenger) else {
             return;
         };
+        if self.hears_late(from, group, challenger) {
+            return;
+        }
         let own = self.config.uuid;
+        let counting = self.counting_members(group);
         let election = self.elections.groups.entry(group.into()).or_default();
         match &mut election.wave {
             Some(wave) if wave.challenger == challenger => {
@@ -29,12 +33,18 @@ impl Machine {
                 // all members do.
                 if from == challenger {
                     wave.parent = Some(from);
-                    wave.elects_sent.clear();
+                    wave.elects_sent = &wave.elects_sent & &counting;
                     wave.leaders_seen.clear();
                     wave.leader_sent = false;
                 }
             }
-            Some(wave) if wave.challenger < challenger => {}
+            Some(wave) if wave.challenger < challenger => {
+                // It has started anew, and no longer counts what it echoed before.
+                if from == challenger && counting.contains(&from) && wave.elects_seen.remove(&from)
+                {
+                    wave.elects_sent.remove(&from);
+                }
+            }
             // Our UUID is the lower one, or the message is of a wave that has ended.
             None if challenger == own || (election.contests && own < challenger) => {
                 if election.contests && challenger != own {
@@ -57,6 +67,9 @@ impl Machine {
         let Some(leader) = self.ballot(from, group, leader) else {
             return;
         };
+        if self.hears_late(from, group, leader) {
+            return;
+        }
         let own = self.config.uuid;
         let Some(wave) = self.elections.wave_mut(group) else {
             return;
@@ -120,6 +133,9 @@ impl Machine {
             },
         );
         self.schedule_check();
+        for member in self.counting_members(&group) {
+            self.settle(member, &group, leader);
+        }
         if changed {
             self.event(Event::Leader { group, leader });
         }
@@ -188,7 +204,7 @@ impl Machine {
         }
     }
 
-    fn send_leader(&mut self, group: &str, leader: Uuid) {
+    pub(super) fn send_leader(&mut self, group: &str, leader: Uuid) {
         for member in self.members(group) {
             if self.takes_part(member) {
                 let leader_id = text(leader);
@@ -198,16 +214,17 @@ impl Machine {
         }
     }
 
-    fn takes_part(&self, peer: Uuid) -> bool {
-        self.elections.participants.contains(&peer)
-            || self
-                .peers
-                .get(&peer)
-                .and_then(|peer| peer.established())
-                .is_some_and(|established| established.hello.takes_elections)
+    pub(super) fn takes_part(&self, peer: Uuid) -> bool {
+        self.elections.participants.contains(&peer) || self.shows_elections(peer)
     }
 
-    fn send_to_peer(&mut self, peer: Uuid, command: Command) {
+    /// Whether it has shown in HELLO that it takes part as we do.
+    pub(super) fn shows_elections(&self, peer: Uuid) -> bool {
+        let established = self.peers.get(&peer).and_then(|peer| peer.established());
+        established.is_some_and(|established| established.hello.takes_elections)
+    }
+
+    pub(super) fn send_to_peer(&mut self, peer: Uuid, command: Command) {
         if let Some(Phase::Established(established)) = self.peers.get(&peer).map(|peer| &peer.phase)
         {
             let session = established.mailbox.session;
@@ -217,6 +234,6 @@ impl Machine {
 }
 
 /// A UUID as C Zyre writes it.
-fn text(uuid: Uuid) -> Str {
+pub(super) fn text(uuid: Uuid) -> Str {
     uuid.simple().to_string().to_uppercase().into()
 }

@@ -10,12 +10,14 @@
 //! members know. Therefore the lowest UUID among the candidates wins.
 //!
 //! C Zyre counts how many ELECTs came, and we remember from which members. A
-//! repetition counts once here, so we must not send one to C Zyre. Members that know
+//! repetition counts once here, so we must not send one to C Zyre. What C Zyre does about
+//! its counts, and what we do about that, is in `counting`. Members that know
 //! nothing of elections would take ELECT for a gap. So it goes only to members that
 //! have shown that they take part, and the application hears of the others when they
 //! keep an election from its end.
 
 mod ballots;
+mod counting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -68,6 +70,8 @@ struct Wave {
     leader_sent: bool,
     /// The members that have sent us LEADER.
     leaders_seen: BTreeSet<Uuid>,
+    /// Whether we no longer wait for members that count.
+    counted: bool,
 }
 
 impl Wave {
@@ -79,6 +83,7 @@ impl Wave {
             elects_seen: BTreeSet::new(),
             leader_sent: false,
             leaders_seen: BTreeSet::new(),
+            counted: false,
         }
     }
 }
@@ -175,6 +180,8 @@ impl Machine {
             Some(wave) if wave.challenger < own || !election.contests => {
                 self.send_elect(group, &[peer]);
             }
+            // If it contests, it says so itself.
+            None if election.leader.is_some() && !self.shows_elections(peer) => {}
             _ if election.contests => self.challenge(now, group),
             _ => {}
         }
@@ -275,10 +282,10 @@ impl Machine {
             election.wave = None;
         }
         let challenger = election.wave.as_ref().map(|wave| wave.challenger);
-        if !missing.is_empty() && !std::mem::replace(&mut election.reported_undecided, true) {
-            let group = group.into();
-            self.event(Event::Undecided { group, missing });
+        if self.count_for_them(group) {
+            return;
         }
+        self.report_undecided(group, missing);
         let Some(election) = self.elections.groups.get_mut(group) else {
             return;
         };
@@ -291,6 +298,21 @@ impl Machine {
         {
             election.rounds = election.rounds.saturating_add(1);
             self.start_wave(now, group);
+        }
+    }
+
+    /// Names the members that keep an election from its end, once: those that don't take
+    /// part, if there are any, because the others wait for them as well.
+    fn report_undecided(&mut self, group: &str, mut missing: Vec<Uuid>) {
+        if missing.iter().any(|member| !self.takes_part(*member)) {
+            missing.retain(|member| !self.takes_part(*member));
+        }
+        let Some(election) = self.elections.groups.get_mut(group) else {
+            return;
+        };
+        if !missing.is_empty() && !std::mem::replace(&mut election.reported_undecided, true) {
+            let group = group.into();
+            self.event(Event::Undecided { group, missing });
         }
     }
 
@@ -308,8 +330,15 @@ impl Machine {
 
     fn start_wave(&mut self, now: Time, group: &str) {
         let own = self.config.uuid;
+        let counting = self.counting_members(group);
         if let Some(election) = self.elections.groups.get_mut(group) {
-            election.wave = Some(Wave::new(own, None));
+            let mut wave = Wave::new(own, None);
+            if let Some(before) = election.wave.take().filter(|it| it.challenger == own) {
+                // They have counted our ELECT, and count no second one.
+                wave.elects_sent = &before.elects_sent & &counting;
+                wave.elects_seen = &before.elects_seen & &counting;
+            }
+            election.wave = Some(wave);
         }
         self.check_later(now, group);
         self.send_elect_to_all(group);
