@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use zre_zmtp::{Mechanism, Null};
 
@@ -72,6 +73,15 @@ pub struct Config {
     /// [`Target`](crate::Target) has its own; peers need the same. Default: [`Null`],
     /// without encryption. Links in memory have none: a process trusts itself.
     pub mechanism: Arc<dyn Mechanism>,
+    /// How long a connection may take until [`Links::admit`](crate::Links::admit) is
+    /// called for it, if the reader of the inbox judges connections. Those that aren't
+    /// admitted give way when there are too many, and end when their time is over and
+    /// nothing of them is unread. A further connection of an identity waits beside the
+    /// older one, whose place it takes when it is admitted.
+    ///
+    /// `None`, the default: all stay, and a new connection of an identity takes the
+    /// place of the older one. The zeromq engine knows nothing else.
+    pub admission: Option<Duration>,
     /// The bounds of everything.
     pub limits: LinkLimits,
 }
@@ -88,6 +98,7 @@ impl Config {
             ipc: IpcDir::default(),
             inproc: true,
             mechanism: Arc::new(Null),
+            admission: None,
             limits: LinkLimits::default(),
         }
     }

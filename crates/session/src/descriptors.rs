@@ -46,6 +46,21 @@ pub fn raise_descriptor_limit() -> io::Result<Option<u64>> {
     Ok(None)
 }
 
+/// How many descriptors connections may take that nobody has let in yet: a quarter of
+/// the limit of this process, so that silent strangers can't take all.
+#[cfg(unix)]
+pub(crate) fn share() -> usize {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Nofile).current;
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    limit.map_or(usize::MAX, |limit| (limit >> 2).max(1))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn share() -> usize {
+    usize::MAX
+}
+
 /// Whether an error says that the process, or the system, has no free descriptor.
 pub(crate) fn is_out(error: &io::Error) -> bool {
     #[cfg(unix)]

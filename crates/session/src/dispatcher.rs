@@ -1,13 +1,13 @@
 //! Behind the inbox: all receive queues, and whose turn it is.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::budget::Budget;
+use crate::connections::Connections;
 use crate::receive_queue::{ReceiveQueue, ReceiveState};
-use crate::{CloseReason, Counters, Identity, LinkLimits, Source};
+use crate::{CloseReason, Counters, Link, LinkLimits, Source};
 
 /// All receive queues of an inbox, and the order in which they are read.
 pub(crate) struct Dispatcher {
@@ -15,6 +15,9 @@ pub(crate) struct Dispatcher {
     /// The bound of all connections over sockets.
     total: Arc<Budget>,
     limits: LinkLimits,
+    /// Whether whoever reads the inbox admits connections. Otherwise a new one takes the
+    /// place of an older one of the same identity.
+    admits: bool,
 }
 
 struct State {
@@ -22,9 +25,7 @@ struct State {
     ready: VecDeque<Arc<ReceiveQueue>>,
     /// The inbox's reader, while it waits.
     reader: Option<Waker>,
-    /// The queues that haven't ended. An identity has one at most.
-    queues: BTreeMap<Identity, Arc<ReceiveQueue>>,
-    by_addr: HashMap<IpAddr, usize>,
+    connections: Connections,
     /// The last connection that claimed an identity of another key, until it is
     /// reported: a flood of them is one report.
     denied: Option<Arc<Source>>,
@@ -60,13 +61,12 @@ enum Stage {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(limits: &LinkLimits) -> Arc<Self> {
+    pub(crate) fn new(limits: &LinkLimits, admits: bool) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 ready: VecDeque::new(),
                 reader: None,
-                queues: BTreeMap::new(),
-                by_addr: HashMap::new(),
+                connections: Connections::new(limits),
                 denied: None,
                 last_connection: 0,
                 stage: Stage::Open,
@@ -74,6 +74,7 @@ impl Dispatcher {
             }),
             total: Arc::new(Budget::new(limits.inbox_bytes_total)),
             limits: limits.clone(),
+            admits,
         })
     }
 
@@ -82,8 +83,9 @@ impl Dispatcher {
     }
 
     /// Opens a queue for a connection whose handshake is over; its messages
-    /// count against `total`. A queue of the same identity ends (`Replaced`),
-    /// and is read to its end first.
+    /// count against `total`. If connections are admitted, it waits beside others of
+    /// its identity; otherwise a queue of the same identity ends (`Replaced`), and is
+    /// read to its end first.
     ///
     /// # Errors
     /// `OtherKey` if a peer with another key has the identity, the limit that was
@@ -98,8 +100,8 @@ impl Dispatcher {
         if state.stage != Stage::Open {
             return Err(CloseReason::Local);
         }
-        let older = state.queues.get(&source.identity);
-        if older.is_some_and(|older| older.from().key != source.key) {
+        let older = state.connections.of(&source.identity);
+        if older.iter().any(|older| older.from().key != source.key) {
             state.counters.add(&CloseReason::OtherKey);
             state.denied = Some(source);
             let reader = state.reader.take();
@@ -107,34 +109,66 @@ impl Dispatcher {
             wake(reader);
             return Err(CloseReason::OtherKey);
         }
-        if older.is_none() && state.queues.len() >= self.limits.connections {
-            state.counters.limited = state.counters.limited.saturating_add(1);
-            return Err(CloseReason::Limit("connections"));
+        let replaced = match self.admits {
+            true => None,
+            false => older.first().cloned(),
+        };
+        if let Some(replaced) = &replaced {
+            // A successor doesn't add to the number.
+            state.connections.remove(replaced);
         }
-        let ip = source.addr.map(|addr| addr.ip());
-        if let Some(ip) = ip {
-            // A successor doesn't add to the number if it comes from there, too.
-            let replaces = older.is_some_and(|older| ip_of(older) == Some(ip));
-            let here = state.by_addr.get(&ip).copied().unwrap_or(0);
-            if here >= self.limits.connections_per_addr && !replaces {
-                state.counters.limited = state.counters.limited.saturating_add(1);
-                return Err(CloseReason::Limit("connections_per_addr"));
+        let room = state.connections.room(&source, self.admits);
+        let gives_way = match room {
+            Ok(gives_way) => gives_way,
+            Err(reason) => {
+                state.counters.add(&reason);
+                if let Some(replaced) = &replaced {
+                    state.connections.insert(replaced, false);
+                }
+                return Err(reason);
             }
-            state.by_addr.insert(ip, here.saturating_add(1));
-        }
+        };
         state.last_connection = state.last_connection.saturating_add(1);
         state.counters.opened = state.counters.opened.saturating_add(1);
-        let identity = source.identity.clone();
         let queue = ReceiveQueue::new(state.last_connection, source, total);
-        let older = state.queues.insert(identity, Arc::clone(&queue));
+        state.connections.insert(&queue, self.admits);
         drop(guard);
         // The older queue's end is in line before the new queue's beginning.
-        if let Some(older) = older {
-            self.end(&older, CloseReason::Replaced);
+        if let Some(replaced) = replaced {
+            self.end(&replaced, CloseReason::Replaced);
+        }
+        if let Some(gives_way) = gives_way {
+            self.end(&gives_way, CloseReason::Limit("connections"));
         }
         let reader = self.schedule(&queue, &mut queue.lock());
         wake(reader);
         Ok(queue)
+    }
+
+    /// Admits a connection that waits. An older one of the same identity ends
+    /// (`Replaced`).
+    pub(crate) fn admit(&self, connection: u64) {
+        let older = self.lock().connections.admit(connection);
+        if let Some(older) = older {
+            self.end(&older, CloseReason::Replaced);
+        }
+    }
+
+    /// Ends a connection that waits.
+    pub(crate) fn refuse(&self, connection: u64) {
+        let waiting = self.lock().connections.waiting(connection);
+        if let Some(waiting) = waiting {
+            self.end(&waiting, CloseReason::Local);
+        }
+    }
+
+    /// Ends the connection over a socket that is the cheapest to lose, if one waits.
+    pub(crate) fn evict_silent(&self) {
+        let over_socket = |source: &Source| source.link != Link::Inproc;
+        let silent = self.lock().connections.silent(over_socket);
+        if let Some(silent) = silent {
+            self.end(&silent, CloseReason::Limit("connections"));
+        }
     }
 
     /// Counts the failure of a connection that never got a queue.
@@ -187,7 +221,7 @@ impl Dispatcher {
             if state.stage == Stage::Open || stage == Stage::Abandoned {
                 state.stage = stage;
             }
-            state.queues.values().cloned().collect()
+            state.connections.all().cloned().collect()
         };
         for queue in queues {
             self.end(&queue, CloseReason::Local);
@@ -198,11 +232,7 @@ impl Dispatcher {
     pub(crate) fn end(&self, queue: &Arc<ReceiveQueue>, reason: CloseReason) {
         let abandoned = {
             let mut state = self.lock();
-            let identity = &queue.from().identity;
-            let current = state.queues.get(identity);
-            if current.is_some_and(|current| Arc::ptr_eq(current, queue)) {
-                state.queues.remove(identity);
-            }
+            state.connections.remove(queue);
             state.stage == Stage::Abandoned
         };
         let (ended, unread, reader) = {
@@ -211,26 +241,13 @@ impl Dispatcher {
                 return;
             };
             // Counted first: whoever reads of the end finds it counted.
-            self.count_end(queue, &reason);
+            self.count(&reason);
             let reader = self.schedule(queue, &mut state);
             let unread = if abandoned { state.backlog.len() } else { 0 };
             (ended, unread, reader)
         };
         wake(reader);
         queue.notify_end(&ended, &reason, unread as u64);
-    }
-
-    fn count_end(&self, queue: &ReceiveQueue, reason: &CloseReason) {
-        let mut state = self.lock();
-        state.counters.add(reason);
-        if let Some(ip) = ip_of(queue)
-            && let Some(here) = state.by_addr.get_mut(&ip)
-        {
-            *here = here.saturating_sub(1);
-            if *here == 0 {
-                state.by_addr.remove(&ip);
-            }
-        }
     }
 
     /// Puts a queue in line, unless it is there. The caller wakes the returned
@@ -288,10 +305,6 @@ impl Dispatcher {
             wake(reader);
         }
     }
-}
-
-fn ip_of(queue: &ReceiveQueue) -> Option<IpAddr> {
-    queue.from().addr.map(|addr| addr.ip())
 }
 
 /// Wakes the inbox's reader, if it waits.

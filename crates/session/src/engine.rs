@@ -10,6 +10,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use zre_zmtp::Mechanism;
@@ -46,6 +47,8 @@ pub(crate) struct LocalSide {
     pub(crate) identity: Identity,
     pub(crate) mechanism: Arc<dyn Mechanism>,
     pub(crate) limits: Arc<LinkLimits>,
+    /// How long a connection may take to be admitted, if connections are.
+    pub(crate) admission: Option<Duration>,
 }
 
 /// What the queue of a mailbox works with.

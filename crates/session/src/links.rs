@@ -94,8 +94,10 @@ impl Links {
             ipc,
             inproc,
             mechanism,
+            admission,
             limits,
         } = config;
+        let admission = admission.filter(|_| engine == Engine::Native);
         let limits = limits.within_memory_limit();
         #[cfg(feature = "zeromq")]
         if engine == Engine::ZeroMq && mechanism.name() != MechanismName::NULL {
@@ -130,10 +132,11 @@ impl Links {
         };
         let ipc_path = socket.as_ref().map(|socket| socket.path().to_path_buf());
 
-        let dispatcher = Dispatcher::new(&engine_limits(engine, &limits));
+        let dispatcher = Dispatcher::new(&engine_limits(engine, &limits), admission.is_some());
         let local = LocalSide {
             identity,
             mechanism,
+            admission,
             limits: Arc::new(limits),
         };
         let (notice_sender, notices) = Notices::new();
@@ -243,6 +246,18 @@ impl Links {
     /// counts against [`LinkLimits::queue_bytes_total`], in bytes.
     pub fn queued_bytes(&self) -> usize {
         self.inner.budget.used()
+    }
+
+    /// Admits a connection of the inbox, which may stay from now on. An older one of the
+    /// same identity that was admitted ends. Nothing happens if the connection has ended,
+    /// or if connections aren't [admitted](crate::Config::admission).
+    pub fn admit(&self, connection: u64) {
+        self.inner.dispatcher.admit(connection);
+    }
+
+    /// Ends a connection of the inbox that isn't admitted. Otherwise nothing happens.
+    pub fn refuse(&self, connection: u64) {
+        self.inner.dispatcher.refuse(connection);
     }
 
     /// Opens a mailbox to a peer. It is there at once and accepts messages while

@@ -20,6 +20,14 @@ pub(crate) enum Refused {
     Gone,
 }
 
+/// Whether a connection may stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stay {
+    Admitted,
+    Unread,
+    No,
+}
+
 /// The end at which a receive queue is filled. Dropping it ends the queue
 /// (`Local`, unless it has another reason already).
 pub(crate) struct ProducerHandle {
@@ -64,6 +72,7 @@ impl ProducerHandle {
         if let Some(reason) = state.end_reason() {
             return Err(Gone(reason));
         }
+        state.spoken = true;
         state.backlog.append(&mut messages);
         state.held = state.held.saturating_add(cost);
         self.queue.total().force(cost);
@@ -89,6 +98,7 @@ impl ProducerHandle {
         if !limits.admit(self.queue.total(), class, cost, state.held) {
             return Err(Refused::Full);
         }
+        state.spoken = true;
         state.backlog.push(message(), cost);
         state.held = state.held.saturating_add(cost);
         Ok(self.dispatcher.schedule(&self.queue, &mut state))
@@ -135,6 +145,16 @@ impl ProducerHandle {
                 return Ok(());
             }
             freed.await;
+        }
+    }
+
+    /// Whether the connection may stay although its time for being admitted is over:
+    /// it was admitted, or nobody has read what it sent. The first is for good.
+    pub(crate) fn may_stay(&self) -> Stay {
+        match self.queue.is_admitted() {
+            true => Stay::Admitted,
+            false if self.queue.has_spoken().is_none() => Stay::Unread,
+            false => Stay::No,
         }
     }
 

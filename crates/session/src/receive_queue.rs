@@ -1,6 +1,7 @@
 //! The queue between one connection and the inbox.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 
 use tokio::sync::Notify;
 
@@ -15,6 +16,8 @@ use crate::{CloseReason, Link, Source};
 pub(crate) struct ReceiveQueue {
     connection: u64,
     from: Arc<Source>,
+    /// Whether whoever reads the inbox has admitted it.
+    admitted: AtomicBool,
     state: Mutex<ReceiveState>,
     /// The bound in which the messages count. It notifies of every release.
     total: Arc<Budget>,
@@ -25,6 +28,8 @@ pub(crate) struct ReceiveState {
     pub(crate) backlog: Backlog,
     /// What the backlog costs, and what is in batches that are still held.
     pub(crate) held: usize,
+    /// Whether anything has ever come.
+    pub(crate) spoken: bool,
     producer: Producer,
     opened: bool,
     pub(crate) end_reported: bool,
@@ -108,6 +113,7 @@ impl ReceiveQueue {
         let state = ReceiveState {
             backlog: Backlog::default(),
             held: 0,
+            spoken: false,
             producer,
             opened: false,
             end_reported: false,
@@ -116,6 +122,7 @@ impl ReceiveQueue {
         Arc::new(Self {
             connection,
             from,
+            admitted: AtomicBool::new(false),
             state: Mutex::new(state),
             total,
         })
@@ -128,6 +135,25 @@ impl ReceiveQueue {
     /// The connection's number.
     pub(crate) fn connection(&self) -> u64 {
         self.connection
+    }
+
+    pub(crate) fn is_admitted(&self) -> bool {
+        self.admitted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn admit(&self) {
+        self.admitted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything has ever come. `None` while something is unread, or is being
+    /// read.
+    pub(crate) fn has_spoken(&self) -> Option<bool> {
+        let state = match self.state.try_lock() {
+            Ok(state) => state,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return None,
+        };
+        (state.held == 0).then_some(state.spoken)
     }
 
     /// Who fills it.

@@ -59,11 +59,13 @@ pub(super) async fn accept_all(listener: Listener, host: Arc<Host>) {
             }
             Err(error) => {
                 // Out of descriptors or memory: the connection waits in the kernel's
-                // backlog; a half-open one is the cheapest to lose.
+                // backlog; half-open and silent ones are the cheapest to
+                // lose.
                 let reason = CloseReason::from_io(&error);
                 tracing::debug!(%reason, ?pause, "can't accept connections, will try again");
                 host.dispatcher.count(&reason);
                 host.half_open.evict_oldest();
+                host.dispatcher.evict_silent();
                 tokio::time::sleep(pause).await;
                 pause = pause.saturating_mul(2).min(PAUSE.1);
             }

@@ -32,11 +32,11 @@ use tokio::net::UnixListener;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::OpenError;
 use crate::engine::{Change, Dial, InboxParts, Listening, QueueParts, Served, Server};
 use crate::guard::PanicGuard;
 use crate::listen::listen_also;
 use crate::send_queue::SendQueue;
+use crate::{OpenError, descriptors};
 use accept::{Listener, accept_all};
 use half_open::HalfOpen;
 use host::Host;
@@ -66,7 +66,7 @@ pub(crate) async fn serve_inbox(parts: InboxParts) -> io::Result<Server> {
     #[cfg(not(unix))]
     let name = parts.ipc;
     let host = Arc::new(Host {
-        half_open: HalfOpen::new(parts.local.limits.half_open),
+        half_open: HalfOpen::new(parts.local.limits.half_open.min(descriptors::share())),
         partial: Arc::default(),
         local: parts.local,
         dispatcher: parts.dispatcher,

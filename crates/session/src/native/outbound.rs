@@ -470,6 +470,7 @@ mod tests {
             identity: Identity::new("test").expect("short"),
             mechanism: Arc::new(Null),
             limits,
+            admission: None,
         };
         let outbound = Outbound::new(&local, parts);
         let queue: Weak<Outbound> = Arc::downgrade(&outbound);

@@ -3,9 +3,11 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -17,7 +19,7 @@ use super::host::Host;
 use super::pool::Pool;
 use super::stream::Stream;
 use crate::backlog::Backlog;
-use crate::producer::{Gone, ProducerHandle};
+use crate::producer::{Gone, ProducerHandle, Stay};
 use crate::{CloseReason, Identity, LinkLimits, Source};
 
 /// The most bytes of PONGs that wait for a peer that doesn't read them. Beyond
@@ -79,6 +81,7 @@ async fn open(
         .inspect_err(|reason| refuse(&stream, &mut answers, &reason.to_string()))?;
     Ok(Connection {
         stream,
+        admission: host.local.admission,
         producer,
         wire: Wire {
             decoder: Decoder::new(frame_limits(limits), received, established.opener),
@@ -100,6 +103,7 @@ fn nameless() -> Option<Identity> {
 /// A connection whose handshake is over.
 struct Connection {
     stream: Stream,
+    admission: Option<Duration>,
     producer: ProducerHandle,
     wire: Wire,
 }
@@ -116,9 +120,12 @@ impl Connection {
     async fn run(self) {
         let Self {
             mut stream,
+            admission,
             producer,
             mut wire,
         } = self;
+        // On the heap, and freed when it is over, as the handshake is.
+        let mut trial = admission.map(|time| Box::pin(on_trial(time, &producer)));
         let reason = {
             let ended = producer.ended();
             tokio::pin!(ended);
@@ -136,6 +143,10 @@ impl Connection {
                 result = tokio::select! {
                     biased;
                     reason = &mut ended => Err(reason),
+                    reason = over(&mut trial), if trial.is_some() => {
+                        trial = None;
+                        reason.flatten().map_or(Ok(()), Err)
+                    }
                     read = read_some(&mut stream, &mut wire.decoder) => match read {
                         Ok(0) => Err(CloseReason::PeerClosed),
                         Ok(_) => wire.deliver(&stream, &producer),
@@ -147,6 +158,23 @@ impl Connection {
         tracing::debug!(connection = producer.connection(), %reason, "a connection ended");
         producer.close(reason);
     }
+}
+
+/// Waits until a connection is admitted, or its time for that is over: then the reason
+/// to end it.
+async fn on_trial(time: Duration, producer: &ProducerHandle) -> Option<CloseReason> {
+    loop {
+        tokio::time::sleep(time).await;
+        match producer.may_stay() {
+            Stay::Admitted => return None,
+            Stay::Unread => {}
+            Stay::No => return Some(CloseReason::TimedOut),
+        }
+    }
+}
+
+async fn over<T: Future>(future: &mut Option<Pin<Box<T>>>) -> Option<T::Output> {
+    Some(future.as_mut()?.await)
 }
 
 impl Wire {

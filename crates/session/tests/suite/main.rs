@@ -9,6 +9,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod admission;
 mod bench;
 mod ends;
 mod flow;
