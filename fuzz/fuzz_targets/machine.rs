@@ -233,6 +233,7 @@ impl World {
                     assert!(self.open.contains(&session), "{session:?} isn't open");
                     self.open.retain(|other| *other != session);
                 }
+                Output::Admit { .. } | Output::Refuse { .. } => {}
                 // It leaves: the end of its events is the end of everybody's.
                 Output::Announce { state: State::Exit } => self.here.clear(),
                 Output::Announce { .. } => {}

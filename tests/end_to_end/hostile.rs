@@ -221,6 +221,36 @@ fn somebody_elses_uuid(mut scene: Scene) {
     });
 }
 
+/// Ten times a second, somebody connects under the healthy peer's UUID: bare handshakes,
+/// HELLOs with an endpoint of its own, and with the healthy peer's. (The zeromq engine
+/// gives each the older one's place.)
+#[test]
+fn claims_to_a_uuid_cost_its_peer_nothing() {
+    let _turn = together();
+    let mut scene = Scene::set("native");
+    let taken = Scene::uuid(&scene.healthy);
+    let endpoint = format!("tcp://127.0.0.1:{}", scene.healthy.ports[0]);
+    run(async {
+        let mut bare = Vec::new();
+        for round in 0..40 {
+            let mut stream = TcpStream::connect(("127.0.0.1", scene.inbox)).unwrap();
+            stream.write_all(&opening(taken)).unwrap();
+            bare.push(stream);
+            let mut impostor = Stranger::new(taken, scene.inbox).await;
+            let mut hello = impostor.hello();
+            if round % 2 == 0 {
+                hello.endpoint.clone_from(&endpoint);
+            }
+            impostor.say(&Command::Hello(hello)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    });
+    scene.never_minded();
+    let books = scene.victim.books();
+    assert_eq!(books[0]["conflicts"], 1, "told once");
+    assert_eq!(scene.victim.stats()["links_replaced"], 0);
+}
+
 /// Somebody calls itself by our UUID, by our endpoint, or by both, and beacons
 /// so.
 fn our_own_uuid_and_endpoint(mut scene: Scene) {

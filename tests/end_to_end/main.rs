@@ -15,5 +15,6 @@ mod hostile;
 mod leaving;
 mod links;
 mod memory;
+mod newcomers;
 mod stopped;
 mod stranger;

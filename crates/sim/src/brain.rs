@@ -76,6 +76,11 @@ impl Brain {
         }
     }
 
+    /// Whether it judges connections: a ROUTER doesn't.
+    pub(crate) fn admits(&self) -> bool {
+        matches!(self, Self::Ours(_))
+    }
+
     /// A ROUTER tells nobody of the ends of its connections.
     pub(crate) fn handle_connection_closed(&mut self, now: Time, peer: Uuid, connection: u64) {
         if let Self::Ours(machine) = self {

@@ -160,8 +160,8 @@ impl World {
         });
     }
 
-    /// A dial has reached its host. A new connection takes the place of an older
-    /// one of the same identity.
+    /// A dial has reached its host. At a ROUTER, a new connection takes the place of an
+    /// older one of the same identity; ours waits beside it until it is admitted.
     fn accept(&mut self, number: usize) {
         let Some(link) = self.links.get(number) else {
             return;
@@ -175,7 +175,10 @@ impl World {
             self.refuse(number);
             return;
         };
-        let older = process.inbound.insert(identity, number);
+        let older = match process.brain.admits() {
+            true => None,
+            false => process.inbound.insert(identity, number),
+        };
         let listener = process.id;
         if let Some(link) = self.links.get_mut(number) {
             link.listener = Some(listener);
@@ -184,11 +187,44 @@ impl World {
         self.note(|| format!("{target} accepts link {number}"));
         self.put(number, Way::Back, Item::Accepted);
         if let Some(older) = older {
-            if let Some(link) = self.links.get_mut(older) {
-                link.inbox = false;
-            }
-            self.refuse(older);
-            self.report_end(target, identity, older);
+            self.end_inbound(target, identity, older);
+        }
+    }
+
+    /// An inbox closes a connection.
+    fn end_inbound(&mut self, host: usize, identity: Uuid, number: usize) {
+        if let Some(link) = self.links.get_mut(number) {
+            link.inbox = false;
+        }
+        self.refuse(number);
+        self.report_end(host, identity, number);
+    }
+
+    /// A connection may stay, in place of an older one of the same identity.
+    pub(crate) fn admit(&mut self, host: usize, connection: u64) {
+        let number = usize::try_from(connection).unwrap_or(usize::MAX);
+        let Some(link) = self.links.get(number).filter(|link| link.inbox) else {
+            return;
+        };
+        let identity = link.identity;
+        self.move_session(host, identity, number);
+        let process = self.hosts.get_mut(host).and_then(|it| it.process.as_mut());
+        let older = process.and_then(|process| process.inbound.insert(identity, number));
+        if let Some(older) = older.filter(|older| *older != number) {
+            self.end_inbound(host, identity, older);
+        }
+    }
+
+    /// A connection that isn't admitted is closed.
+    pub(crate) fn refuse_inbound(&mut self, host: usize, connection: u64) {
+        let number = usize::try_from(connection).unwrap_or(usize::MAX);
+        let Some(link) = self.links.get(number).filter(|link| link.inbox) else {
+            return;
+        };
+        let identity = link.identity;
+        let process = self.hosts.get(host).and_then(|it| it.process.as_ref());
+        if process.is_some_and(|process| process.inbound.get(&identity) != Some(&number)) {
+            self.end_inbound(host, identity, number);
         }
     }
 

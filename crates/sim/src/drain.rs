@@ -42,6 +42,8 @@ impl World {
                 } => self.dial(host, session, &target.endpoint, outgoing),
                 Output::Send { session, command } => self.send(host, session, &command),
                 Output::Disconnect { session, linger } => self.hang_up(host, session, linger),
+                Output::Admit { connection } => self.admit(host, connection),
+                Output::Refuse { connection } => self.refuse_inbound(host, connection),
                 Output::Announce { state } => self.announce(host, state),
                 Output::Event(event) => self.tell(host, &event),
                 Output::Stopped => {

@@ -70,6 +70,17 @@ impl World {
         process.sessions.insert(peer, session);
     }
 
+    /// A peer greets anew over another connection, and its session stays.
+    pub(crate) fn move_session(&mut self, host: usize, peer: Uuid, inbound: usize) {
+        let now = self.now;
+        if let Some(process) = self.hosts.get_mut(host).and_then(|it| it.process.as_mut())
+            && let Some(session) = process.sessions.get_mut(&peer)
+        {
+            session.inbound = Some(inbound);
+            session.heard = now;
+        }
+    }
+
     /// A message of a peer is handed to a process.
     pub(crate) fn note_heard(&mut self, host: usize, peer: Uuid, link: usize) {
         let now = self.now;
@@ -118,7 +129,13 @@ impl World {
         let Some(session) = process.sessions.remove(&peer) else {
             return;
         };
-        let greeted_anew = process.inbound.get(&peer).copied() != session.inbound;
+        let (reader, at_inbox) = (process.id, process.inbound.get(&peer).copied());
+        let greeted_anew = at_inbox != session.inbound
+            || self.open.iter().any(|number| {
+                let link = self.links.get(*number).filter(|link| link.inbox);
+                Some(*number) != session.inbound
+                    && link.is_some_and(|it| it.identity == peer && it.listener == Some(reader))
+            });
         if host >= self.first_legacy() {
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
@@ -36,6 +37,10 @@ use crate::{Events, GroupName, Settings, Source, StartError, events};
 /// How many nodes may connect for gossip before we accept them: more than a whole
 /// network that starts at once.
 const BACKLOG: i32 = 1024;
+
+/// How long a connection may take until its HELLO counts. It is the first message, so
+/// this is patience with a network that loses most of what is sent.
+const GREETING_TIME: Duration = Duration::from_secs(10);
 
 impl Builder {
     /// Starts the node.
@@ -392,6 +397,7 @@ impl Start {
             config.ipc = self.settings.ipc.clone();
             config.inproc = self.settings.inproc;
             config.mechanism = keys.mechanism();
+            config.admission = Some(GREETING_TIME);
             config.limits = self.settings.link_limits.clone();
             match Links::open(config).await {
                 Err(zre_session::OpenError::InUse(addr)) if !single => {

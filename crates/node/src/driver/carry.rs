@@ -45,6 +45,8 @@ impl Driver {
                             .close(if linger { LINGER } else { Duration::ZERO });
                     }
                 }
+                Output::Admit { connection } => self.links.admit(connection),
+                Output::Refuse { connection } => self.links.refuse(connection),
                 Output::Announce { state } => {
                     self.said_exit |= state == State::Exit;
                     if let Some(announcer) = &self.announcer {

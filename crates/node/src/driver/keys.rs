@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use uuid::Uuid;
 use zre_proto::machine::{KEY_HEADER, PeerInfo, SessionId};
 use zre_proto::{Beacon, Endpoint};
@@ -56,9 +57,9 @@ pub(crate) struct KeyRing {
     reported: HashSet<Uuid>,
 }
 
-#[derive(Clone, Copy)]
 struct Caller {
-    connection: u64,
+    /// All of the same key: the links let no other in meanwhile.
+    connections: SmallVec<[u64; 1]>,
     key: Option<Key>,
 }
 
@@ -140,18 +141,23 @@ impl KeyRing {
     /// A node has connected to our inbox.
     fn called(&mut self, uuid: Uuid, connection: u64, key: Option<Key>) {
         if self.is_on() {
-            self.callers.insert(uuid, Caller { connection, key });
+            let new = || Caller {
+                connections: SmallVec::new(),
+                key,
+            };
+            let caller = self.callers.entry(uuid).or_insert_with(new);
+            caller.connections.push(connection);
+            caller.key = key;
         }
     }
 
     /// Its connection has ended.
     pub(super) fn hung_up(&mut self, uuid: Uuid, connection: u64) {
-        if self
-            .callers
-            .get(&uuid)
-            .is_some_and(|caller| caller.connection == connection)
-        {
-            self.callers.remove(&uuid);
+        if let Some(caller) = self.callers.get_mut(&uuid) {
+            caller.connections.retain(|other| *other != connection);
+            if caller.connections.is_empty() {
+                self.callers.remove(&uuid);
+            }
         }
     }
 

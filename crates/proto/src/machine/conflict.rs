@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use uuid::Uuid;
 
 use super::bounds::DISPUTE_REST;
-use super::counters::count;
 use super::mailbox::AdoptedDial;
 use super::peer::{Peer, Phase};
 use super::pending::PendingPeer;
@@ -18,17 +17,30 @@ use crate::{Endpoint, Time};
 #[derive(Debug)]
 pub(super) struct Dispute {
     pub(super) newcomer: Box<PendingPeer>,
+    /// Whether the newcomer is probably the same process, which greets us back once
+    /// more: its session stays then.
+    pub(super) echo: bool,
     /// PINGs that the older peer still has to answer.
     pub(super) open_pings: u32,
+    /// When it was opened, on the silence clock.
+    since: Time,
     /// Until when, on the silence clock.
     pub(super) until: Time,
 }
 
 impl Machine {
-    /// Handles a HELLO from elsewhere under the UUID of an established peer: sends
-    /// that peer a PING, whose answer decides.
-    pub(super) fn open_dispute(&mut self, now: Time, uuid: Uuid, newcomer: Box<PendingPeer>) {
-        let until = self.clock.at(now) + self.config.ping_interval;
+    /// Handles a HELLO over another connection under the UUID of an established peer:
+    /// sends that peer a PING, whose answer decides. If it was silent for long already,
+    /// it isn't waited for.
+    pub(super) fn open_dispute(
+        &mut self,
+        now: Time,
+        uuid: Uuid,
+        newcomer: Box<PendingPeer>,
+        echo: bool,
+    ) {
+        let since = self.clock.at(now);
+        let until = since + self.config.ping_interval;
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
@@ -36,15 +48,22 @@ impl Machine {
         let Phase::Established(established) = &mut peer.phase else {
             return;
         };
-        if resting {
-            count(&mut self.counters.refused);
+        if resting || established.dispute.is_some() {
+            self.refuse(newcomer.hello.connection);
             return;
         }
+        let silent = established.liveness.is_silent();
         established.dispute = Some(Box::new(Dispute {
             newcomer,
+            echo,
             open_pings: established.liveness.open_pings.saturating_add(1),
+            since,
             until,
         }));
+        if silent {
+            self.admit_newcomer(now, uuid);
+            return;
+        }
         self.send_ping(now, uuid);
         let due = self.clock.due(now, until);
         self.schedule(uuid, due);
@@ -55,14 +74,43 @@ impl Machine {
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
-        if let Some(established) = peer.established_mut() {
-            established.dispute = None;
-            // The older peer keeps the UUID: its endpoint counts, not the
-            // newcomer's.
-            let endpoint = established.hello.endpoint.clone();
-            peer.greeted_at = endpoint;
+        let Some(established) = peer.established_mut() else {
+            return;
+        };
+        let dispute = established.dispute.take();
+        // The older peer keeps the UUID: its endpoint counts, not the newcomer's.
+        let endpoint = established.hello.endpoint.clone();
+        peer.greeted_at = endpoint;
+        if let Some(dispute) = dispute {
+            self.refuse(dispute.newcomer.hello.connection);
         }
         self.report_conflict(now, uuid);
+    }
+
+    /// The time of a dispute has come. Returns whether the newcomer has been admitted. An
+    /// older peer that still sends has more time: its answer comes behind what it had
+    /// queued.
+    pub(super) fn check_dispute(&mut self, now: Time, uuid: Uuid) -> bool {
+        let clock = self.clock.at(now);
+        let patience = self.config.ping_interval;
+        let Some(established) = self.established_mut(uuid) else {
+            return false;
+        };
+        let heard = established.liveness.last_heard;
+        let Some(dispute) = &mut established.dispute else {
+            return false;
+        };
+        if heard > dispute.since {
+            dispute.until = dispute.until.max(heard + patience);
+        }
+        let until = dispute.until;
+        if clock < until {
+            let due = self.clock.due(now, until);
+            self.schedule(uuid, due);
+            return false;
+        }
+        self.admit_newcomer(now, uuid);
+        true
     }
 
     /// Two live nodes claim that UUID. The application hears of it once.
@@ -78,8 +126,15 @@ impl Machine {
         }
     }
 
-    /// The older peer is gone: it has restarted elsewhere.
+    /// The older peer is gone: it has restarted elsewhere, or its connection was an
+    /// earlier one of the same process.
     pub(super) fn admit_newcomer(&mut self, now: Time, uuid: Uuid) {
+        if let Some(established) = self.established_mut(uuid)
+            && let Some(dispute) = established.dispute.take_if(|dispute| dispute.echo)
+        {
+            self.accept_echo(now, uuid, *dispute.newcomer);
+            return;
+        }
         self.check_wrap(uuid);
         // `exit` then answers the waiting newcomer.
         self.exit(now, uuid, ExitReason::Replaced);

@@ -116,7 +116,7 @@ impl Machine {
         };
         peer.heard = now;
         if peer.is_refused(now, remote.endpoint.as_ref()) {
-            count(&mut self.counters.refused);
+            self.refuse(remote.connection);
             return;
         }
         if peer.note_move(now, remote.endpoint.as_ref()) {
@@ -137,20 +137,27 @@ impl Machine {
         }
         match peer.take_phase(now) {
             Phase::Known { .. } | Phase::Waiting(..) => self.answer(now, uuid, pending),
+            Phase::Entering(mailbox, first)
+                if first.hello.connection != pending.hello.connection =>
+            {
+                // Whoever was first has our HELLO in a moment, and is asked then.
+                peer.phase = Phase::Entering(mailbox, first);
+                self.refuse(pending.hello.connection);
+            }
             Phase::Dialling(mailbox) | Phase::Entering(mailbox, _) => {
+                let connection = pending.hello.connection;
                 peer.phase = Phase::Entering(mailbox, pending);
+                self.admit(connection);
             }
             Phase::Greeting(mailbox, _) => self.establish(now, uuid, *mailbox, *pending),
             Phase::Established(mut established) => {
                 let (before, hello) = (&established.hello, &pending.hello);
                 let new_connection = before.connection != hello.connection;
                 let elsewhere = before.endpoint != hello.endpoint || before.is_far(hello);
-                if new_connection && !elsewhere && established.age(now) < ECHO {
+                if new_connection {
+                    let echo = !elsewhere && established.age(now) < ECHO;
                     peer.phase = Phase::Established(established);
-                    self.accept_echo(now, uuid, pending.hello);
-                } else if new_connection && elsewhere {
-                    peer.phase = Phase::Established(established);
-                    self.open_dispute(now, uuid, pending);
+                    self.open_dispute(now, uuid, pending, echo);
                 } else {
                     established.dispute = None;
                     peer.phase = Phase::Established(established);
@@ -191,6 +198,7 @@ impl Machine {
             return;
         };
         if let Some(adopted) = adopted {
+            let connection = pending.hello.connection;
             if let Some(source) = adopted.source {
                 peer.via.remove(Source::Hello);
                 peer.via.insert(source);
@@ -202,6 +210,7 @@ impl Machine {
                 self.establish(now, uuid, *mailbox, *pending);
             } else {
                 peer.phase = Phase::Entering(mailbox, pending);
+                self.admit(connection);
             }
             return;
         }
@@ -216,6 +225,7 @@ impl Machine {
             count(&mut self.counters.refused);
             return;
         }
+        self.admit(pending.hello.connection);
         self.open_answer(uuid, pending, route);
     }
 
@@ -241,7 +251,11 @@ impl Machine {
 
     /// Handles the echo of our HELLO, on a new connection of the same peer. The
     /// session stays, and its messages are numbered from the start again.
-    fn accept_echo(&mut self, now: Time, uuid: Uuid, hello: RemoteHello) {
+    pub(super) fn accept_echo(&mut self, now: Time, uuid: Uuid, newcomer: PendingPeer) {
+        let PendingPeer {
+            hello, mut held, ..
+        } = newcomer;
+        let inbound = Inbound::new(uuid, hello.connection, hello.from);
         let clock = self.clock.at(now);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
@@ -251,6 +265,7 @@ impl Machine {
             return;
         };
         tracing::debug!(%uuid, "greeted us back once more");
+        established.connection_ended = false;
         established.status = hello.status;
         established.incoming = Incoming::greeted();
         established.liveness.last_heard = clock;
@@ -271,6 +286,10 @@ impl Machine {
         }
         if let Some(state) = state {
             self.set_peer_state(uuid, state);
+        }
+        self.admit(inbound.connection);
+        for (header, content) in held.take() {
+            self.handle_message(now, &inbound, &header, content);
         }
     }
 
@@ -313,6 +332,7 @@ impl Machine {
         let stale = hello.shows_state && mailbox.sent_state != self.state;
         let established = EstablishedPeer::new(now, clock, mailbox, hello);
         peer.phase = Phase::Established(Box::new(established));
+        self.admit(inbound.connection);
         self.event(Event::Enter {
             peer: uuid,
             session,

@@ -68,6 +68,11 @@ impl Liveness {
         }
     }
 
+    /// Whether PINGs have been unanswered for long.
+    pub(super) fn is_silent(&self) -> bool {
+        matches!(self.presence, Presence::Evasive(_) | Presence::Silent)
+    }
+
     /// A PING goes out.
     pub(super) fn note_ping(&mut self, now: Time) {
         self.open_pings = self.open_pings.saturating_add(1);
@@ -133,7 +138,7 @@ impl Liveness {
             // The silence clock may never reach what it has to reach.
             next = next.max(moment.now + interval);
         }
-        let reported = matches!(self.presence, Presence::Evasive(_) | Presence::Silent);
+        let reported = self.is_silent();
         let changed = std::mem::discriminant(&self.presence) != std::mem::discriminant(&presence);
         Ok(Judgement {
             ping,
@@ -190,8 +195,9 @@ impl Liveness {
 
     /// A message came. Returns whether the application thought the peer silent.
     pub(super) fn recover(&mut self) -> bool {
-        let was = std::mem::replace(&mut self.presence, Presence::Healthy);
-        matches!(was, Presence::Evasive(_) | Presence::Silent)
+        let silent = self.is_silent();
+        self.presence = Presence::Healthy;
+        silent
     }
 
     /// We stood still. The peer gets its patience again from now on.

@@ -77,6 +77,7 @@ pub use source::{Source, Sources};
 
 use beacons::Duplicate;
 use bootstrap::Bootstrap;
+use counters::count;
 use departure::Departure;
 use dial_queue::DialQueue;
 use dial_windows::{DialWindows, ThirdParties};
@@ -293,6 +294,15 @@ impl Machine {
     fn event(&mut self, event: Event) {
         event.log();
         self.outputs.push_back(Output::Event(event));
+    }
+
+    fn admit(&mut self, connection: u64) {
+        self.outputs.push_back(Output::Admit { connection });
+    }
+
+    fn refuse(&mut self, connection: u64) {
+        count(&mut self.counters.refused);
+        self.outputs.push_back(Output::Refuse { connection });
     }
 
     fn send(&mut self, session: SessionId, command: Command) {

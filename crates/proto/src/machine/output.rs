@@ -72,6 +72,18 @@ pub enum Output {
         /// Whether to send the queued messages first.
         linger: bool,
     },
+    /// A connection to our inbox has greeted us, and its HELLO counts: it may stay. If
+    /// the links keep others of the same node, those end.
+    Admit {
+        /// Its number.
+        connection: u64,
+    },
+    /// Close a connection to our inbox: it claims a UUID that a live peer has. Its end
+    /// needn't be reported.
+    Refuse {
+        /// Its number.
+        connection: u64,
+    },
     /// Send a beacon, in each form that its address takes.
     Announce {
         /// The state that it shows. EXIT is the last one.

@@ -105,16 +105,12 @@ impl Machine {
             }
             Phase::Established(established) => {
                 let claimed = established.exit_claim.is_some();
-                let disputed = established.dispute.as_ref().map(|dispute| dispute.until);
+                let disputed = established.dispute.is_some();
                 if claimed && self.check_exit_claim(now, uuid) {
                     return;
                 }
-                if let Some(until) = disputed {
-                    if clock >= until {
-                        self.admit_newcomer(now, uuid);
-                        return;
-                    }
-                    self.schedule(uuid, self.clock.due(now, until));
+                if disputed && self.check_dispute(now, uuid) {
+                    return;
                 }
                 self.judge_silence(now, uuid);
             }

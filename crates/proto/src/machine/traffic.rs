@@ -34,6 +34,7 @@ impl Machine {
                 if !held {
                     established.dispute = None;
                     count(&mut self.counters.limited);
+                    self.refuse(from.connection);
                 }
             }
             Some(Phase::Entering(_, pending) | Phase::Waiting(pending, _))

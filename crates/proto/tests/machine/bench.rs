@@ -166,6 +166,11 @@ pub(crate) struct Bench {
     pub(crate) sent: Vec<(SessionId, u16, Command)>,
     pub(crate) disconnected: Vec<(SessionId, bool)>,
     pub(crate) announced: Vec<(Time, State)>,
+    /// The connections to our inbox that may stay, and those that are closed.
+    pub(crate) admitted: Vec<u64>,
+    pub(crate) refused: Vec<u64>,
+    /// How many PINGs of a session a test has answered.
+    pub(crate) answered: usize,
     pub(crate) stopped: Option<Time>,
     events: Vec<String>,
     pub(crate) exits: Vec<u64>,
@@ -194,6 +199,9 @@ impl Bench {
             sent: Vec::new(),
             disconnected: Vec::new(),
             announced: Vec::new(),
+            admitted: Vec::new(),
+            refused: Vec::new(),
+            answered: 0,
             stopped: None,
             events: Vec::new(),
             exits: Vec::new(),
@@ -249,6 +257,8 @@ impl Bench {
                     assert!(known, "{session:?} isn't there to be closed");
                     self.disconnected.push((session, linger));
                 }
+                Output::Admit { connection } => self.admitted.push(connection),
+                Output::Refuse { connection } => self.refused.push(connection),
                 Output::Announce { state } => self.announced.push((self.now, state)),
                 Output::Event(event) => {
                     self.discipline.check(&event);

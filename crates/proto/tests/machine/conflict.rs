@@ -55,7 +55,7 @@ fn a_contest_whose_newcomer_hangs_up_is_over() {
 }
 
 #[test]
-fn a_contest_does_not_repeat_what_was_told_of_the_older_ones_silence() {
+fn who_does_not_answer_any_more_is_not_waited_for() {
     let mut bench = Bench::new();
     let mut peer = Peer::new(1);
     bench.meet(&mut peer);
@@ -67,9 +67,99 @@ fn a_contest_does_not_repeat_what_was_told_of_the_older_ones_silence() {
         ..peer.clone()
     };
     bench.greet(&mut clone);
-    bench.connection_closes(&clone);
-    bench.pass(ms(2000));
-    assert!(bench.events().is_empty(), "evasive it was already");
+    assert_eq!(bench.events(), ["exit 01 replaced", "enter 01"]);
+}
+
+/// A second connection under a peer's UUID from anywhere, ten times a second: from
+/// elsewhere, from the same host with the peer's own endpoint, and at any age of the
+/// session.
+#[test]
+fn a_flood_of_claims_to_a_uuid_costs_its_peer_nothing() {
+    for elsewhere in [true, false] {
+        let mut bench = Bench::new();
+        let mut peer = Peer::ours(1);
+        let session = bench.meet(&mut peer);
+        let mut sent = 0;
+        for round in 0..300u64 {
+            let mut claim = Peer {
+                connection: 2000 + round,
+                ..peer.clone()
+            };
+            if elsewhere {
+                claim.ip = "10.0.1.1".parse().unwrap();
+                claim.port = 40_000;
+            }
+            bench.greet(&mut claim);
+            bench.say(&mut claim, whisper("a lie"));
+            // The peer answers in its time, and goes on to send.
+            for _ in 0..10 {
+                bench.pass(ms(10));
+                bench.say(&mut peer, whisper("data"));
+                sent += 1;
+            }
+            for _ in 0..bench.pings(session).saturating_sub(bench.answered) {
+                bench.say(&mut peer, Command::PingOk);
+            }
+            bench.answered = bench.pings(session);
+        }
+        let events = bench.events();
+        let delivered = events.iter().filter(|it| *it == "whisper 01 data").count();
+        assert_eq!(delivered, sent);
+        let others: Vec<_> = events.iter().filter(|it| !it.contains("data")).collect();
+        assert_eq!(others, ["conflict 01"], "told once");
+        assert!(bench.is_open(session));
+        assert_eq!(bench.connects.len(), 1);
+        assert!(bench.pings(session) < 20, "{}", bench.pings(session));
+        // Each of them is closed, so that none has to wait for anything.
+        assert_eq!(bench.refused.len(), 300);
+        assert_eq!(bench.admitted, [peer.connection]);
+    }
+}
+
+#[test]
+fn a_claim_does_not_displace_one_whose_greeting_is_being_answered() {
+    let mut bench = Bench::new();
+    bench.open = false;
+    let mut peer = Peer::new(1);
+    bench.greet(&mut peer);
+    let mut claim = Peer {
+        connection: 2000,
+        ..peer.clone()
+    };
+    bench.greet(&mut claim);
+    bench.say(&mut claim, whisper("a lie"));
+    bench.say(&mut peer, whisper("true"));
+    bench.mailbox_opens(bench.last_session());
+    assert_eq!(bench.events(), ["enter 01", "whisper 01 true"]);
+    assert_eq!(bench.refused, [claim.connection]);
+}
+
+/// Its answer comes behind what it has queued.
+#[test]
+fn who_still_sends_is_not_displaced_however_late_it_answers() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    bench.pass(secs(2));
+    let mut claim = Peer {
+        connection: 2000,
+        port: 40_000,
+        ..peer.clone()
+    };
+    bench.greet(&mut claim);
+    for _ in 0..8 {
+        bench.pass(ms(500));
+        bench.say(&mut peer, whisper("queued"));
+    }
+    bench.say(&mut peer, Command::PingOk);
+    bench.pass(secs(2));
+    assert!(bench.is_open(session));
+    let events = bench.events();
+    assert!(
+        !events.iter().any(|it| it.starts_with("exit")),
+        "{events:?}"
+    );
+    assert_eq!(bench.refused, [claim.connection]);
 }
 
 #[test]

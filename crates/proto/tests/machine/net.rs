@@ -164,6 +164,12 @@ impl Net {
                         node.events.push(tell(&event));
                     }
                 }
+                Output::Admit { .. } => {}
+                Output::Refuse { connection } => {
+                    if let Some((from, session)) = node.inbox.remove(&connection) {
+                        self.after(self.delay, Delivery::Refused(from, session));
+                    }
+                }
                 Output::Stopped => node.stopped = Some(self.now),
             }
         }
