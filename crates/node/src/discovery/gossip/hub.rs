@@ -12,6 +12,7 @@ use uuid::Uuid;
 use zre_proto::machine::{Found, Source};
 use zre_proto::{Endpoint, is_of_one_host};
 
+use super::clients::Greeted;
 use super::message::GossipMessage;
 use super::table::{Effect, TupleTable};
 use crate::discovery::{DiscoveryUpdate, UpdateSender};
@@ -90,20 +91,25 @@ pub(super) struct Neighbour {
     /// Whether it is on this host, and its loopback addresses are valid here.
     nearby: bool,
     /// Whether it has said HELLO, or was sent ours.
-    greeted: bool,
+    greeted: Greeted,
     /// When it last asked for everything.
     told: Option<Instant>,
 }
 
 impl Neighbour {
-    pub(super) fn new(queue: mpsc::Sender<Batch>, dialled: bool, nearby: bool) -> Self {
+    pub(super) fn new(
+        queue: mpsc::Sender<Batch>,
+        dialled: bool,
+        nearby: bool,
+        greeted: Greeted,
+    ) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self {
             id: LAST.fetch_add(1, Ordering::Relaxed),
             queue,
             dialled,
             nearby,
-            greeted: false,
+            greeted,
             told: None,
         }
     }
@@ -246,11 +252,11 @@ impl Hub {
         };
         match message {
             GossipMessage::Hello if !neighbour.dialled => {
-                neighbour.greeted = true;
+                neighbour.greeted.set();
                 self.tell_everything(id, None);
             }
             GossipMessage::Ping if !neighbour.dialled => {
-                let answer = match neighbour.greeted {
+                let answer = match neighbour.greeted.is_set() {
                     true => GossipMessage::Pong,
                     false => GossipMessage::Invalid,
                 };
@@ -258,7 +264,7 @@ impl Hub {
             }
             GossipMessage::Invalid if neighbour.dialled => self.greet(id),
             GossipMessage::Publish { key, value, ttl } => {
-                if !neighbour.dialled && !neighbour.greeted {
+                if !neighbour.dialled && !neighbour.greeted.is_set() {
                     self.say(id, &[GossipMessage::Invalid]);
                     return;
                 }
@@ -288,6 +294,9 @@ impl Hub {
             tracing::debug!(%key, "a tuple has run out");
             self.lose(&key, &value).await;
         }
+        // Those that were given up before they had greeted.
+        self.neighbours
+            .retain(|_, neighbour| !neighbour.queue.is_closed());
         for key in self.table.take_again(Instant::now()) {
             self.pass_on(&key, None);
         }
@@ -309,7 +318,7 @@ impl Hub {
     fn greet(&mut self, id: NeighbourId) {
         self.tell_everything(id, Some(GossipMessage::Hello));
         if let Some(neighbour) = self.neighbours.get_mut(&id) {
-            neighbour.greeted = true;
+            neighbour.greeted.set();
         }
     }
 
@@ -338,7 +347,8 @@ impl Hub {
         let Some(message) = self.table.message(Instant::now(), TTL, key) else {
             return;
         };
-        let to = |neighbour: &&Neighbour| neighbour.greeted && Some(neighbour.id) != except;
+        let to =
+            |neighbour: &&Neighbour| neighbour.greeted.is_set() && Some(neighbour.id) != except;
         let ids = self.neighbours.values().filter(to);
         for id in ids.map(Neighbour::id).collect::<Vec<_>>() {
             self.say(id, std::slice::from_ref(&message));
@@ -442,7 +452,7 @@ mod tests {
         let (own_endpoint, endpoint) = watch::channel(endpoint);
         tokio::spawn(Hub::new(uuid, endpoint, None, updates).run(inbox));
         let (queue, mut waiting) = mpsc::channel(8);
-        let neighbour = Neighbour::new(queue, true, false);
+        let neighbour = Neighbour::new(queue, true, false, Greeted::default());
         let id = neighbour.id();
         reports.send(HubMessage::Up(neighbour)).await.unwrap();
 
@@ -509,7 +519,7 @@ mod tests {
         let mut queues = Vec::new();
         for _ in 0..50 {
             let (queue, waiting) = mpsc::channel(8);
-            let neighbour = Neighbour::new(queue, false, false);
+            let neighbour = Neighbour::new(queue, false, false, Greeted::default());
             let id = neighbour.id();
             hub.neighbours.insert(id, neighbour);
             hub.greet(id);
@@ -529,7 +539,7 @@ mod tests {
         assert_eq!(hub.neighbours.len(), held.len(), "the others are given up");
         // They have been read, and there is room again.
         let (queue, mut waiting) = mpsc::channel(8);
-        let neighbour = Neighbour::new(queue, false, false);
+        let neighbour = Neighbour::new(queue, false, false, Greeted::default());
         let id = neighbour.id();
         hub.neighbours.insert(id, neighbour);
         hub.greet(id);

@@ -19,9 +19,9 @@ use zre_zmtp::{
 use super::hub::{Batch, HubMessage, NeighbourId};
 use super::message::{GossipMessage, MessageError, VALUE};
 
-/// How long a handshake may take, and how long a neighbour may take to read what it is
-/// sent. A slower neighbour is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a handshake may take, then a client's HELLO, and how long a neighbour may take
+/// to read what it is sent. A slower neighbour is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@
 //! A connection carries both directions, ROUTER on the side that listens and DEALER on
 //! the side that dials, therefore the one-way sessions of ZRE don't fit it.
 
+mod clients;
 #[cfg(fuzzing)]
 mod fuzz;
 mod handle;
@@ -27,20 +28,17 @@ use uuid::Uuid;
 use zre_proto::Endpoint;
 use zre_zmtp::{Mechanism, SocketType};
 
+use clients::{Clients, Greeted};
 #[cfg(fuzzing)]
 pub(crate) use fuzz::fuzz;
 pub use handle::{Gossip, GossipError};
 use hub::{Hub, HubMessage, Neighbour};
-use link::{GossipLink, LinkError};
+use link::{GossipLink, LinkError, PATIENCE};
 
 use super::{ChangeNotifier, Names, UpdateSender};
 
 /// The wait before a neighbour is dialled again: the first and the longest.
 const RETRY: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
-
-/// How many neighbours may have dialled this node. A network with more nodes needs
-/// several hubs.
-const CLIENTS: usize = 1024;
 
 /// How many batches may wait for one neighbour. A neighbour that leaves more waiting is
 /// given up, and gets everything again when it comes back.
@@ -110,21 +108,18 @@ async fn accept(
     mechanism: Arc<dyn Mechanism>,
     reports: mpsc::Sender<HubMessage>,
 ) {
-    let mut clients = JoinSet::new();
+    let mut clients = Clients::new();
     loop {
         match listener.accept().await {
             Ok((stream, addr)) => {
-                while clients.try_join_next().is_some() {}
-                if clients.len() >= CLIENTS {
-                    tracing::debug!(%addr, "too many gossip clients");
-                    continue;
-                }
                 let (mechanism, reports) = (Arc::clone(&mechanism), reports.clone());
-                let serving = async move {
-                    let ended = serve(stream, mechanism, reports).await;
+                let served = clients.serve(addr.ip(), |greeted| async move {
+                    let ended = serve(stream, mechanism, reports, greeted).await;
                     tracing::debug!(%addr, reason = %reason(&ended), "a gossip client has gone");
-                };
-                clients.spawn(serving.in_current_span());
+                });
+                if !served {
+                    tracing::debug!(%addr, "too many gossip clients");
+                }
             }
             Err(error) => {
                 tracing::debug!(%error, "can't accept a gossip client");
@@ -138,10 +133,20 @@ async fn serve(
     stream: TcpStream,
     mechanism: Arc<dyn Mechanism>,
     reports: mpsc::Sender<HubMessage>,
+    greeted: Greeted,
 ) -> Result<(), LinkError> {
-    let nearby = stream.peer_addr()?.ip().is_loopback();
+    let nearby = stream.peer_addr()?.ip().to_canonical().is_loopback();
     let link = GossipLink::open(stream, SocketType::Router, mechanism).await?;
-    carry(link, false, nearby, reports).await
+    let silent = async {
+        tokio::time::sleep(PATIENCE).await;
+        if greeted.is_set() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = carry(link, false, nearby, reports, greeted.clone()) => ended,
+        () = silent => Err(LinkError::Slow),
+    }
 }
 
 async fn keep_dialling(
@@ -164,7 +169,7 @@ async fn keep_dialling(
             Ok(link) => {
                 wait = RETRY.0;
                 tracing::debug!(%endpoint, "gossiping");
-                carry(link, true, nearby, reports.clone()).await
+                carry(link, true, nearby, reports.clone(), Greeted::default()).await
             }
             Err(error) => Err(error),
         };
@@ -184,9 +189,10 @@ async fn carry(
     dialled: bool,
     nearby: bool,
     reports: mpsc::Sender<HubMessage>,
+    greeted: Greeted,
 ) -> Result<(), LinkError> {
     let (queue, waiting) = mpsc::channel(QUEUE);
-    let neighbour = Neighbour::new(queue, dialled, nearby);
+    let neighbour = Neighbour::new(queue, dialled, nearby, greeted);
     let id = neighbour.id();
     let gone = |_| LinkError::Closed;
     reports
