@@ -10,7 +10,7 @@ use crate::failure::Failure;
 use crate::gathering::Purpose;
 use crate::json;
 use crate::running;
-use crate::text::{columns, shown};
+use crate::text::{columns, fingerprint, shown};
 use crate::visit::{VisitOptions, print, visit};
 
 /// List the peers that are here.
@@ -86,7 +86,7 @@ pub(crate) async fn peers(
 fn link(peer: &Peer) -> String {
     let link = shown(&peer.link);
     match &peer.key {
-        Some(key) => format!("{link}+{}", shown(key.get(..8).unwrap_or(key))),
+        Some(key) => format!("{link}+{}", shown(fingerprint(key))),
         None => link.into(),
     }
 }

@@ -40,6 +40,12 @@ fn joins(c: char) -> bool {
     matches!(c, '\u{200c}'..='\u{200d}' | '\u{180b}'..='\u{180d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
+/// The beginning of a key, by which people tell keys apart. It proves nothing: somebody
+/// with enough computers can make a key that begins alike.
+pub(crate) fn fingerprint(key: &str) -> &str {
+    key.get(..8).unwrap_or(key)
+}
+
 /// The text with everything escaped that would steer a terminal or can't be seen, line
 /// ends included. Joiners stay behind characters that aren't ASCII.
 pub(crate) fn shown(text: &str) -> Cow<'_, str> {

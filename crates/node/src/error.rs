@@ -29,6 +29,10 @@ pub enum StartError {
     #[cfg(feature = "curve")]
     #[error("can't use the keys: {0}")]
     Keys(#[from] crate::KeyError),
+    /// The directory or the file that says whose keys are trusted can't be used.
+    #[cfg(feature = "curve")]
+    #[error("can't use what says whom to trust: {0}")]
+    Trust(#[source] crate::KeyError),
     /// A node with keys talks only to nodes whose key it knows.
     #[cfg(feature = "curve")]
     #[error("{0} has no key: write the key of the node there behind it, as {0}#KEY")]
@@ -239,6 +243,8 @@ codes! {
         Self::NoPort(_) => "no_port",
         #[cfg(feature = "curve")]
         Self::Keys(_) => "keys",
+        #[cfg(feature = "curve")]
+        Self::Trust(_) => "trust",
         #[cfg(feature = "curve")]
         Self::PeerKey(_) => "peer_key",
         #[cfg(feature = "curve")]

@@ -140,6 +140,8 @@ mod settings;
 mod shared;
 mod stats;
 mod supervisor;
+#[cfg(feature = "curve")]
+mod trust;
 
 pub use announcer::{MULTICAST_V4, MULTICAST_V6};
 pub use builder::Builder;
@@ -152,7 +154,7 @@ pub use event::Event;
 pub use events::Events;
 pub use group_name::GroupName;
 #[cfg(feature = "curve")]
-pub use keys::{KeySource, Trust};
+pub use keys::KeySource;
 pub use listen::{Listen, ListenError};
 pub use node::{Node, Shouted};
 pub use peer::{Peer, PeerRef};
@@ -161,6 +163,8 @@ pub use responder::{RequestRef, Responder};
 pub use roster::{Roster, RosterEntry};
 pub use settings::{Setting, SettingError, Settings, realm_port};
 pub use stats::Stats;
+#[cfg(feature = "curve")]
+pub use trust::{Trust, TrustError};
 
 pub use uuid::Uuid;
 pub use zre_beacon::{

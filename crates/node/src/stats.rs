@@ -32,6 +32,12 @@ pub struct Stats {
     pub unanswered_requests: usize,
     /// Answers that no request waited for: late, repeated or forged.
     pub late_replies: u64,
+    /// Sessions that this node with keys has refused after the handshake: the key of the peer
+    /// wasn't the one that it had to be, or isn't trusted any more. Those that were refused
+    /// during the handshake are in [`LinkCounters::denied`].
+    pub refused: u64,
+    /// Why the last key was refused that isn't trusted: the key, and what has changed.
+    pub last_refusal: Option<String>,
     /// Bytes in the queues to all peers together.
     pub queued_bytes: usize,
     /// Bytes of events that the application hasn't read.

@@ -325,3 +325,92 @@ async fn what_is_for_a_peer_goes_to_no_other_key() {
         assert!(matches!(arrival, Arrival::Closed { .. }), "{arrival:?}");
     }
 }
+
+async fn exit(events: &mut zre::Events) {
+    until(events, |event| {
+        matches!(event, Event::Exit { .. }).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_directory_of_keys_is_watched() {
+    let dir = tempfile::tempdir().unwrap();
+    let friends = dir.path().join("friends");
+    std::fs::create_dir(&friends).unwrap();
+    let trust = || Trust::Directory(friends.clone());
+    let port = free_port();
+    let interval = Duration::from_millis(50);
+    let alice = keyed("alice", port, 1).interval(interval).trust(trust());
+    let (alice, mut a) = alice.start().await.unwrap();
+    let (_bob, mut b) = keyed("bob", port, 2)
+        .interval(interval)
+        .start()
+        .await
+        .unwrap();
+    let refused = async {
+        loop {
+            let stats = alice.stats().await.unwrap();
+            if let Some(why) = stats.last_refusal {
+                return why;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let why = tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert!(why.contains(&public(2).to_string()), "{why}");
+    assert!(alice.peers().is_empty());
+
+    // A file lets it in.
+    keys(2).save(dir.path().join("bob")).unwrap();
+    std::fs::rename(dir.path().join("bob"), friends.join("bob")).unwrap();
+    assert_eq!(enter(&mut a).await.key(), Some(public(2)));
+    enter(&mut b).await;
+    // Without it, both sides see the end of their sessions.
+    std::fs::remove_file(friends.join("bob")).unwrap();
+    let begin = std::time::Instant::now();
+    exit(&mut a).await;
+    assert!(begin.elapsed() < Duration::from_secs(5));
+    exit(&mut b).await;
+    assert_eq!(alice.stats().await.unwrap().refused, 1);
+    assert!(alice.peers().is_empty());
+
+    let absent = Trust::Directory(dir.path().join("absent"));
+    let error = alone("a", 1).trust(absent).start().await.unwrap_err();
+    assert!(matches!(error, StartError::Trust(_)), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_belongs_to_the_key_that_was_first_met_under_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("known");
+    let alice = alone("alice", 1).trust(Trust::FirstUse(file.clone()));
+    let (alice, mut a) = alice.start().await.unwrap();
+    let to_alice = |name: &str, number| alone(name, number).peer_with_key(at(&alice), public(1));
+    let (bob, _b) = to_alice("bob", 2).start().await.unwrap();
+    assert_eq!(enter(&mut a).await.name(), "bob");
+    bob.shutdown().await;
+    exit(&mut a).await;
+
+    let (_thief, mut t) = to_alice("bob", 3).start().await.unwrap();
+    let refused = async {
+        while alice.stats().await.unwrap().refused == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    let why = alice.stats().await.unwrap().last_refusal.unwrap();
+    for part in ["bob", &public(2).to_string(), &public(3).to_string()] {
+        assert!(why.contains(part), "{why}");
+    }
+    // The right one comes again.
+    let (_bob, _b) = to_alice("bob", 2).start().await.unwrap();
+    let peer = enter(&mut a).await;
+    assert_eq!((peer.name(), peer.key()), ("bob", Some(public(2))));
+    assert_eq!(alice.peers().len(), 1);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, format!("{} bob\n", public(2)));
+    while let Some(event) = t.try_recv() {
+        assert!(!matches!(event, Event::Whisper { .. }));
+    }
+}

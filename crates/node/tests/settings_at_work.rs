@@ -360,6 +360,15 @@ async fn only_trusted_keys_are_met() {
     let (_friend, _f) = start(port, &[("keys", &friend)]).await;
     assert_eq!(enter(&mut events).await.key(), Some(trusted));
     assert_eq!(node.peers().len(), 1);
+
+    let first = directory.path().join("known");
+    let text = format!("first-use:{}", first.display());
+    let port = free_port();
+    let (_node, mut events) = start(port, &[("keys", &*own), ("trust", &text)]).await;
+    let (_friend, _f) = start(port, &[("keys", &friend), ("name", "friend")]).await;
+    enter(&mut events).await;
+    let noted = std::fs::read_to_string(first).unwrap();
+    assert_eq!(noted, format!("{trusted} friend\n"));
 }
 
 #[cfg(not(feature = "dns"))]

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use zre::State;
 
 use super::board::{Aim, Board, Presence, Row as Peer, Typing, Weight};
-use crate::text::shown;
+use crate::text::{fingerprint, shown};
 
 /// A reminder of the keys.
 const KEYS: &str = "↑↓ choose  w whisper  s shout  g join  G leave group  / filter  q quit";
@@ -106,7 +106,7 @@ struct Column {
 }
 
 /// In the order of their importance: a narrow screen shows the first ones.
-static COLUMNS: [Column; 9] = [
+static COLUMNS: [Column; 10] = [
     Column {
         name: "name",
         width: Constraint::Fill(2),
@@ -128,7 +128,8 @@ static COLUMNS: [Column; 9] = [
     Column {
         name: "link",
         width: Constraint::Length(6),
-        cell: |row, _| (row.peer.link.clone(), Style::new()),
+        // A + behind it as `zre peers` has it: encrypted.
+        cell: |row, _| (link(row), Style::new()),
     },
     Column {
         name: "silence",
@@ -158,13 +159,31 @@ static COLUMNS: [Column; 9] = [
         width: Constraint::Fill(3),
         cell: |row, _| (row.peer.via.join(", "), dim()),
     },
+    Column {
+        name: "key",
+        width: Constraint::Length(8),
+        cell: |row, _| {
+            let key = row.peer.key.as_deref().unwrap_or_default();
+            (shown(fingerprint(key)).into_owned(), Style::new())
+        },
+    },
 ];
+
+/// The link, with a + if it is encrypted. Within a process nothing is.
+fn link(row: &Peer) -> String {
+    let link = &row.peer.link;
+    match row.peer.key.is_some() && *link != zre::Link::Inproc.to_string() {
+        true => format!("{link}+"),
+        false => link.clone(),
+    }
+}
 
 fn columns(width: u16) -> &'static [Column] {
     let fit = match width {
-        95.. => COLUMNS.len(),
-        75.. => COLUMNS.len() - 1,
-        _ => COLUMNS.len() - 2,
+        110.. => COLUMNS.len(),
+        95.. => COLUMNS.len() - 1,
+        75.. => COLUMNS.len() - 2,
+        _ => COLUMNS.len() - 3,
     };
     COLUMNS.get(..fit).unwrap_or(&COLUMNS)
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+#[cfg(feature = "curve")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -32,6 +34,8 @@ use crate::node::Node;
 use crate::reach::Reach;
 use crate::shared::Shared;
 use crate::supervisor::Supervisor;
+#[cfg(feature = "curve")]
+use crate::trust::{self, Warden};
 use crate::{Events, GroupName, Settings, Source, StartError, events};
 
 /// How many nodes may connect for gossip before we accept them: more than a whole
@@ -79,7 +83,10 @@ impl Start {
     async fn run(self) -> Result<(Node, Events), StartError> {
         let settings = &self.settings;
         let mut config = self.check()?;
-        let keys = self.key_ring()?;
+        #[cfg(feature = "curve")]
+        let (keys, warden) = self.key_ring()?;
+        #[cfg(not(feature = "curve"))]
+        let keys = KeyRing::default();
         config.public_key = keys.own_text();
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let interfaces = settings
@@ -123,6 +130,10 @@ impl Start {
         }
         #[cfg(feature = "dns")]
         self.watch_dns(&names, &updates, &network_changes)?;
+        #[cfg(feature = "curve")]
+        if let Some(warden) = &warden {
+            trust::watch(warden, updates.clone());
+        }
         let connect = settings.gossip_connect.iter();
         let connect = connect
             .map(|at| (at.clone(), keys.mechanism_for(None, at)))
@@ -354,30 +365,22 @@ impl Start {
 
     /// The keys of this node and of others, if it has keys.
     #[cfg(feature = "curve")]
-    fn key_ring(&self) -> Result<KeyRing, StartError> {
+    fn key_ring(&self) -> Result<(KeyRing, Option<Arc<Warden>>), StartError> {
         let settings = &self.settings;
         let Some(source) = &settings.keys else {
             let idle = settings.trust == Trust::default() && settings.peer_keys.is_empty();
-            return idle.then(KeyRing::default).ok_or(StartError::NoKeys);
+            let none = idle.then(KeyRing::default).ok_or(StartError::NoKeys);
+            return none.map(|none| (none, None));
         };
         let mut named = settings.peer.iter().chain(&settings.gossip_connect);
         if let Some(endpoint) = named.find(|named| !settings.peer_keys.contains_key(named)) {
             return Err(StartError::PeerKey(endpoint.clone()));
         }
-        let own = OwnKey::load(source, &settings.trust)?;
+        let warden = Warden::open(&settings.trust)?;
+        let own = OwnKey::load(source, &warden)?;
         let keys = settings.peer_keys.iter();
         let configured = keys.map(|(at, key)| (at.clone(), (*key).into())).collect();
-        Ok(KeyRing::new(own, configured))
-    }
-
-    #[cfg(not(feature = "curve"))]
-    #[allow(
-        clippy::unnecessary_wraps,
-        clippy::unused_self,
-        reason = "as with keys"
-    )]
-    fn key_ring(&self) -> Result<KeyRing, StartError> {
-        Ok(KeyRing::default())
+        Ok((KeyRing::new(own, configured), Some(warden)))
     }
 
     /// Opens the links on the first port that is free.

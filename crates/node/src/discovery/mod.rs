@@ -41,6 +41,14 @@ pub(crate) enum DiscoveryUpdate {
         /// Its public key, as text that nobody has checked.
         key: Box<str>,
     },
+    /// The files that say whose keys are trusted have changed.
+    #[cfg(feature = "curve")]
+    Trust {
+        /// Whether some are trusted that weren't.
+        added: bool,
+        /// Those that aren't any longer.
+        removed: Vec<[u8; 32]>,
+    },
     /// A node should be there.
     Found(Found),
     /// The source lists an address no longer.

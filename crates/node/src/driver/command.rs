@@ -89,7 +89,10 @@ impl Driver {
     pub(super) fn stats(&self) -> Stats {
         let [peers, sessions, bootstraps, tombstones, timers] = self.machine.table_sizes();
         let (requests, late_replies) = self.shared.pending_requests.counts();
+        let (refused, last_refusal) = self.keys.refusals();
         Stats {
+            refused,
+            last_refusal,
             requests,
             unanswered_requests: self.shared.open_requests.len(),
             late_replies,

@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 use zre_proto::machine::{KEY_HEADER, PeerInfo, SessionId};
 use zre_proto::{Beacon, Endpoint};
-use zre_session::{Mechanism, Null, Source};
+use zre_session::{Link, Mechanism, Null, Source};
 
 use super::Driver;
 use super::identity::uuid_of;
@@ -30,16 +30,25 @@ const HINTS: usize = 8192;
 /// How many UUIDs are remembered whose conflicts were reported.
 const REPORTED: usize = 1024;
 
-/// Makes the mechanism for a connection to the holder of a key; `None` if that key isn't
-/// trusted.
-pub(crate) type ToServer = Arc<dyn Fn(Key) -> Option<Arc<dyn Mechanism>> + Send + Sync>;
+/// Decides which keys a node talks to.
+pub(crate) trait KeyGuard: Send + Sync {
+    /// The mechanism for a connection to the holder of a key; `None` if that key isn't
+    /// trusted.
+    fn to_server(&self, key: Key) -> Option<Arc<dyn Mechanism>>;
+
+    /// Why the holder of a key can't enter under that name, if it can't.
+    fn objection(&self, name: &str, key: Key) -> Option<String>;
+
+    /// Whom it refused last, and why.
+    fn last_refusal(&self) -> Option<String>;
+}
 
 /// A node's own key, and what keys are good for.
 pub(crate) struct OwnKey {
     pub(crate) public: Key,
     /// Ours, which knows no server.
     pub(crate) mechanism: Arc<dyn Mechanism>,
-    pub(crate) to_server: ToServer,
+    pub(crate) guard: Arc<dyn KeyGuard>,
     pub(crate) text: fn(&Key) -> String,
     pub(crate) read: fn(&str) -> Option<Key>,
 }
@@ -55,6 +64,8 @@ pub(crate) struct KeyRing {
     /// The live connections to our inbox.
     callers: HashMap<Uuid, Caller>,
     reported: HashSet<Uuid>,
+    /// How many peers greeted and couldn't enter.
+    refused: u64,
 }
 
 struct Caller {
@@ -113,6 +124,12 @@ impl KeyRing {
         self.own.as_ref().map(|own| (own.text)(&own.public))
     }
 
+    /// How many peers greeted and couldn't enter, and whom this node has refused last.
+    pub(super) fn refusals(&self) -> (u64, Option<String>) {
+        let last = self.own.as_ref().and_then(|own| own.guard.last_refusal());
+        (self.refused, last)
+    }
+
     /// The mechanism of links and gossip.
     pub(crate) fn mechanism(&self) -> Arc<dyn Mechanism> {
         match &self.own {
@@ -135,7 +152,7 @@ impl KeyRing {
             .or_else(proven)
             .or_else(|| self.by_beacon.get(&peer?).copied())
             .or_else(|| self.by_endpoint.get(endpoint).copied())?;
-        (own.to_server)(key)
+        own.guard.to_server(key)
     }
 
     /// A node has connected to our inbox.
@@ -224,27 +241,57 @@ impl Driver {
         session: SessionId,
         uuid: Uuid,
         info: &PeerInfo,
-    ) -> Option<&'static str> {
+    ) -> Option<String> {
         let own = self.keys.own.as_ref()?;
         let Some(SessionEntry::Opening(opening)) = self.sessions.get(&session) else {
             return None;
         };
         if self.keys.contradicts(uuid, opening.key) {
-            return Some("the key that answers isn't the one that greeted us");
+            return Some("the key that answers isn't the one that greeted us".into());
         }
         let named = info.headers.get(KEY_HEADER);
         let proven = opening.key.as_ref().map(own.text);
         match (named, proven) {
             (Some(named), Some(proven)) if *named != proven => {
-                Some("its HELLO names another key than the one that it has proved")
+                Some("its HELLO names another key than the one that it has proved".into())
             }
-            _ => None,
+            // A process trusts itself.
+            _ if opening.link == Some(Link::Inproc) => None,
+            _ => own.guard.objection(&info.name, opening.key?),
+        }
+    }
+
+    /// Keys have become trusted, or aren't any longer.
+    #[cfg(feature = "curve")]
+    pub(super) fn handle_trust(&mut self, added: bool, removed: &[Key]) {
+        let of_removed = |entry: &SessionEntry| match entry {
+            SessionEntry::Opening(opening) => (
+                opening.peer,
+                opening.key.is_some_and(|key| removed.contains(&key)),
+            ),
+            SessionEntry::Entered(peer) => {
+                let gone = peer.link() != Link::Inproc
+                    && peer.raw_key().is_some_and(|key| removed.contains(&key));
+                (Some(peer.uuid()), gone)
+            }
+        };
+        let sessions = self.sessions.iter().filter_map(|(session, entry)| {
+            let (uuid, gone) = of_removed(entry);
+            gone.then(|| (*session, uuid.unwrap_or_default()))
+        });
+        for (session, uuid) in sessions.collect::<Vec<_>>() {
+            self.refuse_session(session, uuid, "its key isn't trusted any more");
+        }
+        if added {
+            // Those that were refused before needn't wait.
+            self.machine.handle_resume(self.clock.now());
         }
     }
 
     /// Closes a session that isn't what it seems.
     pub(super) fn refuse_session(&mut self, session: SessionId, uuid: Uuid, why: &str) {
         tracing::debug!(%uuid, ?session, why, "a session is refused");
+        self.keys.refused = self.keys.refused.saturating_add(1);
         if let Some(entry) = self.sessions.remove(&session) {
             entry.sender().close(Duration::ZERO);
         }

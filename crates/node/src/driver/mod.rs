@@ -33,7 +33,7 @@ pub(crate) use self::clock::Clock;
 pub(crate) use self::identity::identity_of;
 pub(crate) use self::keys::KeyRing;
 #[cfg(feature = "curve")]
-pub(crate) use self::keys::OwnKey;
+pub(crate) use self::keys::{Key, KeyGuard, OwnKey};
 use self::ping::PingWaiters;
 use self::sessions::{Dial, Resolved, SessionEntry};
 use self::unreachable::Unreachable;

@@ -158,6 +158,8 @@ impl Driver {
         match updates {
             DiscoveryUpdate::Key { endpoint, key } => self.keys.learn(&endpoint, &key),
             DiscoveryUpdate::Found(found) => self.machine.handle_found(self.clock.now(), found),
+            #[cfg(feature = "curve")]
+            DiscoveryUpdate::Trust { added, removed } => self.handle_trust(added, &removed),
             DiscoveryUpdate::Lost { endpoint, source } => {
                 self.machine.handle_lost(&endpoint, source)
             }

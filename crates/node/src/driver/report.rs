@@ -102,7 +102,7 @@ impl Driver {
 
     fn report_enter(&mut self, session: SessionId, uuid: Uuid, info: PeerInfo) {
         if let Some(why) = self.objection(session, uuid, &info) {
-            return self.refuse_session(session, uuid, why);
+            return self.refuse_session(session, uuid, &why);
         }
         if let Some(peer) = self.hand_to_peer(session, uuid, info) {
             self.count_peer(true, peer.link());

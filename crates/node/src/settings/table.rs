@@ -121,9 +121,13 @@ pub(super) const ALL: &[Setting] = &[
     Setting {
         key: "trust",
         topic: WHO,
-        value: "anyone|KEY,..",
-        help: "Which peers a node with keys talks to: whoever has a key, or the holders of these \
-               public keys",
+        value: "anyone|first-use|DIR|KEY,..",
+        help: "Which peers a node with keys talks to: whoever has a key, who had it at the first \
+               meeting, or the holders of these public keys",
+        details: "first-use notes names and keys in zre/known_peers in $XDG_CONFIG_HOME or \
+                  ~/.config, first-use:FILE in another file; a name with another key is refused. \
+                  A directory (with a / in its name: ./friends) has public keys, a file for each, \
+                  and is watched: add a file to let a peer in, remove it to close its sessions.",
         access: one!(trust, text::parsed, ToString::to_string),
         ..Setting::ONE
     },

@@ -1,0 +1,147 @@
+//! Whom a running node trusts.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use zre_curve::{Admission, PublicKey};
+
+use super::directory::Directory;
+use super::known_peers::KnownPeers;
+use crate::discovery::{DiscoveryUpdate, UpdateSender};
+use crate::{StartError, Trust};
+
+/// How often files are looked at. Notices of the system would come sooner, but not from
+/// every file system (network, overlays of containers), and with each system's own
+/// exceptions; to look at a hundred files takes less than a millisecond.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Decides who is trusted, and remembers who was refused.
+#[derive(Debug)]
+pub(crate) struct Warden {
+    list: List,
+    last_refusal: Mutex<Option<String>>,
+}
+
+#[derive(Debug)]
+enum List {
+    Anyone,
+    Keys(BTreeSet<PublicKey>),
+    Directory(Directory),
+    FirstUse(KnownPeers),
+}
+
+/// What has changed in the files.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) added: bool,
+    pub(super) removed: Vec<PublicKey>,
+}
+
+impl Warden {
+    /// # Errors
+    /// The directory or the file can't be read.
+    pub(crate) fn open(trust: &Trust) -> Result<Arc<Self>, StartError> {
+        let list = match trust {
+            Trust::Anyone => List::Anyone,
+            Trust::Keys(keys) => List::Keys(keys.clone()),
+            Trust::Directory(path) => {
+                List::Directory(Directory::open(path).map_err(StartError::Trust)?)
+            }
+            Trust::FirstUse(path) => {
+                List::FirstUse(KnownPeers::open(path).map_err(StartError::Trust)?)
+            }
+        };
+        Ok(Arc::new(Self {
+            list,
+            last_refusal: Mutex::default(),
+        }))
+    }
+
+    /// Whether a holder of this key is talked to at all. A refusal is remembered.
+    pub(crate) fn admits(&self, key: &PublicKey) -> bool {
+        let admits = match &self.list {
+            List::Anyone | List::FirstUse(_) => true,
+            List::Keys(keys) => keys.contains(key),
+            List::Directory(directory) => directory.holds(key),
+        };
+        if !admits {
+            tracing::debug!(%key, "a key that isn't trusted was refused");
+            self.refused(format!("the key {key} isn't trusted"));
+        }
+        admits
+    }
+
+    /// Why the holder of this key can't be here under that name, if it can't.
+    pub(crate) fn objection(&self, name: &str, key: &PublicKey) -> Option<String> {
+        let List::FirstUse(known) = &self.list else {
+            return None;
+        };
+        let objection = known.objection(name, key)?;
+        self.refused(objection.clone());
+        Some(objection)
+    }
+
+    pub(crate) fn last_refusal(&self) -> Option<String> {
+        let last = self.last_refusal.lock();
+        last.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn refused(&self, why: String) {
+        let last = self.last_refusal.lock();
+        *last.unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    fn has_files(&self) -> bool {
+        matches!(self.list, List::Directory(_) | List::FirstUse(_))
+    }
+
+    fn look(&self) -> Changes {
+        match &self.list {
+            List::Anyone | List::Keys(_) => Changes::default(),
+            List::Directory(directory) => directory.look(),
+            List::FirstUse(known) => known.look(),
+        }
+    }
+}
+
+/// Looks at the files until the node has ended, and reports who is trusted no longer.
+pub(crate) fn watch(warden: &Arc<Warden>, updates: UpdateSender) {
+    if !warden.has_files() {
+        return;
+    }
+    let warden = Arc::clone(warden);
+    tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(LOOK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = updates.closed() => return,
+            }
+            let looking = Arc::clone(&warden);
+            let looked = tokio::task::spawn_blocking(move || looking.look());
+            // An error means that the runtime ends.
+            let Ok(Changes { added, removed }) = looked.await else {
+                return;
+            };
+            if added || !removed.is_empty() {
+                let removed = removed.into_iter().map(Into::into).collect();
+                let news = DiscoveryUpdate::Trust { added, removed };
+                if updates.send(news).await.is_err() {
+                    return;
+                }
+            }
+        }
+    });
+}
+
+/// Lets in whom the node trusts.
+#[derive(Debug)]
+pub(crate) struct Gate(pub(crate) Arc<Warden>);
+
+impl Admission for Gate {
+    fn admits(&self, key: &PublicKey) -> bool {
+        self.0.admits(key)
+    }
+}
