@@ -236,7 +236,7 @@ impl World {
                 Output::Admit { .. } | Output::Refuse { .. } => {}
                 // It leaves: the end of its events is the end of everybody's.
                 Output::Announce { state: State::Exit } => self.here.clear(),
-                Output::Announce { .. } => {}
+                Output::Announce { .. } | Output::AnnounceToOurs { .. } => {}
                 Output::Event(event) => self.judge(event),
                 Output::Stopped => self.stopped = true,
             }

@@ -47,6 +47,25 @@ impl Announcer {
         }
     }
 
+    /// Sends a beacon in the form with a state only, which other implementations don't take.
+    /// Never waits.
+    pub(crate) fn announce_to_ours(&self, state: State) {
+        let (uuid, port) = (self.uuid, self.port);
+        let beacon = match self.key {
+            None => zre_proto::Beacon::State { uuid, port, state },
+            Some(public_key) => zre_proto::Beacon::Curve {
+                uuid,
+                port,
+                public_key,
+                state: Some(state),
+            },
+        }
+        .encode();
+        for group in &self.groups {
+            self.beacon.send(Cast::Group(group.addr), &beacon);
+        }
+    }
+
     /// With our key and state, to multicast groups. Groups that the user has named
     /// get C Zyre's form, too. Broadcasts only if the user has asked for them: they
     /// would end pyre.

@@ -44,7 +44,8 @@ impl World {
                 Output::Disconnect { session, linger } => self.hang_up(host, session, linger),
                 Output::Admit { connection } => self.admit(host, connection),
                 Output::Refuse { connection } => self.refuse_inbound(host, connection),
-                Output::Announce { state } => self.announce(host, state),
+                Output::Announce { state } => self.announce(host, state, true),
+                Output::AnnounceToOurs { state } => self.announce(host, state, false),
                 Output::Event(event) => self.tell(host, &event),
                 Output::Stopped => {
                     self.end_process(host, true);
@@ -259,7 +260,8 @@ impl World {
         self.put(number, Way::There, Item::End);
     }
 
-    fn announce(&mut self, host: usize, state: State) {
+    /// `to_all` says whether other implementations hear it, too.
+    fn announce(&mut self, host: usize, state: State, to_all: bool) {
         let Some(from) = self.hosts.get(host) else {
             return;
         };
@@ -274,6 +276,7 @@ impl World {
         let forms = [(true, shown), (false, classic)]
             .into_iter()
             .filter(|(multicast, _)| host < first_legacy || !multicast)
+            .filter(|(multicast, _)| *multicast || to_all)
             .map(|(multicast, beacon)| (multicast, Bytes::copy_from_slice(&beacon.encode())))
             .collect();
         self.report.beacons += if host < first_legacy { 2 } else { 1 };

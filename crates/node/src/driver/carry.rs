@@ -53,6 +53,11 @@ impl Driver {
                         announcer.announce(state);
                     }
                 }
+                Output::AnnounceToOurs { state } => {
+                    if let Some(announcer) = &self.announcer {
+                        announcer.announce_to_ours(state);
+                    }
+                }
                 Output::Stopped => self.stopped = true,
             }
         }

@@ -21,12 +21,27 @@ pub(super) struct Departure {
     awaited: BTreeSet<Uuid>,
     /// EXIT beacons that were sent; 0 while we wait for the peers.
     announced: u8,
+    /// Whether there were peers that learn by our beacon alone that we leave, and the
+    /// connections of those that haven't closed them yet.
+    by_beacon: bool,
+    unaware: BTreeSet<(Uuid, u64)>,
 }
 
 impl Departure {
     /// Whether EXIT has been announced. Only its repetitions follow.
     pub(super) fn is_announced(&self) -> bool {
         self.announced > 0
+    }
+
+    /// A connection to our inbox has ended: the peer knows that we leave.
+    pub(super) fn connection_closed(&mut self, peer: Uuid, connection: u64) {
+        self.unaware.remove(&(peer, connection));
+    }
+
+    /// Whether the next beacon is for peers of other implementations, too: each that
+    /// hears it again may report our exit again, as zyre.js does.
+    fn is_for_all(&self) -> bool {
+        self.announced == 0 || !self.by_beacon || !self.unaware.is_empty()
     }
 }
 
@@ -60,6 +75,8 @@ impl Machine {
         self.departure = Some(Departure {
             awaited,
             announced: 0,
+            by_beacon: false,
+            unaware: BTreeSet::new(),
         });
         self.timers.set(Timer::Departure, now + patience);
         if alone {
@@ -90,10 +107,14 @@ impl Machine {
 
     fn send_goodbyes(&mut self, now: Time) {
         self.timers.clear(&Timer::Announce);
-        for peer in self.peers.values_mut() {
+        let mut unaware = BTreeSet::new();
+        for (uuid, peer) in &mut self.peers {
             if let Phase::Established(established) = &peer.phase {
                 let session = established.mailbox.session;
                 self.sessions.remove(session);
+                if !peer.takes_goodbye() {
+                    unaware.insert((*uuid, established.hello.connection));
+                }
                 if peer.takes_goodbye() {
                     self.outputs.push_back(Output::Send {
                         session,
@@ -107,6 +128,10 @@ impl Machine {
             }
         }
         self.peers.clear();
+        if let Some(departure) = &mut self.departure {
+            departure.by_beacon = !unaware.is_empty();
+            departure.unaware = unaware;
+        }
         self.announce_exit(now);
     }
 
@@ -115,12 +140,16 @@ impl Machine {
             return;
         };
         self.state = State::Exit;
+        let for_all = departure.is_for_all();
         departure.announced = departure.announced.saturating_add(1);
         let beacons = self.config.interval.is_some();
         let last = departure.announced >= EXIT_BEACONS || !beacons;
         if beacons {
-            self.outputs
-                .push_back(Output::Announce { state: State::Exit });
+            let state = State::Exit;
+            self.outputs.push_back(match for_all {
+                true => Output::Announce { state },
+                false => Output::AnnounceToOurs { state },
+            });
         }
         if last {
             self.timers = Timers::default();

@@ -189,6 +189,9 @@ impl Machine {
     /// handled.
     pub fn handle_connection_closed(&mut self, now: Time, peer: Uuid, connection: u64) {
         let uuid = peer;
+        if let Some(departure) = &mut self.departure {
+            departure.connection_closed(uuid, connection);
+        }
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };

@@ -89,6 +89,12 @@ pub enum Output {
         /// The state that it shows. EXIT is the last one.
         state: State,
     },
+    /// Send a beacon in the forms that only nodes of this library take, because every
+    /// other one that we know has heard it.
+    AnnounceToOurs {
+        /// The state that it shows.
+        state: State,
+    },
     /// Report an event to the application.
     Event(Event),
     /// The node has left. No output follows.

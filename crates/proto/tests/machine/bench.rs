@@ -171,6 +171,8 @@ pub(crate) struct Bench {
     pub(crate) refused: Vec<u64>,
     /// How many PINGs of a session a test has answered.
     pub(crate) answered: usize,
+    /// How many of the beacons other implementations could hear.
+    pub(crate) to_others: usize,
     pub(crate) stopped: Option<Time>,
     events: Vec<String>,
     pub(crate) exits: Vec<u64>,
@@ -202,6 +204,7 @@ impl Bench {
             admitted: Vec::new(),
             refused: Vec::new(),
             answered: 0,
+            to_others: 0,
             stopped: None,
             events: Vec::new(),
             exits: Vec::new(),
@@ -259,7 +262,11 @@ impl Bench {
                 }
                 Output::Admit { connection } => self.admitted.push(connection),
                 Output::Refuse { connection } => self.refused.push(connection),
-                Output::Announce { state } => self.announced.push((self.now, state)),
+                Output::Announce { state } => {
+                    self.announced.push((self.now, state));
+                    self.to_others += 1;
+                }
+                Output::AnnounceToOurs { state } => self.announced.push((self.now, state)),
                 Output::Event(event) => {
                     self.discipline.check(&event);
                     if let Event::Enter { session, .. } = &event {

@@ -732,3 +732,67 @@ fn an_exit_beacon_of_an_authenticated_peer_only_asks() {
         assert_eq!(bench.events(), ["exit 01 disconnected"]);
     }
 }
+
+/// Leaves beside peers of other implementations. `hears` tells whether one hears the
+/// beacon of that number; those that do close their connections 5 ms later. Returns how
+/// many have never heard one, and how often one was heard again.
+fn leave_beside(count: u8, hears: &mut impl FnMut() -> bool) -> (usize, usize) {
+    let mut bench = Bench::new();
+    let mut peers: Vec<_> = (1..=count).map(Peer::new).collect();
+    for peer in &mut peers {
+        bench.meet(peer);
+    }
+    bench.pass(ms(300));
+    bench.to_others = 0;
+    bench.shut_down(secs(10));
+    for peer in &mut peers {
+        bench.say(peer, Command::PingOk);
+    }
+    let (mut heard, mut again) = (vec![false; peers.len()], 0);
+    // The one that shows Draining, which they take for an ordinary one.
+    let mut before = 1;
+    for _ in 0..12 {
+        let mut closing = Vec::new();
+        for _ in before..bench.to_others {
+            for (heard, peer) in heard.iter_mut().zip(&peers) {
+                if hears() {
+                    again += usize::from(*heard);
+                    if !std::mem::replace(heard, true) {
+                        closing.push(peer.clone());
+                    }
+                }
+            }
+        }
+        before = bench.to_others;
+        if bench.stopped.is_some() {
+            break;
+        }
+        bench.pass(ms(5));
+        for peer in closing {
+            bench.connection_closes(&peer);
+        }
+    }
+    (heard.iter().filter(|heard| !**heard).count(), again)
+}
+
+#[test]
+fn other_implementations_hear_our_exit_once_unless_one_may_have_missed_it() {
+    for count in 1..4 {
+        assert_eq!(leave_beside(count, &mut || true), (0, 0));
+    }
+    // A fifth of the beacons is lost, for each on its own.
+    let mut seed = 7u32;
+    let mut hears = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        seed >> 8 >= (1 << 24) / 5
+    };
+    let (mut missed, mut again) = (0, 0);
+    for _ in 0..500 {
+        let (more, twice) = leave_beside(2, &mut hears);
+        missed += more;
+        again += twice;
+    }
+    // Three beacons each would be missed by 8 of 1,000, and heard again 1,408 times.
+    assert!((1..20).contains(&missed), "{missed}");
+    assert!(again < 250, "{again}");
+}
