@@ -1,5 +1,7 @@
 //! What peers of other implementations get.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -60,4 +62,74 @@ async fn a_message_without_frames_has_one_for_a_peer_that_is_not_ours() {
             _ => false,
         })
         .await;
+}
+
+/// It would take our 65535 for a gap: a PING before the wrap tells how much it has read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn before_the_numbers_wrap_a_peer_confirms_what_it_has_read() {
+    const MESSAGES: u64 = 65_400;
+    let (node, mut events) = Node::builder()
+        .loopback()
+        .no_beacon()
+        .listen_port(0)
+        .start()
+        .await
+        .unwrap();
+    let port = node.listening()[0].port();
+    let mut stranger = Stranger::new(Uuid::new_v4(), port).await;
+    stranger.greet().await;
+    let uuid = stranger.uuid;
+    let entered = async {
+        while let Some(event) = events.recv().await {
+            if matches!(event, Event::Enter { .. }) {
+                return;
+            }
+        }
+    };
+    timeout(DEADLINE, entered).await.unwrap();
+    let sender = node.clone();
+    let sending = tokio::spawn(async move {
+        for _ in 0..MESSAGES {
+            sender.whisper(uuid, "x").await.unwrap();
+        }
+    });
+    let (whispers, pings) = (Cell::new(0), Cell::new(0));
+    stranger
+        .hear(|command| {
+            match command {
+                Command::Whisper { .. } => whispers.set(whispers.get() + 1),
+                Command::Ping => pings.set(pings.get() + 1),
+                _ => {}
+            }
+            whispers.get() == MESSAGES && pings.get() > 0
+        })
+        .await;
+    for _ in 0..pings.get() {
+        stranger.say(&Command::PingOk).await;
+    }
+    sending.await.unwrap();
+    stranger
+        .say(&Command::Whisper {
+            content: "all".into(),
+        })
+        .await;
+    let answered = async {
+        while let Some(event) = events.recv().await {
+            if matches!(event, Event::Whisper { .. }) {
+                return;
+            }
+        }
+    };
+    timeout(DEADLINE, answered).await.unwrap();
+    drop(stranger);
+    let exit = async {
+        while let Some(event) = events.recv().await {
+            if let Event::Exit { unconfirmed, .. } = event {
+                return unconfirmed;
+            }
+        }
+        panic!("the node has stopped");
+    };
+    let unconfirmed = timeout(DEADLINE, exit).await.unwrap();
+    assert!(unconfirmed < 2_000, "{unconfirmed}");
 }

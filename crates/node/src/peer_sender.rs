@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use zre_proto::Command;
 use zre_proto::machine::SharedOutgoing;
+use zre_proto::{Command, nears_wrap};
 use zre_session::{Closed, Mailbox, TrySendError};
 
 use crate::backpressure::BackpressureSignal;
@@ -54,6 +54,11 @@ impl PeerSender {
             .outgoing
             .send_data(header, |header| self.mailbox.enqueue(header, body))?;
         pending.write();
+        if let Some(&[high, low]) = header.get(4..6)
+            && nears_wrap(u16::from_be_bytes([high, low]))
+        {
+            self.signal.report_near_wrap();
+        }
         Ok(())
     }
 

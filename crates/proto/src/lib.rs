@@ -102,7 +102,7 @@ pub use limits::{LimitError, MessageLimits};
 pub use machine::Machine;
 pub use message::Message;
 pub use profile::Profile;
-pub use sequence::{Incoming, Outgoing};
+pub use sequence::{Incoming, Outgoing, nears_wrap};
 pub use state::{State, StateError};
 pub use time::Time;
 pub use zre_zmtp::Frames;

@@ -163,6 +163,14 @@ impl Outgoing {
     }
 }
 
+/// Whether a PING should follow the message of that number, because the numbers wrap soon
+/// and the peer may wrap the other way: its answer confirms what it has read before it
+/// takes the wrap for a gap. That is one number in 256 of the last 2,048.
+#[must_use]
+pub fn nears_wrap(number: u16) -> bool {
+    number & 0xf8ff == 0xf800
+}
+
 /// Checks the numbers of the messages that a peer sends in one session.
 ///
 /// Count only messages whose header is understood at least; see [`DecodeError::sequence`](crate::DecodeError::sequence).
@@ -242,6 +250,14 @@ mod tests {
             assert_eq!(incoming.wraps_early(), skip);
             assert_eq!(out.total(), 140_001);
         }
+    }
+
+    #[test]
+    fn eight_pings_come_before_the_wrap() {
+        let near: Vec<u16> = (0..=u16::MAX)
+            .filter(|number| nears_wrap(*number))
+            .collect();
+        assert_eq!((near.len(), near[0], near[7]), (8, 63_488, 65_280));
     }
 
     #[test]

@@ -6,14 +6,14 @@ use zre_proto::machine::SessionId;
 
 use super::Driver;
 use super::sessions::SessionEntry;
-use crate::backpressure::{BackpressureSignal, QueueFull};
+use crate::backpressure::{BackpressureSignal, QueueFull, SessionReport};
 use crate::{Event, Peer};
 
 /// Which queues are full, and when they no longer are.
 #[derive(Debug)]
 pub(crate) struct BackpressureMonitor {
-    sender: mpsc::UnboundedSender<QueueFull>,
-    reports: mpsc::UnboundedReceiver<QueueFull>,
+    sender: mpsc::UnboundedSender<SessionReport>,
+    reports: mpsc::UnboundedReceiver<SessionReport>,
     /// Each waits for room in the queue to one peer.
     waits: JoinSet<Option<Peer>>,
     /// How many bytes must be free for a queue to count as having room.
@@ -26,6 +26,8 @@ pub(super) enum Edge {
     Full(QueueFull),
     /// The queue to this peer has room again.
     Room(Peer),
+    /// The numbers of the session's messages wrap soon.
+    NearWrap(SessionId),
 }
 
 impl BackpressureMonitor {
@@ -53,7 +55,10 @@ impl BackpressureMonitor {
     pub(super) async fn next(&mut self) -> Edge {
         loop {
             tokio::select! {
-                Some(full) = self.reports.recv() => return Edge::Full(full),
+                Some(report) = self.reports.recv() => return match report {
+                    SessionReport::Full(full) => Edge::Full(full),
+                    SessionReport::NearWrap(session) => Edge::NearWrap(session),
+                },
                 Some(free) = self.waits.join_next() => {
                     if let Ok(Some(peer)) = free {
                         return Edge::Room(peer);
@@ -83,6 +88,13 @@ impl Driver {
                 };
                 self.backpressure.wait_for_room(peer.clone(), bytes);
                 (peer.clone(), true)
+            }
+            Edge::NearWrap(session) => {
+                if let Some(SessionEntry::Entered(peer)) = self.sessions.get(&session) {
+                    let (now, uuid) = (self.clock.now(), peer.uuid());
+                    self.machine.handle_near_wrap(now, uuid);
+                }
+                return;
             }
             Edge::Room(peer) => {
                 peer.sender().signal().reset();

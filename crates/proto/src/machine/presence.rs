@@ -221,6 +221,15 @@ impl Machine {
         }
     }
 
+    /// The numbers of our messages to a peer wrap soon ([`nears_wrap`](crate::nears_wrap)).
+    /// Sends it a PING if it may wrap the other way.
+    pub fn handle_near_wrap(&mut self, now: Time, peer: Uuid) {
+        let known = self.peers.get(&peer).and_then(|peer| peer.established());
+        if known.is_some_and(|established| !established.hello.takes_requests) {
+            self.send_ping(now, peer);
+        }
+    }
+
     pub(super) fn probe_all(&mut self, now: Time) {
         let established: Vec<Uuid> = self.peers().collect();
         for uuid in established {
