@@ -88,6 +88,7 @@ impl World {
                 self.network.weather.loss = f64::from(percent.min(100)) / 100.0;
             }
             Action::Found(host, at) => self.find(host, at),
+            Action::Claim(from, whose, at) => self.claim(from, whose, at),
             Action::Mend => self.mend(),
         }
     }

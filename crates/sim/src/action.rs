@@ -72,6 +72,8 @@ pub enum Action {
     Loss(u8),
     /// Tells the first the address of the second, without its UUID.
     Found(usize, usize),
+    /// The first greets the third under the UUID of the second, and names its endpoint.
+    Claim(usize, usize, usize),
     /// Makes everything work again, and starts whoever doesn't run.
     Mend,
 }
@@ -111,6 +113,7 @@ impl fmt::Display for Action {
             }
             Self::Loss(percent) => write!(f, "loss {percent}"),
             Self::Found(node, at) => write!(f, "found {node} {at}"),
+            Self::Claim(from, whose, at) => write!(f, "claim {from} {whose} {at}"),
             Self::Mend => f.write_str("mend"),
         }
     }
@@ -147,6 +150,7 @@ fn parse(text: &str) -> Option<Action> {
         "block" => Action::Block(next(words)?, next(words)?),
         "reset" => Action::Reset(next(words)?, next(words)?),
         "found" => Action::Found(next(words)?, next(words)?),
+        "claim" => Action::Claim(next(words)?, next(words)?, next(words)?),
         "stop" => Action::Stop(next(words)?),
         "continue" => Action::Continue(next(words)?),
         "sleep" => Action::Sleep(next(words)?),

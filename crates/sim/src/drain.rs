@@ -19,7 +19,7 @@ const RESERVE: usize = 300;
 const CLOSING: Duration = Duration::from_micros(50);
 
 /// How long a dial may take.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tables of one process may hold this many entries for each host, and some.
 const TABLE_FACTOR: usize = 8;

@@ -20,6 +20,7 @@ mod action;
 mod brain;
 mod carry;
 mod checker;
+mod claim;
 mod drain;
 mod host;
 mod justify;

@@ -554,3 +554,51 @@ fn one_seed_gives_one_course_of_things() -> Outcome {
     assert_ne!(trace(1)?.trace, trace(2)?.trace);
     Ok(())
 }
+
+/// Ten times a second, somebody at another host greets under the UUID of a healthy node,
+/// and names its endpoint.
+#[test]
+fn claims_to_a_uuid_part_nobody_and_cost_no_message() -> Outcome {
+    for seed in SEEDS {
+        let mut world = met(3, seed)?;
+        for _ in 0..300 {
+            world.act(Action::Claim(2, 1, 0))?;
+            world.act(Action::Whisper(1, 0, 5))?;
+            world.run(millis(100))?;
+        }
+        world.run(seconds(1))?;
+        world.check_whole()?;
+        let report = world.report();
+        assert_eq!((report.seen("Enter"), report.seen("Exit")), (6, 0));
+        assert_eq!(report.seen("Conflict"), 1, "seed {seed}");
+        assert_eq!((report.delivered, report.full + report.told), (1500, 0));
+    }
+    Ok(())
+}
+
+/// The healthy node restarts meanwhile, under the same UUID and at the same port.
+#[test]
+fn who_restarts_among_claims_is_met_again() -> Outcome {
+    for seed in SEEDS {
+        let mut world = met(3, seed)?;
+        let mut met_after = None;
+        for round in 0..600 {
+            world.act(Action::Claim(2, 1, 0))?;
+            if round == 100 {
+                world.act(Action::Start(1, Start::Same))?;
+            }
+            world.run(millis(100))?;
+            let meet = world.sees(0, 1) && world.sees(1, 0);
+            if round > 100 && meet && met_after.is_none() {
+                met_after = Some(round - 100);
+            }
+        }
+        assert!(
+            met_after.is_some_and(|rounds| rounds <= 10),
+            "{met_after:?}"
+        );
+        world.run(seconds(15))?;
+        world.check_whole()?;
+    }
+    Ok(())
+}
