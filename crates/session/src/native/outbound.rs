@@ -511,6 +511,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn every_message_is_written_or_wakes_the_task() {
+        let (outbound, _stream, _far) = mailbox();
+        for _ in 0..10 {
+            send(&outbound, 10).write();
+            if woken(&outbound) {
+                assert!(matches!(outbound.pump(), Next::Rest));
+            }
+            assert_eq!(outbound.unsent(), 0);
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_queued_while_a_caller_writes_wakes_the_task() {
         let (outbound, _stream, _far) = mailbox();
         let pending = send(&outbound, 10);
