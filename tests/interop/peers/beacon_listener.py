@@ -6,11 +6,12 @@ One socket for each address, bound to it. Ends when its input ends.
 """
 
 import ipaddress
-import json
 import select
 import socket
 import struct
 import sys
+
+from lines import emit
 
 IP_MULTICAST_ALL = 49
 
@@ -25,11 +26,6 @@ def listen(address, port, interface):
         udp.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
         udp.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
     return udp
-
-
-def emit(event, **fields):
-    sys.stdout.write(json.dumps(dict(event=event, **fields)) + "\n")
-    sys.stdout.flush()
 
 
 def main():

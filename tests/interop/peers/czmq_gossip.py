@@ -14,6 +14,8 @@ import queue
 import sys
 import threading
 
+from lines import emit
+
 TURN_MS = 20
 
 
@@ -26,11 +28,6 @@ def library():
     czmq.zstr_free.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
     czmq.zactor_destroy.argtypes = [ctypes.POINTER(ctypes.c_void_p)]
     return czmq
-
-
-def emit(event, **fields):
-    sys.stdout.write(json.dumps(dict(event=event, **fields)) + "\n")
-    sys.stdout.flush()
 
 
 class Gossip:

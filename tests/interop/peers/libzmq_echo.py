@@ -16,17 +16,13 @@ import time
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
+from lines import emit
 
 HEARTBEAT_MS = 100
 SILENCE_MS = 1000
 WINDOW = 2000
 IDENTITY = b"\x01" + b"\xda" * 16
 PATTERN = bytes(range(256)) * 4096
-
-
-def emit(event, **fields):
-    sys.stdout.write(json.dumps(dict(event=event, **fields)) + "\n")
-    sys.stdout.flush()
 
 
 def message(number):

@@ -11,7 +11,6 @@ by which of them it came (`by`). With `beat` all of them send heartbeats and
 want answers. A connection that ends is told as `cut`.
 """
 
-import base64
 import itertools
 import json
 import os
@@ -20,26 +19,11 @@ import sys
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
+from lines import emit, meant, shown
 
 HELLO, WHISPER, SHOUT, JOIN, LEAVE, PING, PING_OK = range(1, 8)
 HEARTBEAT_MS = 100
 SILENCE_MS = 1000
-
-
-def emit(event, **fields):
-    sys.stdout.write(json.dumps(dict(event=event, **fields)) + "\n")
-    sys.stdout.flush()
-
-
-def shown(frame):
-    try:
-        return frame.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(frame).decode()}
-
-
-def meant(frame):
-    return base64.b64decode(frame["base64"]) if isinstance(frame, dict) else frame.encode()
 
 
 def string(text):

@@ -7,7 +7,6 @@ of pyre that still run: pyre's node thread dies of an exception without ending
 the process, and then nothing but this tells.
 """
 
-import base64
 import json
 import os
 import sys
@@ -16,37 +15,7 @@ import threading
 import zmq
 from pyre import Pyre
 from pyre.pyre_event import PyreEvent
-
-
-def emit(event, **fields):
-    sys.stdout.write(json.dumps(dict(event=event, **fields)) + "\n")
-    sys.stdout.flush()
-
-
-def shown(frame):
-    try:
-        return frame.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(frame).decode()}
-
-
-def meant(frame):
-    if isinstance(frame, dict):
-        return base64.b64decode(frame["base64"])
-    return frame.encode("utf-8")
-
-
-def options(arguments):
-    headers, groups = [], []
-    words = iter(arguments)
-    for word in words:
-        if word == "--header":
-            headers.append(next(words).split("=", 1))
-        elif word == "--group":
-            groups.append(next(words))
-        else:
-            raise SystemExit("unknown option " + word)
-    return headers, groups
+from lines import emit, meant, options, shown
 
 
 class Peer:
