@@ -137,6 +137,11 @@ class Child:
         if self.closed:
             raise Missed("%s has ended" % self.label)
 
+    def drop(self, kind):
+        """Drops what is pending of this kind."""
+        with self._changed:
+            self.pending = collections.deque(e for e in self.pending if e["event"] != kind)
+
     def forget(self):
         """Drops what is pending."""
         with self._changed:

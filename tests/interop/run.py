@@ -4,8 +4,9 @@
     tests/interop/run.py [SUITE].. [--zre PATH] [--zyre PROGRAM] [--gyre PROGRAM]
 
 Suites: pyre, zyre.js, beacons, idle, soak, libzmq, sessions, gossip; all of
-them by default. zyre and gyre run if a program is named for them. Foreign nodes run in network namespaces made here (needs root and
-iproute2) and removed afterwards. pyre and zyre.js are fetched into the build
+them by default. zyre and gyre run if a program is named for them, and C Zyre then takes
+part in idle and soak, too, if those run. Foreign nodes run in network namespaces made here
+(needs root and iproute2) and removed afterwards. pyre and zyre.js are fetched into the build
 directory the first time. What is missing is said, and skipped; with CI=true in
 the environment a skip is a failure.
 """
@@ -87,16 +88,18 @@ def foreign(report, arguments, binary, python, modules):
         with report.suite("beacons"), network.Network(2) as net, Stage(binary, python) as stage:
             beside_pyre(report, stage, net)
     if "idle" in arguments.suites and modules:
-        with report.suite("idle"), network.Network(4) as net:
+        with report.suite("idle"), network.Network(5) as net:
             with Stage(binary, python, modules) as stage:
-                idle(report, stage, net)
+                idle(report, stage, net, arguments.zyre)
     if "soak" in arguments.suites:
-        with report.suite("soak"), network.Network(2) as net, Stage(binary, python) as stage:
-            ours = stage.ours("ours", namespace=net.hosts[0])
-            them = stage.pyre("theirs", net.hosts[1])
-            ours.expect("enter", peer=them.uuid)
-            them.expect("enter", peer=ours.uuid)
-            soak(report, ours, them)
+        for zyre in [None, arguments.zyre] if arguments.zyre else [None]:
+            with report.suite("soak"), network.Network(2) as net, Stage(binary, python) as stage:
+                ours = stage.ours("ours", namespace=net.hosts[0])
+                host = net.hosts[1]
+                them = stage.lines("zyre", zyre, "theirs", host) if zyre else stage.pyre("theirs", host)
+                ours.expect("enter", peer=them.uuid)
+                them.expect("enter", peer=ours.uuid)
+                soak(report, ours, them)
 
 
 def provided(report, suite, provide):

@@ -20,7 +20,6 @@ and reads
 Other events are passed over.
 """
 
-import base64
 import ctypes
 import json
 import signal
@@ -28,26 +27,7 @@ import subprocess
 import sys
 import threading
 
-
-def emit(event, **fields):
-    sys.stdout.write(json.dumps(dict(event=event, **fields)) + "\n")
-    sys.stdout.flush()
-
-
-def shown(text):
-    frame = b"" if text == "-" else bytes.fromhex(text)
-    try:
-        return frame.decode("utf-8")
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(frame).decode()}
-
-
-def meant(frame):
-    if isinstance(frame, dict):
-        frame = base64.b64decode(frame["base64"])
-    else:
-        frame = frame.encode("utf-8")
-    return frame.hex() or "-"
+from lines import emit, meant, shown
 
 
 def report(line):
@@ -65,7 +45,7 @@ def report(line):
     if kind in ("join", "leave", "shout"):
         told["group"] = rest.pop(0)
     if kind in ("whisper", "shout"):
-        told["frames"] = [shown(frame) for frame in rest]
+        told["frames"] = [shown(b"" if frame == "-" else bytes.fromhex(frame)) for frame in rest]
     if kind in ("enter", "exit", "join", "leave", "whisper", "shout"):
         emit(kind, **told)
 
@@ -77,7 +57,7 @@ def command(told):
         words.append(told["group"])
     elif "peer" in told:
         words.append(told["peer"].upper())
-    words += [meant(frame) for frame in told.get("frames", [])]
+    words += [meant(frame).hex() or "-" for frame in told.get("frames", [])]
     return "\t".join(words) + "\n"
 
 
