@@ -75,7 +75,7 @@ pub(crate) async fn chat(mut command: ChatCommand) -> Result<ExitCode, Failure> 
     let builder = command.options.builder();
     if command.json {
         // The same as `zre node --json`.
-        return run(builder, Arc::new(Json { wait: None }), Reads::Lines, None).await;
+        return run(builder, Arc::new(Json::new(None)), Reads::Lines, None).await;
     }
     let face = Chat {
         groups: command.options.settings.group,

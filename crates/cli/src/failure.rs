@@ -46,6 +46,8 @@ pub(crate) enum Failure {
         "nobody came in {0:?}: `zre doctor` finds out why, and `zre listen` shows the beacons that arrive"
     )]
     Nobody(Duration),
+    #[error("that node has no peers: `zre doctor` finds out why")]
+    Alone,
     #[error("only {found} of {wanted} peers were here in time")]
     Few { found: usize, wanted: usize },
     #[error("no peer {peer:?} came in {wait:?}: `zre peers` lists those that are here")]
@@ -85,7 +87,7 @@ impl Failure {
             Self::Usage(_) => "usage",
             Self::Beacons(_) | Self::Interfaces(_) => "beacon",
             Self::Input(_) | Self::NoMessage => "input",
-            Self::Nobody(_) => "nobody",
+            Self::Nobody(_) | Self::Alone => "nobody",
             Self::Few { .. } => "few",
             Self::Absent { .. } | Self::Unknown { .. } => "unknown_peer",
             Self::Empty(_) => "empty_group",

@@ -13,7 +13,7 @@ const QUIET: Duration = Duration::from_millis(500);
 /// After this time each neighbour has heard us twice and has announced itself, even
 /// if a beacon was lost. A command that acts on a name or a group waits this long,
 /// because a missed peer would make its result wrong.
-const CERTAIN: Duration = Duration::from_millis(1200);
+pub(crate) const CERTAIN: Duration = Duration::from_millis(1200);
 
 /// The peers that have been met since a node started.
 #[derive(Debug)]
@@ -72,6 +72,9 @@ pub(crate) async fn gather(node: &Node, begun: Instant, wait: Duration, purpose:
     let deadline = begun + wait;
     loop {
         let now = Instant::now();
+        if now >= deadline {
+            return;
+        }
         match gathering.complete_at(node, purpose) {
             Some(at) if now >= at.min(deadline) => return,
             Some(at) => tokio::time::sleep_until(at.min(deadline)).await,

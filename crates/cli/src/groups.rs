@@ -62,5 +62,5 @@ pub(crate) async fn groups(
         columns(&groups.iter().map(row).collect::<Vec<_>>(), &mut lines);
     }
     print(lines).await?;
-    look.judge(peers.len())
+    look.judge(peers.len(), control)
 }

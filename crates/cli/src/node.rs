@@ -10,11 +10,11 @@ use std::time::Duration;
 use clap::Args;
 use tokio::time::Instant;
 use zre::json::{Command, Line, Tagged, parse_command};
-use zre::{Event, Node, SendError};
+use zre::{Event, Node, SendError, Uuid};
 
 use crate::commands::{Awaited, refusal};
 use crate::failure::Failure;
-use crate::gathering::{Purpose, gather};
+use crate::gathering::{CERTAIN, Purpose, gather};
 use crate::json;
 use crate::options::Options;
 use crate::program::{Face, Reads, run};
@@ -128,7 +128,7 @@ pub(crate) async fn node(
 ) -> Result<ExitCode, Failure> {
     let builder = command.options.builder();
     if command.json {
-        let face = Json { wait: command.wait };
+        let face = Json::new(command.wait);
         run(builder, Arc::new(face), Reads::Lines, control).await
     } else {
         run(builder, Arc::new(Plain), Reads::Nothing, control).await
@@ -139,7 +139,15 @@ pub(crate) async fn node(
 #[derive(Debug)]
 pub(crate) struct Json {
     /// How long to look for peers before the first command.
-    pub(crate) wait: Option<Duration>,
+    wait: Option<Duration>,
+    begun: Instant,
+}
+
+impl Json {
+    pub(crate) fn new(wait: Option<Duration>) -> Self {
+        let begun = Instant::now();
+        Self { wait, begun }
+    }
 }
 
 impl Face for Json {
@@ -160,7 +168,7 @@ impl Face for Json {
 
     async fn prepare(&self, node: &Node) {
         if let Some(wait) = self.wait {
-            gather(node, Instant::now(), wait, Purpose::Act).await;
+            gather(node, self.begun, wait, Purpose::Act).await;
         }
     }
 
@@ -181,6 +189,10 @@ impl Face for Json {
                 return ControlFlow::Continue(());
             }
         };
+        if is_by_name(&command.content) {
+            // Another peer of that name may be about to come.
+            gather(node, self.begun, CERTAIN, Purpose::Act).await;
+        }
         let stops = command.content == Command::Stop {};
         if let Some(answer) = awaited.carry_out(node, command).await {
             self.answer(answer, lines);
@@ -208,6 +220,17 @@ impl Face for Json {
 
     fn stopped(&self, lines: &mut Vec<u8>) {
         json::line(&Line::Stopped, lines);
+    }
+}
+
+/// Whether it names a peer by a name that others may have, too.
+fn is_by_name(command: &Command) -> bool {
+    match command {
+        Command::Whisper { peer, .. } | Command::Request { peer, .. } => {
+            Uuid::try_parse(peer).is_err()
+        }
+        Command::Ping(ping) => Uuid::try_parse(&ping.peer).is_err(),
+        _ => false,
     }
 }
 

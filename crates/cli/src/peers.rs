@@ -79,7 +79,7 @@ pub(crate) async fn peers(
         columns(&peers.iter().map(row).collect::<Vec<_>>(), &mut lines);
     }
     print(lines).await?;
-    look.judge(peers.len())
+    look.judge(peers.len(), control)
 }
 
 /// The link, and the beginning of the key if the peer has one.
@@ -120,10 +120,12 @@ impl Look {
     }
 
     /// Whether so many peers are enough.
-    pub(crate) fn judge(&self, found: usize) -> Result<ExitCode, Failure> {
+    pub(crate) fn judge(&self, found: usize, control: Option<&Path>) -> Result<ExitCode, Failure> {
         let wanted = self.count.unwrap_or(1);
         if found >= wanted {
             Ok(ExitCode::SUCCESS)
+        } else if found == 0 && control.is_some() {
+            Err(Failure::Alone)
         } else if found == 0 {
             Err(Failure::Nobody(self.visit.wait))
         } else {

@@ -1,6 +1,6 @@
 //! What a command has sent, and what became of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,11 +17,12 @@ pub(crate) struct Sent {
     messages: u64,
     /// How many queues took one, all messages together.
     accepted: u64,
-    peers: BTreeMap<Uuid, Member>,
-    /// How many messages to these peers nobody confirmed.
-    unconfirmed: u64,
-    /// Whether one of these peers doesn't answer.
-    doubt: bool,
+    /// The peers that took messages, and how many.
+    peers: BTreeMap<Uuid, (Member, u64)>,
+    /// The peers that don't answer, or took no message although they were meant.
+    silent: BTreeSet<Uuid>,
+    /// How many messages to the other peers weren't confirmed.
+    lost: u64,
 }
 
 impl Sent {
@@ -30,8 +31,22 @@ impl Sent {
         self.messages += 1;
         for member in peers {
             self.accepted += 1;
-            self.peers.insert(member.uuid, member);
+            self.peers.entry(member.uuid).or_insert((member, 0)).1 += 1;
         }
+    }
+
+    /// A peer that doesn't answer, or whose queue stays full.
+    pub(crate) fn note_silent(&mut self, peer: Uuid) {
+        self.silent.insert(peer);
+    }
+
+    pub(crate) fn is_silent(&self, peer: Uuid) -> bool {
+        self.silent.contains(&peer)
+    }
+
+    /// The peers that took messages.
+    pub(crate) fn peers(&self) -> impl Iterator<Item = Uuid> {
+        self.peers.keys().copied()
     }
 
     /// Whether no peer took any message.
@@ -43,22 +58,32 @@ impl Sent {
     /// PING says that everything before it was read. Other peers don't matter.
     pub(crate) async fn confirm(&mut self, node: &Node, wait: Duration) {
         let mut pings = JoinSet::new();
-        for uuid in self.peers.keys().copied() {
+        for uuid in self.peers() {
             let node = node.clone();
-            pings.spawn(async move { node.ping(uuid, wait).await.is_ok() });
+            pings.spawn(async move { (uuid, node.ping(uuid, wait).await.is_ok()) });
         }
-        while let Some(answer) = pings.join_next().await {
-            self.doubt |= !answer.unwrap_or(false);
+        while let Some(Ok((uuid, answers))) = pings.join_next().await {
+            if !answers {
+                self.note_silent(uuid);
+            }
         }
     }
 
     /// Counts what the network said when we left.
     pub(crate) fn depart(&mut self, departure: &Departure) {
         let lost = departure.lost.iter();
-        self.unconfirmed = lost
+        self.lost = lost
             .filter(|(peer, _)| self.peers.contains_key(&peer.uuid()))
+            .filter(|(peer, _)| !self.silent.contains(&peer.uuid()))
             .map(|(_, count)| count)
             .sum();
+    }
+
+    /// How many messages weren't confirmed: any to a peer that doesn't answer.
+    fn unconfirmed(&self) -> u64 {
+        let silent = self.silent.iter();
+        let sent = silent.filter_map(|uuid| self.peers.get(uuid));
+        sent.map(|(_, count)| count).sum::<u64>() + self.lost
     }
 
     /// Writes the answer of that kind, and says whether all went well.
@@ -67,17 +92,18 @@ impl Sent {
         answer: fn(json::Sent) -> Line,
         as_json: bool,
     ) -> Result<ExitCode, Failure> {
+        let unconfirmed = self.unconfirmed();
         if as_json {
             let mut sent = json::Sent::default();
             sent.messages = self.messages;
             sent.accepted = self.accepted;
-            sent.peers = self.peers.into_values().collect();
-            sent.unconfirmed = Some(self.unconfirmed);
+            sent.peers = self.peers.into_values().map(|(peer, _)| peer).collect();
+            sent.unconfirmed = Some(unconfirmed);
             let mut lines = Vec::new();
             crate::json::line(&answer(sent), &mut lines);
             print(lines).await?;
         }
-        if self.unconfirmed > 0 || self.doubt {
+        if unconfirmed > 0 || !self.silent.is_empty() {
             Err(Failure::Unconfirmed)
         } else {
             Ok(ExitCode::SUCCESS)

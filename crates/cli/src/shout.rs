@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use tokio::task::JoinSet;
 use zre::json::{Line, Member};
-use zre::{Node, SendError};
+use zre::{Message, Node, SendError};
 
 use crate::failure::Failure;
 use crate::gathering::Purpose;
@@ -79,12 +80,7 @@ pub(crate) async fn shout(
                 }
                 let mut sent = Sent::default();
                 while let Some(text) = texts.next().await? {
-                    let members = node.peers_in(group);
-                    let shouted = node.shout(group, text).await?;
-                    if !shouted.full.is_empty() {
-                        return Err(Failure::Send(SendError::Full));
-                    }
-                    sent.count(members.iter().map(Member::from));
+                    tell(node, group, text.into(), &mut sent).await?;
                 }
                 sent.confirm(node, PATIENCE).await;
                 Ok(sent)
@@ -95,4 +91,34 @@ pub(crate) async fn shout(
         }
     };
     sent.finish(Line::Shouted, options.json).await
+}
+
+/// Sends one message to all members. One whose queue stays full gets this and all later
+/// messages no more: the others aren't to wait for it each time.
+async fn tell(node: &Node, group: &str, message: Message, sent: &mut Sent) -> Result<(), Failure> {
+    let mut members = node.peers_in(group);
+    members.retain(|peer| !sent.is_silent(peer.uuid()));
+    if members.is_empty() {
+        // Whether it could be sent at all.
+        let _ = node.try_shout(group, message.clone())?;
+    }
+    let mut deliveries = JoinSet::new();
+    for peer in members {
+        let (node, group, message) = (node.clone(), group.to_owned(), message.clone());
+        deliveries.spawn(async move {
+            let delivered = node.shout_to(&peer, group, message).await;
+            (peer, delivered)
+        });
+    }
+    let mut takers = Vec::new();
+    while let Some(Ok((peer, delivered))) = deliveries.join_next().await {
+        match delivered {
+            Ok(()) => takers.push(Member::from(&peer)),
+            Err(SendError::Full) => sent.note_silent(peer.uuid()),
+            Err(SendError::Gone | SendError::Unknown(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    sent.count(takers);
+    Ok(())
 }

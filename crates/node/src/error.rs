@@ -45,7 +45,7 @@ pub enum StartError {
     #[error("no unix sockets: {0}; mend the directory, name another, or turn ipc off")]
     Ipc(String),
     /// Nobody can dial the address that is to be advertised.
-    #[error("{0} can't be advertised: it stands for all addresses, and nobody can dial that")]
+    #[error("{0} can't be advertised: it isn't the address of one host, which peers could dial")]
     Advertise(crate::Endpoint),
     /// The gossip address can't be listened on.
     #[error("can't listen for gossip at {addr}: {source}")]

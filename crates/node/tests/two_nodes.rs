@@ -212,7 +212,13 @@ async fn a_missing_resource_of_the_host_is_an_error() {
         let refused = node.start().await.unwrap_err();
         assert!(refused.to_string().contains(why), "{refused}");
     }
-    for endpoint in ["tcp://0.0.0.0:1", "tcp://[::]:1"] {
+    for endpoint in [
+        "tcp://0.0.0.0:1",
+        "tcp://[::]:1",
+        "tcp://224.0.0.1:1",
+        "tcp://[ff02::1]:1",
+        "tcp://255.255.255.255:1",
+    ] {
         let node = settings("n", port).advertise(endpoint.parse().unwrap());
         let refused = node.start().await.unwrap_err();
         assert!(

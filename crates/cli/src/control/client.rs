@@ -51,11 +51,21 @@ impl Remote {
         }
     }
 
-    async fn send(&mut self, command: &Command) -> Result<(), ControlError> {
+    /// Sends a command whose answer comes by [`next`](Self::next).
+    ///
+    /// # Errors
+    /// The node takes no commands of this client, or has ended.
+    pub(crate) async fn send(&mut self, command: &Command) -> Result<(), ControlError> {
         let mut line = Vec::new();
         json::line(command, &mut line);
-        let sent = self.output.write_all(&line).await;
-        sent.map_err(|_| ControlError::Ended(self.path.clone()))
+        if self.output.write_all(&line).await.is_ok() {
+            return Ok(());
+        }
+        // It may have said why before it closed the connection.
+        match self.next().await? {
+            Answer::Error { message, code } => Err(ControlError::Refused { message, code }),
+            _ => Err(ControlError::Ended(self.path.clone())),
+        }
     }
 
     /// The next line.

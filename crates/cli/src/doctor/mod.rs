@@ -111,7 +111,7 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
         }
     };
     findings.extend(missing(&chosen, &places));
-    let named = matches!(chosen, Interfaces::Named(_));
+    let named = matches!(chosen, Interfaces::Named(_) | Interfaces::Loopback);
     findings.extend(places.iter().map(|interface| look_at(interface, named)));
     let usable = |interface: &&Interface| interface.problem.is_none();
     let outside = places.iter().filter(usable).any(|i| !i.loopback);

@@ -1,11 +1,12 @@
 //! `zre receive`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{fs, io};
 
 use bytes::Bytes;
 use clap::Args;
@@ -49,7 +50,7 @@ const PIECES: usize = 2 * WINDOW as usize / CHUNK;
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct ReceiveCommand {
-    /// The directory for the files
+    /// The directory for the files, which is made if it isn't there
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
 
@@ -95,10 +96,7 @@ Example, in two terminals:
 pub(crate) async fn receive(command: ReceiveCommand) -> Result<ExitCode, Failure> {
     let mut signals = Signals::catch().map_err(Failure::System)?;
     // An error is reported now, not after the first file was sent.
-    if let Err(error) = tempfile::Builder::new()
-        .prefix(".zre-")
-        .tempfile_in(&command.dir)
-    {
+    if let Err(error) = prepare(&command.dir) {
         let text = format!("can't make files in --dir {:?}: {error}", command.dir);
         return Err(Failure::Usage(text));
     }
@@ -124,6 +122,19 @@ pub(crate) async fn receive(command: ReceiveCommand) -> Result<ExitCode, Failure
         Ok(Err(error)) => Err(Failure::Output(error)),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Makes the directory, but none above it, and tries whether files can be made in it.
+fn prepare(directory: &Path) -> io::Result<()> {
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let probe = tempfile::Builder::new()
+        .prefix(".zre-")
+        .tempfile_in(directory);
+    // The error names the file that was tried, which says nothing.
+    probe.map(drop).map_err(|error| error.kind().into())
 }
 
 struct Receiver<'a> {

@@ -167,15 +167,15 @@ pub(crate) async fn send(command: SendFileCommand) -> Result<ExitCode, Failure> 
                 have: 0,
                 resumed_at: None,
                 stored: None,
+                begun: None,
             };
-            let begun = Instant::now();
             let sent = tokio::select! {
                 sent = sender.run() => sent,
                 () = signals.recv() => Err(Failure::Interrupted),
             };
             bar.finish_and_clear();
             match sent {
-                Ok(peer) => sender.tell(&peer, begun.elapsed(), &mut lines),
+                Ok(peer) => sender.tell(&peer, &mut lines),
                 Err(failure) => {
                     let ends_all = matches!(failure, Failure::Interrupted | Failure::Died);
                     // The last failure is reported at the end of the program.
@@ -230,6 +230,8 @@ struct Sender<'a> {
     resumed_at: Option<u64>,
     /// The name that the receiver gave the file.
     stored: Option<String>,
+    /// When the file was first offered.
+    begun: Option<Instant>,
 }
 
 /// How a transfer ended.
@@ -241,8 +243,9 @@ enum End {
 
 impl Sender<'_> {
     /// Writes the result.
-    fn tell(&self, peer: &Peer, time: Duration, lines: &mut Vec<u8>) {
+    fn tell(&self, peer: &Peer, lines: &mut Vec<u8>) {
         let cargo = self.cargo;
+        let time = self.begun.map_or(Duration::ZERO, |begun| begun.elapsed());
         let resumed_at = self.resumed_at.unwrap_or(0);
         let stored = self.stored.as_deref();
         if self.command.json {
@@ -326,6 +329,7 @@ impl Sender<'_> {
 
     async fn transfer(&mut self, peer: &Peer) -> Result<End, Failure> {
         let id = self.cargo.id.clone();
+        self.begun.get_or_insert_with(Instant::now);
         if !self.say(peer, self.cargo.offer().message()).await? {
             return Ok(End::Gone);
         }

@@ -233,7 +233,10 @@ async fn run(
             None => route.peers().await?,
         };
         if targets.is_empty() && round == 1 {
-            return Err(Failure::Nobody(command.visit.wait));
+            return Err(match route {
+                Route::Own(_) => Failure::Nobody(command.visit.wait),
+                Route::Running(_) => Failure::Alone,
+            });
         }
         let mut lines = Vec::new();
         for (member, answer) in route.round(targets, command.timeout).await {

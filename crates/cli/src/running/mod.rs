@@ -8,11 +8,12 @@ pub(crate) mod leave;
 pub(crate) mod state;
 pub(crate) mod stop;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use zre::json::{Command, Line, Member, Peer};
+use zre::json::{Command, Line, Member, Peer, Ping};
 use zre::{SendError, Uuid};
 
 use crate::control::{ControlError, Remote};
@@ -20,7 +21,7 @@ use crate::failure::Failure;
 use crate::json;
 use crate::sent::Sent;
 use crate::texts::Texts;
-use crate::visit::print;
+use crate::visit::{PATIENCE, print};
 
 /// How the answer is shown.
 #[derive(Args, Clone, Copy, Debug)]
@@ -126,7 +127,28 @@ async fn send(
             other => return Err(strange(&other)),
         }
     }
+    confirm(&mut remote, &mut sent).await?;
     Ok(sent)
+}
+
+/// Waits until all peers that took messages have confirmed them, as
+/// [`Sent::confirm`] does.
+async fn confirm(remote: &mut Remote, sent: &mut Sent) -> Result<(), Failure> {
+    let mut silent: BTreeSet<Uuid> = sent.peers().collect();
+    for peer in &silent {
+        let ping = Ping {
+            peer: peer.simple().to_string(),
+            timeout: PATIENCE,
+        };
+        remote.send(&Command::Ping(ping)).await?;
+    }
+    for _ in 0..silent.len() {
+        if let Line::Pong { peer, .. } = remote.next().await? {
+            silent.remove(&peer.uuid);
+        }
+    }
+    silent.into_iter().for_each(|peer| sent.note_silent(peer));
+    Ok(())
 }
 
 fn strange(answer: &Line) -> Failure {

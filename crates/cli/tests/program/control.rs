@@ -308,3 +308,63 @@ fn a_peer_that_the_node_does_not_know_is_named_without_a_wait() {
         assert!(errors.starts_with(text), "{errors}");
     }
 }
+
+#[test]
+fn what_a_peer_of_the_node_does_not_confirm_is_a_failure() {
+    use rustix::process::Signal;
+
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let (mut hub, path) = node(&port, directory.path());
+    let (bob, _) = Program::json("bob", &port, &[]);
+    hub.event("enter");
+    let (code, lines, _) = through(&path, &["whisper", "bob", "hi", "--json"]);
+    assert_eq!(
+        (code, &parsed(&lines[0])["unconfirmed"]),
+        (Some(0), &json!(0))
+    );
+    bob.signal(Signal::STOP);
+    let (code, lines, complaints) = through(&path, &["whisper", "bob", "hi", "--json"]);
+    assert_eq!(
+        (code, &parsed(&lines[0])["unconfirmed"]),
+        (Some(1), &json!(1))
+    );
+    assert!(
+        complaints.contains("not everything was confirmed"),
+        "{complaints}"
+    );
+    bob.signal(Signal::CONT);
+}
+
+#[test]
+fn a_node_without_peers_says_so_at_once() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let (_hub, path) = node(&port, directory.path());
+    for arguments in [
+        &["peers"][..],
+        &["groups"],
+        &["peers", "--count", "2"],
+        &["ping", "--all", "--count", "1"],
+    ] {
+        let (code, _, complaints) = through(&path, arguments);
+        assert_eq!(code, Some(1), "{arguments:?}");
+        assert!(
+            complaints.contains("that node has no peers"),
+            "{complaints}"
+        );
+    }
+}
+
+#[test]
+fn a_client_too_many_hears_why() {
+    let (port, directory) = (port(), tempfile::tempdir().unwrap());
+    let (_hub, path) = node(&port, directory.path());
+    let mut others: Vec<Client> = (0..64).map(|_| Client::connect(&path)).collect();
+    for other in &mut others {
+        assert_eq!(other.ask(r#"{"cmd":"groups"}"#)["event"], "groups");
+    }
+    for _ in 0..10 {
+        let (code, _, complaints) = through(&path, &["state", "busy"]);
+        assert_eq!(code, Some(1));
+        assert!(complaints.contains("64 other clients"), "{complaints}");
+    }
+}

@@ -61,10 +61,10 @@ fn a_file_arrives_as_it_is() {
     let (port, directory) = (port(), tempfile::tempdir().unwrap());
     let (from, to) = (directory.path().join("from"), directory.path().join("to"));
     fs::create_dir(&from).unwrap();
-    fs::create_dir(&to).unwrap();
     let (large, empty) = (from.join(".übe*r.bin"), from.join("empty"));
     fs::write(&large, content(SIZE)).unwrap();
     fs::write(&empty, "").unwrap();
+    // It makes its directory.
     let mut bob = receiver(&port, &to, &["--count", "2"]);
     let (code, sent, complaints) = send(&port, &large, &[]);
     assert_eq!((code, complaints.as_str()), (Some(0), ""));
@@ -429,7 +429,7 @@ fn what_another_sender_left_costs_the_right_one_nothing() {
 #[test]
 fn a_directory_that_takes_no_files_is_refused_at_the_start() {
     let directory = tempfile::tempdir().unwrap();
-    let missing = directory.path().join("missing");
+    let missing = directory.path().join("missing/below");
     let file = directory.path().join("file");
     fs::write(&file, "").unwrap();
     for unusable in [missing, file] {

@@ -368,6 +368,58 @@ fn a_wait_says_how_it_ended() {
     assert_eq!(alice.event("done")["tag"], "both");
 }
 
+/// Two of one name, of whom the second is met after the command that names them.
+#[test]
+fn a_name_of_two_peers_is_refused_though_one_is_met_first() {
+    let port = port();
+    let (mut first, _) = Program::json("lamp", &port, &[]);
+    let (mut alice, _) = Program::json("alice", &port, &[]);
+    alice.event("enter");
+    let second = Program::start(&["node", "--json", "--name", "lamp"], &port, &[]);
+    alice.say(r#"{"cmd":"whisper","peer":"lamp","frames":["hi"],"tag":"t"}"#);
+    let answer = alice.event("error");
+    assert_eq!(answer["code"], "ambiguous_peer", "{answer}");
+    first.say(r#"{"cmd":"stop"}"#);
+    first.rest();
+    drop(second);
+}
+
+/// One peer's program doesn't read: the others get every shout, and it is reported.
+#[test]
+fn a_peer_that_does_not_read_costs_no_other_a_shout() {
+    let port = port();
+    let narrow = "queue_bytes_per_peer=64k,inbox_bytes_per_connection=64k";
+    let options = ["--group", "lab", "--ipc", "off", "--link-limits", narrow];
+    let (_slow, _unread) = Program::unread({
+        let mut slow = Program::command(&["node", "--json", "--name", "slow"], &port);
+        slow.args(options).args(["--event-queue-bytes", "64k"]);
+        slow
+    });
+    let (mut bob, _) = Program::json("bob", &port, &options);
+    bob.event("join");
+    let shout = ["shout", "lab", "--count", "2", "--wait", "20s", "--json"];
+    let mut sender = Program::start(&shout, &port, &["--ipc", "off", "--link-limits", narrow]);
+    for number in 0..20 {
+        sender.say(&format!("{number} {}", "x".repeat(1 << 20)));
+    }
+    sender.end_input();
+    for number in 0..20 {
+        let heard = bob.event("shout");
+        let text = heard["frames"][0].as_str().expect("text");
+        assert!(text.starts_with(&format!("{number} ")), "in order");
+    }
+    let (status, lines) = sender.rest();
+    assert_eq!(status.code(), Some(1));
+    let shouted = parsed(&lines[0]);
+    let (accepted, unconfirmed) = (&shouted["accepted"], &shouted["unconfirmed"]);
+    assert_eq!(shouted["messages"], 20);
+    assert!(unconfirmed.as_u64() > Some(0), "{shouted}");
+    assert_eq!(
+        accepted.as_u64(),
+        unconfirmed.as_u64().map(|lost| lost + 20)
+    );
+}
+
 /// One peer's program doesn't read: nobody else waits for it, and neither does the end.
 #[test]
 fn a_peer_that_does_not_read_keeps_no_other_waiting() {

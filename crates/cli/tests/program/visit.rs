@@ -151,7 +151,11 @@ fn what_a_peer_does_not_confirm_is_a_failure() {
     sender.end_input();
     let (status, lines) = sender.rest();
     assert_eq!(status.code(), Some(1), "{lines:?}");
-    assert_eq!(parsed(&lines[0])["messages"], 2);
+    let sent = parsed(&lines[0]);
+    assert_eq!(
+        (&sent["messages"], &sent["unconfirmed"]),
+        (&json!(2), &json!(2))
+    );
     let complaints = sender.complaints();
     assert!(
         complaints.contains("not everything was confirmed"),

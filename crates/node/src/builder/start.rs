@@ -317,7 +317,7 @@ impl Start {
             });
         }
         if let Some(endpoint) = &self.settings.advertise
-            && endpoint.ip().is_some_and(|ip| ip.is_unspecified())
+            && endpoint.ip().is_some_and(|ip| !names_a_host(ip))
         {
             return Err(StartError::Advertise(endpoint.clone()));
         }
@@ -440,6 +440,11 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
+}
+
+/// Whether one host may have that address.
+fn names_a_host(ip: IpAddr) -> bool {
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::from(Ipv4Addr::BROADCAST)
 }
 
 /// Logs which of the chosen interfaces can't be used yet. The node waits for them.
