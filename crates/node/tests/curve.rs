@@ -68,6 +68,42 @@ async fn they_meet_by_beacons_and_know_their_keys() {
 }
 
 #[tokio::test]
+async fn a_peer_that_changes_its_headers_keeps_its_key() {
+    let (alice, mut a) = alone("alice", 1).start().await.unwrap();
+    let (bob, _b) = alone("bob", 2)
+        .peer_with_key(at(&alice), public(1))
+        .start()
+        .await
+        .unwrap();
+    enter(&mut a).await;
+    let updated = async |events: &mut zre::Events| {
+        until(events, |event| match event {
+            Event::Update { peer, .. } => Some(peer),
+            _ => None,
+        })
+        .await
+    };
+    let shown = public(2).to_string();
+    bob.set_header("role", "lens").await.unwrap();
+    let peer = updated(&mut a).await;
+    assert_eq!(peer.header("role"), Some("lens"));
+    assert_eq!(peer.header("X-PUBLICKEY"), Some(&*shown));
+    // What HELLO has shown doesn't change any more.
+    bob.set_header("X-PUBLICKEY", &public(9).to_string())
+        .await
+        .unwrap();
+    bob.set_header("role", "mirror").await.unwrap();
+    let peer = loop {
+        let peer = updated(&mut a).await;
+        if peer.header("role") == Some("mirror") {
+            break peer;
+        }
+    };
+    assert_eq!(peer.header("X-PUBLICKEY"), Some(&*shown));
+    assert_eq!(peer.key(), Some(public(2)));
+}
+
+#[tokio::test]
 async fn a_node_with_keys_and_one_without_do_not_meet() {
     let port = free_port();
     let plain = settings("plain", port).inproc(false).ipc(IpcDir::Off);

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 use zre_proto::Profile;
-use zre_proto::machine::{Event as Happened, PeerInfo, SessionId};
+use zre_proto::machine::{Event as Happened, KEY_HEADER, PeerInfo, SessionId};
 
 use super::Driver;
 use crate::{Event, ExitReason, GroupName, Message, Peer, Responder};
@@ -113,7 +113,13 @@ impl Driver {
         }
     }
 
-    fn report_update(&mut self, uuid: Uuid, profile: Profile) {
+    fn report_update(&mut self, uuid: Uuid, mut profile: Profile) {
+        // HELLO has shown the key, and it was compared with the proved one then.
+        profile.headers.remove(KEY_HEADER);
+        let peer = self.peer(uuid);
+        if let Some(key) = peer.as_ref().and_then(|peer| peer.header(KEY_HEADER)) {
+            profile.headers.insert(KEY_HEADER.into(), key.into());
+        }
         let updated = self.shared.write().update(uuid, profile);
         if let Some((before, peer)) = updated {
             self.recent = Some(peer.clone());
