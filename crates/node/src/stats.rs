@@ -36,7 +36,9 @@ pub struct Stats {
     /// wasn't the one that it had to be, or isn't trusted any more. Those that were refused
     /// during the handshake are in [`LinkCounters::denied`].
     pub refused: u64,
-    /// Why the last key was refused that isn't trusted: the key, and what has changed.
+    /// Why the last key was refused that isn't trusted: the key, and what has changed. If this
+    /// node has refused none: why the last handshake failed that it has begun, which may be that
+    /// a peer has refused it.
     pub last_refusal: Option<String>,
     /// Bytes in the queues to all peers together.
     pub queued_bytes: usize,

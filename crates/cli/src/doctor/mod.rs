@@ -15,7 +15,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use zre::{Builder, Endpoint, Interface, Interfaces, IpcDir, Node, Settings, StartError, Uuid};
+use zre::{
+    Builder, Endpoint, Interface, Interfaces, IpcDir, Node, PublicKey, Settings, StartError, Uuid,
+};
 use zre_beacon::{Beacon, Config, Datagrams};
 use zre_proto::Beacon as Decoded;
 
@@ -163,7 +165,7 @@ async fn examine(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
     }
     if !places.is_empty() {
         findings.extend(meet(command).await?);
-        let asked = |(_, addr): &(Uuid, SocketAddr)| command.reach.contains(&Endpoint::Tcp(*addr));
+        let asked = |(_, addr, _): &Announced| command.reach.contains(&Endpoint::Tcp(*addr));
         let others = heard.nodes().filter(|node| !asked(node)).take(HEARD);
         findings.extend(reach_heard(others, command).await?);
     }
@@ -232,7 +234,10 @@ async fn send(ways: Vec<echo::Way>, ttl: u32) -> Vec<Finding> {
 
 /// The nodes that announce themselves, with their addresses, by interface.
 #[derive(Default)]
-struct Heard(BTreeMap<Arc<str>, BTreeSet<(Uuid, SocketAddr)>>);
+struct Heard(BTreeMap<Arc<str>, BTreeSet<Announced>>);
+
+/// Who is where, with which key, by a beacon.
+type Announced = (Uuid, SocketAddr, Option<[u8; 32]>);
 
 /// Listens for beacons of other nodes.
 async fn listen(mut datagrams: Datagrams, wait: Duration) -> Heard {
@@ -247,7 +252,11 @@ async fn listen(mut datagrams: Datagrams, wait: Duration) -> Heard {
             addr.set_port(decoded.port());
             // The list is limited, because a peer may flood us.
             if nodes.len() < 1000 {
-                nodes.insert((decoded.uuid(), addr));
+                let key = match decoded {
+                    Decoded::Curve { public_key, .. } => Some(public_key),
+                    _ => None,
+                };
+                nodes.insert((decoded.uuid(), addr, key));
             }
         }
     };
@@ -276,8 +285,12 @@ impl Heard {
             findings.push(Finding::note("heard", text));
         }
         for (interface, nodes) in &self.0 {
-            for (uuid, addr) in nodes {
-                let text = format!("{} at {addr} over {interface}", uuid.simple());
+            for (uuid, addr, key) in nodes {
+                let key = match key {
+                    Some(key) => format!(", with the key {}", PublicKey::from(*key)),
+                    None => String::new(),
+                };
+                let text = format!("{} at {addr} over {interface}{key}", uuid.simple());
                 findings.push(Finding::ok("heard", text));
             }
         }
@@ -285,29 +298,31 @@ impl Heard {
     }
 
     /// The nodes that can be dialled, each address once.
-    fn nodes(self) -> impl Iterator<Item = (Uuid, SocketAddr)> {
+    fn nodes(self) -> impl Iterator<Item = Announced> {
         let all: BTreeSet<_> = self.0.into_values().flatten().collect();
-        all.into_iter().filter(|(_, addr)| addr.port() != 0)
+        all.into_iter().filter(|(_, addr, _)| addr.port() != 0)
     }
 }
 
 /// Connects to the nodes that were heard, and waits for their greetings: a firewall may
 /// block TCP although beacons pass.
 async fn reach_heard(
-    nodes: impl Iterator<Item = (Uuid, SocketAddr)>,
+    nodes: impl Iterator<Item = Announced>,
     command: &DoctorCommand,
 ) -> Result<Vec<Finding>, Failure> {
-    let dials = nodes.map(|(uuid, addr)| async move {
-        let (finding, connects) = reach::connect(&Endpoint::Tcp(addr)).await;
-        (uuid, addr, finding, connects)
+    let with_keys = command.options.settings.keys.is_some();
+    let dials = nodes.map(|node| async move {
+        let (finding, connects) = reach::connect(&Endpoint::Tcp(node.1)).await;
+        (node, finding, connects)
     });
     let dials: Vec<_> = dials.map(tokio::spawn).collect();
     let mut findings = Vec::new();
     let mut reachable = Vec::new();
     for dial in dials {
         match dial.await {
-            Ok((uuid, addr, _, true)) => reachable.push((uuid, addr)),
-            Ok((_, _, finding, false)) => findings.push(finding),
+            Ok(((_, addr, None), _, true)) if with_keys => findings.push(reach::keyless(addr)),
+            Ok((node, _, true)) => reachable.push(node),
+            Ok((_, finding, false)) => findings.push(finding),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
@@ -315,25 +330,30 @@ async fn reach_heard(
         return Ok(findings);
     }
     let mut builder = command.options.builder().no_beacon();
-    for (_, addr) in &reachable {
-        builder = builder.peer(Endpoint::Tcp(*addr));
+    for (_, addr, key) in &reachable {
+        let endpoint = Endpoint::Tcp(*addr);
+        builder = match key {
+            Some(key) if with_keys => builder.peer_with_key(endpoint, (*key).into()),
+            _ => builder.peer(endpoint),
+        };
     }
     let greet = async |visit: &Visit| {
         let missing = |node: &Node| {
             let here: BTreeSet<Uuid> = node.peers().iter().map(zre::Peer::uuid).collect();
             reachable
                 .iter()
-                .filter(|(uuid, _)| !here.contains(uuid))
+                .filter(|(uuid, ..)| !here.contains(uuid))
                 .count()
         };
         visit
             .until(GREETING, |node| (missing(node) == 0).then_some(()))
             .await;
         let node = visit.node();
-        let findings = reachable.iter().map(|(uuid, addr)| {
+        let refusal = refusal(node).await;
+        let findings = reachable.iter().map(|(uuid, addr, _)| {
             let peers = node.peers();
             let peer = peers.iter().find(|peer| peer.uuid() == *uuid);
-            reach::greeted(&Endpoint::Tcp(*addr), peer, node)
+            reach::greeted(&Endpoint::Tcp(*addr), peer, refusal.as_deref(), node)
         });
         Ok(findings.collect())
     };
@@ -356,12 +376,20 @@ async fn meet(command: &DoctorCommand) -> Result<Vec<Finding>, Failure> {
                 let somebody = |node: &Node| (!node.peers().is_empty()).then_some(());
                 visit.until(GREETING, somebody).await;
                 let node = visit.node();
-                Ok(vec![reach::greeted(endpoint, node.peers().first(), node)])
+                let refusal = refusal(node).await;
+                let peers = node.peers();
+                let finding = reach::greeted(endpoint, peers.first(), refusal.as_deref(), node);
+                Ok(vec![finding])
             };
             findings.extend(started(builder, greet).await?);
         }
     }
     Ok(findings)
+}
+
+/// Why the node and a peer don't let each other in, if one of them has refused.
+async fn refusal(node: &Node) -> Option<String> {
+    node.stats().await.ok()?.last_refusal
 }
 
 /// Reports a node that can't start as a finding.

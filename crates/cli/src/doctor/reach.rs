@@ -55,10 +55,39 @@ pub(crate) async fn connect(endpoint: &Endpoint) -> (Finding, bool) {
     }
 }
 
-/// Checks whether the peer greeted the node that dials it.
-pub(crate) fn greeted(endpoint: &Endpoint, peer: Option<&Peer>, node: &Node) -> Finding {
+/// The node that runs there announces no key, and a node with keys talks to no such.
+pub(crate) fn keyless(addr: std::net::SocketAddr) -> Finding {
+    Finding::problem(
+        "reach",
+        format!("the node at {addr} has no keys, and this one has: they don't talk"),
+        "give that one keys, too, or leave --keys out here",
+    )
+}
+
+/// The two could talk, and one of them doesn't want to.
+fn refused(endpoint: &Endpoint, why: &str) -> Finding {
+    Finding::problem(
+        "reach",
+        format!(
+            "{endpoint} and this node don't let each other in: {}",
+            shown(why)
+        ),
+        "both need keys (--keys), or neither; and each must trust the key of the other (--trust): \
+         `zre doctor` with its options there says what that side refuses",
+    )
+}
+
+/// Checks whether the peer greeted the node that dials it. `refusal` is why one of the two
+/// can't let the other in, if the node knows that.
+pub(crate) fn greeted(
+    endpoint: &Endpoint,
+    peer: Option<&Peer>,
+    refusal: Option<&str>,
+    node: &Node,
+) -> Finding {
     let own = node.endpoint();
     match peer {
+        None if let Some(why) = refusal => refused(endpoint, why),
         Some(peer) => Finding::ok(
             "reach",
             format!(

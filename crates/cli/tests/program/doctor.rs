@@ -409,3 +409,32 @@ fn a_low_limit_on_open_files_is_found() {
     findings.has("note", "descriptors", "512 files (hard limit 512)");
     findings.problems(0);
 }
+
+#[test]
+fn a_refusal_is_explained_on_both_sides() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = |name: &str| {
+        let file = dir.path().join(name).to_str().unwrap().to_owned();
+        let made = crate::child::output(&["keygen", &file]);
+        (
+            file,
+            String::from_utf8(made.stdout).unwrap().trim().to_owned(),
+        )
+    };
+    let ((bob, bobs), (own, ours)) = (keys("bob"), keys("own"));
+    let port = port();
+    let (_node, _) = Program::json("bob", &port, &["--keys", &bob, "--trust", &bobs]);
+    let examine = |more: &[&str]| {
+        let place = ["--interface", "lo", "--beacon-port", &port, "--wait", "5s"];
+        Findings::of(zre(&["doctor"]), &[&place[..], more].concat())
+    };
+    let findings = examine(&[]);
+    findings.has("ok", "heard", &format!("with the key {bobs}"));
+    findings.has("problem", "reach", "CURVE");
+    // Bob refuses us.
+    examine(&["--keys", &own]).has("problem", "reach", "one that is let in here");
+    // We refuse Bob.
+    let findings = examine(&["--keys", &own, "--trust", &ours]);
+    findings.has("problem", "reach", &format!("the key {bobs} isn't trusted"));
+    findings.problems(1);
+}

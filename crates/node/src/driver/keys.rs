@@ -13,7 +13,7 @@ use smallvec::SmallVec;
 use uuid::Uuid;
 use zre_proto::machine::{KEY_HEADER, PeerInfo, SessionId};
 use zre_proto::{Beacon, Endpoint};
-use zre_session::{Link, Mechanism, Null, Source};
+use zre_session::{CloseReason, Link, Mechanism, Null, Source};
 
 use super::Driver;
 use super::identity::uuid_of;
@@ -66,6 +66,8 @@ pub(crate) struct KeyRing {
     reported: HashSet<Uuid>,
     /// How many peers greeted and couldn't enter.
     refused: u64,
+    /// Why the last handshake failed of those that this node began.
+    failed: Option<String>,
 }
 
 struct Caller {
@@ -127,7 +129,14 @@ impl KeyRing {
     /// How many peers greeted and couldn't enter, and whom this node has refused last.
     pub(super) fn refusals(&self) -> (u64, Option<String>) {
         let last = self.own.as_ref().and_then(|own| own.guard.last_refusal());
-        (self.refused, last)
+        (self.refused, last.or_else(|| self.failed.clone()))
+    }
+
+    /// A handshake that this node has begun failed.
+    pub(super) fn dial_failed(&mut self, reason: &CloseReason) {
+        if let CloseReason::Handshake(_) = reason {
+            self.failed = Some(reason.to_string());
+        }
     }
 
     /// The mechanism of links and gossip.
