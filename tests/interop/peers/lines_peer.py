@@ -35,6 +35,9 @@ def report(line):
     kind = kind.lower()
     if kind == "stopped":
         return emit("stopped")
+    if len(fields) < 2:
+        # czmq logs to standard output.
+        return None
     uuid, name, *rest = fields
     if kind == "started":
         return emit(kind, uuid=uuid.lower(), name=name)

@@ -123,6 +123,7 @@ impl Machine {
         };
         let group = group.clone();
         let contests = election.contests;
+        let counted = election.wave.as_ref().is_some_and(|wave| wave.counted);
         let changed = election.leader != Some(leader);
         self.elections.groups.insert(
             group.clone(),
@@ -133,8 +134,10 @@ impl Machine {
             },
         );
         self.schedule_check();
-        for member in self.counting_members(&group) {
-            self.settle(member, &group, leader);
+        if counted {
+            for member in self.counting_members(&group) {
+                self.settle(member, &group, leader);
+            }
         }
         if changed {
             self.event(Event::Leader { group, leader });
