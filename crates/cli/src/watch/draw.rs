@@ -31,7 +31,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, board: &mut Board) {
         Constraint::Length(1),
     ])
     .areas(frame.area());
-    frame.render_widget(heading(board), title);
+    frame.render_widget(cut_line(heading(board), title.width), title);
     table(frame, board, peers);
     happenings(frame, board, news);
     footer(frame, board, bottom);
@@ -210,6 +210,29 @@ fn cut(mut text: String, width: u16) -> String {
     text
 }
 
+/// The same for a line of several parts.
+fn cut_line(mut line: Line<'_>, width: u16) -> Line<'_> {
+    let mut left = usize::from(width);
+    if line.width() <= left {
+        return line;
+    }
+    for at in 0..line.spans.len() {
+        let Some(span) = line.spans.get_mut(at) else {
+            break;
+        };
+        if span.width() >= left {
+            // What follows doesn't fit either.
+            let text = std::mem::take(&mut span.content).into_owned();
+            let room = u16::try_from(left).unwrap_or(u16::MAX);
+            span.content = cut(text + " ", room).into();
+            line.spans.truncate(at + 1);
+            break;
+        }
+        left -= span.width();
+    }
+    line
+}
+
 fn worry(row: &Peer) -> Style {
     match row.presence {
         Presence::Well => Style::new(),
@@ -273,7 +296,7 @@ fn footer(frame: &mut Frame<'_>, board: &Board, area: Rect) {
                 Line::styled(format!(" {}", notice.text), coloured(color))
             }
         };
-        frame.render_widget(line, area);
+        frame.render_widget(cut_line(line, area.width), area);
         return;
     };
     let (label, before, behind) = typed(typing);
@@ -352,6 +375,19 @@ mod tests {
             "tcp://127.0.0.1:3…"
         );
         assert_eq!(cut("short".into(), 5), "short");
+        for (width, shown) in [
+            (27, "zre alice tcp://1:37 in lab"),
+            (26, "zre alice tcp://1:37 in l…"),
+            (20, "zre alice tcp://1:3…"),
+            (19, "zre alice tcp://1:…"),
+            (4, "zre…"),
+        ] {
+            let parts = ["zre ", "alice ", "tcp://1:37", " in lab"].map(Span::raw);
+            assert_eq!(
+                cut_line(Line::from(parts.to_vec()), width).to_string(),
+                shown
+            );
+        }
         assert_eq!(cut("宽宽宽".into(), 4), "宽…");
         assert_eq!(cut("x".into(), 0), "…");
     }
