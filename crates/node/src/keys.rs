@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use uuid::Uuid;
 use zre_curve::{Curve, Keys, PublicKey};
 use zre_session::Mechanism;
 
@@ -42,6 +43,18 @@ impl From<&str> for KeySource {
     fn from(path: &str) -> Self {
         Self::File(path.into())
     }
+}
+
+/// The UUID that follows from a public key, for a node that shall have the same one after
+/// each start: pass it to [`Builder::uuid`](crate::Builder::uuid). It is of version 8 (RFC
+/// 9562), and 122 bits of it are the key's first ones.
+///
+/// Two nodes with the same keys would have the same UUID then, which live nodes must
+/// never have. It proves nothing by itself: ask [`Peer::key`](crate::Peer::key).
+#[must_use]
+pub fn key_uuid(key: &PublicKey) -> Uuid {
+    let first = key.as_bytes().first_chunk::<16>();
+    uuid::Builder::from_custom_bytes(first.copied().unwrap_or_default()).into_uuid()
 }
 
 impl OwnKey {
@@ -87,5 +100,21 @@ impl KeyGuard for Guard {
 
     fn last_refusal(&self) -> Option<String> {
         self.warden.last_refusal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_has_one_uuid_and_another_has_another() {
+        let of = |number| key_uuid(&Keys::from_secret([number; 32]).public());
+        assert_eq!(of(1), of(1));
+        assert_ne!(of(1), of(2));
+        assert_eq!((of(1).get_version_num(), of(2).get_version_num()), (8, 8));
+        assert_eq!(of(1).get_variant(), uuid::Variant::RFC4122);
+        let key = Keys::from_secret([1; 32]).public();
+        assert_eq!(of(1).as_bytes()[..6], key.as_bytes()[..6]);
     }
 }

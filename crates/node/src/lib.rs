@@ -154,7 +154,7 @@ pub use event::Event;
 pub use events::Events;
 pub use group_name::GroupName;
 #[cfg(feature = "curve")]
-pub use keys::KeySource;
+pub use keys::{KeySource, key_uuid};
 pub use listen::{Listen, ListenError};
 pub use node::{Node, Shouted};
 pub use peer::{Peer, PeerRef};
