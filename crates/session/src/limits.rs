@@ -38,7 +38,8 @@ pub struct LinkLimits {
     /// The largest number of accepted connections that are in their handshake;
     /// one more replaces the oldest. Default 256.
     pub half_open: usize,
-    /// The largest number of connections that the inbox holds, over all links.
+    /// The largest number of connections that the inbox holds, over tcp, over ipc and in
+    /// memory each. The last eighth is for addresses that have less than a 64th of them.
     /// Default 4,096: well over the thousand peers that a segment may have.
     pub connections: usize,
     /// The largest number of them from one ip address. Default 2,048: a host

@@ -38,9 +38,12 @@ impl Address {
         self.sources.iter().any(Source::is_persistent)
     }
 
-    /// Whether the user has named it. Whoever sends beacons or gossip can name any.
-    pub(super) fn is_configured(&self) -> bool {
-        self.sources.contains(Source::Static) || self.sources.contains(Source::Dns)
+    /// Whether it can be no third party's: the user has named it, or it was heard over
+    /// loopback. Whoever sends other beacons or gossip can name any.
+    pub(super) fn is_vouched_for(&self) -> bool {
+        let configured = [Source::Static, Source::Dns];
+        let local = self.over_loopback && self.sources.iter().any(Source::is_beacon);
+        local || configured.iter().any(|it| self.sources.contains(*it))
     }
 }
 

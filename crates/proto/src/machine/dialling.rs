@@ -65,7 +65,7 @@ impl Machine {
         let Some(address) = peer.dial_address() else {
             return;
         };
-        let (route, bounded) = (Route::from(address), !address.is_configured());
+        let (route, bounded) = (Route::from(address), !address.is_vouched_for());
         if let Some((mailbox, deadline)) = self.take_bootstrap_dial(now, &route.endpoint, uuid) {
             self.sessions
                 .insert(mailbox.session, Owner::Peer(uuid), &mailbox.endpoint);
@@ -126,7 +126,7 @@ impl Machine {
             peer.queued = true;
             let at = peer
                 .dial_address()
-                .filter(|known| !known.is_configured())
+                .filter(|known| !known.is_vouched_for())
                 .and_then(|known| known.endpoint.ip());
             if peer.failures > 0 || !peer.tried.is_empty() {
                 self.dial_queue.push_failed(at, uuid);
@@ -183,6 +183,7 @@ impl Machine {
     pub(super) fn gives_way(&self, now: Time, mailbox: &Mailbox, deadline: Time) -> bool {
         let left = deadline - self.clock.at(now);
         self.dial_queue.len() > 0
+            && self.sessions.unanswered() >= self.config.limits.dials
             && !self.clock.is_paused()
             && self.sessions.is_unanswered(mailbox.session)
             && self.config.hello_timeout.saturating_sub(left) >= QUIET_DIAL

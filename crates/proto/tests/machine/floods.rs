@@ -238,6 +238,7 @@ fn beacons_that_bear_a_third_partys_address_cause_few_dials_to_it() {
         bench.open = true;
         let (mut there, mut elsewhere) = (Peer::new(1), Peer::new(2));
         there.ip = victim;
+        bench.events();
         bench.greet(&mut there);
         assert_eq!(bench.events(), ["enter 01"]);
         bench.meet(&mut elsewhere);
@@ -270,6 +271,20 @@ fn names_of_gossip_that_stand_for_a_third_party_cause_few_dials_to_it() {
         }
     }
     assert_eq!(dials, 64);
+}
+
+/// No other host can send under such an address, and a host may run many nodes that are
+/// busy.
+#[test]
+fn nodes_that_are_heard_over_loopback_are_all_dialled() {
+    let mut bench = Bench::new();
+    for number in 0..200u16 {
+        let mut peer = stranger(number.into());
+        (peer.ip, peer.port) = ([127, 0, 0, 1].into(), 1000 + number);
+        bench.hear(&peer);
+    }
+    bench.pass(ms(1500));
+    assert_eq!((bench.connects.len(), bench.open_mailboxes()), (200, 200));
 }
 
 /// A host on which a thousand nodes run: those that greet back cost nothing.

@@ -276,7 +276,7 @@ impl Machine {
         let is_configured = |peer: &Peer| {
             let named = peer.mailbox().map(|mailbox| &mailbox.endpoint);
             let mut known = peer.addresses.iter();
-            known.any(|it| Some(&it.endpoint) == named && it.is_configured())
+            known.any(|it| Some(&it.endpoint) == named && it.is_vouched_for())
         };
         if self.peers.get(&uuid).is_some_and(|it| is_configured(it)) {
             return true;
