@@ -300,6 +300,16 @@ impl Awaited {
         self.answers.is_empty() && !self.messages.is_empty()
     }
 
+    /// The answers to all messages that wait for room: those that have none are refused.
+    pub(crate) async fn refuse_messages(&mut self) -> Vec<Tagged<Line>> {
+        self.give_up();
+        let mut answers = Vec::new();
+        while let Some(answer) = self.messages.join_next().await {
+            answers.extend(answer);
+        }
+        answers
+    }
+
     /// Lets messages wait for room no longer: those that have none are refused.
     pub(crate) fn give_up(&self) {
         self.given_up.send_replace(true);

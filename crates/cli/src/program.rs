@@ -262,6 +262,11 @@ async fn listen<F: Face>(node: &Node, face: &F, input: Option<Lines>, output: &O
                 awaited.give_up();
             }
         }
+        if flow.is_break() {
+            for answer in awaited.refuse_messages().await {
+                face.answer(answer, &mut lines);
+            }
+        }
         if !output.write(lines).await || flow.is_break() {
             return;
         }

@@ -466,5 +466,17 @@ fn a_peer_that_does_not_read_keeps_no_other_waiting() {
     assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
     let answers = lines.iter().filter(|line| line.contains(r#""tag":"s""#));
     assert_eq!(answers.count(), 20, "each has its answer");
+
+    let (mut dora, _) = Program::json("dora", &port, &options);
+    dora.say(r#"{"cmd":"wait","peers":2,"group":"lab","timeout":"20s"}"#);
+    for _ in 0..20 {
+        let whisper = json!({ "cmd": "whisper", "peer": "slow", "frames": [frame], "tag": "s" });
+        dora.say(&whisper.to_string());
+    }
+    dora.say(r#"{"cmd":"stop","tag":"stop"}"#);
+    let (status, lines) = dora.rest();
+    assert!(status.success());
+    let answers = lines.iter().filter(|line| line.contains(r#""tag":"s""#));
+    assert_eq!(answers.count(), 20, "each has its answer before the end");
     slow.say(r#"{"cmd":"stop"}"#);
 }

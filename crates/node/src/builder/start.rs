@@ -13,7 +13,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 use zre_beacon::{Beacon, Broadcast, Datagrams, Interface, Interfaces};
 use zre_proto::machine::{Config, Found};
-use zre_proto::{Endpoint, Machine, Time};
+use zre_proto::{Endpoint, Machine, Time, is_of_one_host};
 use zre_session::{Inbox, IpcDir, Links, Notices};
 
 use super::Builder;
@@ -317,7 +317,7 @@ impl Start {
             });
         }
         if let Some(endpoint) = &self.settings.advertise
-            && endpoint.ip().is_some_and(|ip| !names_a_host(ip))
+            && endpoint.ip().is_some_and(|ip| !is_of_one_host(ip))
         {
             return Err(StartError::Advertise(endpoint.clone()));
         }
@@ -440,11 +440,6 @@ fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     TcpListener::from_std(socket.into())
-}
-
-/// Whether one host may have that address.
-fn names_a_host(ip: IpAddr) -> bool {
-    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::from(Ipv4Addr::BROADCAST)
 }
 
 /// Logs which of the chosen interfaces can't be used yet. The node waits for them.
