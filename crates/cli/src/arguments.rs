@@ -8,7 +8,9 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::Arguments;
+use crate::complain;
 use crate::config::{self, Config, ConfigError};
+use crate::failure::Failure;
 use crate::options::setting_of;
 use crate::variables::{self, VariableError};
 
@@ -41,16 +43,32 @@ enum SourceError {
 pub(crate) fn read() -> Arguments {
     let mut command = Arguments::command();
     command = with_defaults(command.clone())
-        .unwrap_or_else(|error| command.error(ErrorKind::InvalidValue, error).exit());
-    let matches = command.get_matches_mut();
+        .unwrap_or_else(|error| end(&command.error(ErrorKind::InvalidValue, error)));
+    let matches = command.try_get_matches_from_mut(std::env::args_os());
+    let matches = matches.unwrap_or_else(|error| end(&error));
     let read = check(&command, &matches)
         .map_err(|error| command.error(ErrorKind::ArgumentConflict, error))
         .and_then(|()| Arguments::from_arg_matches(&matches));
-    let mut arguments = read.unwrap_or_else(|error| error.format(&mut command).exit());
+    let mut arguments = read.unwrap_or_else(|error| end(&error.format(&mut command)));
     let given = matches.subcommand().map(|(_, given)| given);
     let json = given.and_then(|given| given.try_get_one("json").ok().flatten());
     arguments.json = json.is_some_and(|json| *json);
     arguments
+}
+
+/// Ends the program with the help that was asked for, or with what is wrong: as JSON if
+/// that is among the arguments, which can't be read.
+fn end(error: &clap::Error) -> ! {
+    let mut words = std::env::args_os().skip(1).take_while(|word| word != "--");
+    if !error.use_stderr() || !words.any(|word| word == "--json") {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    // The usage follows.
+    let wrong = text.split("\n\nUsage: ").next().unwrap_or_default();
+    let wrong = wrong.strip_prefix("error: ").unwrap_or(wrong).trim();
+    complain(&Failure::Usage(wrong.to_owned()), true);
+    std::process::exit(error.exit_code())
 }
 
 /// The same options, with the defaults that the file and the variables give them.

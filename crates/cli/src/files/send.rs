@@ -205,6 +205,8 @@ fn check(command: &SendFileCommand) -> Result<(), Failure> {
     let several = command.files.len() > 1;
     let text = if command.sent_as.is_some() && several {
         "--as names a single file: run the command once for each file"
+    } else if command.sent_as.as_deref() == Some("") {
+        "--as needs a name"
     } else if command.files.iter().any(|file| is_stdin(file)) && several {
         "`-` can't be sent together with other files: run the command once for each"
     } else if command.files.iter().any(|file| is_stdin(file)) && command.sent_as.is_none() {

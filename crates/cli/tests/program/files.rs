@@ -565,6 +565,7 @@ fn arguments_that_name_no_file_to_send_are_refused() {
         (&["-"], "standard input has no name"),
         (&["-", "x", "y"], "can't be sent together with other files"),
         (&["x", "y", "--as", "z"], "--as names a single file"),
+        (&["x", "--as", ""], "--as needs a name"),
     ] {
         let place = ["--interface", "lo", "--no-beacon"];
         let output = output(&[&["send-file", "bob"], arguments, &place].concat());

@@ -2,7 +2,9 @@
 
 use std::net::TcpListener;
 
-use crate::child::{Program, output, port, zre};
+use serde_json::json;
+
+use crate::child::{Program, output, parsed, port, zre};
 
 #[test]
 fn help_teaches_with_an_example() {
@@ -307,4 +309,34 @@ fn every_subcommand_speaks_json() {
         assert_eq!(line["event"], kind);
         assert!(line["text"].as_str().unwrap().contains("zre"));
     }
+}
+
+#[test]
+fn what_can_not_be_read_is_json_if_that_is_wanted() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("config.toml");
+    std::fs::write(&config, "name = 5").unwrap();
+    let config = config.to_str().unwrap();
+    for (arguments, why) in [
+        (&["--config", config, "peers", "--json"][..], "config.toml"),
+        (&["peers", "--json", "--bogus"], "--bogus"),
+        (&["ping", "--json"], "not provided"),
+        (&["peers", "--json", "--beacon-port", "x"], "--beacon-port"),
+        (
+            &["doctor", "--json", "--control", "z"],
+            "leave --control out",
+        ),
+    ] {
+        let output = output(arguments);
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        let line = parsed(errors.trim_end());
+        assert_eq!(
+            (&line["event"], &line["code"]),
+            (&json!("error"), &json!("usage"))
+        );
+        assert!(line["message"].as_str().unwrap().contains(why), "{line}");
+    }
+    let plain = output(&["peers", "--bogus", "--", "--json"]);
+    assert!(plain.stderr.starts_with(b"error: "));
 }
