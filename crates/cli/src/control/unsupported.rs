@@ -42,6 +42,10 @@ impl Remote {
         match *self {}
     }
 
+    pub(crate) async fn send(&mut self, _: &Command) -> Result<(), ControlError> {
+        match *self {}
+    }
+
     pub(crate) async fn next(&mut self) -> Result<Line, ControlError> {
         match *self {}
     }
