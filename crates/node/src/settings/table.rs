@@ -82,7 +82,7 @@ pub(super) const ALL: &[Setting] = &[
         value: "NAME",
         help: "The public name",
         unset: "the first six hex digits of the UUID",
-        access: maybe!(name, text::name, String::clone),
+        access: maybe!(name, text::any, String::clone),
         ..Setting::ONE
     },
     Setting {
@@ -136,7 +136,7 @@ pub(super) const ALL: &[Setting] = &[
         topic: WHO,
         value: "GROUP",
         help: "A group to be in from the start; may be repeated",
-        access: list!(group, text::group, String::clone),
+        access: list!(group, text::any, String::clone),
         ..Setting::LIST
     },
     Setting {
@@ -146,7 +146,7 @@ pub(super) const ALL: &[Setting] = &[
         help: "A group to lead, unless a node with a lower UUID wants to; may be repeated",
         details: "This alone doesn't join the group. C Zyre takes part in elections, pyre and \
                   zyre.js don't: with such a member a group has no leader.",
-        access: list!(contest, text::group, String::clone),
+        access: list!(contest, text::any, String::clone),
         ..Setting::LIST
     },
     Setting {

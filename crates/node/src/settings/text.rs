@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_beacon::{Broadcast, Interfaces};
-use zre_proto::MessageLimits;
 use zre_session::{Engine, IpcDir};
 
 use super::Settings;
@@ -34,20 +33,6 @@ const UNITS: [(&str, u64); 4] = [
 
 /// Text without a form: what isn't taken is found when the node starts.
 pub(super) fn any(text: &str) -> Result<String, Wrong> {
-    Ok(text.to_owned())
-}
-
-/// A name that can be sent.
-pub(super) fn name(text: &str) -> Result<String, Wrong> {
-    let valid = MessageLimits::default().validate_name(text);
-    valid.map_err(|error| Wrong::new(error.to_string()))?;
-    Ok(text.to_owned())
-}
-
-/// The name of a group that can be sent.
-pub(super) fn group(text: &str) -> Result<String, Wrong> {
-    let valid = MessageLimits::default().validate_group(text);
-    valid.map_err(|error| Wrong::new(error.to_string()))?;
     Ok(text.to_owned())
 }
 
