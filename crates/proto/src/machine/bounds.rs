@@ -42,6 +42,9 @@ pub(super) const SHORT_WRAPS: usize = 1024;
 /// a peer that has died and will expire after 30 s.
 pub(super) const OPEN_PINGS: usize = 32;
 
+/// Answers that one peer is owed while somebody else claims its UUID.
+pub(super) const OWED_ANSWERS: u32 = 32;
+
 /// Dials within [`DIAL_WINDOW`] to one address that HELLOs name and that none of them
 /// came from, and such dials for the HELLOs of one source.
 pub(super) const THIRD_PARTY_DIALS: u8 = 4;

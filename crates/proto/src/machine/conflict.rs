@@ -10,7 +10,7 @@ use super::peer::{Peer, Phase};
 use super::pending::PendingPeer;
 use super::remote_hello::RemoteHello;
 use super::{Event, ExitReason, Machine};
-use crate::{Endpoint, Time};
+use crate::{Command, Endpoint, Time};
 
 /// Another node has greeted us under the UUID of an established peer. If that peer
 /// still answers, it stays.
@@ -22,6 +22,9 @@ pub(super) struct Dispute {
     pub(super) echo: bool,
     /// PINGs that the older peer still has to answer.
     pub(super) open_pings: u32,
+    /// PINGs of the older peer. They are answered if it stays: if the newcomer is the same
+    /// process, it would take the answers for those to its own PINGs.
+    pub(super) owed_answers: u32,
     /// When it was opened, on the silence clock.
     since: Time,
     /// Until when, on the silence clock.
@@ -57,6 +60,7 @@ impl Machine {
             newcomer,
             echo,
             open_pings: established.liveness.open_pings.saturating_add(1),
+            owed_answers: 0,
             since,
             until,
         }));
@@ -77,14 +81,24 @@ impl Machine {
         let Some(established) = peer.established_mut() else {
             return;
         };
-        let dispute = established.dispute.take();
         // The older peer keeps the UUID: its endpoint counts, not the newcomer's.
         let endpoint = established.hello.endpoint.clone();
         peer.greeted_at = endpoint;
-        if let Some(dispute) = dispute {
+        if let Some(dispute) = self.end_dispute(uuid) {
             self.refuse(dispute.newcomer.hello.connection);
         }
         self.report_conflict(now, uuid);
+    }
+
+    /// The older peer stays: it gets the answers that it is owed.
+    pub(super) fn end_dispute(&mut self, uuid: Uuid) -> Option<Box<Dispute>> {
+        let established = self.established_mut(uuid)?;
+        let session = established.mailbox.session;
+        let dispute = established.dispute.take()?;
+        for _ in 0..dispute.owed_answers {
+            self.send(session, Command::PingOk);
+        }
+        Some(dispute)
     }
 
     /// The time of a dispute has come. Returns whether the newcomer has been admitted. An

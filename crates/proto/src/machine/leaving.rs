@@ -213,7 +213,7 @@ impl Machine {
                 }
             }
             Phase::Established(established) if established.is_disputed_by(connection) => {
-                established.dispute = None;
+                self.end_dispute(uuid);
             }
             Phase::Entering(_, pending) | Phase::Waiting(pending, _)
                 if pending.hello.connection == connection =>

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::bounds::OWED_ANSWERS;
 use super::counters::count;
 use super::established::EstablishedPeer;
 use super::liveness::Presence;
@@ -32,8 +33,8 @@ impl Machine {
                     .as_mut()
                     .is_none_or(|dispute| dispute.newcomer.held.push(header, content, limits));
                 if !held {
-                    established.dispute = None;
                     count(&mut self.counters.limited);
+                    self.end_dispute(from.peer);
                     self.refuse(from.connection);
                 }
             }
@@ -159,12 +160,18 @@ impl Machine {
             // RFC 36: "When a node receives a PING command it SHALL reply with
             // a PING-OK command."
             Command::Ping => {
-                if let Some(Phase::Established(established)) =
-                    self.peers.get(&uuid).map(|peer| &peer.phase)
-                {
-                    let session = established.mailbox.session;
-                    self.send(session, Command::PingOk);
+                let Some(Phase::Established(established)) =
+                    self.peers.get_mut(&uuid).map(|peer| &mut peer.phase)
+                else {
+                    return;
+                };
+                if let Some(dispute) = &mut established.dispute {
+                    let owed = dispute.owed_answers.saturating_add(1);
+                    dispute.owed_answers = owed.min(OWED_ANSWERS);
+                    return;
                 }
+                let session = established.mailbox.session;
+                self.send(session, Command::PingOk);
             }
             Command::PingOk => self.handle_ping_ok(now, uuid),
             Command::Goodbye => self.handle_goodbye(now, uuid),

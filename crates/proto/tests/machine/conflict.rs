@@ -37,6 +37,37 @@ fn of_two_live_nodes_with_one_uuid_the_one_that_answers_stays() {
     assert_eq!(bench.connects.len(), 1);
 }
 
+/// A claimant that is the same process, after a partition, would take the answer to a PING
+/// of its session before for the answer to one of its own.
+#[test]
+fn a_peer_is_answered_once_its_claimant_is_judged() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    let answers = |bench: &Bench| {
+        let said = bench.said(session);
+        said.iter().filter(|it| ***it == Command::PingOk).count()
+    };
+    let mut clone = Peer {
+        port: 50_000,
+        connection: 2000,
+        ..peer.clone()
+    };
+    bench.greet(&mut clone);
+    bench.say(&mut peer, Command::Ping);
+    assert_eq!(answers(&bench), 0);
+    bench.say(&mut peer, Command::PingOk);
+    assert_eq!(answers(&bench), 1);
+    for _ in 0..6 {
+        bench.pass(secs(2));
+        bench.say(&mut peer, whisper("here"));
+    }
+    bench.greet(&mut clone);
+    bench.say(&mut peer, Command::Ping);
+    bench.connection_closes(&clone);
+    assert_eq!(answers(&bench), 2);
+}
+
 #[test]
 fn a_contest_whose_newcomer_hangs_up_is_over() {
     let mut bench = Bench::new();
