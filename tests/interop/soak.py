@@ -79,6 +79,9 @@ def soak(report, ours, them):
             ours.expect("exit", peer=them.uuid)
             them.expect("enter", peer=ours.uuid)
             ours.expect("enter", peer=them.uuid)
+            # The rest of the window may have gone into the new session.
+            ours.tell("whisper", peer=them.uuid, frames=["again"])
+            them.expect("whisper", frames=["again"])
             arrived = Stream(ours, them).run()
             require(arrived == COUNT, "%d arrived in the next session" % arrived)
         for child in both:
