@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use zre_proto::machine::SharedOutgoing;
+use zre_proto::machine::{NotSent, SharedOutgoing};
 use zre_proto::{Command, nears_wrap};
 use zre_session::{Closed, Mailbox, TrySendError};
 
@@ -52,7 +52,11 @@ impl PeerSender {
     pub(crate) fn send_data(&self, header: &mut [u8], body: &[Bytes]) -> Result<(), TrySendError> {
         let pending = self
             .outgoing
-            .send_data(header, |header| self.mailbox.enqueue(header, body))?;
+            .send_data(header, |header| self.mailbox.enqueue(header, body))
+            .map_err(|not_sent| match not_sent {
+                NotSent::Ended => TrySendError::Closed,
+                NotSent::Refused(error) => error,
+            })?;
         pending.write();
         if let Some(&[high, low]) = header.get(4..6)
             && nears_wrap(u16::from_be_bytes([high, low]))

@@ -36,6 +36,8 @@ pub struct Outgoing {
     /// differ, and the total when they first did.
     partings: u8,
     parted_at: u64,
+    /// Whether the session has ended for the application.
+    ended: bool,
 }
 
 /// A position in the messages of a session.
@@ -59,6 +61,7 @@ impl Outgoing {
             unmarked: 0,
             partings: 0,
             parted_at: 0,
+            ended: false,
         }
     }
 
@@ -130,6 +133,18 @@ impl Outgoing {
     /// now, at most so many of them are lost.
     pub fn unconfirmed(&self) -> u64 {
         self.data.saturating_sub(self.confirmed.data)
+    }
+
+    /// The session ends for the application: nothing more of it may be sent. Returns what
+    /// is [unconfirmed](Self::unconfirmed), for good.
+    pub fn end(&mut self) -> u64 {
+        self.ended = true;
+        self.unconfirmed()
+    }
+
+    /// Whether the session has [ended](Self::end) for the application.
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Whether the message at which the two ways to wrap differ (65535, or the 0 that

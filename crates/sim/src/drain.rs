@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use uuid::Uuid;
-use zre_proto::machine::{Event, ExitReason, Output, SessionId, SharedOutgoing};
+use zre_proto::machine::{Event, ExitReason, NotSent, Output, SessionId, SharedOutgoing};
 use zre_proto::{Beacon, Command, Endpoint, Frames, Message, State, split_header};
 
 use crate::host;
@@ -175,7 +175,11 @@ impl World {
                 link.ledger.sent = mark.count;
                 self.transmit(host, number, &command, frames);
             }
-            Err(Full) => self.report.full += 1,
+            Err(NotSent::Refused(Full)) => self.report.full += 1,
+            Err(NotSent::Ended) => {
+                let what = format!("sends into {session:?}, whose Exit has been told");
+                self.accuse(host, &what);
+            }
         }
     }
 

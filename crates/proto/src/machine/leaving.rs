@@ -9,7 +9,7 @@ use super::input::Heard;
 use super::peer::Phase;
 use super::timers::Timer;
 use super::{DATAGRAM_LATENESS, Event, ExitReason, Machine};
-use crate::{Beacon, State, Time};
+use crate::{Beacon, Outgoing, State, Time};
 
 /// A session that lasted that long counts as a success: the next failure starts
 /// the backoff from its shortest wait.
@@ -242,9 +242,8 @@ impl Machine {
             _ if established.age(now) >= STEADY => 0,
             _ => peer.failures.saturating_add(1),
         };
-        let unconfirmed = established
-            .mailbox
-            .numbering(|outgoing| outgoing.unconfirmed());
+        // The application's threads may send until the mailbox is closed.
+        let unconfirmed = established.mailbox.numbering(Outgoing::end);
         if established.incoming.wraps_early() {
             self.short_wraps.insert(uuid);
         }

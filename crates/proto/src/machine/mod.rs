@@ -72,7 +72,7 @@ pub use event::{Event, ExitReason, PeerInfo};
 pub use input::{Found, Heard, Inbound, Up};
 pub use output::{DialTarget, Output, SessionId};
 pub use ping::PingRefused;
-pub use shared_outgoing::SharedOutgoing;
+pub use shared_outgoing::{NotSent, SharedOutgoing};
 pub use source::{Source, Sources};
 
 use beacons::Duplicate;

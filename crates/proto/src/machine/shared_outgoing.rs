@@ -12,6 +12,15 @@ use crate::{Command, Frames, Outgoing, patch_sequence};
 #[derive(Debug, Clone)]
 pub struct SharedOutgoing(Arc<Mutex<Outgoing>>);
 
+/// Why a message of the application wasn't sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotSent<E> {
+    /// The session has ended.
+    Ended,
+    /// The mailbox refused it.
+    Refused(E),
+}
+
 impl SharedOutgoing {
     /// Shares these numbers.
     pub fn new(outgoing: Outgoing) -> Self {
@@ -22,15 +31,19 @@ impl SharedOutgoing {
     /// with the number. Other senders wait meanwhile.
     ///
     /// # Errors
-    /// Those of `enqueue`. The number isn't used up then.
+    /// Those of `enqueue`, and [`NotSent::Ended`] once `Exit` has counted the messages of
+    /// the session. The number isn't used up then.
     pub fn send_data<T, E>(
         &self,
         header: &mut [u8],
         enqueue: impl FnOnce(&[u8]) -> Result<T, E>,
-    ) -> Result<T, E> {
+    ) -> Result<T, NotSent<E>> {
         let mut outgoing = self.lock();
+        if outgoing.has_ended() {
+            return Err(NotSent::Ended);
+        }
         patch_sequence(header, outgoing.peek());
-        let queued = enqueue(header)?;
+        let queued = enqueue(header).map_err(NotSent::Refused)?;
         let _ = outgoing.next_data();
         Ok(queued)
     }
@@ -83,7 +96,7 @@ mod tests {
         let outgoing = SharedOutgoing::new(Outgoing::new(false));
         let mut header = whisper_header(0);
         let refused = outgoing.send_data(&mut header, |_| Err::<(), _>("full"));
-        assert_eq!(refused, Err("full"));
+        assert_eq!(refused, Err(NotSent::Refused("full")));
         let refused = outgoing.send_control(&Command::Ping, |_| Err::<(), _>("full"));
         assert_eq!(refused, Err("full"));
         assert_eq!(outgoing.with(|it| (it.peek(), it.total())), (1, 0));
@@ -98,6 +111,23 @@ mod tests {
         assert_eq!(sent, Ok(2));
         outgoing.with(Outgoing::confirm);
         assert_eq!(outgoing.with(|it| it.unconfirmed()), 0);
+    }
+
+    #[test]
+    fn a_message_that_an_exit_has_not_counted_is_refused() {
+        let outgoing = SharedOutgoing::new(Outgoing::new(false));
+        let mut header = whisper_header(0);
+        let mut send = || outgoing.send_data(&mut header, |_| Ok::<_, ()>(()));
+        assert_eq!(send(), Ok(()));
+        assert_eq!(outgoing.with(Outgoing::end), 1);
+        assert_eq!(send(), Err(NotSent::Ended));
+        assert_eq!(outgoing.with(|it| it.unconfirmed()), 1);
+        // GOODBYE may still follow.
+        assert!(
+            outgoing
+                .send_control(&Command::Goodbye, Ok::<_, ()>)
+                .is_ok()
+        );
     }
 
     #[test]

@@ -211,16 +211,17 @@ impl Net {
         let Some(link) = node.links.get(&session) else {
             panic!("{command:?} into {session:?}, which isn't open");
         };
-        let queued = if is_data(&command) {
+        let frames = if is_data(&command) {
             let (header, content) = split_header(command.encode(0));
-            link.outgoing.send_data(&mut header.to_vec(), |header| {
+            let queued = link.outgoing.send_data(&mut header.to_vec(), |header| {
                 let header = Bytes::copy_from_slice(header);
                 Ok::<_, Infallible>([header].into_iter().chain(content).collect())
-            })
+            });
+            queued.unwrap()
         } else {
-            link.outgoing.send_control(&command, Ok)
+            let queued = link.outgoing.send_control(&command, Ok::<_, Infallible>);
+            queued.unwrap()
         };
-        let frames = queued.unwrap();
         let delivery = Delivery::Message(link.to, link.connection, frames);
         self.after(self.delay, delivery);
     }
