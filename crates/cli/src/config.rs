@@ -91,17 +91,7 @@ pub(crate) struct Config {
 
 /// Where the file is when nobody says: it needn't exist.
 pub(crate) fn usual_path() -> Option<PathBuf> {
-    let of = |name: &str| {
-        let value = std::env::var_os(name).filter(|value| !value.is_empty());
-        value.map(PathBuf::from)
-    };
-    let directory = match cfg!(windows) {
-        true => of("APPDATA"),
-        false => {
-            of("XDG_CONFIG_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".config")))
-        }
-    };
-    Some(directory?.join("zre").join("config.toml"))
+    Some(Settings::user_directory()?.join("config.toml"))
 }
 
 impl Config {

@@ -14,6 +14,7 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -198,6 +199,23 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The directory of the user's files for zre: `zre` in `$XDG_CONFIG_HOME` or
+    /// `~/.config`, in `%APPDATA%` on Windows. It needn't exist. `None` if the user has no
+    /// such place.
+    #[must_use]
+    pub fn user_directory() -> Option<PathBuf> {
+        let of = |name: &str| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty());
+            value.map(PathBuf::from)
+        };
+        let directory = match cfg!(windows) {
+            true => of("APPDATA"),
+            false => of("XDG_CONFIG_HOME")
+                .or_else(|| std::env::home_dir().map(|home| home.join(".config"))),
+        };
+        Some(directory?.join("zre"))
+    }
+
     /// The UDP port of the beacons: that of the realm, or else
     /// [`beacon_port`](Self::beacon_port).
     #[must_use]

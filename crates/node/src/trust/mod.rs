@@ -11,6 +11,8 @@ use std::str::FromStr;
 
 use zre_curve::{KeyError, PublicKey};
 
+use crate::Settings;
+
 pub(crate) use self::warden::{Gate, Warden, watch};
 
 /// Which peers a node with keys talks to. All others are refused, whoever dials.
@@ -52,17 +54,7 @@ pub enum Trust {
 
 /// The file of [`Trust::FirstUse`] if none is named.
 fn usual_file() -> Option<PathBuf> {
-    let of = |name: &str| {
-        let value = std::env::var_os(name).filter(|value| !value.is_empty());
-        value.map(PathBuf::from)
-    };
-    let directory = match cfg!(windows) {
-        true => of("APPDATA"),
-        false => {
-            of("XDG_CONFIG_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".config")))
-        }
-    };
-    Some(directory?.join("zre").join("known_peers"))
+    Some(Settings::user_directory()?.join("known_peers"))
 }
 
 impl fmt::Display for Trust {
