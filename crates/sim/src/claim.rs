@@ -3,11 +3,9 @@
 use zre_proto::machine::{SessionId, SharedOutgoing};
 use zre_proto::{Command, Endpoint, Hello, Outgoing};
 
-use crate::drain::DIAL_TIMEOUT;
 use crate::host;
-use crate::link::{Item, Lane, Ledger, Link, Way};
-use crate::wire::WireCheck;
-use crate::world::{Happening, World};
+use crate::link::{Item, Link, Way};
+use crate::world::World;
 
 impl World {
     /// A link to `at` that its process knows nothing of, with a HELLO that names the
@@ -28,27 +26,12 @@ impl World {
             name: "claim".into(),
             ..Hello::default()
         };
-        self.links.push(Link {
-            dialler: process.id,
-            identity: whose.1.uuid,
-            // No machine has that many.
-            session: SessionId(u64::MAX - number as u64),
-            outgoing: SharedOutgoing::new(Outgoing::new(false)),
-            target: at,
-            port: target.port,
-            listener: None,
-            there: Lane::default(),
-            back: Lane::default(),
-            mailbox: true,
-            up: false,
-            lost: false,
-            inbox: false,
-            wire: WireCheck::default(),
-            ledger: Ledger::default(),
-        });
-        self.open.insert(number);
-        self.queue
-            .push(self.now + DIAL_TIMEOUT, Happening::GiveUp(number));
+        // No machine has that many.
+        let session = SessionId(u64::MAX - number as u64);
+        let outgoing = SharedOutgoing::new(Outgoing::new(false));
+        let to = (at, target.port);
+        let link = Link::new(process.id, whose.1.uuid, session, outgoing, to);
+        self.open_link(link);
         self.put(number, Way::There, Item::Dial);
         let frames = Command::Hello(hello).encode(1);
         self.put(number, Way::There, Item::Frames(frames));

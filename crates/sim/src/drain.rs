@@ -8,8 +8,7 @@ use zre_proto::machine::{Event, ExitReason, NotSent, Output, SessionId, SharedOu
 use zre_proto::{Beacon, Command, Endpoint, Frames, Message, State, split_header};
 
 use crate::host;
-use crate::link::{Full, Item, Lane, Ledger, Link, Way};
-use crate::wire::WireCheck;
+use crate::link::{Full, Item, Link, Way};
 use crate::world::{Happening, World};
 
 /// How many messages that aren't the application's a full mailbox still takes.
@@ -19,7 +18,7 @@ const RESERVE: usize = 300;
 const CLOSING: Duration = Duration::from_micros(50);
 
 /// How long a dial may take.
-pub(crate) const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
+const DIAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Tables of one process may hold this many entries for each host, and some.
 const TABLE_FACTOR: usize = 8;
@@ -83,29 +82,11 @@ impl World {
         let (target, port) = host::host_at(endpoint).unwrap_or((usize::MAX, 0));
         process.mailboxes.insert(session, number);
         process.dialled.insert(session, number);
-        self.links.push(Link {
-            dialler: process.id,
-            identity,
-            session,
-            outgoing: out,
-            target,
-            port,
-            listener: None,
-            there: Lane::default(),
-            back: Lane::default(),
-            mailbox: true,
-            up: false,
-            lost: false,
-            inbox: false,
-            wire: WireCheck::default(),
-            ledger: Ledger::default(),
-        });
-        self.open.insert(number);
+        let link = Link::new(process.id, identity, session, out, (target, port));
+        self.open_link(link);
         self.report.dials += 1;
         self.note(|| format!("{from} dials {endpoint} as {session:?} on link {number}"));
         self.trace(2, from, u64::from(port));
-        self.queue
-            .push(self.now + DIAL_TIMEOUT, Happening::GiveUp(number));
         if target < self.hosts.len() {
             self.put(number, Way::There, Item::Dial);
         } else {
@@ -216,6 +197,15 @@ impl World {
         }
         self.note(|| format!("{host} says {} {sequence} on link {number}", command.name()));
         self.put(number, Way::There, Item::Frames(frames));
+    }
+
+    /// A link under the next number. It is given up if nothing comes of it in time.
+    pub(crate) fn open_link(&mut self, link: Link) {
+        let number = self.links.len();
+        self.links.push(link);
+        self.open.insert(number);
+        self.queue
+            .push(self.now + DIAL_TIMEOUT, Happening::GiveUp(number));
     }
 
     /// Puts something on its way.

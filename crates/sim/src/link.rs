@@ -105,6 +105,35 @@ pub(crate) struct Link {
     pub(crate) ledger: Ledger,
 }
 
+impl Link {
+    /// A link that is dialled.
+    pub(crate) fn new(
+        dialler: ProcessId,
+        identity: Uuid,
+        session: SessionId,
+        outgoing: SharedOutgoing,
+        (target, port): (usize, u16),
+    ) -> Self {
+        Self {
+            dialler,
+            identity,
+            session,
+            outgoing,
+            target,
+            port,
+            listener: None,
+            there: Lane::default(),
+            back: Lane::default(),
+            mailbox: true,
+            up: false,
+            lost: false,
+            inbox: false,
+            wire: WireCheck::default(),
+            ledger: Ledger::default(),
+        }
+    }
+}
+
 /// What became of the application's messages on one link.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Ledger {

@@ -1,12 +1,14 @@
 //! What peers send.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use super::bounds::OWED_ANSWERS;
 use super::counters::count;
 use super::established::EstablishedPeer;
 use super::liveness::Presence;
-use super::peer::Phase;
+use super::peer::{Peer, Phase};
 use super::remote_hello::RemoteHello;
 use super::{Event, ExitReason, Inbound, Machine};
 use crate::hello_headers::is_reserved;
@@ -201,11 +203,7 @@ impl Machine {
 
     fn handle_join(&mut self, now: Time, uuid: Uuid, group: Str, status: u8) {
         let limits = &self.config.limits;
-        let Some(established) = self
-            .peers
-            .get_mut(&uuid)
-            .and_then(|peer| peer.established_mut())
-        else {
+        let Some(established) = established_of(&mut self.peers, uuid) else {
             return;
         };
         let hello = &mut established.hello;
@@ -231,11 +229,7 @@ impl Machine {
 
     fn handle_update(&mut self, uuid: Uuid, mut profile: Profile) {
         profile.headers.retain(|key, _| !is_reserved(key));
-        let Some(established) = self
-            .peers
-            .get_mut(&uuid)
-            .and_then(|peer| peer.established_mut())
-        else {
+        let Some(established) = established_of(&mut self.peers, uuid) else {
             return;
         };
         let description = &mut established.hello.description;
@@ -303,9 +297,7 @@ impl Machine {
     }
 
     pub(super) fn established_mut(&mut self, uuid: Uuid) -> Option<&mut EstablishedPeer> {
-        self.peers
-            .get_mut(&uuid)
-            .and_then(|peer| peer.established_mut())
+        established_of(&mut self.peers, uuid)
     }
 
     fn count_dropped(&mut self, from: &Inbound, error: &DecodeError) {
@@ -319,4 +311,12 @@ impl Machine {
         };
         count(counter);
     }
+}
+
+/// The established peer of that UUID. The rest of the machine stays free for others.
+fn established_of(
+    peers: &mut BTreeMap<Uuid, Box<Peer>>,
+    uuid: Uuid,
+) -> Option<&mut EstablishedPeer> {
+    peers.get_mut(&uuid)?.established_mut()
 }
