@@ -5,16 +5,15 @@ use std::cell::Cell;
 use bytes::Bytes;
 use tokio::time::timeout;
 use uuid::Uuid;
-use zre::{Event, Message, Node};
+use zre::{Event, Events, Message, Node};
 use zre_proto::Command;
 use zre_tests::DEADLINE;
 
 use crate::stranger::Stranger;
 
-/// One empty frame: none at all ends pyre's thread and zyre.js's process.
-#[tokio::test]
-async fn a_message_without_frames_has_one_for_a_peer_that_is_not_ours() {
-    let (node, mut events) = Node::builder()
+/// A node, and a stranger that has greeted it.
+async fn beside_a_stranger() -> (Node, Events, Stranger) {
+    let (node, events) = Node::builder()
         .loopback()
         .no_beacon()
         .listen_port(0)
@@ -24,20 +23,31 @@ async fn a_message_without_frames_has_one_for_a_peer_that_is_not_ours() {
     let port = node.listening()[0].port();
     let mut stranger = Stranger::new(Uuid::new_v4(), port).await;
     stranger.greet().await;
+    (node, events, stranger)
+}
+
+async fn until(events: &mut Events, is_wanted: impl Fn(&Event) -> bool) {
+    let wanted = async {
+        while let Some(event) = events.recv().await {
+            if is_wanted(&event) {
+                return;
+            }
+        }
+    };
+    timeout(DEADLINE, wanted).await.unwrap();
+}
+
+/// One empty frame: none at all ends pyre's thread and zyre.js's process.
+#[tokio::test]
+async fn a_message_without_frames_has_one_for_a_peer_that_is_not_ours() {
+    let (node, mut events, mut stranger) = beside_a_stranger().await;
     stranger
         .say(&Command::Join {
             group: "group".into(),
             status: 1,
         })
         .await;
-    let joined = async {
-        while let Some(event) = events.recv().await {
-            if matches!(event, Event::Join { .. }) {
-                return;
-            }
-        }
-    };
-    timeout(DEADLINE, joined).await.unwrap();
+    until(&mut events, |event| matches!(event, Event::Join { .. })).await;
     let is_empty_frame = |content: &Message| content.frames() == [Bytes::new()];
     node.whisper(stranger.uuid, Message::default())
         .await
@@ -68,25 +78,9 @@ async fn a_message_without_frames_has_one_for_a_peer_that_is_not_ours() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn before_the_numbers_wrap_a_peer_confirms_what_it_has_read() {
     const MESSAGES: u64 = 65_400;
-    let (node, mut events) = Node::builder()
-        .loopback()
-        .no_beacon()
-        .listen_port(0)
-        .start()
-        .await
-        .unwrap();
-    let port = node.listening()[0].port();
-    let mut stranger = Stranger::new(Uuid::new_v4(), port).await;
-    stranger.greet().await;
+    let (node, mut events, mut stranger) = beside_a_stranger().await;
     let uuid = stranger.uuid;
-    let entered = async {
-        while let Some(event) = events.recv().await {
-            if matches!(event, Event::Enter { .. }) {
-                return;
-            }
-        }
-    };
-    timeout(DEADLINE, entered).await.unwrap();
+    until(&mut events, |event| matches!(event, Event::Enter { .. })).await;
     let sender = node.clone();
     let sending = tokio::spawn(async move {
         for _ in 0..MESSAGES {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 
 use crate::child::{Program, output, parsed, port};
 
@@ -273,12 +274,7 @@ fn a_sender_that_dies_goes_on_the_next_time() {
 /// A node that says what no sender would.
 #[test]
 fn a_hostile_sender_does_no_harm() {
-    let (port, directory) = (port(), tempfile::tempdir().unwrap());
-    let to = directory.path().join("to");
-    fs::create_dir(&to).unwrap();
-    let mut bob = receiver(&port, &to, &["--max-size", "1M"]);
-    let (mut mallory, _) = Program::json("mallory", &port, &[]);
-    mallory.event("enter");
+    let (_, directory, mut bob, mut mallory) = bob_and_mallory(&["--max-size", "1M"]);
     let mut say = |packet: Value, bytes: Option<&str>| by_hand(&mut mallory, &packet, bytes);
     let id = |digit: &str| digit.repeat(64);
     // Out of the directory, with a wrong checksum.
@@ -356,11 +352,23 @@ fn a_hostile_sender_does_no_harm() {
         "{refused}"
     );
     assert!(!directory.path().join("escaped").exists());
-    assert!(names(&to).iter().all(|name| name.ends_with(".part")));
+    let names = names(&directory.path().join("to"));
+    assert!(names.iter().all(|name| name.ends_with(".part")));
     mallory.end_input();
     for _ in 0..8 {
         bob.event("broken");
     }
+}
+
+/// A receiver, the directory whose `to` it writes in, and a node that it has met.
+fn bob_and_mallory(options: &[&str]) -> (String, TempDir, Program, Program) {
+    let (port, directory) = (port(), tempfile::tempdir().expect("a directory"));
+    let to = directory.path().join("to");
+    fs::create_dir(&to).expect("an empty place");
+    let bob = receiver(&port, &to, options);
+    let (mut mallory, _) = Program::json("mallory", &port, &[]);
+    mallory.event("enter");
+    (port, directory, bob, mallory)
 }
 
 /// A node that speaks the protocol of files by hand, to `bob`.
@@ -372,12 +380,7 @@ fn by_hand(mallory: &mut Program, packet: &Value, bytes: Option<&str>) {
 
 #[test]
 fn a_sender_that_holds_all_places_gives_one_up() {
-    let (port, directory) = (port(), tempfile::tempdir().unwrap());
-    let to = directory.path().join("to");
-    fs::create_dir(&to).unwrap();
-    let mut bob = receiver(&port, &to, &[]);
-    let (mut mallory, _) = Program::json("mallory", &port, &[]);
-    mallory.event("enter");
+    let (port, directory, mut bob, mut mallory) = bob_and_mallory(&[]);
     for digit in 1..=8 {
         let id = digit.to_string().repeat(64);
         let offer = json!({ "do": "offer", "id": id, "name": "x", "size": 9 });
@@ -398,12 +401,7 @@ fn a_sender_that_holds_all_places_gives_one_up() {
 
 #[test]
 fn what_another_sender_left_costs_the_right_one_nothing() {
-    let (port, directory) = (port(), tempfile::tempdir().unwrap());
-    let to = directory.path().join("to");
-    fs::create_dir(&to).unwrap();
-    let mut bob = receiver(&port, &to, &[]);
-    let (mut mallory, _) = Program::json("mallory", &port, &[]);
-    mallory.event("enter");
+    let (port, directory, mut bob, mut mallory) = bob_and_mallory(&[]);
     let bytes = content(6 << 20);
     let file = directory.path().join("honest");
     fs::write(&file, &bytes).unwrap();
@@ -423,7 +421,7 @@ fn what_another_sender_left_costs_the_right_one_nothing() {
     assert_eq!(bob.event("receiving")["offset"], 6);
     assert_eq!(bob.event("receiving")["offset"], 0);
     assert_eq!(bob.event("received")["file"], "honest");
-    assert!(fs::read(to.join("honest")).unwrap() == bytes);
+    assert!(fs::read(directory.path().join("to/honest")).unwrap() == bytes);
 }
 
 #[test]
