@@ -1,0 +1,335 @@
+//! Nodes.
+
+#![allow(
+    unsafe_code,
+    reason = "names are exported; nothing here reads an address"
+)]
+
+use std::ffi::c_char;
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use crate::error::{Error, Failure, Outcome, call, place, value};
+use crate::handles::Handles;
+use crate::input::Text;
+use crate::open::Open;
+use crate::output::give_text;
+use crate::peer::Peers;
+use crate::settings::{Settings, copy};
+use crate::strings::Strings;
+
+/// A node on the network. Any thread may use it at any time.
+pub struct Node(());
+
+pub(crate) static NODES: Handles<Open> = Handles::of("node");
+
+/// A place for text.
+pub(crate) type TextPlace<'a> = Option<&'a mut MaybeUninit<*mut c_char>>;
+
+/// Starts a node with these settings; NULL stands for the defaults. The settings still
+/// belong to the caller. Free the node with zre_node_destroy().
+///
+/// Fails if the node can't start (ZRE_ERROR_START): zre_last_error() says what to do.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_start(
+    settings: *const Settings,
+    node: Option<&mut MaybeUninit<*mut Node>>,
+) -> Error {
+    call(|| {
+        let node = place(node)?;
+        node.write(std::ptr::null_mut());
+        let (started, events) = copy(settings)?.builder().start_blocking()?;
+        node.write(NODES.open(Open::new(started, events)));
+        Ok(())
+    })
+}
+
+/// Leaves the network: tells every peer, and waits up to `patience_ms` for those that
+/// don't answer; not at all if it is negative. After that nothing can be sent, and events
+/// that came before can be read until there are no more (ZRE_ERROR_STOPPED).
+///
+/// Stopping a node again does nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_stop(node: *mut Node, patience_ms: i64) -> Error {
+    call(|| {
+        let patience = Duration::from_millis(u64::try_from(patience_ms).unwrap_or(0));
+        NODES.find(node)?.node.shutdown_within(patience);
+        Ok(())
+    })
+}
+
+/// Leaves the network as zre_node_stop() with 1 s, frees the node, and makes the pointer
+/// NULL. Calls on other threads that wait for something of this node end with
+/// ZRE_ERROR_STOPPED. Events, peers and lists that came from it stay valid.
+///
+/// NULL, there or behind it, and what was destroyed already are ignored.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_destroy(node: Option<&mut *mut Node>) {
+    value((), || {
+        if let Some(open) = NODES.close(node) {
+            open.close();
+        }
+    });
+}
+
+/// This node's UUID: 32 hex digits in lower case, with hyphens. Free it with
+/// zre_string_destroy(), as all text that is written to a `char **`.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_uuid(node: *const Node, uuid: TextPlace<'_>) -> Error {
+    call(|| give_text(uuid, &NODES.find(node)?.node.uuid().to_string()))
+}
+
+/// This node's name, as it is now.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_name(node: *const Node, name: TextPlace<'_>) -> Error {
+    call(|| give_text(name, &NODES.find(node)?.node.name()))
+}
+
+/// An endpoint at which this node can be dialled, as "tcp://10.0.0.1:49152".
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_endpoint(node: *const Node, endpoint: TextPlace<'_>) -> Error {
+    call(|| give_text(endpoint, &NODES.find(node)?.node.endpoint().to_string()))
+}
+
+/// Gives this node another name, and tells every peer.
+///
+/// Fails if the name is too long (ZRE_ERROR_LIMIT) or the node has stopped.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_set_name(node: *mut Node, name: Text) -> Error {
+    call(|| {
+        NODES.find(node)?.node.set_name(name.needed("the name")?)?;
+        Ok(())
+    })
+}
+
+/// Adds a header, or gives it another value, and tells every peer. Names that begin with
+/// "X-ZRE-" are reserved.
+///
+/// Fails if it is too long or there are too many (ZRE_ERROR_LIMIT), or the node has
+/// stopped.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_set_header(node: *mut Node, key: Text, value: Text) -> Error {
+    call(|| {
+        let node = NODES.find(node)?;
+        let (key, value) = (key.needed("the key")?, value.needed("the value")?);
+        node.node.set_header(key, value)?;
+        Ok(())
+    })
+}
+
+/// Removes a header if the node has it, and tells every peer.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_remove_header(node: *mut Node, key: Text) -> Error {
+    call(|| {
+        NODES
+            .find(node)?
+            .node
+            .remove_header(key.needed("the key")?)?;
+        Ok(())
+    })
+}
+
+/// The value of one of this node's headers.
+///
+/// Fails if it has none of that name (ZRE_ERROR_MISSING).
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_header(node: *const Node, key: Text, value: TextPlace<'_>) -> Error {
+    call(|| {
+        let headers = NODES.find(node)?.node.headers();
+        let key = key.needed("the key")?;
+        let found = headers
+            .get(key)
+            .ok_or_else(|| Failure::missing(format!("the node has no header {key:?}")))?;
+        give_text(value, found)
+    })
+}
+
+/// The names of this node's headers.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_header_keys(
+    node: *const Node,
+    keys: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
+) -> Error {
+    call(|| Strings::give(keys, NODES.find(node)?.node.headers().keys()))
+}
+
+/// Sets this node's state and announces it: "init", "ready", "busy", "draining", "asleep",
+/// or an application's own, "128" to "255".
+///
+/// Fails if it is another (ZRE_ERROR_STATE).
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_set_state(node: *mut Node, state: Text) -> Error {
+    call(|| {
+        let node = NODES.find(node)?;
+        let state = state.needed("the state")?.parse::<zre::State>();
+        let state =
+            state.map_err(|error| Failure::new(Error::State, "state", error.to_string()))?;
+        Ok(node.node.set_state(state)?)
+    })
+}
+
+/// Joins a group and tells every peer. To be in it already is no failure.
+///
+/// Fails if the name is empty or too long, or this node is in too many groups
+/// (ZRE_ERROR_LIMIT), or the node has stopped.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_join(node: *mut Node, group: Text) -> Error {
+    call(|| {
+        NODES.find(node)?.node.join(group.needed("the group")?)?;
+        Ok(())
+    })
+}
+
+/// Leaves a group and tells every peer. Not to be in it is no failure.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_leave(node: *mut Node, group: Text) -> Error {
+    call(|| {
+        NODES.find(node)?.node.leave(group.needed("the group")?)?;
+        Ok(())
+    })
+}
+
+/// Makes this node a candidate for leading a group, which it has to join, too. The event
+/// "leader" tells who leads.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_contest(node: *mut Node, group: Text) -> Error {
+    call(|| {
+        NODES.find(node)?.node.contest(group.needed("the group")?)?;
+        Ok(())
+    })
+}
+
+/// The UUID of the leader of a group that this node is in, which may be this node's own.
+///
+/// Fails if there is none yet (ZRE_ERROR_MISSING).
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_leader(node: *const Node, group: Text, uuid: TextPlace<'_>) -> Error {
+    call(|| {
+        let leader = NODES.find(node)?.node.leader(group.needed("the group")?)?;
+        let leader = leader.ok_or_else(|| Failure::missing("the group has no leader"))?;
+        give_text(uuid, &leader.to_string())
+    })
+}
+
+/// The groups that this node is in.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_own_groups(
+    node: *const Node,
+    groups: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
+) -> Error {
+    call(|| Strings::give(groups, NODES.find(node)?.node.own_groups()))
+}
+
+/// The groups that any peer is in.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_peer_groups(
+    node: *const Node,
+    groups: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
+) -> Error {
+    call(|| Strings::give(groups, NODES.find(node)?.node.peer_groups()))
+}
+
+/// The peers that are here, by UUID: those in a group, or all of them if `group` is NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_peers(
+    node: *const Node,
+    group: Text,
+    peers: Option<&mut MaybeUninit<Option<Box<Peers>>>>,
+) -> Error {
+    give_peers(peers, || {
+        let node = NODES.find(node)?;
+        Ok(match group.optional("the group")? {
+            Some(group) => node.node.peers_in(group),
+            None => node.node.peers(),
+        })
+    })
+}
+
+/// The peers in a group that are ready: not busy, draining or asleep.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_available(
+    node: *const Node,
+    group: Text,
+    peers: Option<&mut MaybeUninit<Option<Box<Peers>>>>,
+) -> Error {
+    give_peers(peers, || {
+        let node = NODES.find(node)?;
+        Ok(node.node.available(group.needed("the group")?))
+    })
+}
+
+/// The peer of that UUID (with or without hyphens) or name, as a list of one.
+///
+/// Fails if none is here (ZRE_ERROR_UNKNOWN_PEER), or several have that name
+/// (ZRE_ERROR_AMBIGUOUS_PEER).
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_peer(
+    node: *const Node,
+    whom: Text,
+    peers: Option<&mut MaybeUninit<Option<Box<Peers>>>>,
+) -> Error {
+    give_peers(peers, || {
+        let node = NODES.find(node)?;
+        Ok(vec![node.node.peer(whom.needed("the peer")?)?])
+    })
+}
+
+/// Waits until that many peers are here, or in a group if `group` isn't NULL.
+///
+/// Fails if fewer are here after `timeout_ms` (ZRE_ERROR_ELAPSED), or the node stops.
+/// A negative time is for ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_wait_for_peers(
+    node: *const Node,
+    group: Text,
+    count: usize,
+    timeout_ms: i64,
+) -> Error {
+    call(|| {
+        let node = NODES.find(node)?;
+        let timeout = timeout(timeout_ms);
+        match group.optional("the group")? {
+            Some(group) => node.node.wait_for_peers_in(group, count, timeout)?,
+            None => node.node.wait_for_peers(count, timeout)?,
+        };
+        Ok(())
+    })
+}
+
+/// The node's figures as one JSON object, as docs/json.md describes it.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_stats(node: *const Node, json: TextPlace<'_>) -> Error {
+    call(|| {
+        let stats = NODES.find(node)?.node.stats()?;
+        let text = serde_json::to_string(&stats)
+            .map_err(|error| Failure::new(Error::Internal, "internal", error.to_string()))?;
+        give_text(json, &text)
+    })
+}
+
+/// Forgets what gossip said under a key: the UUID of a node that has gone, say. If the
+/// node doesn't gossip, there is nothing to forget.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_gossip_unpublish(node: *mut Node, key: Text) -> Error {
+    call(|| {
+        let node = NODES.find(node)?;
+        let key = key.needed("the key")?;
+        if let Some(gossip) = node.node.gossip() {
+            node.node.wait(gossip.unpublish(key))?;
+        }
+        Ok(())
+    })
+}
+
+/// A time from C, of which a negative one is for ever: 300 years, which a clock can tell.
+pub(crate) fn timeout(milliseconds: i64) -> Duration {
+    const EVER: Duration = Duration::from_secs(300 * 365 * 24 * 60 * 60);
+    u64::try_from(milliseconds).map_or(EVER, |time| Duration::from_millis(time).min(EVER))
+}
+
+fn give_peers(
+    to: Option<&mut MaybeUninit<Option<Box<Peers>>>>,
+    find: impl FnOnce() -> Outcome<Vec<zre::Peer>>,
+) -> Error {
+    call(|| crate::output::give(to, Peers::of(find()?)))
+}

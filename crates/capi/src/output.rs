@@ -1,0 +1,49 @@
+//! What callers get, and give back.
+
+use std::ffi::{CString, c_char};
+use std::mem::MaybeUninit;
+use std::sync::OnceLock;
+
+use crate::error::{Outcome, place};
+
+/// Text for C. A NUL in it, which a peer may have put there, becomes U+FFFD.
+pub(crate) fn c_text(text: &str) -> CString {
+    CString::new(text)
+        .unwrap_or_else(|_| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default())
+}
+
+/// Text that the caller frees.
+pub(crate) fn give_text(to: Option<&mut MaybeUninit<*mut c_char>>, text: &str) -> Outcome {
+    place(to)?.write(c_text(text).into_raw());
+    Ok(())
+}
+
+/// Takes back what [`give_text`] gave.
+pub(crate) fn take_text(text: Option<&mut *mut c_char>) {
+    let Some(place) = text else {
+        return;
+    };
+    let text = std::mem::replace(place, std::ptr::null_mut());
+    if !text.is_null() {
+        #[allow(unsafe_code)]
+        // SAFETY: the header says that it is NULL or comes from `give_text`, and is given
+        // back once.
+        drop(unsafe { CString::from_raw(text) });
+    }
+}
+
+/// Gives something that the caller destroys.
+pub(crate) fn give<T>(to: Option<&mut MaybeUninit<Option<Box<T>>>>, what: T) -> Outcome {
+    place(to)?.write(Some(Box::new(what)));
+    Ok(())
+}
+
+/// Text for C that is made when it is first asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Lazy(OnceLock<CString>);
+
+impl Lazy {
+    pub(crate) fn get(&self, text: impl FnOnce() -> String) -> *const c_char {
+        self.0.get_or_init(|| c_text(&text())).as_ptr()
+    }
+}

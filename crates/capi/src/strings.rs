@@ -1,0 +1,46 @@
+//! Lists of text.
+
+#![allow(
+    unsafe_code,
+    reason = "names are exported; nothing here reads an address"
+)]
+
+use std::ffi::{CString, c_char};
+use std::mem::MaybeUninit;
+
+use crate::error::{Outcome, or_null, value};
+use crate::output::{c_text, give};
+
+/// A list of text, which its receiver owns.
+pub struct Strings(Vec<CString>);
+
+impl Strings {
+    /// Gives a list of these to the caller.
+    pub(crate) fn give<T: AsRef<str>>(
+        to: Option<&mut MaybeUninit<Option<Box<Self>>>>,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Outcome {
+        let texts = texts.into_iter().map(|text| c_text(text.as_ref()));
+        give(to, Self(texts.collect()))
+    }
+}
+
+/// The number of texts; 0 for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_strings_count(strings: Option<&Strings>) -> usize {
+    value(0, || strings.map_or(0, |strings| strings.0.len()))
+}
+
+/// One of them, which lives as long as the list; NULL behind the last, and for NULL.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_strings_get(strings: Option<&Strings>, index: usize) -> *const c_char {
+    value(std::ptr::null(), || {
+        or_null(strings.and_then(|strings| strings.0.get(index).map(CString::as_c_str)))
+    })
+}
+
+/// Frees a list, and makes the pointer NULL. NULL is ignored, there or behind it.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_strings_destroy(strings: Option<&mut Option<Box<Strings>>>) {
+    value((), || drop(strings.and_then(Option::take)));
+}
