@@ -61,9 +61,11 @@ def main():
 
     wrong = []
     licences = set(rules["licenses"]["allow"])
+    exceptions = {one["crate"]: set(one["allow"]) for one in rules["licenses"].get("exceptions", [])}
     for package in found["packages"]:
         name = f"{package['name']} {package['version']}"
-        if not allowed(package["license"] or "none", licences):
+        excepted = licences | exceptions.get(package["name"], set())
+        if not allowed(package["license"] or "none", excepted):
             wrong.append(f"{name}: its licence, {package['license']}, isn't among those allowed")
         if package["source"] not in (None, "registry+https://github.com/rust-lang/crates.io-index"):
             wrong.append(f"{name} comes from {package['source']}")

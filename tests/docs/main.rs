@@ -1,7 +1,7 @@
 //! The documents of this repository, held to what they say.
 //!
 //! - Each block of code says its language. Rust is compiled by `examples/docs.rs`,
-//!   and whoever forgets a document there is told here.
+//!   and whoever forgets a document there is told here. C is compiled here.
 //! - Each command in a shell block is one that there is, with options that it
 //!   takes. Blocks that say ```` ```sh run ```` are run as they stand.
 //! - Options and links in the text exist.
@@ -18,6 +18,10 @@ mod shell;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use zre_tests::skip;
 
 use crate::command::Programs;
 use crate::document::{Document, all, repository};
@@ -35,7 +39,7 @@ fn every_block_says_its_language() {
     for document in all() {
         for block in document.blocks() {
             let known = match block.language() {
-                "rust" | "sh" | "console" => true,
+                "rust" | "c" | "sh" | "console" => true,
                 other => LANGUAGES.contains(&other),
             };
             if !known {
@@ -44,6 +48,52 @@ fn every_block_says_its_language() {
             }
         }
     }
+    report(&problems);
+}
+
+#[test]
+fn every_program_in_c_compiles() {
+    if Command::new("cc").arg("--version").output().is_err() {
+        skip!("there is no C compiler (cc)");
+    }
+    let mut problems = Vec::new();
+    let mut programs = 0;
+    for document in all() {
+        for block in document.blocks().filter(|block| block.language() == "c") {
+            programs += 1;
+            let mut compiler = Command::new("cc")
+                .args([
+                    "-std=c11",
+                    "-Wall",
+                    "-Wextra",
+                    "-Werror",
+                    "-fsyntax-only",
+                    "-x",
+                    "c",
+                ])
+                .arg(format!(
+                    "-I{}",
+                    repository().join("crates/capi/include").display()
+                ))
+                .arg("-")
+                .stdin(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut input = compiler.stdin.take().unwrap();
+            input.write_all(block.script().as_bytes()).unwrap();
+            drop(input);
+            let output = compiler.wait_with_output().unwrap();
+            if !output.status.success() {
+                let why = String::from_utf8_lossy(&output.stderr).into_owned();
+                problems.push(format!("{}: {why}", block.place()));
+            }
+        }
+    }
+    assert!(
+        programs > 1,
+        "the guide and the README of libzre have programs"
+    );
     report(&problems);
 }
 

@@ -13,9 +13,22 @@ use tempfile::TempDir;
 use zre_tests::{beacon_port, zre};
 
 /// Commands that documents give.
-const NAMES: [&str; 12] = [
-    "zre", "cargo", "python3", "pip", "npm", "sudo", "ip", "sleep", "fuzz/run", ".ci/run", "cat",
+const NAMES: [&str; 15] = [
+    "zre",
+    "cargo",
+    "python3",
+    "pip",
+    "npm",
+    "sudo",
+    "ip",
+    "sleep",
+    "fuzz/run",
+    ".ci/run",
+    "cat",
     "jq",
+    "make",
+    "cc",
+    "pkg-config",
 ];
 
 const DEADLINE: Duration = Duration::from_secs(120);

@@ -39,8 +39,35 @@ pub fn example(name: &str) -> &'static Path {
     built.get(name).expect("an example of that name")
 }
 
-/// Builds these targets, and says where each is.
+/// The libraries for C, shared and static, built likewise.
+pub fn c_libraries() -> &'static [PathBuf] {
+    static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let messages = cargo_build(&["--lib"]);
+        let library = messages
+            .iter()
+            .find(|message| message["target"]["kind"][0] == "cdylib")
+            .expect("cargo names the library for C");
+        let files = library["filenames"].as_array().expect("its files");
+        files
+            .iter()
+            .map(|file| file.as_str().expect("a path").into())
+            .collect()
+    })
+}
+
+/// Builds these programs, and says where each is.
 fn build(targets: &[&str]) -> BTreeMap<String, PathBuf> {
+    let messages = cargo_build(targets);
+    let executables = messages.iter().filter_map(|message| {
+        let name = message["target"]["name"].as_str()?;
+        Some((name.into(), message["executable"].as_str()?.into()))
+    });
+    executables.collect()
+}
+
+/// Builds these targets, and gives cargo's messages about them.
+fn cargo_build(targets: &[&str]) -> Vec<serde_json::Value> {
     // <target directory>/<profile>/deps/<this test>
     let test = std::env::current_exe().expect("the test's own path");
     let profile = test.ancestors().nth(2).expect("the profile's directory");
@@ -70,10 +97,6 @@ fn build(targets: &[&str]) -> BTreeMap<String, PathBuf> {
     );
     String::from_utf8_lossy(&output.stdout)
         .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| {
-            let name = message["target"]["name"].as_str()?;
-            Some((name.into(), message["executable"].as_str()?.into()))
-        })
+        .filter_map(|line| serde_json::from_str(line).ok())
         .collect()
 }

@@ -31,7 +31,7 @@ mod program;
 pub mod sockets;
 mod turns;
 
-pub use binary::{example, simulator, zre};
+pub use binary::{c_libraries, example, simulator, zre};
 pub use clock::Clock;
 pub use event::Event;
 pub use network::{Daemon, Host, Network};

@@ -18,7 +18,7 @@
 // - What a call writes to a place that it is given (zre_node **, zre_event **,
 //   zre_peers **, zre_strings **, zre_message **, char **) is the caller's, who destroys
 //   it with the function of that name, in any order, on any thread, before or after the
-//   node. If the call fails, nothing of use was written.
+//   node. A call that fails writes NULL there.
 // - What a call returns (const char *, const zre_peer *, const zre_message *, zre_frame)
 //   belongs to what it was read from, and lives as long as that does.
 // - Each zre_..._destroy() takes the address of the pointer and makes the pointer NULL;
@@ -260,13 +260,13 @@ void zre_node_destroy(zre_node **node);
 
 // This node's UUID: 32 hex digits in lower case, with hyphens. Free it with
 // zre_string_destroy(), as all text that is written to a `char **`.
-zre_error zre_node_uuid(const zre_node *node, char **uuid);
+zre_error zre_node_uuid(const zre_node *node, char ** uuid);
 
 // This node's name, as it is now.
-zre_error zre_node_name(const zre_node *node, char **name);
+zre_error zre_node_name(const zre_node *node, char ** name);
 
 // An endpoint at which this node can be dialled, as "tcp://10.0.0.1:49152".
-zre_error zre_node_endpoint(const zre_node *node, char **endpoint);
+zre_error zre_node_endpoint(const zre_node *node, char ** endpoint);
 
 // Gives this node another name, and tells every peer.
 //
@@ -286,7 +286,7 @@ zre_error zre_node_remove_header(zre_node *node, const char *key);
 // The value of one of this node's headers.
 //
 // Fails if it has none of that name (ZRE_ERROR_MISSING).
-zre_error zre_node_header(const zre_node *node, const char *key, char **value);
+zre_error zre_node_header(const zre_node *node, const char *key, char ** value);
 
 // The names of this node's headers.
 zre_error zre_node_header_keys(const zre_node *node, zre_strings **keys);
@@ -313,7 +313,7 @@ zre_error zre_node_contest(zre_node *node, const char *group);
 // The UUID of the leader of a group that this node is in, which may be this node's own.
 //
 // Fails if there is none yet (ZRE_ERROR_MISSING).
-zre_error zre_node_leader(const zre_node *node, const char *group, char **uuid);
+zre_error zre_node_leader(const zre_node *node, const char *group, char ** uuid);
 
 // The groups that this node is in.
 zre_error zre_node_own_groups(const zre_node *node, zre_strings **groups);
@@ -343,7 +343,7 @@ zre_error zre_node_wait_for_peers(const zre_node *node,
                                   int64_t timeout_ms);
 
 // The node's figures as one JSON object, as docs/json.md describes it.
-zre_error zre_node_stats(const zre_node *node, char **json);
+zre_error zre_node_stats(const zre_node *node, char ** json);
 
 // Forgets what gossip said under a key: the UUID of a node that has gone, say. If the
 // node doesn't gossip, there is nothing to forget.
@@ -580,4 +580,4 @@ void zre_strings_destroy(zre_strings **strings);
 }  // extern "C"
 #endif  // __cplusplus
 
-#endif  /*ZRE_H */
+#endif  /* ZRE_H */

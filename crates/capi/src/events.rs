@@ -11,6 +11,7 @@ use std::time::Instant;
 use crate::error::{Error, call, place};
 use crate::event::Event;
 use crate::node::{NODES, Node, timeout};
+use crate::output::give;
 
 /// Waits for the next event, which the caller frees with zre_event_destroy(). A time of 0
 /// doesn't wait, and a negative one is for ever.
@@ -26,18 +27,14 @@ pub extern "C" fn zre_events_recv(
     timeout_ms: i64,
     event: Option<&mut MaybeUninit<Option<Box<Event>>>>,
 ) -> Error {
-    call(|| {
-        let event = place(event)?;
-        event.write(None);
+    give(event, || {
         let node = NODES.find(node)?;
         // None if a clock can't tell it.
         let deadline = match timeout_ms {
             0.. => Instant::now().checked_add(timeout(timeout_ms)),
             _ => None,
         };
-        let next = node.next(deadline)?;
-        event.write(Some(Box::new(Event::new(next))));
-        Ok(())
+        Ok(Event::new(node.next(deadline)?))
     })
 }
 

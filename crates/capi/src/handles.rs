@@ -38,14 +38,14 @@ impl<T> Handles<T> {
         let open = self.open.read().unwrap_or_else(PoisonError::into_inner);
         open.get(&handle.addr()).cloned().ok_or_else(|| {
             let why = if handle.is_null() {
-                "NULL"
+                "is NULL"
             } else {
-                "destroyed, or never was one"
+                "was destroyed, or never was one"
             };
             Failure::new(
                 Error::Handle,
                 "handle",
-                format!("the {} is {why}", self.what),
+                format!("the handle of {} {why}", self.what),
             )
         })
     }

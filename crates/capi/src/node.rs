@@ -13,7 +13,7 @@ use crate::error::{Error, Failure, Outcome, call, place, value};
 use crate::handles::Handles;
 use crate::input::Text;
 use crate::open::Open;
-use crate::output::give_text;
+use crate::output::{give, give_text};
 use crate::peer::Peers;
 use crate::settings::{Settings, copy};
 use crate::strings::Strings;
@@ -21,7 +21,7 @@ use crate::strings::Strings;
 /// A node on the network. Any thread may use it at any time.
 pub struct Node(());
 
-pub(crate) static NODES: Handles<Open> = Handles::of("node");
+pub(crate) static NODES: Handles<Open> = Handles::of("a node");
 
 /// A place for text.
 pub(crate) type TextPlace<'a> = Option<&'a mut MaybeUninit<*mut c_char>>;
@@ -76,19 +76,21 @@ pub extern "C" fn zre_node_destroy(node: Option<&mut *mut Node>) {
 /// zre_string_destroy(), as all text that is written to a `char **`.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_uuid(node: *const Node, uuid: TextPlace<'_>) -> Error {
-    call(|| give_text(uuid, &NODES.find(node)?.node.uuid().to_string()))
+    give_text(uuid, || Ok(NODES.find(node)?.node.uuid().to_string()))
 }
 
 /// This node's name, as it is now.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_name(node: *const Node, name: TextPlace<'_>) -> Error {
-    call(|| give_text(name, &NODES.find(node)?.node.name()))
+    give_text(name, || Ok(NODES.find(node)?.node.name()))
 }
 
 /// An endpoint at which this node can be dialled, as "tcp://10.0.0.1:49152".
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_endpoint(node: *const Node, endpoint: TextPlace<'_>) -> Error {
-    call(|| give_text(endpoint, &NODES.find(node)?.node.endpoint().to_string()))
+    give_text(endpoint, || {
+        Ok(NODES.find(node)?.node.endpoint().to_string())
+    })
 }
 
 /// Gives this node another name, and tells every peer.
@@ -134,13 +136,12 @@ pub extern "C" fn zre_node_remove_header(node: *mut Node, key: Text) -> Error {
 /// Fails if it has none of that name (ZRE_ERROR_MISSING).
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_header(node: *const Node, key: Text, value: TextPlace<'_>) -> Error {
-    call(|| {
-        let headers = NODES.find(node)?.node.headers();
+    give_text(value, || {
+        let mut headers = NODES.find(node)?.node.headers();
         let key = key.needed("the key")?;
-        let found = headers
-            .get(key)
-            .ok_or_else(|| Failure::missing(format!("the node has no header {key:?}")))?;
-        give_text(value, found)
+        headers
+            .remove(key)
+            .ok_or_else(|| Failure::missing(format!("the node has no header {key:?}")))
     })
 }
 
@@ -150,7 +151,9 @@ pub extern "C" fn zre_node_header_keys(
     node: *const Node,
     keys: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
 ) -> Error {
-    call(|| Strings::give(keys, NODES.find(node)?.node.headers().keys()))
+    give(keys, || {
+        Ok(Strings::of(NODES.find(node)?.node.headers().keys()))
+    })
 }
 
 /// Sets this node's state and announces it: "init", "ready", "busy", "draining", "asleep",
@@ -204,10 +207,10 @@ pub extern "C" fn zre_node_contest(node: *mut Node, group: Text) -> Error {
 /// Fails if there is none yet (ZRE_ERROR_MISSING).
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_leader(node: *const Node, group: Text, uuid: TextPlace<'_>) -> Error {
-    call(|| {
+    give_text(uuid, || {
         let leader = NODES.find(node)?.node.leader(group.needed("the group")?)?;
         let leader = leader.ok_or_else(|| Failure::missing("the group has no leader"))?;
-        give_text(uuid, &leader.to_string())
+        Ok(leader.to_string())
     })
 }
 
@@ -217,7 +220,9 @@ pub extern "C" fn zre_node_own_groups(
     node: *const Node,
     groups: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
 ) -> Error {
-    call(|| Strings::give(groups, NODES.find(node)?.node.own_groups()))
+    give(groups, || {
+        Ok(Strings::of(NODES.find(node)?.node.own_groups()))
+    })
 }
 
 /// The groups that any peer is in.
@@ -226,7 +231,9 @@ pub extern "C" fn zre_node_peer_groups(
     node: *const Node,
     groups: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
 ) -> Error {
-    call(|| Strings::give(groups, NODES.find(node)?.node.peer_groups()))
+    give(groups, || {
+        Ok(Strings::of(NODES.find(node)?.node.peer_groups()))
+    })
 }
 
 /// The peers that are here, by UUID: those in a group, or all of them if `group` is NULL.
@@ -299,11 +306,10 @@ pub extern "C" fn zre_node_wait_for_peers(
 /// The node's figures as one JSON object, as docs/json.md describes it.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_stats(node: *const Node, json: TextPlace<'_>) -> Error {
-    call(|| {
+    give_text(json, || {
         let stats = NODES.find(node)?.node.stats()?;
-        let text = serde_json::to_string(&stats)
-            .map_err(|error| Failure::new(Error::Internal, "internal", error.to_string()))?;
-        give_text(json, &text)
+        serde_json::to_string(&stats)
+            .map_err(|error| Failure::new(Error::Internal, "internal", error.to_string()))
     })
 }
 
@@ -331,5 +337,5 @@ fn give_peers(
     to: Option<&mut MaybeUninit<Option<Box<Peers>>>>,
     find: impl FnOnce() -> Outcome<Vec<zre::Peer>>,
 ) -> Error {
-    call(|| crate::output::give(to, Peers::of(find()?)))
+    give(to, || Ok(Peers::of(find()?)))
 }

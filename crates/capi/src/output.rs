@@ -4,7 +4,7 @@ use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
 use std::sync::OnceLock;
 
-use crate::error::{Outcome, place};
+use crate::error::{Error, Outcome, call, place};
 
 /// Text for C. A NUL in it, which a peer may have put there, becomes U+FFFD.
 pub(crate) fn c_text(text: &str) -> CString {
@@ -12,10 +12,17 @@ pub(crate) fn c_text(text: &str) -> CString {
         .unwrap_or_else(|_| CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default())
 }
 
-/// Text that the caller frees.
-pub(crate) fn give_text(to: Option<&mut MaybeUninit<*mut c_char>>, text: &str) -> Outcome {
-    place(to)?.write(c_text(text).into_raw());
-    Ok(())
+/// Runs a call whose result is text that the caller frees: NULL if it fails.
+pub(crate) fn give_text(
+    to: Option<&mut MaybeUninit<*mut c_char>>,
+    make: impl FnOnce() -> Outcome<String>,
+) -> Error {
+    call(|| {
+        let to = place(to)?;
+        to.write(std::ptr::null_mut());
+        to.write(c_text(&make()?).into_raw());
+        Ok(())
+    })
 }
 
 /// Takes back what [`give_text`] gave.
@@ -32,10 +39,17 @@ pub(crate) fn take_text(text: Option<&mut *mut c_char>) {
     }
 }
 
-/// Gives something that the caller destroys.
-pub(crate) fn give<T>(to: Option<&mut MaybeUninit<Option<Box<T>>>>, what: T) -> Outcome {
-    place(to)?.write(Some(Box::new(what)));
-    Ok(())
+/// Runs a call whose result the caller destroys: NULL if it fails.
+pub(crate) fn give<T>(
+    to: Option<&mut MaybeUninit<Option<Box<T>>>>,
+    make: impl FnOnce() -> Outcome<T>,
+) -> Error {
+    call(|| {
+        let to = place(to)?;
+        to.write(None);
+        to.write(Some(Box::new(make()?)));
+        Ok(())
+    })
 }
 
 /// Text for C that is made when it is first asked for.

@@ -10,9 +10,9 @@ use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{LazyLock, OnceLock};
 
-use crate::error::{Error, Failure, Outcome, call, or_null, value};
+use crate::error::{Error, Failure, or_null, value};
 use crate::input::Text;
-use crate::output::{Lazy, c_text};
+use crate::output::{Lazy, c_text, give};
 use crate::strings::Strings;
 
 /// Another node, from its "enter" to its "exit". It stays readable after that.
@@ -140,9 +140,9 @@ pub extern "C" fn zre_peer_groups(
     peer: Option<&Peer>,
     groups: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
 ) -> Error {
-    call(|| {
-        let peer = needed(peer)?;
-        Strings::give(groups, peer.peer.groups())
+    give(groups, || {
+        let peer = peer.ok_or_else(|| Failure::argument("the peer is NULL"))?;
+        Ok(Strings::of(peer.peer.groups()))
     })
 }
 
@@ -163,10 +163,6 @@ pub extern "C" fn zre_peers_get(peers: Option<&Peers>, index: usize) -> Option<&
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peers_destroy(peers: Option<&mut Option<Box<Peers>>>) {
     value((), || drop(peers.and_then(Option::take)));
-}
-
-fn needed(peer: Option<&Peer>) -> Outcome<&Peer> {
-    peer.ok_or_else(|| Failure::argument("the peer is NULL"))
 }
 
 fn text(peer: Option<&Peer>, read: impl FnOnce(&Peer) -> *const c_char) -> *const c_char {

@@ -7,7 +7,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::error::{Error, call, place};
+use crate::error::{Error, call};
 use crate::input::{FrameList, Text};
 use crate::message::Message;
 use crate::node::{NODES, Node, timeout};
@@ -149,13 +149,12 @@ pub extern "C" fn zre_node_request(
     timeout_ms: i64,
     answer: Option<&mut MaybeUninit<Option<Box<Message>>>>,
 ) -> Error {
-    call(|| {
+    give(answer, || {
         let node = NODES.find(node)?;
         let message = frames.message(count)?;
         let peer = peer.needed("the peer")?;
-        let answer = place(answer)?;
-        let got = node.node.request(peer, message, timeout(timeout_ms))?;
-        give(Some(answer), Message::new(got))
+        let answer = node.node.request(peer, message, timeout(timeout_ms))?;
+        Ok(Message::new(answer))
     })
 }
 

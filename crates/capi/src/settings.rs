@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::{Error, Outcome, call, value};
 use crate::handles::Handles;
 use crate::input::Text;
+use crate::output::give;
 use crate::strings::Strings;
 
 /// How a node is to be. Any thread may use it at any time.
@@ -62,10 +63,10 @@ pub extern "C" fn zre_settings_get(
     key: Text,
     values: Option<&mut MaybeUninit<Option<Box<Strings>>>>,
 ) -> Error {
-    call(|| {
+    give(values, || {
         let settings = SETTINGS.find(settings)?;
         let found = lock(&settings).get(key.needed("the key")?)?;
-        Strings::give(values, found)
+        Ok(Strings::of(found))
     })
 }
 
@@ -83,7 +84,11 @@ pub extern "C" fn zre_settings_reset(settings: *mut Settings, key: Text) -> Erro
 /// The names of all settings.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_settings_keys(keys: Option<&mut MaybeUninit<Option<Box<Strings>>>>) -> Error {
-    call(|| Strings::give(keys, zre::Settings::keys().iter().map(zre::Setting::key)))
+    give(keys, || {
+        Ok(Strings::of(
+            zre::Settings::keys().iter().map(zre::Setting::key),
+        ))
+    })
 }
 
 /// Frees settings, and makes the pointer NULL. Nodes that were started with them go on.

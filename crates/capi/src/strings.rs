@@ -6,22 +6,17 @@
 )]
 
 use std::ffi::{CString, c_char};
-use std::mem::MaybeUninit;
 
-use crate::error::{Outcome, or_null, value};
-use crate::output::{c_text, give};
+use crate::error::{or_null, value};
+use crate::output::c_text;
 
 /// A list of text, which its receiver owns.
 pub struct Strings(Vec<CString>);
 
 impl Strings {
-    /// Gives a list of these to the caller.
-    pub(crate) fn give<T: AsRef<str>>(
-        to: Option<&mut MaybeUninit<Option<Box<Self>>>>,
-        texts: impl IntoIterator<Item = T>,
-    ) -> Outcome {
+    pub(crate) fn of<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Self {
         let texts = texts.into_iter().map(|text| c_text(text.as_ref()));
-        give(to, Self(texts.collect()))
+        Self(texts.collect())
     }
 }
 

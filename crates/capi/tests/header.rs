@@ -18,7 +18,10 @@ fn the_header_is_up_to_date() {
         .unwrap()
         .write(&mut made);
     // Types that are written out have a space behind them.
-    let made = String::from_utf8(made).unwrap().replace("* ", "*");
+    let made = String::from_utf8(made).unwrap();
+    let made = made
+        .replace("char * ", "char *")
+        .replace("frame * ", "frame *");
     if std::env::var_os("ZRE_BLESS").is_some() {
         std::fs::write(&path, made).unwrap();
         return;
