@@ -121,6 +121,8 @@ pub struct Machine {
     own_groups: BTreeSet<Arc<str>>,
     /// Boxed, because a large map has room for as many entries again.
     peers: BTreeMap<Uuid, Box<Peer>>,
+    /// Until then a full table isn't searched for peers that give way.
+    next_eviction: Option<Time>,
     bootstraps: BTreeMap<Endpoint, Bootstrap>,
     sessions: Sessions,
     last_session: u64,
@@ -163,6 +165,7 @@ impl Machine {
             updates: Updates::default(),
             own_groups: BTreeSet::new(),
             peers: BTreeMap::new(),
+            next_eviction: None,
             bootstraps: BTreeMap::new(),
             sessions: Sessions::default(),
             last_session: 0,

@@ -1,6 +1,8 @@
 //! The table of peers.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,13 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// How long a peer without a session is remembered after its last beacon.
 const FORGET: Duration = Duration::from_secs(60);
 
+/// How often a full table is searched for peers that give way. Each search looks at all
+/// of them.
+const EVICTION_PAUSE: Duration = Duration::from_millis(10);
+
+/// The part of the table that a search frees, if so many can give way.
+const EVICTED_PART: usize = 8;
+
 impl Machine {
     /// The peers that the application knows: those that have entered and not
     /// exited.
@@ -33,12 +42,16 @@ impl Machine {
         Some(&self.peers.get(&peer)?.established()?.hello.groups)
     }
 
-    /// The entry of a peer. It is made if it is new and there is room.
+    /// The entry of a peer. It is made if it is new and there is room, or another gives
+    /// way.
     pub(super) fn require_peer(&mut self, now: Time, uuid: Uuid) -> Option<&mut Peer> {
         if !self.peers.contains_key(&uuid) && self.peers.len() >= self.config.limits.peers {
-            count(&mut self.counters.overflow);
-            tracing::debug!(%uuid, "no room in the peer table");
-            return None;
+            self.evict_strangers(now);
+            if self.peers.len() >= self.config.limits.peers {
+                count(&mut self.counters.overflow);
+                tracing::debug!(%uuid, "no room in the peer table");
+                return None;
+            }
         }
         Some(self.peers.entry(uuid).or_insert_with(|| {
             self.timers.set_if_none(Timer::Sweep, now + SWEEP);
@@ -58,6 +71,39 @@ impl Machine {
                 to,
             });
         }
+    }
+
+    /// Makes room in a full table: forgets peers without a session, of the addresses that
+    /// have the most of them, and there those that were heard longest ago. Anybody can
+    /// send beacons of nodes that don't exist; they keep nobody out.
+    fn evict_strangers(&mut self, now: Time) {
+        if self.next_eviction.is_some_and(|next| now < next) {
+            return;
+        }
+        self.next_eviction = Some(now + EVICTION_PAUSE);
+        let mut by_address: BTreeMap<Option<IpAddr>, Vec<(Time, Uuid)>> = BTreeMap::new();
+        for (uuid, peer) in &self.peers {
+            if matches!(peer.phase, Phase::Known { .. }) && !peer.is_persistent() {
+                let ip = peer.addresses.first().and_then(|known| known.endpoint.ip());
+                by_address.entry(ip).or_default().push((peer.heard, *uuid));
+            }
+        }
+        // How many of the same address were heard later.
+        let mut ranked: Vec<(usize, Reverse<Time>, Uuid)> = Vec::new();
+        for mut there in by_address.into_values() {
+            there.sort_unstable_by_key(|stranger| Reverse(*stranger));
+            let ranks = there.into_iter().enumerate();
+            ranked.extend(ranks.map(|(rank, (heard, uuid))| (rank, Reverse(heard), uuid)));
+        }
+        ranked.sort_unstable_by_key(|stranger| Reverse(*stranger));
+        let excess = self.config.limits.peers.div_ceil(EVICTED_PART);
+        for (.., uuid) in ranked.into_iter().take(excess) {
+            if let Some(peer) = self.peers.remove(&uuid) {
+                self.timers.set_peer(uuid, peer.timer, None);
+                count(&mut self.counters.overflow);
+            }
+        }
+        self.dial_queue.retain(|uuid| self.peers.contains_key(uuid));
     }
 
     /// Forgets peers that haven't been heard of for long, and tombstones that have

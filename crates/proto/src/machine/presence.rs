@@ -150,6 +150,7 @@ impl Machine {
         let judged = established
             .liveness
             .judge(moment, &established.mailbox, &self.config);
+        let silent = established.liveness.is_silent();
         let judgement = match judged {
             Ok(judgement) => judgement,
             Err(reason) => {
@@ -162,15 +163,14 @@ impl Machine {
         }
         self.schedule(uuid, judgement.next);
         match judgement.transition {
-            Some(Presence::Evasive(_)) => {
-                self.event(Event::Evasive { peer: uuid });
-                if self.has_moved(now, uuid) {
-                    self.exit(now, uuid, ExitReason::Disconnected);
-                    self.dial_if_due(now, uuid);
-                }
-            }
+            Some(Presence::Evasive(_)) => self.event(Event::Evasive { peer: uuid }),
             Some(Presence::Silent) => self.event(Event::Silent { peer: uuid }),
             _ => {}
+        }
+        // It may have been heard at its old address a moment before it became evasive.
+        if silent && self.has_moved(now, uuid) {
+            self.exit(now, uuid, ExitReason::Disconnected);
+            self.dial_if_due(now, uuid);
         }
     }
 

@@ -16,6 +16,22 @@ fn stranger(n: u32) -> Peer {
     }
 }
 
+/// Dials to addresses at which nothing listens.
+#[derive(Default)]
+struct Dials {
+    failed: usize,
+}
+
+impl Dials {
+    /// Lets all fail that have been begun.
+    fn fail(&mut self, bench: &mut Bench) {
+        while let Some((session, ..)) = bench.connects.get(self.failed) {
+            self.failed += 1;
+            bench.mailbox_closes(*session);
+        }
+    }
+}
+
 #[test]
 fn hellos_of_ever_new_uuids_fill_a_bounded_table() {
     let mut bench = Bench::with(|config| config.limits.peers = 200);
@@ -37,22 +53,53 @@ fn hellos_of_ever_new_uuids_fill_a_bounded_table() {
 fn beacons_of_ever_new_uuids_fill_a_bounded_table_that_empties_again() {
     let mut bench = Bench::with(|config| config.limits.peers = 200);
     bench.open = false;
+    let mut dials = Dials::default();
     for n in 0..20_000 {
         bench.hear(&stranger(n));
-        if bench.connects.len() > n as usize {
-            bench.mailbox_closes(bench.last_session());
-        }
+        dials.fail(&mut bench);
         if n % 10 == 0 {
             bench.pass(ms(10));
         }
         let sizes = bench.machine.table_sizes();
         assert!(sizes[..3].iter().all(|size| *size <= 200), "{sizes:?}");
     }
-    bench.pass(secs(80));
+    for _ in 0..80 {
+        bench.pass(secs(1));
+        dials.fail(&mut bench);
+    }
     bench.open = true;
     let mut peer = Peer::new(1);
     bench.meet(&mut peer);
     assert_eq!(bench.machine.table_sizes()[0], 1);
+}
+
+#[test]
+fn beacons_of_ever_new_uuids_keep_no_newcomer_out() {
+    for addresses in [1, 100] {
+        let mut bench = Bench::with(|config| {
+            config.limits.peers = 800;
+            config.limits.dials = 50;
+        });
+        bench.open = false;
+        let mut dials = Dials::default();
+        for n in 0..20_000 {
+            let ip = [10, 99, 0, u8::try_from(n % addresses).unwrap()].into();
+            bench.hear(&Peer { ip, ..stranger(n) });
+            dials.fail(&mut bench);
+            bench.pass(ms(1));
+            assert!(bench.machine.table_sizes()[0] <= 800);
+        }
+        bench.open = true;
+        // One that greets us, and one that we have only heard.
+        let mut newcomer = Peer::new(1);
+        bench.greet(&mut newcomer);
+        assert_eq!(bench.events(), ["enter 01"], "{addresses} addresses");
+        let mut heard = Peer::new(2);
+        bench.hear(&heard);
+        bench.pass(secs(1));
+        bench.greet(&mut heard);
+        assert_eq!(bench.events(), ["enter 02"], "{addresses} addresses");
+    }
 }
 
 #[test]

@@ -588,6 +588,35 @@ fn a_new_address_is_followed_only_when_the_old_one_stops_answering() {
 }
 
 #[test]
+fn a_peer_that_moved_while_it_was_pinged_is_followed_at_once() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let session = bench.meet(&mut peer);
+    for _ in 0..5 {
+        bench.pass(secs(1));
+        bench.hear(&peer);
+    }
+    // It has been silent for 5 s when it moves, and is evasive when its last beacon from
+    // the old address is 1 s old.
+    let elsewhere = Peer {
+        ip: "10.0.1.1".parse().unwrap(),
+        ..peer.clone()
+    };
+    for _ in 0..6 {
+        bench.pass(secs(1));
+        bench.hear(&elsewhere);
+    }
+    assert!(!bench.is_open(session));
+    assert_eq!(bench.connects[1].2.to_string(), elsewhere.endpoint());
+    assert_eq!(bench.events(), ["evasive 01", "exit 01 disconnected"]);
+    peer.ip = elsewhere.ip;
+    peer.connection += 1;
+    peer.next = 1;
+    bench.greet(&mut peer);
+    assert_eq!(bench.events(), ["enter 01"]);
+}
+
+#[test]
 fn a_beacon_that_is_missing_ends_nothing() {
     let mut bench = Bench::new();
     let mut peer = Peer::new(1);
