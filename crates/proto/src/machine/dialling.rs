@@ -22,7 +22,7 @@ use crate::{Endpoint, Outgoing, State, Time};
 /// nodes may be meeting at once. To give up would make all of them busier.
 const IN_MEMORY_PATIENCE: u32 = 12;
 
-/// A dial that was accepted and isn't answered for that long gives way to another.
+/// A dial that isn't answered for that long gives way to another.
 pub(super) const QUIET_DIAL: Duration = Duration::from_secs(1);
 
 /// One way to dial a peer.
@@ -88,10 +88,11 @@ impl Machine {
             self.failed_dials.count(now, ip);
         }
         let mailbox = self.open_mailbox(Owner::Peer(uuid), Some(uuid), route);
-        self.sessions.await_answer(mailbox.session, counted);
+        self.sessions.await_answer(now, mailbox.session, counted);
         if let Some(peer) = self.peers.get_mut(&uuid) {
             peer.phase = Phase::Dialling(mailbox);
         }
+        self.schedule(uuid, now + QUIET_DIAL);
     }
 
     /// The peer at the other end of a dial exists.
@@ -178,15 +179,14 @@ impl Machine {
         }
     }
 
-    /// Whether a dial that was accepted, and whose HELLO is due by that time, gives way
-    /// to others that wait: it could be to an address where nothing of ours is.
-    pub(super) fn gives_way(&self, now: Time, mailbox: &Mailbox, deadline: Time) -> bool {
-        let left = deadline - self.clock.at(now);
+    /// Whether a dial that has no answer gives way to others that wait: it could be to an
+    /// address where nothing of ours is.
+    pub(super) fn gives_way(&self, now: Time, session: SessionId) -> bool {
+        let since = self.sessions.unanswered_since(session);
         self.dial_queue.len() > 0
             && self.sessions.unanswered() >= self.config.limits.dials
             && !self.clock.is_paused()
-            && self.sessions.is_unanswered(mailbox.session)
-            && self.config.hello_timeout.saturating_sub(left) >= QUIET_DIAL
+            && since.is_some_and(|since| now - since >= QUIET_DIAL)
     }
 
     /// Asks the driver for a mailbox.

@@ -83,10 +83,19 @@ impl Machine {
                     self.answer_again(now, uuid);
                 }
             }
-            Phase::Dialling(_) | Phase::Entering(..) => {}
+            Phase::Entering(..) => {}
+            Phase::Dialling(mailbox) => {
+                let session = mailbox.session;
+                if self.gives_way(now, session) {
+                    self.disconnect(session);
+                    self.session_failed(now, uuid);
+                } else if self.sessions.unanswered_since(session).is_some() {
+                    self.schedule(uuid, now + QUIET_DIAL);
+                }
+            }
             Phase::Greeting(mailbox, deadline) => {
                 let deadline = *deadline;
-                if clock < deadline && !self.gives_way(now, mailbox, deadline) {
+                if clock < deadline && !self.gives_way(now, mailbox.session) {
                     let look = deadline.min(clock + QUIET_DIAL);
                     let due = self.clock.due(now, look);
                     self.schedule(uuid, due);

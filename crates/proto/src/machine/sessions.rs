@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use uuid::Uuid;
 
 use super::output::SessionId;
-use crate::Endpoint;
+use crate::{Endpoint, Time};
 
 /// The owner of a mailbox.
 #[derive(Clone, Debug)]
@@ -23,9 +23,15 @@ pub(super) struct Sessions {
     /// search for the holder of an address would be most of the work of meeting a
     /// thousand peers.
     by_destination: BTreeSet<(Destination, SessionId)>,
-    /// Sessions to peers that we heard of and dialled, and that haven't greeted us,
-    /// each with the address for which it is counted.
-    unanswered: BTreeMap<SessionId, Option<IpAddr>>,
+    /// Sessions to peers that we heard of and dialled, and that haven't greeted us.
+    unanswered: BTreeMap<SessionId, UnansweredDial>,
+}
+
+#[derive(Debug)]
+struct UnansweredDial {
+    since: Time,
+    /// The address for which it is counted.
+    counted: Option<IpAddr>,
 }
 
 #[derive(Debug)]
@@ -79,17 +85,27 @@ impl Sessions {
     }
 
     /// Counts a dial that nobody asked for, until it has its answer or ends.
-    pub(super) fn await_answer(&mut self, session: SessionId, counted: Option<IpAddr>) {
-        self.unanswered.insert(session, counted);
+    pub(super) fn await_answer(
+        &mut self,
+        now: Time,
+        session: SessionId,
+        counted: Option<IpAddr>,
+    ) {
+        let dial = UnansweredDial {
+            since: now,
+            counted,
+        };
+        self.unanswered.insert(session, dial);
     }
 
     /// Returns the address for which the dial was counted, if it was.
     pub(super) fn note_answer(&mut self, session: SessionId) -> Option<IpAddr> {
-        self.unanswered.remove(&session).flatten()
+        self.unanswered.remove(&session)?.counted
     }
 
-    pub(super) fn is_unanswered(&self, session: SessionId) -> bool {
-        self.unanswered.contains_key(&session)
+    /// When a dial that is still unanswered began.
+    pub(super) fn unanswered_since(&self, session: SessionId) -> Option<Time> {
+        Some(self.unanswered.get(&session)?.since)
     }
 
     pub(super) fn unanswered(&self) -> usize {
@@ -172,7 +188,7 @@ mod tests {
         let mut sessions = Sessions::default();
         for number in 1..=3 {
             sessions.insert(SessionId(number), Owner::Peer(Uuid::nil()), &here);
-            sessions.await_answer(SessionId(number), None);
+            sessions.await_answer(Time::ZERO, SessionId(number), None);
         }
         sessions.insert(SessionId(1), Owner::Peer(Uuid::max()), &here);
         assert_eq!(sessions.unanswered(), 3);

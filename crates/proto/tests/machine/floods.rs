@@ -213,11 +213,17 @@ fn addresses_without_a_uuid_are_bounded() {
     assert_eq!(bench.machine.counters().overflow, 89);
 }
 
-/// A thousand beacons a second of nodes whose addresses accept and say nothing.
+/// A thousand beacons a second of nodes whose addresses accept and say nothing, after the
+/// handshake or not even that.
 #[test]
 fn a_newcomer_is_dialled_among_beacons_of_nodes_that_say_nothing() {
-    for (hosts, patience) in [(1u16, secs(1)), (100, secs(3))] {
+    let worst = [(1u16, secs(1)), (100, secs(3))];
+    for (opens, (hosts, patience)) in [(true, worst), (false, worst)]
+        .into_iter()
+        .flat_map(|(opens, worst)| worst.map(|it| (opens, it)))
+    {
         let mut bench = Bench::new();
+        bench.open = opens;
         let newcomer = Peer::new(1);
         let mut heard = None;
         let mut number = 0u16;

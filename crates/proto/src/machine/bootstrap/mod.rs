@@ -291,7 +291,7 @@ impl Machine {
             windows.count(now, addr.ip());
         }
         let first = addrs.first().map(SocketAddr::ip);
-        self.sessions.await_answer(session, first);
+        self.sessions.await_answer(now, session, first);
         true
     }
 
