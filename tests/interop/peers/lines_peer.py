@@ -22,6 +22,7 @@ Other events are passed over.
 
 import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -70,19 +71,24 @@ def die_with_us():
 
 
 def main():
+    # The program has the writing end, too: its input doesn't end a moment before it is
+    # killed with us, because it would stop in good order then.
+    commands, writing = os.pipe()
     program = subprocess.Popen(
         sys.argv[1:],
-        stdin=subprocess.PIPE,
+        stdin=commands,
         stdout=subprocess.PIPE,
         text=True,
         bufsize=1,
         preexec_fn=die_with_us,
+        pass_fds=(writing,),
     )
 
     def listen():
-        for line in sys.stdin:
-            program.stdin.write(command(json.loads(line)))
-        program.stdin.close()
+        with open(writing, "w", buffering=1) as lines:
+            for line in sys.stdin:
+                lines.write(command(json.loads(line)))
+            lines.write("stop\n")
 
     threading.Thread(target=listen, daemon=True).start()
     for line in program.stdout:

@@ -85,12 +85,7 @@ impl Sessions {
     }
 
     /// Counts a dial that nobody asked for, until it has its answer or ends.
-    pub(super) fn await_answer(
-        &mut self,
-        now: Time,
-        session: SessionId,
-        counted: Option<IpAddr>,
-    ) {
+    pub(super) fn await_answer(&mut self, now: Time, session: SessionId, counted: Option<IpAddr>) {
         let dial = UnansweredDial {
             since: now,
             counted,
