@@ -310,6 +310,35 @@ static void test_messages(void)
     zre_string_destroy(&bob_uuid);
 }
 
+static void test_addresses(void)
+{
+    zre_settings *settings = settings_named("alice");
+    OK(zre_settings_set(settings, "no_beacon", "on"));
+    zre_node *alice = start(settings);
+    settings = settings_named("bob");
+    OK(zre_settings_set(settings, "no_beacon", "on"));
+    OK(zre_settings_set(settings, "inproc", "off"));
+    zre_node *bob = start(settings);
+    char *endpoint, *uuid;
+    OK(zre_node_endpoint(alice, &endpoint));
+    OK(zre_node_uuid(alice, &uuid));
+    int64_t silence;
+    CHECK(zre_node_silence(bob, uuid, &silence) == ZRE_ERROR_MISSING);
+    OK(zre_node_add_peer(bob, endpoint, uuid));
+    skip(bob, ZRE_KIND_ENTER);
+    OK(zre_node_silence(bob, uuid, &silence));
+    CHECK(silence >= 0 && silence < DEADLINE);
+    OK(zre_node_remove_peer(bob, endpoint));
+    CHECK(zre_node_add_peer(bob, "alice", NULL) == ZRE_ERROR_SETTING);
+    CHECK(zre_node_add_peer(bob, endpoint, "alice") == ZRE_ERROR_ARGUMENT);
+    CHECK(zre_node_add_peer(bob, NULL, NULL) == ZRE_ERROR_ARGUMENT);
+    CHECK(zre_node_silence(bob, uuid, NULL) == ZRE_ERROR_ARGUMENT);
+    zre_string_destroy(&endpoint);
+    zre_string_destroy(&uuid);
+    zre_node_destroy(&alice);
+    zre_node_destroy(&bob);
+}
+
 static void *ask(void *node)
 {
     zre_frame question = zre_frame_of_text("how much?");
@@ -421,6 +450,8 @@ static void refuses(zre_node *node, zre_error error, bool stopped)
     CHECK(zre_node_reply(node, 1, &frame, 1) != ZRE_ERROR_NONE);
     CHECK(zre_node_ping(node, "a", 1, NULL) != ZRE_ERROR_NONE);
     CHECK(zre_node_stats(node, &text) == error && text == NULL);
+    CHECK(zre_node_add_peer(node, "tcp://127.0.0.1:1", NULL) == error);
+    CHECK(zre_node_remove_peer(node, "tcp://127.0.0.1:1") == error);
     CHECK(zre_node_wait_for_peers(node, NULL, 1, -1) == error);
     CHECK(zre_events_recv(node, -1, &event) == error && event == NULL);
     if (stopped)
@@ -607,9 +638,9 @@ static const struct {
     void (*run)(void);
 } tests[] = {
     {"settings", test_settings}, {"messages", test_messages},
-    {"requests", test_requests}, {"descriptor", test_descriptor},
-    {"misuse", test_misuse},     {"threads", test_threads},
-    {"log", test_log},
+    {"addresses", test_addresses}, {"requests", test_requests},
+    {"descriptor", test_descriptor}, {"misuse", test_misuse},
+    {"threads", test_threads}, {"log", test_log},
 };
 
 static const char *wanted;

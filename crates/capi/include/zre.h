@@ -345,6 +345,30 @@ zre_error zre_node_wait_for_peers(const zre_node *node,
 // The node's figures as one JSON object, as docs/json.md describes it.
 zre_error zre_node_stats(const zre_node *node, char ** json);
 
+// Adds an address at which a node should be, as the setting "peer" does before the start:
+// it is dialled until a peer answers, and again when that peer has gone. For a node with
+// keys, the key of the one there stands behind it: "tcp://10.0.0.1:5670#KEY". `uuid` names
+// the node that should be there; it may be NULL.
+//
+// Fails if it is no endpoint (ZRE_ERROR_SETTING) or no UUID (ZRE_ERROR_ARGUMENT), or the
+// node has stopped.
+zre_error zre_node_add_peer(zre_node *node,
+                            const char *endpoint,
+                            const char *uuid);
+
+// Removes an address that was set or added: it isn't dialled again. A session that leads
+// there goes on.
+zre_error zre_node_remove_peer(zre_node *node, const char *endpoint);
+
+// How long ago a peer was last heard. A healthy peer is heard about every five seconds
+// (setting "evasive").
+//
+// Fails if no peer of that UUID is here, or it is in this process, where silence means
+// nothing (ZRE_ERROR_MISSING).
+zre_error zre_node_silence(const zre_node *node,
+                           const char *uuid,
+                           int64_t *milliseconds);
+
 // Forgets what gossip said under a key: the UUID of a node that has gone, say. If the
 // node doesn't gossip, there is nothing to forget.
 zre_error zre_node_gossip_unpublish(zre_node *node, const char *key);

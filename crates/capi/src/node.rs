@@ -313,6 +313,65 @@ pub extern "C" fn zre_node_stats(node: *const Node, json: TextPlace<'_>) -> Erro
     })
 }
 
+/// Adds an address at which a node should be, as the setting "peer" does before the start:
+/// it is dialled until a peer answers, and again when that peer has gone. For a node with
+/// keys, the key of the one there stands behind it: "tcp://10.0.0.1:5670#KEY". `uuid` names
+/// the node that should be there; it may be NULL.
+///
+/// Fails if it is no endpoint (ZRE_ERROR_SETTING) or no UUID (ZRE_ERROR_ARGUMENT), or the
+/// node has stopped.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_add_peer(node: *mut Node, endpoint: Text, uuid: Text) -> Error {
+    call(|| {
+        let node = NODES.find(node)?;
+        let uuid = uuid.optional("the UUID")?.map(parse_uuid).transpose()?;
+        for (endpoint, key) in parse_peers(endpoint)? {
+            match key {
+                Some(key) => node.node.add_peer_with_key(endpoint, uuid, key)?,
+                None => node.node.add_peer(endpoint, uuid)?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Removes an address that was set or added: it isn't dialled again. A session that leads
+/// there goes on.
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_remove_peer(node: *mut Node, endpoint: Text) -> Error {
+    call(|| {
+        let node = NODES.find(node)?;
+        for (endpoint, _) in parse_peers(endpoint)? {
+            node.node.remove_peer(endpoint)?;
+        }
+        Ok(())
+    })
+}
+
+/// How long ago a peer was last heard. A healthy peer is heard about every five seconds
+/// (setting "evasive").
+///
+/// Fails if no peer of that UUID is here, or it is in this process, where silence means
+/// nothing (ZRE_ERROR_MISSING).
+#[unsafe(no_mangle)]
+pub extern "C" fn zre_node_silence(
+    node: *const Node,
+    uuid: Text,
+    milliseconds: Option<&mut MaybeUninit<i64>>,
+) -> Error {
+    call(|| {
+        let to = place(milliseconds)?;
+        let node = NODES.find(node)?;
+        let uuid = parse_uuid(uuid.needed("the UUID")?)?;
+        let silences = node.node.silences()?;
+        let silence = silences
+            .get(&uuid)
+            .ok_or_else(|| Failure::missing("of this peer no silence is known"))?;
+        to.write(i64::try_from(silence.as_millis()).unwrap_or(i64::MAX));
+        Ok(())
+    })
+}
+
 /// Forgets what gossip said under a key: the UUID of a node that has gone, say. If the
 /// node doesn't gossip, there is nothing to forget.
 #[unsafe(no_mangle)]
@@ -325,6 +384,23 @@ pub extern "C" fn zre_node_gossip_unpublish(node: *mut Node, key: Text) -> Error
         }
         Ok(())
     })
+}
+
+fn parse_uuid(text: &str) -> Outcome<zre::Uuid> {
+    zre::Uuid::try_parse(text).map_err(|_| Failure::argument(format!("{text:?} isn't a UUID")))
+}
+
+/// Endpoints as the setting takes them, with the keys behind them.
+fn parse_peers(text: Text) -> Outcome<Vec<(zre::Endpoint, Option<zre::PublicKey>)>> {
+    let mut settings = zre::Settings::default();
+    settings.set("peer", text.needed("the endpoint")?)?;
+    let mut keys = settings.peer_keys;
+    let endpoints = settings.peer.into_iter();
+    let keyed = endpoints.map(|endpoint| {
+        let key = keys.remove(&endpoint);
+        (endpoint, key)
+    });
+    Ok(keyed.collect())
 }
 
 /// A time from C, of which a negative one is for ever: 300 years, which a clock can tell.

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 use zre_proto::machine::PingRefused;
-use zre_proto::{LimitError, State};
+use zre_proto::{Endpoint, LimitError, State};
 
 use crate::{Peer, Stats};
 
@@ -23,6 +23,14 @@ pub(crate) enum Command {
     SetName(String, oneshot::Sender<Result<bool, LimitError>>),
     SetHeader(String, String, oneshot::Sender<Result<bool, LimitError>>),
     RemoveHeader(String, oneshot::Sender<bool>),
+    AddPeer {
+        endpoint: Endpoint,
+        uuid: Option<Uuid>,
+        /// Its public key, as text.
+        key: Option<Box<str>>,
+        reply: oneshot::Sender<()>,
+    },
+    RemovePeer(Endpoint, oneshot::Sender<()>),
     Ping(Peer, PingReply),
     Silences(oneshot::Sender<BTreeMap<Uuid, Duration>>),
     Stats(oneshot::Sender<Stats>),

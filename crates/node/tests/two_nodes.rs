@@ -11,6 +11,33 @@ use common::{enter, free_port, links, next, settings, until};
 use zre::{Event, ExitReason, IpcDir, Link, State};
 
 #[tokio::test]
+async fn an_address_can_be_added_and_removed_while_a_node_runs() {
+    let silent = |name| settings(name, free_port()).no_beacon().inproc(false);
+    let (alice, mut a) = silent("alice").ipc(IpcDir::Off).start().await.unwrap();
+    let bob = silent("bob").ipc(IpcDir::Off);
+    let (bob, mut b) = bob.start().await.unwrap();
+    let endpoint = bob.endpoint();
+    alice.add_peer(endpoint.clone(), None).await.unwrap();
+    alice.add_peer(endpoint.clone(), None).await.unwrap();
+    assert_eq!(enter(&mut a).await.uuid(), bob.uuid());
+    assert_eq!(enter(&mut b).await.uuid(), alice.uuid());
+    assert_eq!(alice.stats().await.unwrap().bootstraps, 1);
+    alice.remove_peer(endpoint.clone()).await.unwrap();
+    assert_eq!(alice.stats().await.unwrap().bootstraps, 0);
+    assert_eq!(alice.peers().len(), 1, "the session goes on");
+
+    // An address of a node that is known by its UUID.
+    let carol = silent("carol").ipc(IpcDir::Off);
+    let (carol, mut c) = carol.start().await.unwrap();
+    carol.add_peer(endpoint.clone(), bob.uuid()).await.unwrap();
+    assert_eq!(enter(&mut c).await.uuid(), bob.uuid());
+    carol.shutdown().await;
+    let refused = carol.add_peer(endpoint.clone(), None).await.unwrap_err();
+    assert_eq!(refused.code(), "stopped");
+    assert!(carol.remove_peer(endpoint).await.is_err());
+}
+
+#[tokio::test]
 async fn they_meet_talk_and_part() {
     let port = free_port();
     let alice = settings("alice", port).header("role", "camera");

@@ -187,6 +187,40 @@ impl Node {
         self.wait(self.as_async().remove_header(key))
     }
 
+    /// Adds an address at which a node should be, while this one runs.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub fn add_peer(
+        &self,
+        endpoint: Endpoint,
+        uuid: impl Into<Option<Uuid>>,
+    ) -> Result<(), CommandError> {
+        self.wait(self.as_async().add_peer(endpoint, uuid))
+    }
+
+    /// [`add_peer`](Self::add_peer) for a node with keys.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    #[cfg(feature = "curve")]
+    pub fn add_peer_with_key(
+        &self,
+        endpoint: Endpoint,
+        uuid: impl Into<Option<Uuid>>,
+        key: crate::PublicKey,
+    ) -> Result<(), CommandError> {
+        self.wait(self.as_async().add_peer_with_key(endpoint, uuid, key))
+    }
+
+    /// Removes an address that was configured or added: it isn't dialled again.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    pub fn remove_peer(&self, endpoint: Endpoint) -> Result<(), CommandError> {
+        self.wait(self.as_async().remove_peer(endpoint))
+    }
+
     /// Sends a message to one peer. If the queue to it is full, the node's
     /// [`SendPolicy`] decides.
     ///

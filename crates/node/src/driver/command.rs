@@ -1,5 +1,7 @@
 //! Carries out the application's commands.
 
+use zre_proto::machine::{Found, Source};
+
 use super::Driver;
 use crate::Stats;
 use crate::commands::Command;
@@ -32,6 +34,25 @@ impl Driver {
             }
             Command::Leader(group, reply) => {
                 let _ = reply.send(self.machine.leader(&group));
+            }
+            Command::AddPeer {
+                endpoint,
+                uuid,
+                key,
+                reply,
+            } => {
+                if let Some(key) = key {
+                    self.keys.learn(&endpoint, &key);
+                }
+                let found = Found::new(endpoint, uuid, Source::Static);
+                self.machine.handle_found(now, found);
+                self.carry_out();
+                let _ = reply.send(());
+            }
+            Command::RemovePeer(endpoint, reply) => {
+                self.machine.handle_lost(&endpoint, Source::Static);
+                self.carry_out();
+                let _ = reply.send(());
             }
             Command::Ping(peer, reply) => self.ping(&peer, reply),
             Command::Silences(reply) => {

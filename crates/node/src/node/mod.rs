@@ -229,6 +229,73 @@ impl Node {
         self.ask(|reply| Command::RemoveHeader(key, reply)).await
     }
 
+    /// Adds an address at which a node should be, as [`Builder::peer`](crate::Builder::peer)
+    /// does before the start: the node dials it until a peer answers, and again when that
+    /// peer has gone. With a UUID, the address is one more of that node's, which isn't
+    /// dialled while the node is here already. To add it again changes nothing.
+    ///
+    /// A node with keys needs the key of the one there:
+    /// [`add_peer_with_key`](#method.add_peer_with_key).
+    ///
+    /// # Errors
+    /// The node has stopped.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the address may or may not have been added.
+    pub async fn add_peer(
+        &self,
+        endpoint: Endpoint,
+        uuid: impl Into<Option<Uuid>>,
+    ) -> Result<(), CommandError> {
+        self.add(endpoint, uuid.into(), None).await
+    }
+
+    /// [`add_peer`](Self::add_peer) for a node with keys: the node there is the holder of
+    /// this one.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the address may or may not have been added.
+    #[cfg(feature = "curve")]
+    pub async fn add_peer_with_key(
+        &self,
+        endpoint: Endpoint,
+        uuid: impl Into<Option<Uuid>>,
+        key: crate::PublicKey,
+    ) -> Result<(), CommandError> {
+        let key = Some(key.to_string().into());
+        self.add(endpoint, uuid.into(), key).await
+    }
+
+    async fn add(
+        &self,
+        endpoint: Endpoint,
+        uuid: Option<Uuid>,
+        key: Option<Box<str>>,
+    ) -> Result<(), CommandError> {
+        let command = |reply| Command::AddPeer {
+            endpoint,
+            uuid,
+            key,
+            reply,
+        };
+        self.ask(command).await
+    }
+
+    /// Removes an address that was configured or [added](Self::add_peer): it isn't dialled
+    /// again. A session that leads there goes on.
+    ///
+    /// # Errors
+    /// The node has stopped.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, the address may or may not have been removed.
+    pub async fn remove_peer(&self, endpoint: Endpoint) -> Result<(), CommandError> {
+        self.ask(|reply| Command::RemovePeer(endpoint, reply)).await
+    }
+
     async fn ask<T>(
         &self,
         command: impl FnOnce(oneshot::Sender<T>) -> Command,
