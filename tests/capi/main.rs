@@ -7,50 +7,14 @@
     reason = "all of this is test code"
 )]
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
-use zre_tests::{Program, beacon_port, c_libraries, skip};
+use zre_tests::c::{cc, have, install, library, pkg_config, run, valgrind};
+use zre_tests::{Program, beacon_port, skip};
 
 const CAPI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/capi");
-
-/// One of the two libraries.
-fn library(extension: &str) -> &'static Path {
-    let mut files = c_libraries().iter();
-    files
-        .find(|file| file.extension() == Some(OsStr::new(extension)))
-        .expect("both libraries are built")
-}
-
-/// Runs a command that has to succeed, and gives what it wrote to stdout.
-fn run(command: &mut Command) -> String {
-    let output = command.output().expect("the command runs");
-    let [stdout, stderr] =
-        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    assert!(output.status.success(), "{command:?}\n{stdout}\n{stderr}");
-    stdout
-}
-
-/// Whether a program is there.
-fn has(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok()
-}
-
-/// The C compiler, with the warnings that users have.
-fn cc() -> Command {
-    let mut command = Command::new("cc");
-    command.args([
-        "-std=c11",
-        "-D_GNU_SOURCE",
-        "-g",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-    ]);
-    command
-}
 
 /// Compiles the suite against the static library.
 fn suite(directory: &TempDir) -> PathBuf {
@@ -70,7 +34,7 @@ fn suite(directory: &TempDir) -> PathBuf {
 
 #[test]
 fn the_suite_passes() {
-    if !has("cc") {
+    if !have(&["cc"]) {
         skip!("there is no C compiler (cc)");
     }
     let directory = TempDir::new().unwrap();
@@ -79,48 +43,29 @@ fn the_suite_passes() {
 
 #[test]
 fn valgrind_finds_no_error_and_no_leak() {
-    if !has("cc") || !has("valgrind") {
+    if !have(&["cc", "valgrind"]) {
         skip!("there is no C compiler (cc), or no valgrind");
     }
     let directory = TempDir::new().unwrap();
-    run(Command::new("valgrind")
-        .args(["--error-exitcode=9", "--leak-check=full"])
-        .arg("--errors-for-leak-kinds=definite,indirect,possible")
-        .arg("--show-leak-kinds=definite,indirect,possible")
+    run(valgrind()
         .arg(suite(&directory))
         .env("ZRE_TEST_PORT", beacon_port().to_string()));
 }
 
 #[test]
 fn the_example_runs_with_what_is_installed() {
-    if !has("cc") || !has("c++") || !has("make") || !has("pkg-config") {
+    if !have(&["cc", "c++", "make", "pkg-config"]) {
         skip!("cc, c++, make or pkg-config is missing");
     }
     let directory = TempDir::new().unwrap();
     let prefix = directory.path().join("prefix");
-    run(Command::new("make")
-        .args(["-C", CAPI, "install", "BUILD=true"])
-        .arg(format!(
-            "BUILT={}",
-            library("so").parent().unwrap().display()
-        ))
-        .arg(format!("PREFIX={}", prefix.display())));
-    let pkg_config = |arguments: &[&str]| {
-        let mut command = Command::new("pkg-config");
-        let flags = run(command
-            .args(arguments)
-            .arg("zre")
-            .env("PKG_CONFIG_PATH", prefix.join("lib/pkgconfig")));
-        flags
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(pkg_config(&["--modversion"]), [env!("CARGO_PKG_VERSION")]);
+    install(Path::new(CAPI), &prefix, &[]);
+    let version = pkg_config(&prefix, &["--modversion", "zre"]);
+    assert_eq!(version, [env!("CARGO_PKG_VERSION")]);
     let chat = directory.path().join("chat");
     run(cc()
         .arg(format!("{CAPI}/examples/chat.c"))
-        .args(pkg_config(&["--cflags", "--libs"]))
+        .args(pkg_config(&prefix, &["--cflags", "--libs", "zre"]))
         .arg(format!("-Wl,-rpath,{}", prefix.join("lib").display()))
         .arg("-o")
         .arg(&chat));

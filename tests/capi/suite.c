@@ -402,8 +402,12 @@ static void test_descriptor(void)
     OK(zre_node_wait_for_peers(bob, NULL, 1, DEADLINE));
     zre_frame frame = zre_frame_of_text("x");
     for (int turn = 0; turn < 100; turn++) {
-        drain(alice);
-        CHECK(!readable(descriptor, 0));
+        // The node may ring for an event that was just read, but not again and again.
+        int spurious = 0;
+        do {
+            drain(alice);
+            CHECK(spurious++ < 10);
+        } while (readable(descriptor, 0));
         OK(zre_node_whisper(bob, "alice", &frame, 1));
         OK(zre_node_whisper(bob, "alice", &frame, 1));
         CHECK(readable(descriptor, DEADLINE));

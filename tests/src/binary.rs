@@ -40,7 +40,7 @@ pub fn example(name: &str) -> &'static Path {
 }
 
 /// The libraries for C, shared and static, built likewise.
-pub fn c_libraries() -> &'static [PathBuf] {
+pub(crate) fn c_libraries() -> &'static [PathBuf] {
     static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
     BUILT.get_or_init(|| {
         let messages = cargo_build(&["--lib"]);

@@ -7,6 +7,7 @@
 //! sessions are tested without a node.)
 //!
 //! - [`Node`] is one process; commands go in and events come out as JSON lines.
+//! - [`c`] builds programs in C and runs them, also under valgrind.
 //! - [`Program`] is any other process; lines go in and come out.
 //! - [`books`] has nodes that number their messages, and settles who got which.
 //! - [`Clock`] is a time of day that can be set for some processes.
@@ -23,6 +24,7 @@
 pub mod beacon;
 mod binary;
 pub mod books;
+pub mod c;
 mod clock;
 mod event;
 mod network;
@@ -31,7 +33,7 @@ mod program;
 pub mod sockets;
 mod turns;
 
-pub use binary::{c_libraries, example, simulator, zre};
+pub use binary::{example, simulator, zre};
 pub use clock::Clock;
 pub use event::Event;
 pub use network::{Daemon, Host, Network};
