@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -62,22 +62,38 @@ pub(super) enum HubMessage {
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) messages: Vec<Bytes>,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
+    /// What that neighbour holds.
+    held: Arc<AtomicUsize>,
 }
 
 impl Batch {
     /// `None` if there is no room for it.
-    pub(super) fn new(messages: &[GossipMessage], room: &Arc<Semaphore>) -> Option<Self> {
+    pub(super) fn new(
+        messages: &[GossipMessage],
+        room: &Arc<Semaphore>,
+        held: &Arc<AtomicUsize>,
+    ) -> Option<Self> {
         let messages: Vec<Bytes> = messages.iter().map(GossipMessage::encode).collect();
         let bytes = messages
             .iter()
             .map(|message| message.len().saturating_add(size_of::<Bytes>()))
             .fold(0, usize::saturating_add);
         let permit = Arc::clone(room).try_acquire_many_owned(u32::try_from(bytes).ok()?);
+        let permit = permit.ok()?;
+        held.fetch_add(bytes, Ordering::Relaxed);
         Some(Self {
             messages,
-            _permit: permit.ok()?,
+            permit,
+            held: Arc::clone(held),
         })
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        let bytes = self.permit.num_permits();
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
@@ -86,6 +102,10 @@ impl Batch {
 pub(super) struct Neighbour {
     id: NeighbourId,
     queue: mpsc::Sender<Batch>,
+    /// The bytes in its queue.
+    held: Arc<AtomicUsize>,
+    /// Dropped with this; its connection then ends, even in the middle of a write.
+    _here: oneshot::Sender<()>,
     /// Whether this node dialled, and is the client.
     dialled: bool,
     /// Whether it is on this host, and its loopback addresses are valid here.
@@ -99,6 +119,7 @@ pub(super) struct Neighbour {
 impl Neighbour {
     pub(super) fn new(
         queue: mpsc::Sender<Batch>,
+        here: oneshot::Sender<()>,
         dialled: bool,
         nearby: bool,
         greeted: Greeted,
@@ -107,6 +128,8 @@ impl Neighbour {
         Self {
             id: LAST.fetch_add(1, Ordering::Relaxed),
             queue,
+            held: Arc::default(),
+            _here: here,
             dialled,
             nearby,
             greeted,
@@ -335,6 +358,7 @@ impl Hub {
             self.neighbours.remove(&id);
             return;
         }
+        self.make_room();
         let keys = self.table.keys();
         let tuples = keys
             .iter()
@@ -347,11 +371,34 @@ impl Hub {
         let Some(message) = self.table.message(Instant::now(), TTL, key) else {
             return;
         };
+        self.make_room();
         let to =
             |neighbour: &&Neighbour| neighbour.greeted.is_set() && Some(neighbour.id) != except;
         let ids = self.neighbours.values().filter(to);
         for id in ids.map(Neighbour::id).collect::<Vec<_>>() {
             self.say(id, std::slice::from_ref(&message));
+        }
+    }
+
+    /// Ends connections before the room is used up: the oldest of those that hold the most,
+    /// not the next that needs some.
+    fn make_room(&mut self) {
+        if self.room.available_permits() >= QUEUED / 4 {
+            return;
+        }
+        let held = |neighbour: &Neighbour| neighbour.held.load(Ordering::Relaxed);
+        loop {
+            let here = self.neighbours.values().map(held);
+            let (all, most) = here.fold((0usize, 0), |(all, most), bytes| {
+                (all.saturating_add(bytes), bytes.max(most))
+            });
+            let mut here = self.neighbours.values();
+            let oldest = here.find(|neighbour| held(neighbour) >= most.div_ceil(2));
+            let (true, Some(id)) = (all > QUEUED / 4 * 3, oldest.map(Neighbour::id)) else {
+                return;
+            };
+            tracing::debug!("a neighbour doesn't read, and others need the room");
+            self.neighbours.remove(&id);
         }
     }
 
@@ -363,10 +410,9 @@ impl Hub {
         if messages.is_empty() {
             return;
         }
-        let batch = Batch::new(messages, &self.room);
+        let batch = Batch::new(messages, &self.room, &neighbour.held);
         if batch.is_none_or(|batch| neighbour.queue.try_send(batch).is_err()) {
             tracing::debug!("a neighbour doesn't read, or too many don't");
-            // Its connection ends with its queue.
             self.neighbours.remove(&id);
         }
     }
@@ -436,8 +482,9 @@ mod tests {
 
     /// What was put into a neighbour's queue.
     async fn told(queue: &mut mpsc::Receiver<Batch>) -> Vec<GossipMessage> {
-        let encoded = queue.recv().await.unwrap().messages;
+        let encoded = queue.recv().await.unwrap();
         let decoded = encoded
+            .messages
             .iter()
             .map(|bytes| GossipMessage::decode(bytes).unwrap());
         decoded.collect()
@@ -452,7 +499,8 @@ mod tests {
         let (own_endpoint, endpoint) = watch::channel(endpoint);
         tokio::spawn(Hub::new(uuid, endpoint, None, updates).run(inbox));
         let (queue, mut waiting) = mpsc::channel(8);
-        let neighbour = Neighbour::new(queue, true, false, Greeted::default());
+        let (here, _ended) = oneshot::channel();
+        let neighbour = Neighbour::new(queue, here, true, false, Greeted::default());
         let id = neighbour.id();
         reports.send(HubMessage::Up(neighbour)).await.unwrap();
 
@@ -507,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_that_never_read_hold_no_more_than_the_bound() {
+    fn neighbours_that_never_read_keep_no_newcomer_out() {
         let (updates, _heard) = crate::discovery::test_channel();
         let (_own, endpoint) = watch::channel("tcp://10.0.0.1:5".parse().unwrap());
         let mut hub = Hub::new(Uuid::from_u128(7), endpoint, None, updates);
@@ -516,34 +564,31 @@ mod tests {
             let key = format!("{n:0>250}");
             hub.table.publish(now, key, "v".repeat(1000), None).unwrap();
         }
-        let mut queues = Vec::new();
-        for _ in 0..50 {
+        let mut links: Vec<(mpsc::Receiver<Batch>, oneshot::Receiver<()>)> = Vec::new();
+        for number in 0..50 {
             let (queue, waiting) = mpsc::channel(8);
-            let neighbour = Neighbour::new(queue, false, false, Greeted::default());
+            let (here, ended) = oneshot::channel();
+            let neighbour = Neighbour::new(queue, here, false, false, Greeted::default());
             let id = neighbour.id();
             hub.neighbours.insert(id, neighbour);
             hub.greet(id);
-            queues.push(waiting);
+            assert!(!waiting.is_empty(), "number {number} is sent everything");
+            links.push((waiting, ended));
+            let used = QUEUED - hub.room.available_permits();
+            assert!(number < 20 || used > QUEUED / 2, "{used}");
+            // Connections end once they have been given up.
+            let empty = oneshot::error::TryRecvError::Empty;
+            links.retain_mut(|(_, ended)| ended.try_recv() == Err(empty.clone()));
+            assert_eq!(hub.neighbours.len(), links.len());
         }
-        let held = |queue: &mut mpsc::Receiver<Batch>| {
-            let batch = queue.try_recv().ok()?;
-            Some(batch.messages.iter().map(Bytes::len).sum::<usize>())
-        };
-        let held: Vec<usize> = queues.iter_mut().filter_map(held).collect();
-        let all: usize = held.iter().sum();
-        assert!(
-            all > QUEUED / 2 && all <= QUEUED,
-            "{all} for {}",
-            held.len()
-        );
-        assert_eq!(hub.neighbours.len(), held.len(), "the others are given up");
         // They have been read, and there is room again.
-        let (queue, mut waiting) = mpsc::channel(8);
-        let neighbour = Neighbour::new(queue, false, false, Greeted::default());
-        let id = neighbour.id();
-        hub.neighbours.insert(id, neighbour);
-        hub.greet(id);
-        assert!(waiting.try_recv().is_ok());
+        drop(links);
+        assert_eq!(hub.room.available_permits(), QUEUED);
+        let all = hub.neighbours.values();
+        assert!(
+            all.map(|it| it.held.load(Ordering::Relaxed))
+                .all(|held| held == 0)
+        );
     }
 
     #[test]

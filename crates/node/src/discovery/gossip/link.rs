@@ -239,7 +239,7 @@ mod tests {
 
         let said = [GossipMessage::Hello, GossipMessage::Ping];
         let (queue, waiting) = mpsc::channel(1);
-        let batch = Batch::new(&said, &Arc::new(Semaphore::new(1000)));
+        let batch = Batch::new(&said, &Arc::new(Semaphore::new(1000)), &Arc::default());
         queue.send(batch.unwrap()).await.unwrap();
         let (reports, mut heard) = mpsc::channel(4);
         let (_silent, nothing) = mpsc::channel(1);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -192,14 +192,18 @@ async fn carry(
     greeted: Greeted,
 ) -> Result<(), LinkError> {
     let (queue, waiting) = mpsc::channel(QUEUE);
-    let neighbour = Neighbour::new(queue, dialled, nearby, greeted);
+    let (here, given_up) = oneshot::channel();
+    let neighbour = Neighbour::new(queue, here, dialled, nearby, greeted);
     let id = neighbour.id();
     let gone = |_| LinkError::Closed;
     reports
         .send(HubMessage::Up(neighbour))
         .await
         .map_err(gone)?;
-    let ended = link.run(id, waiting, &reports).await;
+    let ended = tokio::select! {
+        ended = link.run(id, waiting, &reports) => ended,
+        _ = given_up => Err(LinkError::Slow),
+    };
     reports.send(HubMessage::Down(id)).await.map_err(gone)?;
     ended
 }
