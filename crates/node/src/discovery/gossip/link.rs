@@ -23,6 +23,9 @@ use super::message::{GossipMessage, MessageError, VALUE};
 /// to read what it is sent. A slower neighbour is given up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many messages are encoded at a time.
+const PART: usize = 64;
+
 /// Why a connection has ended.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
@@ -136,15 +139,19 @@ impl GossipLink {
                         encoder.push_pong(&context);
                         None
                     }
-                    batch = queue.recv() => {
-                        let batch = batch.ok_or(LinkError::Closed)?;
-                        for message in &batch.messages {
+                    batch = queue.recv() => Some(batch.ok_or(LinkError::Closed)?),
+                };
+                let messages = batch.as_ref().map_or(&[][..], |batch| &batch.messages);
+                let written = async {
+                    // The encoder copies: it gets a part at a time.
+                    for part in messages.chunks(PART) {
+                        for message in part {
                             encoder.push_message(message, &[]);
                         }
-                        Some(batch)
+                        write_all(&mut writer, &mut encoder).await?;
                     }
+                    write_all(&mut writer, &mut encoder).await
                 };
-                let written = write_all(&mut writer, &mut encoder);
                 let written = tokio::time::timeout(PATIENCE, written).await;
                 written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
                 // It counts until it is written.

@@ -75,7 +75,14 @@ impl GossipMessage {
 
     /// The frame. A key is cut after 255 bytes; ours are shorter.
     pub(super) fn encode(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(32);
+        let fields = match self {
+            Self::Publish { key, value, .. } => {
+                key.len().saturating_add(value.len()).saturating_add(9)
+            }
+            _ => 0,
+        };
+        // Thousands of them may wait, and a buffer that grew would be half empty.
+        let mut out = BytesMut::with_capacity(fields.saturating_add(4));
         let id = match self {
             Self::Hello => 1,
             Self::Publish { .. } => 2,
