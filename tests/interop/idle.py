@@ -12,8 +12,10 @@ HICCUPS = 2
 def idle(report, stage, net, zyre=None):
     """Two of ours, pyre, zyre.js, and C Zyre if its program is named, each on a host of its own."""
     short = ("--evasive", "2s", "--expired", "6s")
+    # In a crowd our nodes beacon once a minute: nobody needs more to keep one.
+    rarely = ("--interval", "60s")
     everyone = [
-        stage.ours("ours", namespace=net.hosts[0]),
+        stage.ours("ours", *rarely, namespace=net.hosts[0]),
         stage.ours("impatient", *short, namespace=net.hosts[1]),
         stage.pyre("pyre", net.hosts[2]),
         stage.zyrejs("zyre.js", net.hosts[3]),

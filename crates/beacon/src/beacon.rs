@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
+use crate::binding::Binding;
 use crate::changes::Changes;
 use crate::config::{Cast, CastKind, Config};
 use crate::datagram::{Datagrams, MAX_DATAGRAM};
@@ -107,7 +108,11 @@ impl Beacon {
         }
         let shared = Bytes::copy_from_slice(payload);
         let mut sent = 0usize;
-        for binding in member.bindings().iter() {
+        let bindings = member.bindings();
+        for binding in bindings.iter() {
+            if to == Cast::EachNetwork && is_spared(binding, &bindings) {
+                continue;
+            }
             for target in binding.plan.sends.iter().filter(|t| includes(to, t)) {
                 if binding.send(payload, target.dest) {
                     sent = sent.saturating_add(1);
@@ -147,7 +152,7 @@ impl Beacon {
 /// Whether a datagram to these addresses goes to the target.
 fn includes(to: Cast, target: &Target) -> bool {
     match to {
-        Cast::Groups => target.cast == CastKind::Multicast,
+        Cast::Groups | Cast::EachNetwork => target.cast == CastKind::Multicast,
         Cast::Broadcast => target.cast == CastKind::Broadcast,
         Cast::Group(group) => {
             target.cast == CastKind::Multicast
@@ -156,6 +161,17 @@ fn includes(to: Cast, target: &Target) -> bool {
                 && (scope(group) == 0 || scope(group) == scope(target.dest))
         }
     }
+}
+
+/// Whether another binding reaches all whom the multicasts of this one reach.
+fn is_spared(binding: &Binding, all: &[Arc<Binding>]) -> bool {
+    let interface = &binding.interface;
+    all.iter().filter(|other| other.multicasts()).any(|other| {
+        let other = &other.interface;
+        let other_family = interface.addr.is_ipv6() && other.addr.is_ipv4();
+        other_family && other.index == interface.index
+            || interface.loopback && !other.loopback && !other.point_to_point
+    })
 }
 
 fn scope(addr: SocketAddr) -> u32 {

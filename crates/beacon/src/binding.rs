@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::CastKind;
 use crate::interface::Interface;
 use crate::plan::Plan;
 use crate::sender::Sender;
@@ -34,6 +35,15 @@ impl Binding {
     pub(crate) fn source(&self, dest: SocketAddr) -> Option<SocketAddr> {
         let sender = self.sender.as_ref()?;
         (!self.unreachable.contains(&dest)).then_some(sender.local)
+    }
+
+    /// Whether it sends and hears multicasts.
+    pub(crate) fn multicasts(&self) -> bool {
+        let mut targets = self.plan.sends.iter();
+        self.usable
+            && targets.any(|target| {
+                target.cast == CastKind::Multicast && self.source(target.dest).is_some()
+            })
     }
 
     /// Sends a datagram, counts it, and returns whether it was sent.

@@ -162,6 +162,10 @@ pub enum Cast {
     Group(SocketAddr),
     /// All configured groups.
     Groups,
+    /// The configured groups of one address family on each network, IPv4 if it has it. Not on
+    /// loopback if another interface multicasts: the system hands those datagrams to the
+    /// programs of this host as well.
+    EachNetwork,
     /// The broadcast addresses.
     Broadcast,
 }

@@ -177,8 +177,8 @@ fn main() -> ExitCode {
     // A peer takes about two descriptors, and the usual limit is 1024. If it can't be
     // raised, the node itself warns as soon as it is reached.
     let _ = zre::raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    // With several threads, each beacon and PING would wake two of them in turn.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = match runtime {

@@ -3,6 +3,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use uuid::Uuid;
 use zre_beacon::{Beacon, Cast};
 use zre_proto::State;
+use zre_proto::machine::Audience;
 
 /// The IPv4 group of our beacons: Z, R and E in the block that every
 /// organisation may use for itself (RFC 2365).
@@ -39,19 +40,28 @@ pub(crate) struct Group {
 }
 
 impl Announcer {
-    /// Sends a beacon of each form to all its addresses. Never waits.
-    pub(crate) fn announce(&self, state: State) {
-        match self.key {
-            Some(key) => self.announce_key(state, key),
-            None => self.announce_plainly(state),
+    /// Sends a beacon to that audience. Never waits.
+    pub(crate) fn announce(&self, state: State, to: Audience) {
+        let with_state = self.with_state(state);
+        match to {
+            Audience::Ours => {
+                self.beacon.send(Cast::Groups, &with_state);
+            }
+            Audience::EachNetwork if !self.groups.is_empty() => {
+                self.beacon.send(Cast::EachNetwork, &with_state);
+            }
+            // Without a group, broadcasts are all that there is.
+            Audience::Everybody | Audience::EachNetwork => {
+                self.beacon.send(Cast::Groups, &with_state);
+                self.announce_to_others(state);
+            }
         }
     }
 
-    /// Sends a beacon in the form with a state only, which other implementations don't take.
-    /// Never waits.
-    pub(crate) fn announce_to_ours(&self, state: State) {
+    /// The form with a state, which other implementations don't take.
+    fn with_state(&self, state: State) -> Vec<u8> {
         let (uuid, port) = (self.uuid, self.port);
-        let beacon = match self.key {
+        match self.key {
             None => zre_proto::Beacon::State { uuid, port, state },
             Some(public_key) => zre_proto::Beacon::Curve {
                 uuid,
@@ -60,61 +70,32 @@ impl Announcer {
                 state: Some(state),
             },
         }
-        .encode();
-        for group in &self.groups {
-            self.beacon.send(Cast::Group(group.addr), &beacon);
-        }
+        .encode()
     }
 
-    /// With our key and state, to multicast groups. Groups that the user has named
-    /// get C Zyre's form, too. Broadcasts only if the user has asked for them: they
-    /// would end pyre.
-    fn announce_key(&self, state: State, public_key: [u8; 32]) {
-        let leaving = state == State::Exit;
-        let (uuid, port) = (self.uuid, self.port);
-        let form = |port, state| {
-            zre_proto::Beacon::Curve {
+    /// In the form of other implementations: to groups where they may listen, and by
+    /// broadcast. With our key only if the user has asked for it, because it would end
+    /// pyre.
+    fn announce_to_others(&self, state: State) {
+        let uuid = self.uuid;
+        let port = if state == State::Exit { 0 } else { self.port };
+        let beacon = match self.key {
+            None => zre_proto::Beacon::Classic { uuid, port },
+            Some(public_key) => zre_proto::Beacon::Curve {
                 uuid,
                 port,
                 public_key,
-                state,
-            }
-            .encode()
-        };
-        let with_state = form(port, Some(state));
-        let zyre = form(if leaving { 0 } else { port }, None);
-        for group in &self.groups {
-            let to = Cast::Group(group.addr);
-            self.beacon.send(to, &with_state);
-            if group.named {
-                self.beacon.send(to, &zyre);
-            }
-        }
-        if self.broadcast_key {
-            self.beacon.send(Cast::Broadcast, &zyre);
-        }
-    }
-
-    fn announce_plainly(&self, state: State) {
-        let leaving = state == State::Exit;
-        let classic = zre_proto::Beacon::Classic {
-            uuid: self.uuid,
-            port: if leaving { 0 } else { self.port },
-        }
-        .encode();
-        let with_state = zre_proto::Beacon::State {
-            uuid: self.uuid,
-            port: self.port,
-            state,
+                state: None,
+            },
         }
         .encode();
         for group in &self.groups {
-            let to = Cast::Group(group.addr);
-            self.beacon.send(to, &with_state);
-            if group.named || group.addr.ip() == ALL_NODES {
-                self.beacon.send(to, &classic);
+            if group.named || self.key.is_none() && group.addr.ip() == ALL_NODES {
+                self.beacon.send(Cast::Group(group.addr), &beacon);
             }
         }
-        self.beacon.send(Cast::Broadcast, &classic);
+        if self.key.is_none() || self.broadcast_key {
+            self.beacon.send(Cast::Broadcast, &beacon);
+        }
     }
 }

@@ -16,23 +16,14 @@ const MANY: usize = 16;
 /// A node rests only when no peer has come or gone for so long.
 const QUIET: Duration = Duration::from_secs(3);
 
-/// The longest time between two beacons, which every implementation accepts: pyre
-/// gives a node up after ten seconds, others don't judge by beacons.
-const LONGEST: Duration = Duration::from_secs(5);
-
-/// How much each neighbour adds to the shortest time between two beacons. Up to a
-/// hundred neighbours, the usual second is longer.
-const EACH: Duration = Duration::from_millis(10);
-
 /// The other nodes of this process, which are linked in memory.
 ///
-/// If N nodes of a process send a beacon every second to the N - 1 others, that makes
-/// N x N deliveries a second without news: the end of a session in memory is reported
-/// directly. Therefore a node with many neighbours sends beacons less often, and when
-/// no peer comes or goes any more, it stops listening to the beacons of its own
-/// process: it rests. It listens again when a node starts in this process, when a peer
-/// comes or goes, and while it has heard of a node that it hasn't met. Beacons of other
-/// processes are always heard.
+/// Each beacon of one of N nodes of a process is delivered to the N - 1 others, without
+/// news: the end of a session in memory is reported directly. Therefore, when no peer
+/// comes or goes any more, a node with many neighbours stops listening to the beacons of
+/// its own process: it rests. It listens again when a node starts in this process, when a
+/// peer comes or goes, and while it has heard of a node that it hasn't met. Beacons of
+/// other processes are always heard.
 #[derive(Debug)]
 pub(crate) struct Neighbours {
     count: usize,
@@ -57,12 +48,6 @@ impl Neighbours {
             (true, true) => self.count = self.count.saturating_add(1),
             (true, false) => self.count = self.count.saturating_sub(1),
         }
-    }
-
-    /// The shortest time between two beacons.
-    pub(crate) fn interval(&self) -> Duration {
-        let count = u32::try_from(self.count).unwrap_or(u32::MAX);
-        EACH.saturating_mul(count).min(LONGEST)
     }
 
     /// Whether to listen to the beacons of this process, if that has changed.
@@ -144,20 +129,5 @@ mod tests {
         assert_eq!(neighbours.update(false), Some(false));
         neighbours.changed(false, true);
         assert_eq!(neighbours.update(false), Some(true), "too few");
-    }
-
-    #[test]
-    fn the_interval_grows_with_the_neighbours_and_is_bounded() {
-        let mut neighbours = Neighbours::new();
-        neighbours.changed(true, false);
-        assert_eq!(neighbours.interval(), Duration::ZERO);
-        for _ in 0..200 {
-            neighbours.changed(true, true);
-        }
-        assert_eq!(neighbours.interval(), Duration::from_secs(2));
-        for _ in 0..2000 {
-            neighbours.changed(true, true);
-        }
-        assert_eq!(neighbours.interval(), LONGEST);
     }
 }

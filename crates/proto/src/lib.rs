@@ -46,7 +46,7 @@
 //! use zre_proto::{Beacon, Machine, State, Time};
 //!
 //! let mut node = Machine::new(Config::new(Uuid::new_v4(), 49152), 1, Time::ZERO);
-//! assert!(matches!(node.poll_output(), Some(Output::Announce { state: State::Init })));
+//! assert!(matches!(node.poll_output(), Some(Output::Announce { state: State::Init, .. })));
 //!
 //! let theirs = Beacon::Classic { uuid: Uuid::new_v4(), port: 49153 };
 //! let from = "192.0.2.7:5670".parse()?;

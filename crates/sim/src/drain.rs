@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use uuid::Uuid;
-use zre_proto::machine::{Event, ExitReason, NotSent, Output, SessionId, SharedOutgoing};
+use zre_proto::machine::{Audience, Event, ExitReason, NotSent, Output, SessionId, SharedOutgoing};
 use zre_proto::{Beacon, Command, Endpoint, Frames, Message, State, split_header};
 
 use crate::host;
@@ -43,8 +43,7 @@ impl World {
                 Output::Disconnect { session, linger } => self.hang_up(host, session, linger),
                 Output::Admit { connection } => self.admit(host, connection),
                 Output::Refuse { connection } => self.refuse_inbound(host, connection),
-                Output::Announce { state } => self.announce(host, state, true),
-                Output::AnnounceToOurs { state } => self.announce(host, state, false),
+                Output::Announce { state, to } => self.announce(host, state, to),
                 Output::Event(event) => self.tell(host, &event),
                 Output::Stopped => {
                     self.end_process(host, true);
@@ -254,8 +253,8 @@ impl World {
         self.put(number, Way::There, Item::End);
     }
 
-    /// `to_all` says whether other implementations hear it, too.
-    fn announce(&mut self, host: usize, state: State, to_all: bool) {
+    /// Other implementations hear only broadcasts.
+    fn announce(&mut self, host: usize, state: State, to: Audience) {
         let Some(from) = self.hosts.get(host) else {
             return;
         };
@@ -270,10 +269,10 @@ impl World {
         let forms = [(true, shown), (false, classic)]
             .into_iter()
             .filter(|(multicast, _)| host < first_legacy || !multicast)
-            .filter(|(multicast, _)| *multicast || to_all)
+            .filter(|(multicast, _)| *multicast || to == Audience::Everybody)
             .map(|(multicast, beacon)| (multicast, Bytes::copy_from_slice(&beacon.encode())))
-            .collect();
-        self.report.beacons += if host < first_legacy { 2 } else { 1 };
+            .collect::<Box<[_]>>();
+        self.report.beacons += u64::try_from(forms.len()).unwrap_or(0);
         self.trace(4, host, u64::from(u8::from(state)));
         let delay = self.network.delay(&mut self.random);
         self.queue

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 use zre_proto::machine::{
-    DialTarget, Event, ExitReason, Heard, Inbound, Output, PeerInfo, STATE_HEADER, SessionId,
-    SharedOutgoing,
+    Audience, DialTarget, Event, ExitReason, Heard, Inbound, Output, PeerInfo, STATE_HEADER,
+    SessionId, SharedOutgoing,
 };
 use zre_proto::{Beacon, Command, Endpoint, Frames, Hello, MessageLimits, Outgoing, State, Time};
 
@@ -92,7 +92,10 @@ impl Legacy {
         if self.beacon_at <= now {
             self.beacon_at = now + INTERVAL;
             let state = State::Ready;
-            self.outputs.push_back(Output::Announce { state });
+            self.outputs.push_back(Output::Announce {
+                state,
+                to: Audience::Everybody,
+            });
             self.look_around(now);
         }
         let due: Vec<Uuid> = self
@@ -407,7 +410,10 @@ impl Legacy {
     /// Says so once, and is gone a millisecond later.
     pub(crate) fn shutdown(&mut self, now: Time) {
         let state = State::Exit;
-        self.outputs.push_back(Output::Announce { state });
+        self.outputs.push_back(Output::Announce {
+            state,
+            to: Audience::Everybody,
+        });
         self.stop_at = Some(now + Duration::from_millis(1));
     }
 

@@ -602,3 +602,29 @@ fn who_restarts_among_claims_is_met_again() -> Outcome {
     }
     Ok(())
 }
+
+/// Fifty nodes beacon four times a second, all together, and yet two halves that were cut off
+/// for long find each other at once.
+#[test]
+fn a_crowd_beacons_rarely_and_finds_itself_again_after_a_cut() -> Outcome {
+    let hosts = 50;
+    for seed in SEEDS.take(2) {
+        let mut world = met(hosts, seed)?;
+        world.run(seconds(120))?;
+        let before = world.report().beacons;
+        world.run(seconds(100))?;
+        let sent = world.report().beacons - before;
+        // Four a second, and one more form of each second one or so.
+        assert!((300..=900).contains(&sent), "seed {seed}: {sent}");
+        world.act(Action::Partition((0..hosts / 2).collect()))?;
+        world.run(seconds(60))?;
+        world.act(Action::Heal)?;
+        world.run(seconds(2))?;
+        world.check_whole()?;
+        let pairs = u64::try_from(hosts * (hosts - 1)).unwrap_or(0);
+        let apart = u64::try_from(hosts * hosts / 2).unwrap_or(0);
+        let report = world.report();
+        assert_eq!(report.seen("Enter"), pairs + apart, "seed {seed}");
+    }
+    Ok(())
+}

@@ -189,7 +189,9 @@ impl Builder {
         self
     }
 
-    /// The time between two beacons. Default: 1 s.
+    /// The shortest time between two beacons. A node sends them at this interval while it
+    /// knows three others or fewer, and after news. More nodes share a rate of four beacons
+    /// in this time, and each beacons at least once in sixty times it. Default: 1 s.
     pub fn interval(mut self, interval: Duration) -> Self {
         self.settings.interval = interval;
         self

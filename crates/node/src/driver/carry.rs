@@ -47,15 +47,10 @@ impl Driver {
                 }
                 Output::Admit { connection } => self.links.admit(connection),
                 Output::Refuse { connection } => self.links.refuse(connection),
-                Output::Announce { state } => {
+                Output::Announce { state, to } => {
                     self.said_exit |= state == State::Exit;
                     if let Some(announcer) = &self.announcer {
-                        announcer.announce(state);
-                    }
-                }
-                Output::AnnounceToOurs { state } => {
-                    if let Some(announcer) = &self.announcer {
-                        announcer.announce_to_ours(state);
+                        announcer.announce(state, to);
                     }
                 }
                 Output::Stopped => self.stopped = true,

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use zre_beacon::{Datagram, Datagrams};
-use zre_proto::machine::SessionId;
+use zre_proto::machine::{Audience, SessionId};
 use zre_proto::{Machine, State, Time};
 use zre_session::{Inbox, Link, Links, Notices};
 
@@ -339,7 +339,6 @@ impl Driver {
             self.entered = self.entered.saturating_sub(1);
         }
         self.neighbours.changed(came, link == Link::Inproc);
-        self.machine.set_min_interval(self.neighbours.interval());
     }
 
     fn is_due(&self, now: Time) -> bool {
@@ -386,7 +385,7 @@ impl Drop for Driver {
         if let Some(announcer) = &self.announcer
             && !self.said_exit
         {
-            announcer.announce(State::Exit);
+            announcer.announce(State::Exit, Audience::Everybody);
         }
         self.entered = 0;
         self.publish();

@@ -54,6 +54,8 @@ impl Driver {
                 };
                 let mut up = Up::new(local, remote).with_peer(peer);
                 up.in_memory = link == Link::Inproc;
+                up.same_host = link == Link::Ipc
+                    || link == Link::Tcp && local.is_some() && local == remote.map(|it| it.ip());
                 self.machine.handle_session_up(now, session, up);
             }
             Notice::Panicked { task } => self.fail(task),

@@ -264,7 +264,7 @@ pub(super) const ALL: &[Setting] = &[
         key: "interval",
         topic: FINDING,
         value: "TIME",
-        help: "The time between two beacons",
+        help: "The shortest time between two beacons; many nodes share a rate, and beacon less often",
         access: one!(interval, text::time, text::time_text),
         ..Setting::ONE
     },

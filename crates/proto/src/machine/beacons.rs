@@ -6,8 +6,7 @@ use super::address::Address;
 use super::counters::count;
 use super::input::Heard;
 use super::peer::Phase;
-use super::timers::Timer;
-use super::{Event, Machine, Output};
+use super::{Event, Machine};
 use crate::{Beacon, Endpoint, State, Time};
 
 /// Beacons under our UUID with another port that are heard for that long come from
@@ -72,6 +71,15 @@ impl Machine {
         if new_address {
             self.suspect_holder(now, uuid, &endpoint);
         }
+        let missed = match self.peers.get_mut(&uuid) {
+            Some(peer) => std::mem::take(&mut peer.lost),
+            None => beacon.state() != Some(State::Init),
+        };
+        if missed {
+            // It isn't new, and doesn't know us either: the network was cut until now, or
+            // datagrams were lost.
+            self.announce_soon(now);
+        }
         let Some(peer) = self.require_peer(now, uuid) else {
             return;
         };
@@ -99,6 +107,7 @@ impl Machine {
                 }
             }
         }
+        self.follow_if_moved(now, uuid);
         self.dial_if_due(now, uuid);
     }
 
@@ -116,35 +125,6 @@ impl Machine {
             duplicate.reported = true;
             let peer = self.config.uuid;
             self.event(Event::Conflict { peer });
-        }
-    }
-
-    pub(super) fn announce(&mut self, now: Time) {
-        let Some(interval) = self.config.interval else {
-            return;
-        };
-        let state = self.state;
-        self.outputs.push_back(Output::Announce { state });
-        self.timers
-            .set(Timer::Announce, now + interval.max(self.min_interval));
-    }
-
-    /// From the next beacon on, at least that much time passes between two of them.
-    /// A node whose neighbours all know it can beacon more rarely. A change of
-    /// state is announced at once all the same.
-    pub fn set_min_interval(&mut self, interval: Duration) {
-        self.min_interval = interval;
-    }
-
-    /// The next beacon comes within that time: a node that couldn't hear the last
-    /// one listens from now on.
-    pub fn announce_within(&mut self, now: Time, time: Duration) {
-        let later = self
-            .timers
-            .when(&Timer::Announce)
-            .is_some_and(|set| now + time < set);
-        if later {
-            self.timers.set(Timer::Announce, now + time);
         }
     }
 }

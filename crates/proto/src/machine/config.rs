@@ -28,11 +28,13 @@ pub struct Config {
     pub advertise: Option<Endpoint>,
     /// The state of the node when it starts.
     pub state: State,
-    /// The time between two beacons; `None` for no beacons at all. RFC 36 leaves it
-    /// open, and every implementation sends one a second.
+    /// The shortest time between two beacons; `None` for no beacons at all. RFC 36 leaves
+    /// it open, and other implementations send one a second. Many nodes share a rate: all
+    /// together send four beacons in this time, and each at least one in sixty times it.
     pub interval: Option<Duration>,
     /// The silence after which a peer gets a PING. RFC 36: "typically five
-    /// seconds".
+    /// seconds". If more than ten nodes of this library are on this host, they get it
+    /// later, at most at half of [`expired`](Self::expired).
     pub ping_after: Duration,
     /// The time between two PINGs to a peer that doesn't answer. When the first of
     /// them is unanswered for that long, the peer becomes evasive.

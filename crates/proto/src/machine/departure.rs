@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::output::Audience;
 use super::peer::Phase;
 use super::timers::{Timer, Timers};
 use super::{Machine, Output};
@@ -145,10 +146,12 @@ impl Machine {
         let beacons = self.config.interval.is_some();
         let last = departure.announced >= EXIT_BEACONS || !beacons;
         if beacons {
-            let state = State::Exit;
-            self.outputs.push_back(match for_all {
-                true => Output::Announce { state },
-                false => Output::AnnounceToOurs { state },
+            self.outputs.push_back(Output::Announce {
+                state: State::Exit,
+                to: match for_all {
+                    true => Audience::Everybody,
+                    false => Audience::Ours,
+                },
             });
         }
         if last {

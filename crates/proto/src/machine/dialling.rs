@@ -221,6 +221,7 @@ impl Machine {
             sent_state: self.state,
             sent_revision: self.updates.revision,
             in_memory: false,
+            same_host: false,
             opened: None,
             proven: false,
         })

@@ -31,6 +31,7 @@ impl Machine {
         mailbox.opened = Some(now);
         mailbox.proven = up.peer.is_some();
         mailbox.in_memory = up.in_memory;
+        mailbox.same_host = up.same_host;
         mailbox.sent_state = self.state;
         mailbox.sent_revision = self.updates.revision;
         let mut headers = self.config.headers.clone();

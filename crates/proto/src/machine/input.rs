@@ -80,6 +80,9 @@ pub struct Up {
     /// Whether both ends are in one process. The end of such a link is always
     /// reported, so silence means nothing.
     pub in_memory: bool,
+    /// Whether the other end is another process of this host, so that its death is
+    /// reported at once and only a process that stands still is silent.
+    pub same_host: bool,
 }
 
 impl Up {

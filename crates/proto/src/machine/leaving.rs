@@ -263,6 +263,12 @@ impl Machine {
             unconfirmed,
         });
         self.election_peer_went(now, uuid, &established.hello.groups);
+        if reason != ExitReason::Goodbye {
+            self.announce_soon(now);
+            if let Some(peer) = self.peers.get_mut(&uuid) {
+                peer.lost = true;
+            }
+        }
         self.no_longer_awaited(now, uuid);
         self.retry_bootstraps_of(now, uuid);
         self.redial_persistent(now, uuid);

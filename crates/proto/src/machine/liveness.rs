@@ -53,6 +53,8 @@ pub(super) struct Moment {
     pub(super) clock: Time,
     /// Nobody reads the inbox.
     pub(super) paused: bool,
+    /// The silence after which the peer gets a PING.
+    pub(super) ping_after: Duration,
 }
 
 impl Liveness {
@@ -99,8 +101,8 @@ impl Liveness {
         // How long the peer stays as it is, and how long after the last PING the
         // next one is wanted.
         let (stays, ping_after) = match presence {
-            Presence::Healthy if silence < config.ping_after => {
-                self.judge_healthy(moment, silence, mailbox, config)
+            Presence::Healthy if silence < moment.ping_after => {
+                self.judge_healthy(moment, silence, mailbox)
             }
             Presence::Healthy => {
                 self.presence = Presence::Pinged(moment.clock);
@@ -108,7 +110,7 @@ impl Liveness {
             }
             Presence::Pinged(since) if moment.clock - since < interval => {
                 let left = interval.saturating_sub(moment.clock - since);
-                (left, moment.paused.then_some(config.ping_after))
+                (left, moment.paused.then_some(moment.ping_after))
             }
             Presence::Pinged(_) => {
                 self.presence = Presence::Evasive(moment.clock);
@@ -153,15 +155,15 @@ impl Liveness {
         moment: Moment,
         silence: Duration,
         mailbox: &Mailbox,
-        config: &Config,
     ) -> (Duration, Option<Duration>) {
-        let stays = config.ping_after.saturating_sub(silence);
+        let ping_after = moment.ping_after;
+        let stays = ping_after.saturating_sub(silence);
         if moment.paused {
             // It may have filled its queue to us, and then hears nothing.
-            return (stays, Some(config.ping_after));
+            return (stays, Some(ping_after));
         }
-        let owes = self.owes_keepalive(moment.now, mailbox, silence, config.ping_after);
-        let sample = self.sampled_at + keepalive(config.ping_after);
+        let owes = self.owes_keepalive(moment.now, mailbox, silence, ping_after);
+        let sample = self.sampled_at + keepalive(ping_after);
         (
             stays.min(sample - moment.now),
             owes.then_some(Duration::ZERO),

@@ -16,6 +16,9 @@ pub(super) struct Mailbox {
     /// The revision of our name and headers that it has carried.
     pub(super) sent_revision: u32,
     pub(super) in_memory: bool,
+    /// Whether the other end is another process of this host: the system reports at once
+    /// that it has died.
+    pub(super) same_host: bool,
     pub(super) opened: Option<Time>,
     /// Whether the handshake named the node at the other end.
     pub(super) proven: bool,

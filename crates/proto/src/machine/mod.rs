@@ -5,7 +5,7 @@
 //! 1. What goes in and out: `input`, `output`, `event`.
 //! 2. A peer and its phases: `peer`, with its `address`es; `pending` (it has
 //!    greeted us) and `established` (the application knows it).
-//! 3. How it gets there: `beacons`, `dialling`, `greeting`, and `bootstrap` for
+//! 3. How it gets there: `beacons` and their `pace`, `dialling`, `greeting`, and `bootstrap` for
 //!    addresses without a UUID.
 //! 4. What it sends: `traffic`; what we show of ourselves: `own_state` and
 //!    `own_profile`; what its silence means: `presence` and `liveness`;
@@ -39,6 +39,7 @@ mod mailbox;
 mod output;
 mod own_profile;
 mod own_state;
+mod pace;
 mod peer;
 mod peer_table;
 mod pending;
@@ -70,7 +71,7 @@ pub use config::Config;
 pub use counters::Counters;
 pub use event::{Event, ExitReason, PeerInfo};
 pub use input::{Found, Heard, Inbound, Up};
-pub use output::{DialTarget, Output, SessionId};
+pub use output::{Audience, DialTarget, Output, SessionId};
 pub use ping::PingRefused;
 pub use shared_outgoing::{NotSent, SharedOutgoing};
 pub use source::{Source, Sources};
@@ -84,6 +85,7 @@ use dial_windows::{DialWindows, ThirdParties};
 use election::Elections;
 use leaving::Tombstone;
 use own_profile::Updates;
+use pace::Pace;
 use peer::{Peer, Phase};
 use ping::Pings;
 use random::Random;
@@ -135,8 +137,9 @@ pub struct Machine {
     short_wraps: ShortWraps,
     third_parties: ThirdParties,
     duplicate: Option<Duplicate>,
-    /// The least time between two beacons, if it is longer than the interval.
-    min_interval: Duration,
+    pace: Pace,
+    /// How many established peers are other processes of this host.
+    same_host: u32,
     departure: Option<Departure>,
     pings: Pings,
     elections: Elections,
@@ -176,7 +179,8 @@ impl Machine {
             short_wraps: ShortWraps::default(),
             third_parties: ThirdParties::default(),
             duplicate: None,
-            min_interval: Duration::ZERO,
+            pace: Pace::default(),
+            same_host: 0,
             departure: None,
             pings: Pings::default(),
             elections: Elections::default(),
@@ -220,7 +224,7 @@ impl Machine {
         }
         while let Some((due, timer)) = self.timers.pop(now) {
             match timer {
-                Timer::Announce => self.announce(now),
+                Timer::Announce => self.announce_again(now),
                 Timer::Departure => self.depart(now),
                 Timer::Sweep => self.sweep(now),
                 Timer::Elections => self.check_elections(now),

@@ -43,6 +43,19 @@ impl DialTarget {
     }
 }
 
+/// Who has to hear a beacon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Everybody: it goes to every address, in each form that the address takes.
+    Everybody,
+    /// Nodes of this library, because every other one that we know has heard it: it goes
+    /// to the groups only.
+    Ours,
+    /// A node on each network that hears us at all: it goes to one address there. Others
+    /// have heard the last one to [`Everybody`](Self::Everybody), or will hear the next.
+    EachNetwork,
+}
+
 /// What the driver has to do, in order.
 #[derive(Debug)]
 pub enum Output {
@@ -84,16 +97,12 @@ pub enum Output {
         /// Its number.
         connection: u64,
     },
-    /// Send a beacon, in each form that its address takes.
+    /// Send a beacon.
     Announce {
         /// The state that it shows. EXIT is the last one.
         state: State,
-    },
-    /// Send a beacon in the forms that only nodes of this library take, because every
-    /// other one that we know has heard it.
-    AnnounceToOurs {
-        /// The state that it shows.
-        state: State,
+        /// Who has to hear it.
+        to: Audience,
     },
     /// Report an event to the application.
     Event(Event),

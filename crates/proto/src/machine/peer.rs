@@ -25,6 +25,8 @@ pub(super) struct Peer {
     pub(super) announced: State,
     /// Whether its last session showed its state. Its beacons don't count then.
     pub(super) shows_state: bool,
+    /// Whether it hasn't been heard by a beacon since its session broke.
+    pub(super) lost: bool,
     /// When it was last heard outside of a session.
     pub(super) heard: Time,
     /// The greetings that we answered since the time beside them.
@@ -76,6 +78,7 @@ impl Peer {
             via: Sources::default(),
             announced: State::Ready,
             shows_state: false,
+            lost: false,
             heard: now,
             greetings: 0,
             greetings_since: now,

@@ -17,8 +17,9 @@ use crate::{State, Time};
 /// How often forgotten peers and old tombstones are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
 
-/// How long a peer without a session is remembered after its last beacon.
-const FORGET: Duration = Duration::from_secs(60);
+/// How long a peer without a session is remembered after its last beacon: longer than the time
+/// between two beacons, or each would seem to be a newcomer's.
+const FORGET: Duration = Duration::from_secs(90);
 
 /// How often a full table is searched for peers that give way. Each search looks at all
 /// of them.
@@ -119,6 +120,7 @@ impl Machine {
             stays
         });
         self.dial_queue.retain(|uuid| self.peers.contains_key(uuid));
+        self.keep_pace(now);
         if !self.tombstones.is_empty() || !self.peers.is_empty() {
             self.timers.set(Timer::Sweep, now + SWEEP);
         }

@@ -14,6 +14,10 @@ use crate::{Command, Time};
 /// for it no more often than this.
 const PAUSED_CHECK: Duration = Duration::from_millis(500);
 
+/// How many silent peers on this host get a PING in [`ping_after`](super::Config::ping_after)
+/// at most. If there are more, each gets it later.
+const SAME_HOST_PINGED: u32 = 10;
+
 impl Machine {
     /// For how long nothing has been heard of a peer. Time in which nobody read the
     /// inbox, or in which we stood still, doesn't count. `None` if the peer isn't
@@ -142,16 +146,35 @@ impl Machine {
         }
     }
 
+    /// The silence after which one of our library's nodes on this host gets a PING. With N
+    /// processes on a host, N × N pairs would exchange PINGs, and the system reports the
+    /// death of each anyway.
+    fn relaxed_ping_after(&self) -> Duration {
+        let usual = self.config.ping_after;
+        let longest = self.config.expired.checked_div(2).unwrap_or(usual);
+        usual
+            .saturating_mul(self.same_host)
+            .checked_div(SAME_HOST_PINGED)
+            .unwrap_or(usual)
+            .min(longest)
+            .max(usual)
+    }
+
     fn judge_silence(&mut self, now: Time, uuid: Uuid) {
-        let moment = Moment {
-            now,
-            clock: self.clock.at(now),
-            paused: self.clock.is_paused(),
-        };
+        let relaxed = self.relaxed_ping_after();
         let Some(Phase::Established(established)) =
             self.peers.get_mut(&uuid).map(|peer| &mut peer.phase)
         else {
             return;
+        };
+        let moment = Moment {
+            now,
+            clock: self.clock.at(now),
+            paused: self.clock.is_paused(),
+            ping_after: match established.mailbox.same_host && established.hello.shows_state {
+                true => relaxed,
+                false => self.config.ping_after,
+            },
         };
         if established.mailbox.in_memory {
             return;
@@ -159,7 +182,6 @@ impl Machine {
         let judged = established
             .liveness
             .judge(moment, &established.mailbox, &self.config);
-        let silent = established.liveness.is_silent();
         let judgement = match judged {
             Ok(judgement) => judgement,
             Err(reason) => {
@@ -172,11 +194,24 @@ impl Machine {
         }
         self.schedule(uuid, judgement.next);
         match judgement.transition {
-            Some(Presence::Evasive(_)) => self.event(Event::Evasive { peer: uuid }),
+            Some(Presence::Evasive(_)) => {
+                self.event(Event::Evasive { peer: uuid });
+                self.announce_soon(now);
+            }
             Some(Presence::Silent) => self.event(Event::Silent { peer: uuid }),
             _ => {}
         }
         // It may have been heard at its old address a moment before it became evasive.
+        self.follow_if_moved(now, uuid);
+    }
+
+    /// Looks for a peer that doesn't answer at the address where it is heard now.
+    pub(super) fn follow_if_moved(&mut self, now: Time, uuid: Uuid) {
+        let silent = self
+            .peers
+            .get(&uuid)
+            .and_then(|peer| peer.established())
+            .is_some_and(|established| established.liveness.is_silent());
         if silent && self.has_moved(now, uuid) {
             self.exit(now, uuid, ExitReason::Disconnected);
             self.dial_if_due(now, uuid);

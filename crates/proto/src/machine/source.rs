@@ -29,7 +29,7 @@ impl Source {
         matches!(self, Self::Dns | Self::Gossip | Self::Static)
     }
 
-    /// Whether the peer itself repeats the address each second.
+    /// Whether the peer itself repeats the address again and again.
     pub(super) fn is_beacon(self) -> bool {
         matches!(self, Self::Multicast | Self::Broadcast)
     }
@@ -96,6 +96,11 @@ impl Sources {
 
     pub(super) fn extend(&mut self, others: Self) {
         self.0 |= others.0;
+    }
+
+    /// Whether the peer itself repeats an address by beacons.
+    pub(super) fn has_beacons(self) -> bool {
+        self.iter().any(Source::is_beacon)
     }
 
     /// Whether the set has no source.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 use zre_proto::machine::{
-    Config, Event, Found, Heard, Inbound, Output, REQUEST_HEADER, STATE_HEADER, SessionId,
-    SharedOutgoing, Source, UPDATE_HEADER, Up,
+    Audience, Config, Event, Found, Heard, Inbound, Output, REQUEST_HEADER, STATE_HEADER,
+    SessionId, SharedOutgoing, Source, UPDATE_HEADER, Up,
 };
 use zre_proto::{
     Beacon, Command, Endpoint, Frames, Hello, Machine, Message, MessageLimits, Outgoing, State,
@@ -262,11 +262,10 @@ impl Bench {
                 }
                 Output::Admit { connection } => self.admitted.push(connection),
                 Output::Refuse { connection } => self.refused.push(connection),
-                Output::Announce { state } => {
+                Output::Announce { state, to } => {
                     self.announced.push((self.now, state));
-                    self.to_others += 1;
+                    self.to_others += usize::from(to == Audience::Everybody);
                 }
-                Output::AnnounceToOurs { state } => self.announced.push((self.now, state)),
                 Output::Event(event) => {
                     self.discipline.check(&event);
                     if let Event::Enter { session, .. } = &event {

@@ -23,6 +23,7 @@ mod election;
 mod floods;
 mod greeting;
 mod leaving;
+mod pace;
 mod pair;
 mod ping;
 mod presence;

@@ -146,7 +146,7 @@ impl Net {
                         );
                     }
                 }
-                Output::Announce { state } | Output::AnnounceToOurs { state } => {
+                Output::Announce { state, .. } => {
                     node.announced.push((self.now, state));
                     let beacon = Beacon::State {
                         uuid: node.machine.uuid(),
