@@ -173,8 +173,8 @@ impl Said {
                 group: group(number).as_str().into(),
                 status,
             },
-            Self::Ping => Command::Ping,
-            Self::PingOk => Command::PingOk,
+            Self::Ping => Command::Ping(None),
+            Self::PingOk => Command::PingOk(None),
             Self::Elect(number, whom) => Command::Elect {
                 group: group(number).as_str().into(),
                 challenger_id: name(whom).as_str().into(),

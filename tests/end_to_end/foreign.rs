@@ -92,14 +92,14 @@ async fn before_the_numbers_wrap_a_peer_confirms_what_it_has_read() {
         .hear(|command| {
             match command {
                 Command::Whisper { .. } => whispers.set(whispers.get() + 1),
-                Command::Ping => pings.set(pings.get() + 1),
+                Command::Ping(None) => pings.set(pings.get() + 1),
                 _ => {}
             }
             whispers.get() == MESSAGES && pings.get() > 0
         })
         .await;
     for _ in 0..pings.get() {
-        stranger.say(&Command::PingOk).await;
+        stranger.say(&Command::PingOk(None)).await;
     }
     sending.await.unwrap();
     stranger

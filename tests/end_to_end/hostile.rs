@@ -399,11 +399,11 @@ fn lies_in_status_and_sequence(mut scene: Scene) {
             liar.say(&join).await;
         }
         scene.counts("status", 3);
-        liar.say(&Command::Ping).await;
-        liar.hear(|command| matches!(command, Command::PingOk))
+        liar.say(&Command::Ping(None)).await;
+        liar.hear(|command| matches!(command, Command::PingOk(None)))
             .await;
         liar.sequence += 1;
-        liar.say(&Command::Ping).await;
+        liar.say(&Command::Ping(None)).await;
         scene.counts("gaps", 1);
         let uuid = liar.uuid.simple().to_string();
         scene.wait("the liar exits", |scene| {
@@ -415,7 +415,7 @@ fn lies_in_status_and_sequence(mut scene: Scene) {
         // Whoever says things before a greeting isn't heard.
         let mut rude = Stranger::new(Uuid::new_v4(), scene.inbox).await;
         for _ in 0..1000 {
-            rude.say(&Command::Ping).await;
+            rude.say(&Command::Ping(None)).await;
         }
         scene.counts("ungreeted", 1000);
         scene.never_minded();

@@ -134,7 +134,7 @@ fn silence(turns: usize) {
                 // Sessions were numbered in the order of the peers, from 1 on.
                 let at = usize::try_from(session.0).unwrap_or(0).saturating_sub(1);
                 if let (Some(inbound), Some(out)) = (inbounds.get(at), outs.get_mut(at)) {
-                    let answer = zre_proto::Command::PingOk.encode(out.next());
+                    let answer = zre_proto::Command::PingOk(None).encode(out.next());
                     let (header, content) = split_header(answer);
                     machine.handle_message(due, inbound, &header, content);
                 }

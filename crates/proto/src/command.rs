@@ -72,10 +72,11 @@ pub enum Command {
         /// The sender's status octet after leaving.
         status: u8,
     },
-    /// Asks whether the peer is still there.
-    Ping,
-    /// Answers a PING. The sender has read everything that came before it.
-    PingOk,
+    /// Asks whether the peer is still there. The token stands behind the fields of the RFC,
+    /// only for peers whose HELLO showed the header `X-ZRE-REQUEST`.
+    Ping(Option<u64>),
+    /// Answers a PING, with its token. The sender has read everything that came before it.
+    PingOk(Option<u64>),
     /// A wave of an election in a contested group.
     Elect {
         /// The group's name.
@@ -124,8 +125,8 @@ impl Command {
             Self::Shout { .. } => id::SHOUT,
             Self::Join { .. } => id::JOIN,
             Self::Leave { .. } => id::LEAVE,
-            Self::Ping => id::PING,
-            Self::PingOk => id::PING_OK,
+            Self::Ping(_) => id::PING,
+            Self::PingOk(_) => id::PING_OK,
             Self::Elect { .. } => id::ELECT,
             Self::Leader { .. } => id::LEADER,
             Self::Goodbye => id::GOODBYE,
@@ -144,8 +145,8 @@ impl Command {
             Self::Shout { .. } => "SHOUT",
             Self::Join { .. } => "JOIN",
             Self::Leave { .. } => "LEAVE",
-            Self::Ping => "PING",
-            Self::PingOk => "PING-OK",
+            Self::Ping(_) => "PING",
+            Self::PingOk(_) => "PING-OK",
             Self::Elect { .. } => "ELECT",
             Self::Leader { .. } => "LEADER",
             Self::Goodbye => "GOODBYE",
@@ -214,7 +215,10 @@ impl Command {
             Self::Update(profile) => profile.encode(out),
             Self::Hello(_) | Self::Whisper { .. } | Self::Shout { .. } => {}
             Self::Request { .. } | Self::Reply { .. } => {}
-            Self::Ping | Self::PingOk | Self::Goodbye => {}
+            Self::Ping(token) | Self::PingOk(token) => {
+                out.extend(token.iter().flat_map(|token| token.to_be_bytes()));
+            }
+            Self::Goodbye => {}
         }
     }
 
@@ -336,8 +340,8 @@ impl Command {
                 group: group(reader, limits)?,
                 status: reader.number1("status")?,
             },
-            id::PING => Self::Ping,
-            id::PING_OK => Self::PingOk,
+            id::PING => Self::Ping(reader.number8("token").ok()),
+            id::PING_OK => Self::PingOk(reader.number8("token").ok()),
             id::ELECT => Self::Elect {
                 group: group(reader, limits)?,
                 challenger_id: text(reader.string("challenger id", STRING_MAX)?, STRING_MAX).into(),

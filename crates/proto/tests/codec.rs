@@ -47,8 +47,8 @@ fn samples() -> Vec<Vec<Vec<u8>>> {
         }
     }
     for command in [
-        Command::Ping,
-        Command::PingOk,
+        Command::Ping(None),
+        Command::PingOk(None),
         Command::State(State::Busy),
         Command::Request {
             id: 1 << 40,
@@ -350,13 +350,32 @@ fn what_is_not_ours_is_told_apart() {
     assert_eq!(DecodeError::Version(1).sequence(), None);
 }
 
+#[test]
+fn a_token_stands_behind_the_fields_of_ping_and_its_answer() {
+    for (command, id) in [
+        (Command::Ping(Some(0x0102)), 6),
+        (Command::PingOk(Some(0x0102)), 7),
+    ] {
+        let frames = command.encode(9);
+        let wire = [0xAA, 0xA1, id, 2, 0, 9, 0, 0, 0, 0, 0, 0, 1, 2];
+        assert_eq!(frames.iter().collect::<Vec<_>>(), [&wire[..]]);
+        let read = Command::decode(frames, &MessageLimits::default());
+        assert_eq!(read, Ok((9, command)));
+    }
+}
+
 /// As C Zyre, which reads its fields and looks no further.
 #[test]
 fn bytes_after_the_fields_are_ignored() {
     for sample in samples() {
         let Ok(plain) = decode(&sample) else { continue };
         let mut longer = sample.clone();
-        longer[0].extend_from_slice(b"later versions may say more");
+        // A token may follow.
+        if let Command::Ping(None) | Command::PingOk(None) = plain.1 {
+            longer[0].extend_from_slice(b"shorter");
+        } else {
+            longer[0].extend_from_slice(b"later versions may say more");
+        }
         assert_eq!(decode(&longer), Ok(plain.clone()));
         let has_content = matches!(
             plain.1,
@@ -510,8 +529,8 @@ fn command() -> impl Strategy<Value = Command> {
         (group(), content()).prop_map(|(group, content)| Command::Shout { group, content }),
         (group(), any::<u8>()).prop_map(|(group, status)| Command::Join { group, status }),
         (group(), any::<u8>()).prop_map(|(group, status)| Command::Leave { group, status }),
-        Just(Command::Ping),
-        Just(Command::PingOk),
+        Just(Command::Ping(None)),
+        Just(Command::PingOk(None)),
         (group(), group()).prop_map(|(group, challenger_id)| Command::Elect {
             group,
             challenger_id

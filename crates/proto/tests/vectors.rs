@@ -79,8 +79,8 @@ fn described(decoded: &Value) -> Command {
             group: group(),
             status: number(&decoded["status"]),
         },
-        "PING" => Command::Ping,
-        "PING-OK" | "PING_OK" => Command::PingOk,
+        "PING" => Command::Ping(None),
+        "PING-OK" | "PING_OK" => Command::PingOk(None),
         "ELECT" => Command::Elect {
             group: group(),
             challenger_id: text(&decoded["challenger_id"]).into(),

@@ -122,7 +122,7 @@ impl Legacy {
             self.remove(*uuid, ExitReason::Expired);
         }
         for uuid in evasive.iter().filter(|uuid| !expired.contains(uuid)) {
-            self.send(*uuid, Command::Ping);
+            self.send(*uuid, Command::Ping(None));
         }
     }
 
@@ -325,8 +325,8 @@ impl Legacy {
                 group,
                 content,
             }),
-            Command::Ping => {
-                self.send(uuid, Command::PingOk);
+            Command::Ping(_) => {
+                self.send(uuid, Command::PingOk(None));
                 None
             }
             // gyre follows a nil pointer at an id that it doesn't know.

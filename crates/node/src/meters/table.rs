@@ -104,6 +104,9 @@ pub(super) const COUNTERS: &[Row] = &[
     (DROPPED, WHY_DROPPED, Some(("reason", "forged")), |s| {
         s.protocol.forged
     }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "stale")), |s| {
+        s.protocol.stale
+    }),
     (DROPPED, WHY_DROPPED, Some(("reason", "buried")), |s| {
         s.protocol.buried
     }),

@@ -43,7 +43,7 @@ pub(super) const SHORT_WRAPS: usize = 1024;
 pub(super) const OPEN_PINGS: usize = 32;
 
 /// Answers that one peer is owed while somebody else claims its UUID.
-pub(super) const OWED_ANSWERS: u32 = 32;
+pub(super) const OWED_ANSWERS: usize = 32;
 
 /// Dials within [`DIAL_WINDOW`] to one address that HELLOs name and that none of them
 /// came from, and such dials for the HELLOs of one source.

@@ -22,9 +22,9 @@ pub(super) struct Dispute {
     pub(super) echo: bool,
     /// PINGs that the older peer still has to answer.
     pub(super) open_pings: u32,
-    /// PINGs of the older peer. They are answered if it stays: if the newcomer is the same
+    /// The tokens of the older peer's PINGs. They are answered if it stays: if the newcomer is the same
     /// process, it would take the answers for those to its own PINGs.
-    pub(super) owed_answers: u32,
+    pub(super) owed_answers: Vec<Option<u64>>,
     /// When it was opened, on the silence clock.
     since: Time,
     /// Until when, on the silence clock.
@@ -60,7 +60,7 @@ impl Machine {
             newcomer,
             echo,
             open_pings: established.liveness.open_pings.saturating_add(1),
-            owed_answers: 0,
+            owed_answers: Vec::new(),
             since,
             until,
         }));
@@ -95,8 +95,8 @@ impl Machine {
         let established = self.established_mut(uuid)?;
         let session = established.mailbox.session;
         let dispute = established.dispute.take()?;
-        for _ in 0..dispute.owed_answers {
-            self.send(session, Command::PingOk);
+        for token in &dispute.owed_answers {
+            self.send(session, Command::PingOk(*token));
         }
         Some(dispute)
     }

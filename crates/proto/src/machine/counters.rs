@@ -35,6 +35,8 @@ pub struct Counters {
     pub refused: u64,
     /// EXIT beacons of peers that answered a PING afterwards.
     pub forged: u64,
+    /// Answers to PINGs that an earlier process under our UUID had sent.
+    pub stale: u64,
     /// Our own beacons.
     pub own: u64,
     /// Beacons of a (UUID, port) that had announced EXIT.

@@ -218,6 +218,7 @@ impl Machine {
             session,
             endpoint,
             outgoing,
+            token: self.random.next(),
             sent_state: self.state,
             sent_revision: self.updates.revision,
             in_memory: false,

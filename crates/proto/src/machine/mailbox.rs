@@ -11,6 +11,8 @@ pub(super) struct Mailbox {
     pub(super) session: SessionId,
     pub(super) endpoint: Endpoint,
     pub(super) outgoing: SharedOutgoing,
+    /// PINGs carry it, and their answers.
+    pub(super) token: u64,
     /// Our state, as our HELLO or a later message reported it.
     pub(super) sent_state: State,
     /// The revision of our name and headers that it has carried.

@@ -261,7 +261,9 @@ impl Machine {
         {
             established.liveness.note_ping(now);
             let session = established.mailbox.session;
-            self.send(session, Command::Ping);
+            let token = established.hello.takes_requests;
+            let token = token.then_some(established.mailbox.token);
+            self.send(session, Command::Ping(token));
         }
     }
 

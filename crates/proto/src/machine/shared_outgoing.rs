@@ -61,7 +61,7 @@ impl SharedOutgoing {
         let mut outgoing = self.lock();
         let queued = enqueue(command.encode(outgoing.peek()))?;
         let _ = outgoing.next();
-        if matches!(command, Command::Ping) {
+        if matches!(command, Command::Ping(_)) {
             outgoing.note_ping();
         }
         Ok(queued)
@@ -97,7 +97,7 @@ mod tests {
         let mut header = whisper_header(0);
         let refused = outgoing.send_data(&mut header, |_| Err::<(), _>("full"));
         assert_eq!(refused, Err(NotSent::Refused("full")));
-        let refused = outgoing.send_control(&Command::Ping, |_| Err::<(), _>("full"));
+        let refused = outgoing.send_control(&Command::Ping(None), |_| Err::<(), _>("full"));
         assert_eq!(refused, Err("full"));
         assert_eq!(outgoing.with(|it| (it.peek(), it.total())), (1, 0));
         let sent = outgoing.send_data(&mut header, |header| Ok::<_, ()>(sequence(header)));
@@ -106,8 +106,9 @@ mod tests {
         // The PING that was refused isn't answered by this.
         outgoing.with(Outgoing::confirm);
         assert_eq!(outgoing.with(|it| it.unconfirmed()), 1);
-        let sent =
-            outgoing.send_control(&Command::Ping, |frames| Ok::<_, ()>(sequence(&frames[0])));
+        let sent = outgoing.send_control(&Command::Ping(None), |frames| {
+            Ok::<_, ()>(sequence(&frames[0]))
+        });
         assert_eq!(sent, Ok(2));
         outgoing.with(Outgoing::confirm);
         assert_eq!(outgoing.with(|it| it.unconfirmed()), 0);
@@ -141,7 +142,7 @@ mod tests {
         let (queue, queued) = mpsc::channel();
         let sender = queue.clone();
         outgoing
-            .send_control(&Command::Ping, |frames| {
+            .send_control(&Command::Ping(None), |frames| {
                 // While this is being queued, another thread begins to send.
                 let second = std::thread::spawn(move || {
                     other.send_data(&mut whisper_header(0), |header| {

@@ -161,21 +161,22 @@ impl Machine {
             Command::Leave { group, status } => self.handle_leave(now, uuid, &group, status),
             // RFC 36: "When a node receives a PING command it SHALL reply with
             // a PING-OK command."
-            Command::Ping => {
+            Command::Ping(token) => {
                 let Some(Phase::Established(established)) =
                     self.peers.get_mut(&uuid).map(|peer| &mut peer.phase)
                 else {
                     return;
                 };
                 if let Some(dispute) = &mut established.dispute {
-                    let owed = dispute.owed_answers.saturating_add(1);
-                    dispute.owed_answers = owed.min(OWED_ANSWERS);
+                    if dispute.owed_answers.len() < OWED_ANSWERS {
+                        dispute.owed_answers.push(token);
+                    }
                     return;
                 }
                 let session = established.mailbox.session;
-                self.send(session, Command::PingOk);
+                self.send(session, Command::PingOk(token));
             }
-            Command::PingOk => self.handle_ping_ok(now, uuid),
+            Command::PingOk(token) => self.handle_ping_ok(now, uuid, token),
             Command::Goodbye => self.handle_goodbye(now, uuid),
             Command::State(State::Exit) => {
                 self.begin_leaving(now, uuid, ExitReason::Goodbye);
@@ -270,10 +271,16 @@ impl Machine {
         established.is_some_and(|established| what(&established.hello))
     }
 
-    fn handle_ping_ok(&mut self, now: Time, uuid: Uuid) {
+    fn handle_ping_ok(&mut self, now: Time, uuid: Uuid, token: Option<u64>) {
         let Some(established) = self.established_mut(uuid) else {
             return;
         };
+        if token.is_some_and(|token| token != established.mailbox.token) {
+            // It answers a PING of our process before this one, which the peer reads only
+            // now. It confirms nothing of what we have sent.
+            count(&mut self.counters.stale);
+            return;
+        }
         established.mailbox.numbering(|outgoing| outgoing.confirm());
         let liveness = &mut established.liveness;
         liveness.open_pings = liveness.open_pings.saturating_sub(1);

@@ -454,7 +454,7 @@ impl Bench {
     pub(crate) fn pings(&self, session: SessionId) -> usize {
         self.said(session)
             .iter()
-            .filter(|command| ***command == Command::Ping)
+            .filter(|command| matches!(command, Command::Ping(_)))
             .count()
     }
 }

@@ -41,8 +41,8 @@ fn a_seed_is_matched_by_source_address_where_the_endpoint_is_another() {
     bench.receive(&peer, frames);
     assert_eq!(bench.events(), ["enter 01"]);
     assert_eq!((bench.connects.len(), bench.hellos()), (1, 1));
-    bench.say(&mut peer, Command::Ping);
-    assert_eq!(bench.said(session), [&Command::PingOk]);
+    bench.say(&mut peer, Command::Ping(None));
+    assert_eq!(bench.said(session), [&Command::PingOk(None)]);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_name_that_stands_for_a_peer_that_is_here_is_not_dialled() {
     );
     // What is late is nobody's.
     assert!(!bench.machine.handle_resolved(now, session, &addrs));
-    bench.say(&mut peer, Command::Ping);
+    bench.say(&mut peer, Command::Ping(None));
     assert_eq!(bench.hellos(), hellos, "a second HELLO is a restart to it");
 }
 
@@ -93,7 +93,7 @@ fn another_node_of_the_same_host_is_not_the_seed() {
     let mut neighbour = Peer::new(1);
     bench.greet(&mut neighbour);
     assert_eq!(bench.connects.len(), 2);
-    bench.say(&mut neighbour, Command::Ping);
+    bench.say(&mut neighbour, Command::Ping(None));
     assert!(
         bench.said(seed).is_empty(),
         "what is for one goes to another"
@@ -146,7 +146,7 @@ fn a_seed_that_leads_to_a_peer_we_have_says_nothing_to_it() {
     // And isn't dialled while that peer is there.
     for _ in 0..120 {
         bench.pass(secs(1));
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
     }
     assert_eq!(bench.connects.len(), 2);
     bench.connection_closes(&peer);
@@ -213,7 +213,7 @@ fn a_second_hello_by_another_address_of_the_same_node_ends_in_one_session() {
     let mut peer = Peer::new(1);
     bench.meet(&mut peer);
     bench.pass(secs(30 - 5));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     bench.find("tcp://10.0.1.1:49153", Source::Static);
     assert_eq!(bench.hellos(), 2);
     bench.events();
@@ -232,7 +232,7 @@ fn a_second_hello_by_another_address_of_the_same_node_ends_in_one_session() {
     assert_eq!(bench.hellos(), 3, "here it ends");
     for _ in 0..300 {
         bench.pass(secs(1));
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
     }
     assert!(bench.events().is_empty());
     assert_eq!(bench.hellos(), 3, "and doesn't begin again");
@@ -263,7 +263,7 @@ fn an_address_that_does_not_answer_is_not_taken_for_one_of_a_peer_that_greets_me
     assert_eq!(dialled(&bench), 2, "the first dial has failed");
     for _ in 0..12 {
         bench.pass(secs(5));
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
     }
     assert!(dialled(&bench) >= 5);
 }

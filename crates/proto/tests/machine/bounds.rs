@@ -136,7 +136,7 @@ fn a_claim_to_an_address_is_asked_about_when_it_is_new() {
     for _ in 0..3 {
         bench.hear(&claimant);
         assert_eq!(bench.pings(session), 1);
-        bench.say(&mut holder, zre_proto::Command::PingOk);
+        bench.say(&mut holder, zre_proto::Command::PingOk(None));
         bench.pass(ms(500));
     }
 }

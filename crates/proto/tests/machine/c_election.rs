@@ -285,7 +285,7 @@ impl World {
             Command::Goodbye => c.went(from),
             Command::Elect { challenger_id, .. } => c.hear_elect(from, named(&challenger_id)),
             Command::Leader { leader_id, .. } => c.hear_leader(named(&leader_id)),
-            Command::Ping => c.say([from], &Command::PingOk),
+            Command::Ping(None) => c.say([from], &Command::PingOk(None)),
             _ => {}
         }
     }

@@ -77,8 +77,8 @@ fn command(choice: u8, peer: &mut Peer) -> Command {
             leave("A", peer.status)
         }
         6 => join("B", 9),
-        7 => Command::Ping,
-        8 | 9 => Command::PingOk,
+        7 => Command::Ping(None),
+        8 | 9 => Command::PingOk(None),
         10 => Command::Goodbye,
         11 => Command::State(State::Busy),
         12 => Command::State(State::Exit),

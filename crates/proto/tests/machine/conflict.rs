@@ -20,7 +20,7 @@ fn of_two_live_nodes_with_one_uuid_the_one_that_answers_stays() {
     bench.greet(&mut clone);
     assert_eq!(bench.pings(session), 1);
     bench.say(&mut clone, whisper("I am the real one"));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(bench.events(), ["conflict 01"]);
     bench.say(&mut peer, whisper("I am"));
     bench.say(&mut clone, whisper("still here"));
@@ -29,8 +29,8 @@ fn of_two_live_nodes_with_one_uuid_the_one_that_answers_stays() {
     for _ in 0..60 {
         bench.pass(secs(5));
         bench.greet(&mut clone);
-        bench.say(&mut peer, Command::PingOk);
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
+        bench.say(&mut peer, Command::PingOk(None));
     }
     assert!(bench.events().is_empty(), "once");
     assert!(bench.is_open(session));
@@ -46,7 +46,9 @@ fn a_peer_is_answered_once_its_claimant_is_judged() {
     let session = bench.meet(&mut peer);
     let answers = |bench: &Bench| {
         let said = bench.said(session);
-        said.iter().filter(|it| ***it == Command::PingOk).count()
+        said.iter()
+            .filter(|it| ***it == Command::PingOk(None))
+            .count()
     };
     let mut clone = Peer {
         port: 50_000,
@@ -54,16 +56,16 @@ fn a_peer_is_answered_once_its_claimant_is_judged() {
         ..peer.clone()
     };
     bench.greet(&mut clone);
-    bench.say(&mut peer, Command::Ping);
+    bench.say(&mut peer, Command::Ping(None));
     assert_eq!(answers(&bench), 0);
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(answers(&bench), 1);
     for _ in 0..6 {
         bench.pass(secs(2));
         bench.say(&mut peer, whisper("here"));
     }
     bench.greet(&mut clone);
-    bench.say(&mut peer, Command::Ping);
+    bench.say(&mut peer, Command::Ping(None));
     bench.connection_closes(&clone);
     assert_eq!(answers(&bench), 2);
 }
@@ -129,7 +131,7 @@ fn a_flood_of_claims_to_a_uuid_costs_its_peer_nothing() {
                 sent += 1;
             }
             for _ in 0..bench.pings(session).saturating_sub(bench.answered) {
-                bench.say(&mut peer, Command::PingOk);
+                bench.say(&mut peer, Command::PingOk(None));
             }
             bench.answered = bench.pings(session);
         }
@@ -182,7 +184,7 @@ fn who_still_sends_is_not_displaced_however_late_it_answers() {
         bench.pass(ms(500));
         bench.say(&mut peer, whisper("queued"));
     }
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     bench.pass(secs(2));
     assert!(bench.is_open(session));
     let events = bench.events();
@@ -237,7 +239,7 @@ fn a_new_uuid_on_an_address_that_another_holds_evicts_nobody_who_answers() {
             bench.greet(&mut claimant);
         }
         assert_eq!(bench.pings(session), 1 + round, "it is asked");
-        bench.say(&mut holder, Command::PingOk);
+        bench.say(&mut holder, Command::PingOk(None));
         bench.pass(ms(1500));
         assert!(bench.is_open(session));
     }
@@ -281,7 +283,7 @@ fn a_claim_on_the_address_of_a_peer_that_is_slow_does_not_evict_it() {
     };
     bench.hear(&claimant);
     bench.pass(ms(4000));
-    bench.say(&mut holder, Command::Ping);
+    bench.say(&mut holder, Command::Ping(None));
     bench.pass(ms(100));
     let events = bench.events();
     assert!(
@@ -309,7 +311,7 @@ fn a_claim_keeps_the_way_by_which_the_older_is_known() {
         1,
         "asked once, not 198 times"
     );
-    bench.say(&mut holder, Command::PingOk);
+    bench.say(&mut holder, Command::PingOk(None));
     assert!(bench.events().is_empty());
 }
 
@@ -348,4 +350,38 @@ fn a_hello_of_who_lived_there_before_takes_no_dial_from_who_lives_there_now() {
             assert_eq!(bench.hellos(), 1);
         }
     }
+}
+
+/// A PING-OK answers a PING of this session, or it tells nothing of it.
+#[test]
+fn an_answer_to_another_process_of_ours_confirms_nothing() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    let session = bench.meet(&mut peer);
+    bench.whisper_out(session, 3);
+    bench.machine.ping(bench.now, peer.uuid).unwrap();
+    bench.drain();
+    let token = bench
+        .said(session)
+        .iter()
+        .find_map(|command| match command {
+            Command::Ping(token) => *token,
+            _ => None,
+        });
+    let token = token.expect("a PING with a token");
+    bench.say(&mut peer, Command::PingOk(Some(token ^ 1)));
+    assert_eq!(bench.machine.counters().stale, 1);
+    let lost = peer.clone();
+    bench.say(&mut peer, Command::PingOk(Some(token)));
+    bench.whisper_out(session, 2);
+    bench.connection_closes(&lost);
+    assert_eq!(bench.exits, [2]);
+    bench.events();
+    // Other implementations get PINGs as they know them.
+    let mut zyre = Peer::new(2);
+    let session = bench.meet(&mut zyre);
+    bench.machine.ping(bench.now, zyre.uuid).unwrap();
+    bench.drain();
+    assert_eq!(bench.said(session), [&Command::Ping(None)]);
+    assert_eq!(bench.pings(session), 1);
 }

@@ -173,7 +173,7 @@ fn nobody_hears_of_elections_who_never_showed_that_he_takes_part() {
     let _ = bench.events();
     for _ in 0..120 {
         bench.pass(secs(1));
-        bench.say(&mut peer, Command::Ping);
+        bench.say(&mut peer, Command::Ping(None));
     }
     assert!(bench.ballots(session).is_empty());
     assert_eq!(bench.events(), ["undecided G 01"], "once");

@@ -112,7 +112,7 @@ fn what_comes_right_behind_hello_is_delivered_after_enter_and_in_order() {
         bench.say(&mut peer, whisper(text));
     }
     bench.say(&mut peer, join("B", 1));
-    bench.say(&mut peer, Command::Ping);
+    bench.say(&mut peer, Command::Ping(None));
     bench.say(&mut peer, whisper("three"));
     assert!(bench.events().is_empty());
     let session = bench.last_session();
@@ -128,7 +128,7 @@ fn what_comes_right_behind_hello_is_delivered_after_enter_and_in_order() {
             "whisper 01 three",
         ]
     );
-    assert_eq!(bench.said(session), [&Command::PingOk]);
+    assert_eq!(bench.said(session), [&Command::PingOk(None)]);
 }
 
 #[test]
@@ -178,7 +178,9 @@ fn an_unanswered_hello_is_given_up_after_five_seconds_and_backs_off() {
     let gaps: Vec<u64> = dialled.windows(2).map(|two| two[1] - two[0]).collect();
     assert!(gaps.len() >= 4, "{dialled:?}");
     assert!((52..=57).contains(&gaps[0]), "{gaps:?}");
-    assert!(gaps.windows(2).all(|two| two[0] < two[1]), "{gaps:?}");
+    // A rest of 30 s at most has a jitter of half of it.
+    let grows = |two: &[u64]| two[0] < two[1] || two[0] >= 200;
+    assert!(gaps.windows(2).all(grows), "{gaps:?}");
     assert!(gaps.iter().all(|gap| *gap <= 352), "{gaps:?}");
     assert!(bench.open_mailboxes() <= 1);
     let events = bench.events();
@@ -560,7 +562,7 @@ fn a_new_address_is_followed_only_when_the_old_one_stops_answering() {
         bench.hear(&peer);
         bench.hear(&elsewhere);
         bench.pass(secs(1));
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
     }
     assert_eq!(bench.connects.len(), 1);
     assert!(bench.is_open(session));
@@ -623,7 +625,7 @@ fn a_beacon_that_is_missing_ends_nothing() {
     bench.meet(&mut peer);
     for _ in 0..600 {
         bench.pass(secs(1));
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
     }
     assert!(bench.events().is_empty());
     assert_eq!(bench.connects.len(), 1);

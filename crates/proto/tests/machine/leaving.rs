@@ -106,7 +106,7 @@ fn a_peer_that_answers_stays_whoever_says_that_it_leaves() {
         for round in 0..300 {
             bench.hear_beacon(&forged, peer.ip);
             bench.say(&mut peer, whisper("I am here"));
-            bench.say(&mut peer, Command::PingOk);
+            bench.say(&mut peer, Command::PingOk(None));
             bench.hear_state(&peer, State::Ready);
             let mut events = bench.events();
             events.retain(|event| !event.starts_with("whisper"));
@@ -138,7 +138,7 @@ fn a_state_that_comes_while_a_peer_is_said_to_leave_is_told_when_it_stays() {
     bench.hear_state(&peer, State::Exit);
     bench.say(&mut peer, Command::State(State::Busy));
     assert_eq!(bench.events(), ["state 01 ready exit"]);
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(bench.events(), ["state 01 exit busy"]);
 }
 
@@ -175,7 +175,7 @@ fn an_exit_beacon_between_hello_and_answer_is_asked_about_and_keeps_the_greeter(
         bench.pass(ms(1999));
         assert!(bench.events().is_empty());
         if lives {
-            bench.say(&mut peer, Command::PingOk);
+            bench.say(&mut peer, Command::PingOk(None));
             bench.pass(secs(4));
             assert!(bench.events().is_empty());
         } else {
@@ -204,7 +204,7 @@ fn a_late_exit_of_an_earlier_life_does_not_end_a_peer_whose_answer_is_slow() {
         assert_eq!(bench.events(), ["whisper 01 on its way"]);
         // What it says gives it as much time again.
         bench.pass(ms(1900));
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
         bench.pass(secs(3));
         assert!(bench.is_open(session));
         assert!(bench.events().is_empty());
@@ -285,7 +285,7 @@ fn exit_from_where_the_peer_was_never_heard_only_asks_it() {
     bench.hear_beacon(&peer.state_beacon(State::Exit), forger);
     bench.hear_beacon(&peer.goodbye_beacon(), forger);
     assert_eq!(bench.pings(session), 1, "one question for both");
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     bench.pass(secs(2));
     assert!(bench.is_open(session));
     assert!(bench.events().is_empty());
@@ -449,13 +449,13 @@ fn we_leave_draining_confirmed_goodbye_and_three_exits() {
     bench.shut_down(secs(10));
     assert_eq!(bench.announced.len(), 1);
     assert_eq!(bench.announced[0].1, State::Draining);
-    assert_eq!(
-        bench.said(sessions[0]),
-        [&Command::State(State::Draining), &Command::Ping]
-    );
+    assert!(matches!(
+        bench.said(sessions[0])[..],
+        [Command::State(State::Draining), Command::Ping(Some(_))]
+    ));
     assert_eq!(
         bench.said(sessions[1]),
-        [&Command::Ping],
+        [&Command::Ping(None)],
         "C Zyre isn't told"
     );
     assert!(!bench.is_open(half_open));
@@ -463,21 +463,21 @@ fn we_leave_draining_confirmed_goodbye_and_three_exits() {
     // enough.
     bench.pass(secs(2));
     bench.say(&mut peers[0], whisper("meanwhile"));
-    bench.say(&mut peers[0], Command::PingOk);
+    bench.say(&mut peers[0], Command::PingOk(None));
     assert_eq!(bench.events(), ["whisper 01 meanwhile"]);
     assert!(bench.announced.iter().all(|(_, s)| *s == State::Draining));
     let mut newcomer = Peer::new(4);
     bench.hear(&newcomer);
     bench.greet(&mut newcomer);
     bench.announced.clear();
-    bench.say(&mut peers[1], Command::PingOk);
+    bench.say(&mut peers[1], Command::PingOk(None));
     for session in &sessions {
         assert!(bench.disconnected.contains(&(*session, true)), "it lingers");
     }
     assert_eq!(bench.said(sessions[0]).last(), Some(&&Command::Goodbye));
     assert_eq!(
         bench.said(sessions[1]),
-        [&Command::Ping],
+        [&Command::Ping(None)],
         "gyre doesn't survive an id that it doesn't know"
     );
     let left = bench.now;
@@ -536,7 +536,7 @@ fn nothing_at_all_comes_after_stopped() {
     bench.hear(&peer);
     bench.hear_state(&peer, State::Exit);
     bench.greet(&mut peer);
-    bench.say(&mut peer, Command::Ping);
+    bench.say(&mut peer, Command::Ping(None));
     bench.connection_closes(&peer);
     bench.find("tcp://10.0.0.8:8", zre_proto::machine::Source::Static);
     let twin = Beacon::Classic {
@@ -606,7 +606,7 @@ fn a_peer_that_drains_is_asked_whether_it_has_everything() {
     let before = bench.pings(session);
     bench.say(&mut peer, Command::State(State::Draining));
     assert_eq!(bench.pings(session), before + 1);
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     bench.say(&mut peer, Command::Goodbye);
     assert_eq!(bench.exits, [0], "everything had arrived");
 }
@@ -657,7 +657,7 @@ fn a_late_exit_beacon_does_not_end_the_session_of_the_next_process() {
             bench.pass(ms(lateness));
             late_exit_beacons(&mut bench, &peer);
             assert_eq!(bench.pings(session), 1, "it is asked");
-            bench.say(&mut peer, Command::PingOk);
+            bench.say(&mut peer, Command::PingOk(None));
             bench.hear_state(&peer, State::Ready);
             bench.pass(secs(3));
             assert!(bench.is_open(session), "{lateness} ms late");
@@ -721,7 +721,7 @@ fn an_exit_beacon_of_an_authenticated_peer_only_asks() {
         bench.hear_state(&peer, State::Exit);
         assert_eq!(bench.pings(session), pings + 1);
         if answers {
-            bench.say(&mut peer, Command::PingOk);
+            bench.say(&mut peer, Command::PingOk(None));
         }
         // It says nothing for longer than a peer without keys may.
         bench.pass(ms(900));
@@ -746,7 +746,7 @@ fn leave_beside(count: u8, hears: &mut impl FnMut() -> bool) -> (usize, usize) {
     bench.to_others = 0;
     bench.shut_down(secs(10));
     for peer in &mut peers {
-        bench.say(peer, Command::PingOk);
+        bench.say(peer, Command::PingOk(None));
     }
     let (mut heard, mut again) = (vec![false; peers.len()], 0);
     // The one that shows Draining, which they take for an ordinary one.

@@ -27,7 +27,7 @@ fn talk(bench: &mut Bench, peers: &mut [Peer], time: Duration) {
     while bench.now < end {
         bench.pass(secs(4).min(end - bench.now));
         for peer in &mut *peers {
-            bench.say(peer, Command::Ping);
+            bench.say(peer, Command::Ping(None));
         }
     }
     bench.events();
@@ -119,7 +119,7 @@ fn a_silent_peer_of_another_kind_hears_beacons_until_it_answers() {
     talk(&mut bench, &mut peers, secs(7));
     let (all, widely) = beacons(&mut bench, &mut peers, secs(10));
     assert!(widely >= 9, "{widely} of {all}");
-    bench.say(&mut zyre, Command::Ping);
+    bench.say(&mut zyre, Command::Ping(None));
     let mut all = peers.clone();
     all.push(zyre);
     talk(&mut bench, &mut all, secs(60));

@@ -24,14 +24,14 @@ fn a_ping_is_answered_after_its_round_trip() {
     bench.pass(ms(3));
     bench.say(&mut peer, whisper("not the answer"));
     bench.pass(ms(4));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(bench.events(), ["whisper 01 not the answer", "pong 01 7ms"]);
     // Nobody has asked for more.
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert!(bench.events().is_empty());
     bench.ping(&peer).unwrap();
     bench.pass(ms(1));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(bench.events(), ["pong 01 1ms"]);
 }
 
@@ -47,11 +47,11 @@ fn several_are_answered_in_their_order() {
         bench.ping(&far).unwrap();
         bench.pass(ms(10));
     }
-    bench.say(&mut near, Command::PingOk);
-    bench.say(&mut near, Command::PingOk);
+    bench.say(&mut near, Command::PingOk(None));
+    bench.say(&mut near, Command::PingOk(None));
     bench.pass(ms(10));
-    bench.say(&mut far, Command::PingOk);
-    bench.say(&mut far, Command::PingOk);
+    bench.say(&mut far, Command::PingOk(None));
+    bench.say(&mut far, Command::PingOk(None));
     assert_eq!(
         bench.events(),
         [
@@ -72,10 +72,10 @@ fn a_ping_of_our_own_before_it_is_not_its_answer() {
     assert_eq!(bench.pings(session), 1, "it was silent");
     bench.ping(&peer).unwrap();
     bench.pass(ms(100));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert!(bench.events().is_empty(), "that was for ours");
     bench.pass(ms(100));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(bench.events(), ["pong 01 200ms"]);
 }
 
@@ -96,11 +96,11 @@ fn nobody_who_is_not_here_is_pinged() {
     peer.connection += 1;
     bench.pass(secs(20));
     let session = bench.meet(&mut peer);
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert!(bench.events().is_empty());
     bench.ping(&peer).unwrap();
     assert_eq!(bench.pings(session), 1);
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(bench.events(), ["pong 01 0ns"]);
     bench.shut_down(secs(1));
     assert_eq!(bench.ping(&peer), Err(PingRefused::Gone), "we leave");
@@ -115,11 +115,11 @@ fn a_peer_that_does_not_answer_holds_a_bounded_number() {
     assert_eq!(open, 32);
     assert_eq!(bench.pings(session), 32, "no PING for what is refused");
     assert_eq!(bench.ping(&peer), Err(PingRefused::TooMany));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     bench.ping(&peer).unwrap();
     bench.events();
     for _ in 0..40 {
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
     }
     assert_eq!(bench.events().len(), 32, "one for each, and no more");
 }

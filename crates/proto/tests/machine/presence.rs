@@ -43,7 +43,7 @@ fn any_message_brings_a_peer_back_to_life() {
     let mut peer = Peer::new(1);
     bench.meet(&mut peer);
     bench.pass(ms(5500));
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     assert!(bench.events().is_empty(), "it answered in time");
     bench.pass(ms(7000));
     assert_eq!(bench.events(), ["evasive 01"]);
@@ -51,8 +51,8 @@ fn any_message_brings_a_peer_back_to_life() {
     assert_eq!(bench.events(), ["responsive 01", "whisper 01 back"]);
     bench.pass(ms(12_000));
     assert_eq!(bench.events(), ["evasive 01", "silent 01"]);
-    bench.say(&mut peer, Command::PingOk);
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
+    bench.say(&mut peer, Command::PingOk(None));
     assert_eq!(bench.events(), ["responsive 01"]);
     bench.pass(secs(31));
     assert_eq!(
@@ -106,7 +106,7 @@ fn nobody_expires_while_we_do_not_read_and_everybody_is_pinged() {
     bench.pass(ms(900));
     assert!(bench.events().is_empty(), "what waits has first to be read");
     for peer in &mut peers {
-        bench.say(peer, Command::PingOk);
+        bench.say(peer, Command::PingOk(None));
     }
     bench.pass(ms(4000));
     assert!(bench.events().is_empty());

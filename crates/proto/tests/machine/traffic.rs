@@ -140,7 +140,7 @@ fn the_sequence_wraps_both_ways_that_are_in_use() {
             let first = if round == 0 { 2 } else { 0 };
             for number in first..=last {
                 peer.next = number;
-                bench.say(&mut peer, Command::PingOk);
+                bench.say(&mut peer, Command::PingOk(None));
             }
         }
         peer.next = 0;
@@ -188,7 +188,7 @@ fn a_peer_that_skips_65535_itself_is_spared_ours_in_its_next_session() {
     bench.meet(&mut peer);
     for number in (2..=65_534).chain(iter::once(0)) {
         peer.next = number;
-        bench.say(&mut peer, Command::PingOk);
+        bench.say(&mut peer, Command::PingOk(None));
     }
     bench.connection_closes(&peer);
     assert_eq!(bench.events(), ["exit 01 disconnected"]);
@@ -287,7 +287,12 @@ fn a_hello_past_the_limits_is_no_hello() {
 fn a_stranger_is_not_heard_before_its_hello() {
     let mut bench = Bench::new();
     let mut peer = Peer::new(1);
-    for command in [whisper("hi"), join("G", 1), Command::Ping, Command::Goodbye] {
+    for command in [
+        whisper("hi"),
+        join("G", 1),
+        Command::Ping(None),
+        Command::Goodbye,
+    ] {
         bench.say(&mut peer, command);
     }
     // A HELLO that isn't the first message of its session is none.
@@ -323,14 +328,17 @@ fn a_ping_is_answered_and_an_answer_confirms_what_went_before() {
     let mut bench = Bench::new();
     let mut peer = Peer::new(1);
     let session = bench.meet(&mut peer);
-    bench.say(&mut peer, Command::Ping);
-    bench.say(&mut peer, Command::Ping);
-    assert_eq!(bench.said(session), [&Command::PingOk, &Command::PingOk]);
+    bench.say(&mut peer, Command::Ping(None));
+    bench.say(&mut peer, Command::Ping(None));
+    assert_eq!(
+        bench.said(session),
+        [&Command::PingOk(None), &Command::PingOk(None)]
+    );
     bench.whisper_out(session, 3);
     bench.pass(ms(5500));
     assert_eq!(bench.pings(session), 1);
     bench.whisper_out(session, 2);
-    bench.say(&mut peer, Command::PingOk);
+    bench.say(&mut peer, Command::PingOk(None));
     bench.connection_closes(&peer);
     assert_eq!(bench.events(), ["exit 01 disconnected"]);
     assert_eq!(bench.exits, [2], "two came after the PING");

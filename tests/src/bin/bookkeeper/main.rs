@@ -273,6 +273,7 @@ fn stats(stats: &zre::Stats) -> Value {
         "own": protocol.own,
         "buried": protocol.buried,
         "forged": protocol.forged,
+        "stale": protocol.stale,
         "overflow": protocol.overflow,
         "links_opened": links.opened,
         "links_broken": links.broken + links.closed_by_peer,
