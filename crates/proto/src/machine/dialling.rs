@@ -283,20 +283,24 @@ impl Machine {
         match self.sessions.remove(session) {
             None => {}
             Some(Owner::Bootstrap(endpoint)) => self.bootstrap_failed(now, &endpoint),
-            Some(Owner::Peer(uuid)) => match self.peers.get(&uuid).map(|peer| &peer.phase) {
-                Some(Phase::Established(established)) => {
-                    // What it sent before the end is still delivered: its own
-                    // connection ends after that.
-                    if established.dispute.is_some() {
-                        self.admit_newcomer(now, uuid);
-                    } else {
-                        let reason = self.reason_of_end(now, uuid);
-                        self.begin_leaving(now, uuid, reason);
+            Some(Owner::Peer(uuid)) => {
+                match self.peers.get_mut(&uuid).map(|peer| &mut peer.phase) {
+                    Some(Phase::Established(established)) => {
+                        // What it sent before the end is still delivered: its own
+                        // connection ends after that.
+                        if let Some(dispute) = &mut established.dispute {
+                            // Whoever the newcomer is, it needs another mailbox.
+                            dispute.echo = false;
+                            self.admit_newcomer(now, uuid);
+                        } else {
+                            let reason = self.reason_of_end(now, uuid);
+                            self.begin_leaving(now, uuid, reason);
+                        }
                     }
+                    Some(Phase::Leaving(..)) | None => {}
+                    Some(_) => self.session_failed(now, uuid),
                 }
-                Some(Phase::Leaving(..)) | None => {}
-                Some(_) => self.session_failed(now, uuid),
-            },
+            }
         }
         self.dial_queued(now);
     }

@@ -385,3 +385,18 @@ fn an_answer_to_another_process_of_ours_confirms_nothing() {
     assert_eq!(bench.said(session), [&Command::Ping(None)]);
     assert_eq!(bench.pings(session), 1);
 }
+
+#[test]
+fn a_peer_that_greets_twice_gets_a_new_mailbox_if_ours_has_ended() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::ours(1);
+    bench.greet(&mut peer);
+    let session = bench.last_session();
+    peer.connection += 1;
+    bench.greet(&mut peer);
+    assert_eq!(bench.events(), ["enter 01"]);
+    bench.mailbox_closes(session);
+    assert_eq!(bench.events(), ["exit 01 replaced", "enter 01"]);
+    assert_ne!(bench.last_session(), session);
+    bench.shut_down(secs(1));
+}

@@ -63,7 +63,7 @@ fn beacons_of_ever_new_uuids_fill_a_bounded_table_that_empties_again() {
         let sizes = bench.machine.table_sizes();
         assert!(sizes[..3].iter().all(|size| *size <= 200), "{sizes:?}");
     }
-    for _ in 0..80 {
+    for _ in 0..110 {
         bench.pass(secs(1));
         dials.fail(&mut bench);
     }
