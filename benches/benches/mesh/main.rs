@@ -2,7 +2,7 @@
 //! discovery, leaving, and many nodes at once.
 //!
 //! `cargo bench --bench mesh`, with `-- --quick` for a rough look, `-- --what
-//! whisper,trip,discover,leave,shout,mesh` for a part, `-- --rounds N`, `--
+//! whisper,trip,discover,leave,shout,mesh,crowd` for a part, `-- --rounds N`, `--
 //! --only zre,libzmq` for some of the contestants, `-- --json` for other
 //! programs, `-- --svg DIR` for plots, with `-- --from FILE,…` of what `--json`
 //! has written before.
@@ -99,6 +99,9 @@ async fn measure(options: &Options, report: &mut Report) -> Result<(), MeasureEr
     }
     if options.wants("mesh") {
         wide::all(options, report, dir).await?;
+    }
+    if options.wants("crowd") {
+        wide::crowd(options, report, dir).await?;
     }
     Ok(())
 }

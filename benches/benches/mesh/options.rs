@@ -17,6 +17,8 @@ pub(crate) struct Options {
     sizes: Option<Vec<String>>,
     /// Numbers of nodes for the mesh.
     pub(crate) nodes: Vec<usize>,
+    /// Numbers of processes for the crowd.
+    pub(crate) crowds: Vec<usize>,
 }
 
 impl Options {
@@ -30,7 +32,9 @@ impl Options {
         };
         let quick = args.iter().any(|a| a == "--quick");
         let amount = Amount { quick };
-        let nodes = list("--nodes").map(|n| n.iter().map(|n| n.parse().unwrap()).collect());
+        let numbers = |name: &str| -> Option<Vec<usize>> {
+            list(name).map(|n| n.iter().map(|n| n.parse().unwrap()).collect())
+        };
         Options {
             rounds: value("--rounds").map_or(amount.rounds(), |r| r.parse().unwrap()),
             amount,
@@ -41,9 +45,13 @@ impl Options {
             only: list("--only"),
             links: list("--links"),
             sizes: list("--sizes"),
-            nodes: nodes.unwrap_or(match quick {
+            nodes: numbers("--nodes").unwrap_or(match quick {
                 true => vec![10, 100],
                 false => vec![10, 50, 100, 200, 500, 1000],
+            }),
+            crowds: numbers("--crowds").unwrap_or(match quick {
+                true => vec![20],
+                false => vec![50, 100, 200],
             }),
         }
     }

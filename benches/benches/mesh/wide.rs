@@ -26,25 +26,45 @@ pub(crate) async fn all(
         "nodes that all know each other, medians of {}: time, and what a node costs",
         options.rounds
     ));
+    let pause = Duration::from_secs(if options.amount.quick { 3 } else { 12 });
     for nodes in &options.nodes {
         // In one process, in memory.
-        rows(report, options, *nodes, 1, Link::Inproc, dir).await?;
+        rows(report, options, (*nodes, 1), Link::Inproc, pause, dir).await?;
     }
     let four = if options.amount.quick { 40 } else { 200 };
-    rows(report, options, four, 4, Link::Ipc, dir).await
+    rows(report, options, (four, 4), Link::Ipc, pause, dir).await
+}
+
+/// Each node is a process of its own, as programs are that people run.
+pub(crate) async fn crowd(
+    options: &Options,
+    report: &mut Report,
+    dir: &str,
+) -> Result<(), MeasureError> {
+    report.section(&format!(
+        "processes of one node that all know each other, medians of {}",
+        options.rounds
+    ));
+    // Until no node repeats its news any more.
+    let pause = Duration::from_secs(if options.amount.quick { 20 } else { 120 });
+    for nodes in &options.crowds {
+        rows(report, options, (*nodes, *nodes), Link::Ipc, pause, dir).await?;
+    }
+    Ok(())
 }
 
 async fn rows(
     report: &mut Report,
     options: &Options,
-    nodes: usize,
-    processes: usize,
+    (nodes, processes): (usize, usize),
     link: Link,
+    pause: Duration,
     dir: &str,
 ) -> Result<(), MeasureError> {
     let mut all: [Vec<f64>; 4] = Default::default();
+    let idle = Duration::from_secs(if options.amount.quick { 3 } else { 10 });
     for _ in 0..options.rounds {
-        let figures = once(nodes, processes, link, options.amount.quick, dir).await?;
+        let figures = once(nodes, processes, link, (pause, idle), dir).await?;
         for (all, one) in all.iter_mut().zip(figures) {
             all.push(one);
         }
@@ -65,12 +85,13 @@ async fn rows(
     Ok(())
 }
 
-/// Seconds, bytes, descriptors, share of a core.
+/// Seconds, bytes, descriptors, share of a core: the last three after a pause, the share over
+/// that time.
 async fn once(
     nodes: usize,
     processes: usize,
     link: Link,
-    quick: bool,
+    (pause, idle): (Duration, Duration),
     dir: &str,
 ) -> Result<[f64; 4], MeasureError> {
     let task = Task::new("mesh", link, dir)
@@ -96,8 +117,7 @@ async fn once(
     }
     let seconds = milliseconds(start, meshed) / 1e3;
     // Whatever it does once, it has done by then.
-    tokio::time::sleep(Duration::from_secs(if quick { 3 } else { 12 })).await;
-    let idle = Duration::from_secs(if quick { 3 } else { 10 });
+    tokio::time::sleep(pause).await;
     let cpu = |children: &[Process]| children.iter().map(|c| cpu_seconds(c.id())).sum::<f64>();
     let cpu_before = cpu(&children);
     tokio::time::sleep(idle).await;

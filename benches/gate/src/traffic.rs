@@ -1,5 +1,5 @@
-//! The traffic of twenty nodes in virtual time, if their applications send
-//! nothing. The same source gives the same figures, to the last one.
+//! The traffic of twenty nodes, and the beacons of a crowd, in virtual time, if their
+//! applications send nothing. The same source gives the same figures, to the last one.
 
 use std::error::Error;
 use std::time::Duration;
@@ -13,6 +13,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Until they have all met.
 const MEETING: Duration = Duration::from_secs(10);
+
+/// Enough that each beacons once a minute at most.
+const CROWD: usize = 80;
+
+/// Until nobody in a crowd repeats its first beacons.
+const SETTLING: Duration = Duration::from_secs(120);
+const MINUTES: u32 = 5;
 
 /// Everything that chance decides follows from it.
 const SEED: u64 = 1;
@@ -31,7 +38,9 @@ pub(crate) fn figures() -> Result<Vec<(&'static str, Cost)>, Box<dyn Error>> {
         (later.beacons - met.beacons) as f64,
         messages(&later) - messages(&met),
     );
+    let crowd = beacons_of_a_crowd()?;
     Ok(vec![
+        ("80 nodes idle: beacons of all in a minute", crowd),
         ("20 nodes meet: dials a pair", met.dials as f64 / pairs),
         ("20 nodes meet: messages a pair", messages(&met) / pairs),
         ("20 nodes idle: beacons a node and hour", beacons / nodes),
@@ -47,4 +56,13 @@ pub(crate) fn figures() -> Result<Vec<(&'static str, Cost)>, Box<dyn Error>> {
         (name, Cost { work, allocations })
     })
     .collect())
+}
+
+fn beacons_of_a_crowd() -> Result<f64, Box<dyn Error>> {
+    let mut world = World::new(Options::new(CROWD, SEED));
+    world.run(SETTLING)?;
+    let before = world.report().beacons;
+    world.run(Duration::from_secs(60) * MINUTES)?;
+    world.check_whole()?;
+    Ok((world.report().beacons - before) as f64 / f64::from(MINUTES))
 }

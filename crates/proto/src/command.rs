@@ -215,10 +215,8 @@ impl Command {
             Self::Update(profile) => profile.encode(out),
             Self::Hello(_) | Self::Whisper { .. } | Self::Shout { .. } => {}
             Self::Request { .. } | Self::Reply { .. } => {}
-            Self::Ping(token) | Self::PingOk(token) => {
-                out.extend(token.iter().flat_map(|token| token.to_be_bytes()));
-            }
-            Self::Goodbye => {}
+            Self::Ping(Some(token)) | Self::PingOk(Some(token)) => out.put_u64(*token),
+            Self::Ping(None) | Self::PingOk(None) | Self::Goodbye => {}
         }
     }
 

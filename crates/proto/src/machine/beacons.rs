@@ -90,6 +90,9 @@ impl Machine {
             heard.over_loopback,
             now,
         ));
+        let silent = peer
+            .established()
+            .is_some_and(|established| established.liveness.is_silent());
         if let Some(state) = beacon.state() {
             peer.announced = state;
             if let Phase::Established(established) = &mut peer.phase
@@ -107,7 +110,9 @@ impl Machine {
                 }
             }
         }
-        self.follow_if_moved(now, uuid);
+        if silent {
+            self.follow_if_moved(now, uuid);
+        }
         self.dial_if_due(now, uuid);
     }
 

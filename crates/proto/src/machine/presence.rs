@@ -182,6 +182,7 @@ impl Machine {
         let judged = established
             .liveness
             .judge(moment, &established.mailbox, &self.config);
+        let silent = established.liveness.is_silent();
         let judgement = match judged {
             Ok(judgement) => judgement,
             Err(reason) => {
@@ -201,18 +202,15 @@ impl Machine {
             Some(Presence::Silent) => self.event(Event::Silent { peer: uuid }),
             _ => {}
         }
-        // It may have been heard at its old address a moment before it became evasive.
-        self.follow_if_moved(now, uuid);
+        if silent {
+            // It may have been heard at its old address a moment before it became evasive.
+            self.follow_if_moved(now, uuid);
+        }
     }
 
     /// Looks for a peer that doesn't answer at the address where it is heard now.
     pub(super) fn follow_if_moved(&mut self, now: Time, uuid: Uuid) {
-        let silent = self
-            .peers
-            .get(&uuid)
-            .and_then(|peer| peer.established())
-            .is_some_and(|established| established.liveness.is_silent());
-        if silent && self.has_moved(now, uuid) {
+        if self.has_moved(now, uuid) {
             self.exit(now, uuid, ExitReason::Disconnected);
             self.dial_if_due(now, uuid);
         }

@@ -100,7 +100,7 @@ impl Sources {
 
     /// Whether the peer itself repeats an address by beacons.
     pub(super) fn has_beacons(self) -> bool {
-        self.iter().any(Source::is_beacon)
+        self.contains(Source::Multicast) || self.contains(Source::Broadcast)
     }
 
     /// Whether the set has no source.
