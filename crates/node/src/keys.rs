@@ -94,6 +94,10 @@ impl KeyGuard for Guard {
         }
     }
 
+    fn admits(&self, key: Key) -> bool {
+        self.warden.admits(&key.into())
+    }
+
     fn objection(&self, name: &str, key: Key) -> Option<String> {
         self.warden.objection(name, &key.into())
     }

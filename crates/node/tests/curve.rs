@@ -281,7 +281,7 @@ async fn by_hand(uuid: Uuid, curve: &Curve) -> (Links, Inbox, Notices) {
 }
 
 /// A peer by hand, which says of its key what it likes.
-async fn greets_as(node: &Node, number: u8, header: Option<String>) -> (Links, Inbox) {
+async fn greets_as(node: &Node, number: u8, header: Option<String>) -> ByHand {
     let curve = Curve::new(keys(number), Arc::new(Anyone));
     let (links, inbox, mut notices) = by_hand(Uuid::new_v4(), &curve).await;
     let target = Target::default()
@@ -304,30 +304,47 @@ async fn greets_as(node: &Node, number: u8, header: Option<String>) -> (Links, I
     mailbox
         .try_send(&head, &frames.collect::<Vec<_>>())
         .unwrap();
-    tokio::spawn(async move {
+    let ended = tokio::spawn(async move {
         let _mailbox = mailbox;
-        while let Some(Notice::Up { .. }) = notices.recv().await {}
+        loop {
+            if let Some(Notice::Closed { .. }) | None = notices.recv().await {
+                return;
+            }
+        }
     });
-    (links, inbox)
+    ByHand {
+        _links: links,
+        inbox,
+        ended,
+    }
+}
+
+struct ByHand {
+    _links: Links,
+    inbox: Inbox,
+    /// Ends with the connection to the node.
+    ended: tokio::task::JoinHandle<()>,
+}
+
+impl ByHand {
+    /// The node has ended its connection to this peer.
+    async fn left(&mut self) {
+        let left =
+            async { while !matches!(self.inbox.recv().await, Some(Arrival::Closed { .. })) {} };
+        tokio::time::timeout(PATIENCE, left).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn a_hello_that_names_another_key_is_refused() {
     let (alice, mut a) = alone("alice", 1).start().await.unwrap();
-    let (_liar, mut inbox) = greets_as(&alice, 2, Some(public(9).to_string())).await;
+    let mut liar = greets_as(&alice, 2, Some(public(9).to_string())).await;
     // It is answered, and then given up.
-    let closed = async {
-        loop {
-            if let Some(Arrival::Closed { .. }) = inbox.recv().await {
-                break;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, closed).await.unwrap();
-    let (_honest, _i) = greets_as(&alice, 3, Some(public(3).to_string())).await;
+    liar.left().await;
+    let _honest = greets_as(&alice, 3, Some(public(3).to_string())).await;
     let peer = enter(&mut a).await;
     assert_eq!((peer.name(), peer.key()), ("by hand 3", Some(public(3))));
-    let (_silent, _i) = greets_as(&alice, 4, None).await;
+    let _silent = greets_as(&alice, 4, None).await;
     assert_eq!(enter(&mut a).await.key(), Some(public(4)));
     assert_eq!(alice.peers().len(), 2);
 }
@@ -449,4 +466,37 @@ async fn a_name_belongs_to_the_key_that_was_first_met_under_it() {
     while let Some(event) = t.try_recv() {
         assert!(!matches!(event, Event::Whisper { .. }));
     }
+}
+
+/// Whoever is trusted no longer may keep its own connection open: the node ends it.
+#[tokio::test]
+async fn both_connections_end_with_the_trust_in_a_key() {
+    let dir = tempfile::tempdir().unwrap();
+    for number in [2, 3] {
+        let path = dir.path().join(number.to_string());
+        std::fs::write(path, public(number).to_string()).unwrap();
+    }
+    let trust = Trust::Directory(dir.path().into());
+    let (alice, mut a) = alone("alice", 1).trust(trust).start().await.unwrap();
+    let mut bob = greets_as(&alice, 2, None).await;
+    let peer = enter(&mut a).await;
+    let friend = greets_as(&alice, 3, None).await;
+    enter(&mut a).await;
+
+    std::fs::remove_file(dir.path().join("2")).unwrap();
+    bob.left().await;
+    tokio::time::timeout(PATIENCE, bob.ended)
+        .await
+        .unwrap()
+        .unwrap();
+    let gone = until(&mut a, |event| match event {
+        Event::Exit { peer, .. } => Some(peer),
+        _ => None,
+    })
+    .await;
+    assert_eq!(gone, peer);
+    let stats = alice.stats().await.unwrap();
+    assert_eq!((stats.refused, stats.links.denied), (1, 1));
+    assert!(!friend.ended.is_finished());
+    assert_eq!(alice.peers().len(), 1);
 }

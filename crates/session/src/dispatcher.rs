@@ -162,6 +162,21 @@ impl Dispatcher {
         }
     }
 
+    /// Ends the connections over sockets from such a source.
+    pub(crate) fn deny(&self, is_denied: impl Fn(&Source) -> bool) {
+        let denied: Vec<_> = {
+            let state = self.lock();
+            let all = state.connections.all().filter(|it| {
+                let from = it.from();
+                from.link != Link::Inproc && is_denied(from)
+            });
+            all.cloned().collect()
+        };
+        for denied in denied {
+            self.end(&denied, CloseReason::Denied);
+        }
+    }
+
     /// Ends the connection over a socket that is the cheapest to lose, if one waits.
     pub(crate) fn evict_silent(&self) {
         let over_socket = |source: &Source| source.link != Link::Inproc;

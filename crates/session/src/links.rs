@@ -260,6 +260,14 @@ impl Links {
         self.inner.dispatcher.refuse(connection);
     }
 
+    /// Ends those of the inbox's connections over sockets that come from such a source
+    /// ([`CloseReason::Denied`]), admitted or not. What they have sent can still be read.
+    /// Connections in memory stay: a process trusts itself. To keep new ones out is the
+    /// mechanism's task.
+    pub fn deny(&self, is_denied: impl Fn(&Source) -> bool) {
+        self.inner.dispatcher.deny(is_denied);
+    }
+
     /// Opens a mailbox to a peer. It is there at once and accepts messages while
     /// it connects in the background; notices that carry `id` report what happens
     /// to it. Nothing else uses the `id`.

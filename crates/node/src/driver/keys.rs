@@ -36,6 +36,9 @@ pub(crate) trait KeyGuard: Send + Sync {
     /// trusted.
     fn to_server(&self, key: Key) -> Option<Arc<dyn Mechanism>>;
 
+    /// Whether the holder of a key is talked to at all.
+    fn admits(&self, key: Key) -> bool;
+
     /// Why the holder of a key can't enter under that name, if it can't.
     fn objection(&self, name: &str, key: Key) -> Option<String>;
 
@@ -164,6 +167,16 @@ impl KeyRing {
         own.guard.to_server(key)
     }
 
+    /// Whether a key that was proved over a link isn't trusted any more: it may have been
+    /// taken away during the handshake.
+    pub(super) fn is_taken_away(&self, link: Link, key: Option<Key>) -> bool {
+        let guard = self.own.as_ref().map(|own| &own.guard);
+        link != Link::Inproc
+            && guard
+                .zip(key)
+                .is_some_and(|(guard, key)| !guard.admits(key))
+    }
+
     /// A node has connected to our inbox.
     fn called(&mut self, uuid: Uuid, connection: u64, key: Option<Key>) {
         if self.is_on() {
@@ -211,6 +224,9 @@ impl Driver {
             return;
         }
         self.keys.called(uuid, connection, from.key);
+        if self.keys.is_taken_away(from.link, from.key) {
+            return self.links.deny(|other| other.key == from.key);
+        }
         let others: Vec<SessionId> = self
             .sessions
             .iter()
@@ -291,6 +307,8 @@ impl Driver {
         for (session, uuid) in sessions.collect::<Vec<_>>() {
             self.refuse_session(session, uuid, "its key isn't trusted any more");
         }
+        let is_removed = |from: &Source| from.key.is_some_and(|key| removed.contains(&key));
+        self.links.deny(is_removed);
         if added {
             // Those that were refused before needn't wait.
             self.machine.handle_resume(self.clock.now());

@@ -47,6 +47,10 @@ impl Driver {
                     let why = "another key than the peer's answers";
                     return self.refuse_session(session, uuid, why);
                 }
+                if self.keys.is_taken_away(link, key) {
+                    let why = "its key isn't trusted any more";
+                    return self.refuse_session(session, claimed.unwrap_or_default(), why);
+                }
                 let local = match (local, remote) {
                     (Some(local), _) => Some(local.ip()),
                     (None, Some(remote)) if link == Link::Tcp => source_towards(remote),

@@ -107,13 +107,18 @@ impl KnownPeers {
         let parsed = read(&self.path).map(|(stamp, text)| (stamp, parse(&text)));
         if let Ok((stamp, Ok(names))) = parsed {
             let gone = state.names.keys().any(|name| !names.contains_key(name));
+            let replaced = state.names.iter().filter(|(name, key)| {
+                let new = names.get(*name);
+                new.is_some_and(|new| new != *key)
+            });
+            let removed = replaced.map(|(_, key)| *key).collect();
             *state = State {
                 stamp: Some(stamp),
                 names,
             };
             return Changes {
                 added: gone,
-                removed: Vec::new(),
+                removed,
             };
         }
         Changes::default()
@@ -182,7 +187,8 @@ mod tests {
         std::fs::write(&path, format!("# of May\n{two} lens 2\n")).unwrap();
         assert!(again.look().added);
         assert_eq!(again.objection("lens 1", &two), None);
-        assert!(known.look().removed.is_empty());
+        // The name has another key: the holder of the first one goes.
+        assert_eq!(known.look().removed, [one]);
         assert!(known.objection("lens 1", &one).is_some());
     }
 
