@@ -260,7 +260,8 @@ void
 events_end (zyre_t *self)
 {
     self->closing = true;
-    zre_node_destroy (&self->node);
+    zre_node *node = atomic_exchange (&self->node, NULL);
+    zre_node_destroy (&node);
     if (self->pumping)
         pthread_join (self->pump, NULL);
     self->pumping = false;

@@ -15,17 +15,20 @@
 
 struct _zyre_t {
     zre_settings *settings;
-    /* From its start until it is destroyed or started again. */
-    zre_node *node;
+    /* From its start until it is destroyed or started again. The pump reads it, and the
+       name, while the program changes them. */
+    zre_node *_Atomic node;
     char uuid[UUID_TEXT];
-    char *name;
+    char *_Atomic name;
+    /* What it was called before. The program and the pump may still read it. */
+    zlist_t *old_names;
     /* The name in this process of the endpoint that the program has set. */
     char *place;
     /* A file in memory with the keys, or -1. */
     int keys;
     /* Milliseconds of silence. */
-    int evasive;
-    int expired;
+    atomic_int evasive;
+    atomic_int expired;
     /* C Zyre's own stream of EVASIVE and SILENT. */
     bool strict;
 

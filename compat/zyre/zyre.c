@@ -54,6 +54,7 @@ zyre_new (const char *name)
     const char *mode = getenv ("ZRE_COMPAT");
     self->strict = mode && streq (mode, "strict");
     self->pending = zlist_new ();
+    self->old_names = zlist_new ();
     s_set (self, "uuid", self->uuid);
     return self;
 }
@@ -79,7 +80,11 @@ zyre_destroy (zyre_t **self_p)
     zstr_free (&self->place);
     if (self->keys >= 0)
         close (self->keys);
-    zstr_free (&self->name);
+    zlist_append (self->old_names, self->name);
+    char *name;
+    while ((name = (char *) zlist_pop (self->old_names)))
+        zstr_free (&name);
+    zlist_destroy (&self->old_names);
     free (self);
 }
 
@@ -98,10 +103,12 @@ zyre_start (zyre_t *self)
     int evasive = self->evasive < self->expired ? self->evasive : self->expired - 1;
     s_set_number (self, "evasive", evasive, "ms");
     s_set_number (self, "expired", self->expired, "ms");
-    if (zre_node_start (self->settings, &self->node) != ZRE_ERROR_NONE) {
+    zre_node *node;
+    if (zre_node_start (self->settings, &node) != ZRE_ERROR_NONE) {
         node_warn (self, "can't start");
         return -1;
     }
+    self->node = node;
     gossip_start (self);
     if (self->inbox)
         events_pump (self);
@@ -135,9 +142,8 @@ zyre_set_name (zyre_t *self, const char *name)
 {
     if (!self || !name)
         return;
-    char *copy = strdup (name);
-    zstr_free (&self->name);
-    self->name = copy;
+    zlist_append (self->old_names, self->name);
+    self->name = strdup (name);
     if (self->node && zre_node_set_name (self->node, name) != ZRE_ERROR_NONE)
         node_warn (self, "name");
 }

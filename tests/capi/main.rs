@@ -12,7 +12,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 use zre_tests::c::{cc, have, install, library, pkg_config, run, valgrind};
-use zre_tests::{Program, beacon_port, skip};
+use zre_tests::{Program, beacon_port, ipc_directory, skip};
 
 const CAPI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/capi");
 
@@ -38,7 +38,30 @@ fn the_suite_passes() {
         skip!("there is no C compiler (cc)");
     }
     let directory = TempDir::new().unwrap();
-    run(Command::new(suite(&directory)).env("ZRE_TEST_PORT", beacon_port().to_string()));
+    let suite = suite(&directory);
+    run(Command::new(&suite).env("ZRE_TEST_PORT", beacon_port().to_string()));
+    let (_sockets, path) = ipc_directory();
+    run(Command::new(&suite)
+        .arg("deaths")
+        .env("ZRE_TEST_PORT", beacon_port().to_string())
+        .env("ZRE_TEST_SOCKETS", path));
+}
+
+#[test]
+fn the_log_goes_to_stderr_without_colours() {
+    if !have(&["cc"]) {
+        skip!("there is no C compiler (cc)");
+    }
+    let directory = TempDir::new().unwrap();
+    let output = Command::new(suite(&directory))
+        .arg("log")
+        .env("ZRE_TEST_PORT", beacon_port().to_string())
+        .output()
+        .unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{log}");
+    assert!(log.contains("name=\"logger\""), "{log}");
+    assert!(!log.contains('\x1b'), "{log}");
 }
 
 #[test]

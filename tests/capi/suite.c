@@ -5,9 +5,12 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "zre.h"
 
@@ -34,7 +37,8 @@ static zre_settings *settings_named(const char *name)
     OK(zre_settings_set(settings, "interface", "lo"));
     OK(zre_settings_set(settings, "beacon_port", getenv("ZRE_TEST_PORT")));
     OK(zre_settings_set(settings, "interval", "100ms"));
-    OK(zre_settings_set(settings, "ipc", "off"));
+    const char *sockets = getenv("ZRE_TEST_SOCKETS");
+    OK(zre_settings_set(settings, "ipc", sockets != NULL ? sockets : "off"));
     return settings;
 }
 
@@ -374,6 +378,41 @@ static void test_requests(void)
     zre_node_destroy(&bob);
 }
 
+// `suite peer`: a node that does nothing until it is killed.
+static void be_a_peer(void)
+{
+    zre_node *node = node_named("peer");
+    for (;;)
+        skip(node, ZRE_KIND_WHISPER);
+}
+
+static const char *self_path;
+
+// Peers die while this node writes to them. Only Rust's own programs ignore SIGPIPE, which
+// must not end this one.
+static void test_deaths(void)
+{
+    zre_frame frame = zre_frame_of_text("are you there?");
+    for (int turn = 0; turn < 10; turn++) {
+        pid_t child = fork();
+        if (child == 0) {
+            execl(self_path, self_path, "peer", NULL);
+            _exit(127);
+        }
+        zre_node *node = node_named("writer");
+        OK(zre_node_wait_for_peers(node, NULL, 1, DEADLINE));
+        OK(zre_node_whisper(node, "peer", &frame, 1));
+        kill(child, SIGKILL);
+        zre_error error;
+        do {
+            error = zre_node_try_whisper(node, "peer", &frame, 1);
+        } while (error == ZRE_ERROR_NONE || error == ZRE_ERROR_FULL);
+        CHECK(error == ZRE_ERROR_GONE || error == ZRE_ERROR_UNKNOWN_PEER);
+        waitpid(child, NULL, 0);
+        zre_node_destroy(&node);
+    }
+}
+
 static bool readable(int descriptor, int timeout)
 {
     struct pollfd polled = {descriptor, POLLIN, 0};
@@ -633,8 +672,10 @@ static void test_threads(void)
 static void test_log(void)
 {
     CHECK(zre_log("zre=loud") == ZRE_ERROR_ARGUMENT);
-    OK(zre_log("warn"));
+    OK(zre_log("debug"));
     CHECK(zre_log(NULL) == ZRE_ERROR_OTHER);
+    zre_node *node = node_named("logger");
+    zre_node_destroy(&node);
 }
 
 static const struct {
@@ -643,7 +684,7 @@ static const struct {
 } tests[] = {
     {"settings", test_settings}, {"messages", test_messages},
     {"addresses", test_addresses}, {"requests", test_requests},
-    {"descriptor", test_descriptor}, {"misuse", test_misuse},
+    {"deaths", test_deaths}, {"descriptor", test_descriptor}, {"misuse", test_misuse},
     {"threads", test_threads}, {"log", test_log},
 };
 
@@ -669,7 +710,10 @@ static void *run_tests(void *unused)
 
 int main(int count, char **names)
 {
+    self_path = names[0];
     wanted = count > 1 ? names[1] : NULL;
+    if (wanted != NULL && strcmp(wanted, "peer") == 0)
+        be_a_peer();
     // On a thread that ends: what Rust keeps for the first one is never freed, and a leak
     // checker can't tell it from a leak.
     pthread_t runner;

@@ -272,6 +272,15 @@ static void test_sockets(void)
     int descriptor = zsock_fd(socket);
     CHECK(descriptor >= 0);
 
+    // Another name while the socket is written.
+    zyre_set_name(alice, "alicia");
+    zyre_set_contest_in_group(alice, "room");
+    CHECK(zyre_join(alice, "room") == 0 && zyre_join(bob, "room") == 0);
+    zyre_set_name(alice, "alison");
+    zyre_event_t *event = next(alice, "LEADER");
+    IS(zyre_event_peer_uuid(event), zyre_uuid(alice));
+    zyre_event_destroy(&event);
+
     // The program doesn't read: destroying waits for nothing.
     for (int each = 0; each < 3000; each++)
         CHECK(zyre_whispers(bob, zyre_uuid(alice), "%d", each) == 0);

@@ -32,6 +32,8 @@
 // Processes. A child that was made by fork() mustn't call the library until exec().
 // Callbacks don't exist: the library calls nothing of the program's.
 //
+// Signals. The library handles none, blocks none, and raises none when a peer goes.
+//
 // Times are milliseconds. A negative time is for ever, where nothing else is said.
 
 

@@ -6,6 +6,7 @@
 )]
 
 use std::ffi::c_char;
+use std::io::IsTerminal;
 
 use crate::error::{self, Error, Failure, call, value};
 use crate::input::Text;
@@ -52,6 +53,7 @@ pub extern "C" fn zre_log(filter: Text) -> Error {
         tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
             .try_init()
             .map_err(|error| Failure::new(Error::Other, "log", error.to_string()))
     })

@@ -108,6 +108,7 @@ mod reporter;
 mod send_queue;
 mod source;
 mod target;
+mod write;
 #[cfg(feature = "zeromq")]
 mod zeromq_engine;
 
@@ -125,4 +126,6 @@ pub use places::{NoPlace, Places};
 pub use send_queue::{PendingWrite, Queued};
 pub use source::{Credentials, Link, Source};
 pub use target::{SameHost, Target};
+#[doc(hidden)]
+pub use write::write_vectored;
 pub use zre_zmtp::{Frames, Head, Mechanism, Message, Null};

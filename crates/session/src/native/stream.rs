@@ -7,13 +7,14 @@ use std::task::{Context, Poll};
 
 use bytes::BufMut;
 use socket2::SockRef;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 #[cfg(unix)]
 use tokio::net::UnixStream;
 use zre_zmtp::Encoder;
 
 use crate::engine::Route;
+use crate::write::write_vectored;
 use crate::{Credentials, Link};
 
 /// The kernel's send buffer for a unix socket, in bytes. Its default, 208 KiB, holds
@@ -154,19 +155,19 @@ impl Stream {
     /// Writes what the kernel takes now, or returns `WouldBlock`.
     fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
-            Self::Tcp(stream) => stream.try_write_vectored(slices),
+            Self::Tcp(stream) => {
+                stream.try_io(Interest::WRITABLE, || write_vectored(stream, slices))
+            }
             #[cfg(unix)]
-            Self::Unix(stream) => stream.try_write_vectored(slices),
+            Self::Unix(stream) => {
+                stream.try_io(Interest::WRITABLE, || write_vectored(stream, slices))
+            }
         }
     }
 
     /// Writes what the kernel takes now, or returns `WouldBlock`.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Tcp(stream) => stream.try_write(bytes),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.try_write(bytes),
-        }
+        self.try_write_vectored(&[IoSlice::new(bytes)])
     }
 
     /// Cancel safe.

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::mpsc;
@@ -96,12 +96,12 @@ impl GossipLink {
             let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
             handshake.start(&mut out);
             loop {
-                stream.write_all_buf(&mut out).await?;
+                write_bytes(&stream, &mut out).await?;
                 if stream.read_buf(&mut input).await? == 0 {
                     return Err(LinkError::Closed);
                 }
                 let done = handshake.advance(&mut input, &mut out)?;
-                stream.write_all_buf(&mut out).await?;
+                write_bytes(&stream, &mut out).await?;
                 if let Some(done) = done {
                     let decoder = Decoder::new(limits(), input, done.opener);
                     return Ok((Encoder::new(done.sealer), decoder));
@@ -212,13 +212,28 @@ async fn write_all(writer: &mut OwnedWriteHalf, encoder: &mut Encoder) -> io::Re
     while !encoder.is_empty() {
         let mut slices = [IoSlice::new(&[]); 16];
         let filled = encoder.slices(&mut slices);
-        let written = writer.write_vectored(&slices[..filled]).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
+        let written = write_some(writer.as_ref(), &slices[..filled]).await?;
         encoder.advance(written);
     }
     Ok(())
+}
+
+/// Writes all of these bytes.
+async fn write_bytes(stream: &TcpStream, bytes: &mut BytesMut) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = write_some(stream, &[IoSlice::new(bytes)]).await?;
+        bytes.advance(written);
+    }
+    Ok(())
+}
+
+/// Writes at least one byte, when the kernel takes some.
+async fn write_some(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    let write = || zre_session::write_vectored(stream, slices);
+    match stream.async_io(Interest::WRITABLE, write).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        written => Ok(written),
+    }
 }
 
 #[cfg(test)]
