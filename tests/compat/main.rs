@@ -1,8 +1,7 @@
 //! `libzyre.so.2` (compat/zyre) as C Zyre's programs see it: `zyre.c` calls every function,
 //! plainly and under valgrind, built against what `make install` installs.
 //!
-//! Where ZYRE_SOURCE names a checkout of C Zyre that was built there (its libzyre.so.2 and
-//! programs in ZYRE_BUILD), its own programs run with this library, too.
+//! If ZYRE_BUILD names a directory with C Zyre's own programs, they run with this library, too.
 #![allow(
     clippy::expect_used,
     clippy::panic,
@@ -109,13 +108,13 @@ fn exactly_the_functions_of_c_zyre_are_exported() {
     assert!(dynamic.contains("[libzyre.so.2]"), "{dynamic}");
 }
 
-/// C Zyre's own programs, which were compiled against its own library.
+/// C Zyre's own programs, which were compiled against its own library. They are nowhere in
+/// this repository, therefore it is ignored unless somebody has them.
 #[test]
+#[ignore = "ZYRE_BUILD has to name a directory with C Zyre's programs"]
 fn programs_of_c_zyre_run_unchanged() {
-    let Some(built) = std::env::var_os("ZYRE_BUILD").map(PathBuf::from) else {
-        // Not on CI either: nothing foreign is built here.
-        return;
-    };
+    let built = std::env::var_os("ZYRE_BUILD").map(PathBuf::from);
+    let built = built.expect("ZYRE_BUILD names a directory with C Zyre's programs");
     let library = installed().join("lib");
     let command = |name: &str| {
         let mut command = Command::new(built.join(name));

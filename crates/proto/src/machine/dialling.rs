@@ -22,6 +22,10 @@ use crate::{Endpoint, Outgoing, State, Time};
 /// nodes may be meeting at once. To give up would make all of them busier.
 const IN_MEMORY_PATIENCE: u32 = 12;
 
+/// The same between two processes of a host, if the handshake has named the peer: the system
+/// reports its death, and hundreds of processes may start at once.
+const SAME_HOST_PATIENCE: u32 = 6;
+
 /// A dial that isn't answered for that long gives way to another.
 pub(super) const QUIET_DIAL: Duration = Duration::from_secs(1);
 
@@ -266,6 +270,8 @@ impl Machine {
                 if up.in_memory {
                     self.note_answer(session);
                     patience = patience.saturating_mul(IN_MEMORY_PATIENCE);
+                } else if up.same_host && up.peer == Some(uuid) {
+                    patience = patience.saturating_mul(SAME_HOST_PATIENCE);
                 }
                 let deadline = self.clock.at(now) + patience;
                 self.await_hello(now, uuid, mailbox, Some(deadline));

@@ -673,3 +673,23 @@ fn a_node_with_as_many_headers_as_the_limit_allows_is_met() {
     assert_eq!(net.events(0), ["enter 02"]);
     assert_eq!(net.events(1), ["enter 01"]);
 }
+
+#[test]
+fn a_busy_process_of_this_host_has_more_time_for_its_hello() {
+    let unanswered_after = |same_host: bool, named: bool| {
+        let mut bench = Bench::new();
+        let peer = Peer::ours(1);
+        bench.up.same_host = same_host;
+        bench.up.peer = named.then_some(peer.uuid);
+        bench.hear(&peer);
+        let begin = bench.now;
+        while bench.events().is_empty() {
+            bench.pass(ms(100));
+        }
+        bench.now - begin
+    };
+    assert_eq!(unanswered_after(false, true), secs(5));
+    // Anything may listen there.
+    assert_eq!(unanswered_after(true, false), secs(5));
+    assert_eq!(unanswered_after(true, true), secs(30));
+}
