@@ -85,7 +85,8 @@ impl Dispatcher {
     /// Opens a queue for a connection whose handshake is over; its messages
     /// count against `total`. If connections are admitted, it waits beside others of
     /// its identity; otherwise a queue of the same identity ends (`Replaced`), and is
-    /// read to its end first.
+    /// read to its end first. A source that has proved a key takes the identity from one
+    /// over a socket that has none (`OtherKey`).
     ///
     /// # Errors
     /// `OtherKey` if a peer with another key has the identity, the limit that was
@@ -101,7 +102,15 @@ impl Dispatcher {
             return Err(CloseReason::Local);
         }
         let older = state.connections.of(&source.identity);
-        if older.iter().any(|older| older.from().key != source.key) {
+        let (of_others, older): (Vec<_>, Vec<_>) = older
+            .iter()
+            .cloned()
+            .partition(|older| older.from().key != source.key);
+        let is_weaker = |older: &Arc<ReceiveQueue>| {
+            let from = older.from();
+            source.key.is_some() && from.key.is_none() && from.link != Link::Inproc
+        };
+        if !of_others.iter().all(is_weaker) {
             state.counters.add(&CloseReason::OtherKey);
             state.denied = Some(source);
             let reader = state.reader.take();
@@ -134,6 +143,9 @@ impl Dispatcher {
         state.connections.insert(&queue, self.admits);
         drop(guard);
         // The older queue's end is in line before the new queue's beginning.
+        for displaced in of_others {
+            self.end(&displaced, CloseReason::OtherKey);
+        }
         if let Some(replaced) = replaced {
             self.end(&replaced, CloseReason::Replaced);
         }

@@ -128,4 +128,4 @@ pub use source::{Credentials, Link, Source};
 pub use target::{SameHost, Target};
 #[doc(hidden)]
 pub use write::write_vectored;
-pub use zre_zmtp::{Frames, Head, Mechanism, Message, Null};
+pub use zre_zmtp::{Either, Frames, Head, Mechanism, Message, Null};

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use zre_curve::{Admission, Anyone, Curve, Keys, PublicKey};
 use zre_session::{
-    Arrival, CloseReason, Config, Identity, Inbox, IpcDir, Link, Links, Mailbox, Message, Notice,
-    Notices, SameHost, Source, Target,
+    Arrival, CloseReason, Config, Either, Identity, Inbox, IpcDir, Link, Links, Mailbox, Message,
+    Notice, Notices, Null, SameHost, Source, Target,
 };
 use zre_zmtp::{FrameLimits, Handshake, Local, SocketType};
 
@@ -327,4 +327,69 @@ async fn the_zeromq_engine_refuses_a_peer_with_a_key() {
     let _kept = dial(&links, &curve(1), &to, key(2), SameHost::Never);
     let reason = closed(&mut notices).await;
     assert!(reason.to_string().contains("native engine"), "{reason}");
+}
+
+#[tokio::test]
+async fn an_inbox_that_takes_both_gives_the_client_the_choice() {
+    let mut config = config(b"both", curve(2));
+    config.mechanism = Arc::new(Either::new(Arc::new(curve(2)), Arc::new(Null)));
+    let (links, mut inbox, mut notices) = Links::open(config).await.unwrap();
+    let plain = plain_links(b"plain").await;
+    let at_inbox = Target::default().addr(links.listening()[0]);
+    let to_inbox = plain.0.connect(1, at_inbox.clone());
+    let from = opened(&mut inbox).await;
+    assert_eq!((from.identity.as_bytes(), from.key), (&b"plain"[..], None));
+    to_inbox.try_send(b"in the clear", &[]).unwrap();
+    assert_eq!(&message(&mut inbox).await.head[..], b"in the clear");
+
+    let (sender, _inbox, _notices) = Links::open(self::config(b"one", curve(1))).await.unwrap();
+    let _mailbox = dial(&sender, &curve(1), &links, key(2), SameHost::Never);
+    let from = opened(&mut inbox).await;
+    assert_eq!(
+        (from.identity.as_bytes(), from.key),
+        (&b"one"[..], Some(key(1)))
+    );
+
+    // Our own mailboxes don't choose.
+    let _kept = links.connect(7, Target::default().addr(plain.0.listening()[0]));
+    let reason = closed(&mut notices).await;
+    assert!(matches!(reason, CloseReason::Handshake(_)), "{reason}");
+}
+
+async fn plain_links(identity: &[u8]) -> (Links, Inbox, Notices) {
+    let mut plain = config(identity, curve(1));
+    plain.mechanism = Arc::new(Null);
+    Links::open(plain).await.unwrap()
+}
+
+/// An identity that somebody has without a key goes to the first who proves one, and
+/// never back.
+#[tokio::test]
+async fn a_key_takes_an_identity_from_a_connection_without_one() {
+    let mut config = config(b"both", curve(2));
+    config.mechanism = Arc::new(Either::new(Arc::new(curve(2)), Arc::new(Null)));
+    config.admission = Some(DEADLINE);
+    let (links, mut inbox, _notices) = Links::open(config).await.unwrap();
+    let (thief, _i, mut of_thief) = plain_links(b"node").await;
+    let at_inbox = Target::default().addr(links.listening()[0]);
+    let _kept = thief.connect(1, at_inbox.clone());
+    assert_eq!(opened(&mut inbox).await.key, None);
+    let (owner, _i, mut of_owner) = Links::open(self::config(b"node", curve(1))).await.unwrap();
+    let _mailbox = dial(&owner, &curve(1), &links, key(2), SameHost::Never);
+    match soon(inbox.recv()).await {
+        Some(Arrival::Closed { from, reason, .. }) => {
+            assert_eq!((from.key, reason), (None, CloseReason::OtherKey));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(opened(&mut inbox).await.key, Some(key(1)));
+    closed(&mut of_thief).await;
+    let _again = thief.connect(2, at_inbox);
+    closed(&mut of_thief).await;
+    match soon(inbox.recv()).await {
+        Some(Arrival::Denied { from }) => assert_eq!(from.key, None),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(of_owner.try_recv(), Some(Notice::Up { .. })));
+    assert!(of_owner.try_recv().is_none());
 }

@@ -106,6 +106,9 @@ pub enum GreetingError {
     TooOld(OldVersion),
 }
 
+/// What a greeting begins with, before its mechanism: signature and version.
+pub(crate) const VERSION_END: usize = 12;
+
 /// The first 64 bytes of one side: version, mechanism and role.
 ///
 /// RFC 23: "greeting = signature version mechanism as-server filler".

@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use crate::command::{Command, CommandError, RawCommand};
 use crate::frame::{FrameHeader, HeaderError};
-use crate::greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, Version};
+use crate::greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, VERSION_END, Version};
 use crate::limits::FrameLimits;
 use crate::mechanism::{Agreed, HandshakeState, Mechanism};
 use crate::metadata::Metadata;
@@ -189,14 +189,46 @@ impl Handshake {
         }
     }
 
-    /// Writes our greeting. Call once, first.
+    /// Writes our greeting, or the part of it that doesn't depend on the peer's
+    /// mechanism if this side has an [alternative](Mechanism::alternative). Call once,
+    /// first.
     pub fn start(&self, out: &mut BytesMut) {
+        let (version, rest) = self.greeting();
+        out.extend_from_slice(&version);
+        if self.alternative().is_none() {
+            out.extend_from_slice(&rest);
+        }
+    }
+
+    /// Our greeting with the mechanism of this side: its version, and the rest.
+    fn greeting(&self) -> ([u8; VERSION_END], [u8; GREETING_LEN - VERSION_END]) {
         let greeting = Greeting {
             version: Version::OURS,
             mechanism: self.local.mechanism.name(),
             as_server: self.local.mechanism.as_server(self.local.socket_type),
         };
-        out.extend_from_slice(&greeting.encode());
+        let (mut version, mut rest) = ([0; VERSION_END], [0; GREETING_LEN - VERSION_END]);
+        for (to, byte) in version.iter_mut().chain(&mut rest).zip(greeting.encode()) {
+            *to = byte;
+        }
+        (version, rest)
+    }
+
+    fn alternative(&self) -> Option<&Arc<dyn Mechanism>> {
+        self.local.mechanism.alternative(self.local.socket_type)
+    }
+
+    /// Takes the alternative if that is what the peer insists on, and writes what our
+    /// greeting still lacks.
+    fn choose(&mut self, theirs: &Greeting, out: &mut BytesMut) {
+        let Some(alternative) = self.alternative() else {
+            return;
+        };
+        if alternative.name() == theirs.mechanism {
+            self.local.mechanism = Arc::clone(alternative);
+        }
+        let (_, rest) = self.greeting();
+        out.extend_from_slice(&rest);
     }
 
     /// Takes as much as it can from `input`, and appends the bytes to send to `out`.
@@ -219,6 +251,7 @@ impl Handshake {
                         return Ok(None);
                     };
                     input.advance(GREETING_LEN);
+                    self.choose(&theirs, out);
                     let ours = self.local.mechanism.name();
                     if theirs.mechanism != ours {
                         return Err(HandshakeError::Mechanism {

@@ -96,7 +96,7 @@ pub use frame::{FrameHeader, HeaderError};
 pub use greeting::{GREETING_LEN, Greeting, GreetingError, MechanismName, OldVersion, Version};
 pub use handshake::{Established, Handshake, HandshakeError, Local, Peer};
 pub use limits::FrameLimits;
-pub use mechanism::{Agreed, HandshakeState, Mechanism, Null};
+pub use mechanism::{Agreed, Either, HandshakeState, Mechanism, Null};
 pub use message::{Frames, Head, IntoFrames, Message};
 pub use metadata::{Metadata, MetadataError};
 pub use read_buffer::{Buffers, READ_CHUNK, Unpooled};

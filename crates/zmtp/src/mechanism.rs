@@ -11,6 +11,7 @@
 //! [the trait `Sealer`](Sealer).
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 
@@ -34,6 +35,14 @@ pub trait Mechanism: fmt::Debug + Send + Sync {
     /// Whether it seals traffic, in both directions. Messages that are queued
     /// before the handshake is over can be encoded at once only if it doesn't.
     fn seals(&self) -> bool;
+
+    /// What this side uses instead with a peer whose greeting names that. A side with an
+    /// alternative names its mechanism only when the peer has named its own; two such
+    /// sides would wait for each other, therefore only inboxes have one.
+    fn alternative(&self, socket_type: SocketType) -> Option<&Arc<dyn Mechanism>> {
+        let _ = socket_type;
+        None
+    }
 
     /// The long-term public key that it proves to peers, if it has one.
     fn key(&self) -> Option<[u8; 32]> {
@@ -111,6 +120,56 @@ impl Mechanism for Null {
         // RFC 23: "the peer … SHALL send a READY command".
         encode_command(b"READY", &[&local.metadata()], out);
         Ok(Box::new(NullState))
+    }
+}
+
+/// One mechanism for our mailboxes, and the choice between it and another for whoever
+/// connects to our inbox.
+///
+/// The choice is the client's, and nothing protects it: somebody in between can have a
+/// client that would take either use the weaker one. Whoever uses this has to see by
+/// [`Peer::key`](crate::Peer::key) what was chosen.
+#[derive(Debug, Clone)]
+pub struct Either {
+    first: Arc<dyn Mechanism>,
+    other: Arc<dyn Mechanism>,
+}
+
+impl Either {
+    /// The first mechanism, and the other one for peers that name it.
+    pub fn new(first: Arc<dyn Mechanism>, other: Arc<dyn Mechanism>) -> Either {
+        Either { first, other }
+    }
+}
+
+impl Mechanism for Either {
+    fn name(&self) -> MechanismName {
+        self.first.name()
+    }
+
+    fn as_server(&self, socket_type: SocketType) -> bool {
+        self.first.as_server(socket_type)
+    }
+
+    fn seals(&self) -> bool {
+        self.first.seals()
+    }
+
+    fn alternative(&self, socket_type: SocketType) -> Option<&Arc<dyn Mechanism>> {
+        (socket_type == SocketType::Router).then_some(&self.other)
+    }
+
+    fn key(&self) -> Option<[u8; 32]> {
+        self.first.key()
+    }
+
+    fn begin(
+        &self,
+        local: &Local,
+        theirs: &Greeting,
+        out: &mut BytesMut,
+    ) -> Result<Box<dyn HandshakeState>, HandshakeError> {
+        self.first.begin(local, theirs, out)
     }
 }
 
