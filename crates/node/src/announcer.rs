@@ -27,6 +27,8 @@ pub(crate) struct Announcer {
     pub(crate) port: u16,
     /// Our public key, if we have one.
     pub(crate) key: Option<[u8; 32]>,
+    /// Whether nodes without keys are to find us, too.
+    pub(crate) plain: bool,
     /// Whether C Zyre's form with a key is broadcast.
     pub(crate) broadcast_key: bool,
     pub(crate) groups: Vec<Group>,
@@ -73,28 +75,34 @@ impl Announcer {
         .encode()
     }
 
-    /// In the form of other implementations: to groups where they may listen, and by
-    /// broadcast. With our key only if the user has asked for it, because it would end
-    /// pyre.
+    /// In the forms of other implementations: to groups where they may listen, and by
+    /// broadcast. With our key by broadcast only if the user has asked for it, because it
+    /// would end pyre.
     fn announce_to_others(&self, state: State) {
         let uuid = self.uuid;
         let port = if state == State::Exit { 0 } else { self.port };
-        let beacon = match self.key {
-            None => zre_proto::Beacon::Classic { uuid, port },
-            Some(public_key) => zre_proto::Beacon::Curve {
+        if let Some(public_key) = self.key {
+            let beacon = zre_proto::Beacon::Curve {
                 uuid,
                 port,
                 public_key,
                 state: None,
-            },
-        }
-        .encode();
-        for group in &self.groups {
-            if group.named || self.key.is_none() && group.addr.ip() == ALL_NODES {
+            }
+            .encode();
+            for group in self.groups.iter().filter(|group| group.named) {
                 self.beacon.send(Cast::Group(group.addr), &beacon);
             }
+            if self.broadcast_key {
+                self.beacon.send(Cast::Broadcast, &beacon);
+            }
         }
-        if self.key.is_none() || self.broadcast_key {
+        if self.plain {
+            let beacon = zre_proto::Beacon::Classic { uuid, port }.encode();
+            for group in &self.groups {
+                if group.named || group.addr.ip() == ALL_NODES {
+                    self.beacon.send(Cast::Group(group.addr), &beacon);
+                }
+            }
             self.beacon.send(Cast::Broadcast, &beacon);
         }
     }

@@ -39,8 +39,12 @@ pub enum StartError {
     PeerKey(crate::Endpoint),
     /// Whom a node trusts means nothing if it has no keys itself.
     #[cfg(feature = "curve")]
-    #[error("trust or a peer's key is set, and the node has no keys: set keys, too")]
+    #[error("trust, plain_too or a peer's key is set, and the node has no keys: set keys, too")]
     NoKeys,
+    /// Groups are open to peers without keys, and no such peers are let in.
+    #[cfg(feature = "curve")]
+    #[error("plain_group is set, and plain_too isn't: set plain_too and keys, too")]
+    PlainGroup,
     /// The directory for unix sockets that was named can't be used.
     #[error("no unix sockets: {0}; mend the directory, name another, or turn ipc off")]
     Ipc(String),
@@ -249,6 +253,8 @@ codes! {
         Self::PeerKey(_) => "peer_key",
         #[cfg(feature = "curve")]
         Self::NoKeys => "no_keys",
+        #[cfg(feature = "curve")]
+        Self::PlainGroup => "plain_group",
         #[cfg(feature = "dns")]
         Self::Dns(_) => "dns",
         Self::DnsService(_) => "dns_service",

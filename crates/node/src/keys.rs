@@ -98,8 +98,9 @@ impl KeyGuard for Guard {
         self.warden.admits(&key.into())
     }
 
-    fn objection(&self, name: &str, key: Key) -> Option<String> {
-        self.warden.objection(name, &key.into())
+    fn objection(&self, name: &str, key: Option<Key>) -> Option<String> {
+        let key = key.map(PublicKey::from);
+        self.warden.objection(name, key.as_ref())
     }
 
     fn last_refusal(&self) -> Option<String> {

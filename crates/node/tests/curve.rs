@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,9 @@ use uuid::Uuid;
 use zre::{Builder, Endpoint, Event, IpcDir, Keys, Node, PublicKey, StartError, State, Trust};
 use zre_curve::{Anyone, Curve};
 use zre_proto::{Command, Hello};
-use zre_session::{Arrival, Config, Identity, Inbox, Links, Notice, Notices, SameHost, Target};
+use zre_session::{
+    Arrival, Config, Identity, Inbox, Links, Mechanism, Notice, Notices, Null, SameHost, Target,
+};
 
 fn keys(number: u8) -> Keys {
     Keys::from_secret([number; 32])
@@ -196,6 +199,12 @@ async fn settings_that_would_not_do_are_refused() {
     assert!(matches!(error, StartError::NoKeys));
     let error = code(plain().trust(Trust::Keys([public(2)].into()))).await;
     assert!(matches!(error, StartError::NoKeys));
+    let error = code(plain().plain_too()).await;
+    assert!(matches!(error, StartError::NoKeys));
+    for builder in [plain(), plain().plain_too(), alone("a", 1)] {
+        let error = code(builder.plain_group("g")).await;
+        assert!(matches!(error, StartError::PlainGroup));
+    }
     let error = code(plain().keys("/nonexistent/keys")).await;
     assert!(matches!(error, StartError::Keys(_)), "{error}");
 }
@@ -269,31 +278,48 @@ fn free_tcp_port() -> u16 {
     listener.local_addr().unwrap().port()
 }
 
-/// Links by hand, under this UUID and key.
-async fn by_hand(uuid: Uuid, curve: &Curve) -> (Links, Inbox, Notices) {
+/// Links by hand, under this UUID.
+async fn by_hand(uuid: Uuid, mechanism: Arc<dyn Mechanism>) -> (Links, Inbox, Notices) {
     let identity = [&[1][..], uuid.as_bytes()].concat();
     let mut config = Config::new(Identity::new(identity).unwrap());
     config.listen = vec!["127.0.0.1:0".parse().unwrap()];
     config.ipc = IpcDir::Off;
     config.inproc = false;
-    config.mechanism = Arc::new(curve.clone());
+    config.mechanism = mechanism;
     Links::open(config).await.unwrap()
 }
 
 /// A peer by hand, which says of its key what it likes.
 async fn greets_as(node: &Node, number: u8, header: Option<String>) -> ByHand {
     let curve = Curve::new(keys(number), Arc::new(Anyone));
-    let (links, inbox, mut notices) = by_hand(Uuid::new_v4(), &curve).await;
+    let links = by_hand(Uuid::new_v4(), Arc::new(curve.clone())).await;
+    let mechanism = Arc::new(curve.to(public(1)));
+    greet(node, links, mechanism, &format!("by hand {number}"), header).await
+}
+
+/// A peer by hand that has no key.
+async fn greets_plainly(node: &Node, uuid: Uuid, name: &str, header: Option<String>) -> ByHand {
+    let links = by_hand(uuid, Arc::new(Null)).await;
+    greet(node, links, Arc::new(Null), name, header).await
+}
+
+async fn greet(
+    node: &Node,
+    (links, inbox, mut notices): (Links, Inbox, Notices),
+    mechanism: Arc<dyn Mechanism>,
+    name: &str,
+    header: Option<String>,
+) -> ByHand {
     let target = Target::default()
         .addr(at(node).socket_addr().unwrap())
         .same_host(SameHost::Never)
-        .mechanism(Arc::new(curve.to(public(1))));
+        .mechanism(mechanism);
     let mailbox = links.connect(1, target);
     let hello = Command::Hello(Hello {
         endpoint: format!("tcp://{}", links.listening()[0]),
         groups: vec![],
         status: 0,
-        name: format!("by hand {number}"),
+        name: name.into(),
         headers: header
             .map(|key| ("X-PUBLICKEY".into(), key))
             .into_iter()
@@ -355,7 +381,7 @@ async fn a_hello_that_names_another_key_is_refused() {
 async fn what_is_for_a_peer_goes_to_no_other_key() {
     let uuid = Uuid::from_u128(78);
     let thief = Curve::new(keys(3), Arc::new(Anyone));
-    let (links, mut inbox, _notices) = by_hand(uuid, &thief).await;
+    let (links, mut inbox, _notices) = by_hand(uuid, Arc::new(thief)).await;
     let there = Endpoint::from(links.listening()[0]);
     let alice = alone("alice", 1).peer_with_key(there, public(3));
     let (alice, mut a) = alice.start().await.unwrap();
@@ -499,4 +525,214 @@ async fn both_connections_end_with_the_trust_in_a_key() {
     assert_eq!((stats.refused, stats.links.denied), (1, 1));
     assert!(!friend.ended.is_finished());
     assert_eq!(alice.peers().len(), 1);
+}
+
+fn plain(name: &str, port: u16) -> Builder {
+    settings(name, port).inproc(false).ipc(IpcDir::Off)
+}
+
+/// The next `count` peers that enter, by their names.
+async fn entered(events: &mut zre::Events, count: usize) -> BTreeMap<String, zre::Peer> {
+    let mut peers = BTreeMap::new();
+    while peers.len() < count {
+        let peer = enter(events).await;
+        peers.insert(peer.name().to_owned(), peer);
+    }
+    peers
+}
+
+#[tokio::test]
+async fn a_node_meets_plain_nodes_if_its_user_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    for (link, ipc, _) in links(&dir.path().join("ipc")) {
+        if link == zre::Link::Inproc {
+            continue;
+        }
+        let port = free_port();
+        let interval = Duration::from_millis(50);
+        let node = |builder: Builder| builder.interval(interval).ipc(ipc.clone());
+        let both = |name, number| node(keyed(name, port, number).plain_too());
+        let (_alice, mut a) = both("alice", 1).start().await.unwrap();
+        let (_bob, mut b) = both("bob", 2).start().await.unwrap();
+        let (_plain, mut p) = node(plain("plain", port)).start().await.unwrap();
+        let (strict, mut s) = node(keyed("strict", port, 4)).start().await.unwrap();
+        let shown = |peers: &BTreeMap<String, zre::Peer>| {
+            let shown = peers.values().map(|peer| {
+                assert_eq!(peer.link(), link, "{peer}");
+                (peer.name().to_owned(), peer.key())
+            });
+            shown.collect::<Vec<_>>()
+        };
+        let of = |name: &str, number| (name.to_owned(), Some(public(number)));
+        let none = |name: &str| (name.to_owned(), None);
+        let peers = entered(&mut a, 3).await;
+        assert_eq!(
+            shown(&peers),
+            [of("bob", 2), none("plain"), of("strict", 4)]
+        );
+        let peers = entered(&mut b, 3).await;
+        assert_eq!(
+            shown(&peers),
+            [of("alice", 1), none("plain"), of("strict", 4)]
+        );
+        let peers = entered(&mut p, 2).await;
+        assert_eq!(shown(&peers), [none("alice"), none("bob")]);
+        let peers = entered(&mut s, 2).await;
+        assert_eq!(shown(&peers), [of("alice", 1), of("bob", 2)]);
+        assert_eq!(strict.peers().len(), 2);
+    }
+}
+
+/// All that a plain peer hears is what was meant for its like.
+#[tokio::test]
+async fn groups_are_closed_to_plain_peers_unless_they_are_opened() {
+    let port = free_port();
+    let in_both = |builder: Builder| builder.group("open").group("closed");
+    let both = |name, number| in_both(keyed(name, port, number).plain_too().plain_group("open"));
+    let (alice, mut a) = both("alice", 1).start().await.unwrap();
+    let (_bob, mut b) = both("bob", 2).start().await.unwrap();
+    let (plain, mut p) = in_both(plain("plain", port)).start().await.unwrap();
+    entered(&mut b, 2).await;
+    entered(&mut p, 2).await;
+    let met = async {
+        while alice.peers_in("closed").is_empty()
+            || alice.peers_in("open").len() < 2
+            || plain.peers_in("closed").len() < 2
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, met).await.unwrap();
+    assert_eq!(alice.peers_in("closed")[0].name(), "bob");
+    for group in ["closed", "open"] {
+        let _ = alice.shout(group, group).await.unwrap();
+        let _ = plain.shout(group, group).await.unwrap();
+    }
+    plain.whisper("alice", "end").await.unwrap();
+    alice.whisper("plain", "end").await.unwrap();
+    let heard = async |events: &mut zre::Events| {
+        let mut heard = Vec::new();
+        loop {
+            let event = until(events, Some).await;
+            match event {
+                Event::Shout { group, .. } => heard.push(group.to_string()),
+                Event::Whisper { .. } => return heard,
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(heard(&mut p).await, ["open"]);
+    assert_eq!(heard(&mut a).await, ["open"]);
+    assert!(alice.stats().await.unwrap().protocol.plain > 0);
+}
+
+/// Whoever has shown a key under a UUID is never taken for somebody without one.
+#[tokio::test]
+async fn a_uuid_that_has_proved_a_key_is_never_met_without_it() {
+    let alice = alone("alice", 1).plain_too();
+    let (alice, mut a) = alice.start().await.unwrap();
+    let uuid = Uuid::from_u128(79);
+    let bob = alone("bob", 2)
+        .uuid(uuid)
+        .peer_with_key(at(&alice), public(1));
+    let (bob, _b) = bob.start().await.unwrap();
+    let peer = enter(&mut a).await;
+    let conflict = async |events: &mut zre::Events| {
+        until(events, |event| match event {
+            Event::Conflict { uuid } => Some(uuid),
+            Event::Enter { .. } | Event::Exit { .. } => panic!("{event:?}"),
+            _ => None,
+        })
+        .await
+    };
+    let claim = greets_plainly(&alice, uuid, "bob", None).await;
+    tokio::time::timeout(PATIENCE, claim.ended)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(conflict(&mut a).await, uuid);
+    bob.whisper("alice", "it is me").await.unwrap();
+    let from = until(&mut a, |event| match event {
+        Event::Whisper { peer, .. } => Some(peer),
+        Event::Enter { .. } | Event::Exit { .. } => panic!("{event:?}"),
+        _ => None,
+    })
+    .await;
+    assert_eq!(from, peer);
+    // Not even when it is gone.
+    bob.shutdown().await;
+    exit(&mut a).await;
+    let claim = greets_plainly(&alice, uuid, "bob", None).await;
+    tokio::time::timeout(PATIENCE, claim.ended)
+        .await
+        .unwrap()
+        .unwrap();
+    let _other = greets_plainly(&alice, Uuid::from_u128(80), "other", None).await;
+    let peer = enter(&mut a).await;
+    assert_eq!((peer.name(), peer.key()), ("other", None));
+    assert_eq!(alice.peers().len(), 1);
+    assert!(alice.stats().await.unwrap().refused > 0);
+}
+
+/// A claim without a key keeps nobody out who has one.
+#[tokio::test]
+async fn a_key_takes_a_uuid_from_a_peer_without_one() {
+    let (alice, mut a) = alone("alice", 1).plain_too().start().await.unwrap();
+    let uuid = Uuid::from_u128(81);
+    let mut thief = greets_plainly(&alice, uuid, "bob", None).await;
+    assert_eq!(enter(&mut a).await.key(), None);
+    let bob = alone("bob", 2)
+        .uuid(uuid)
+        .peer_with_key(at(&alice), public(1));
+    let (bob, mut b) = bob.start().await.unwrap();
+    exit(&mut a).await;
+    let peer = enter(&mut a).await;
+    enter(&mut b).await;
+    assert_eq!((peer.uuid(), peer.key()), (uuid, Some(public(2))));
+    thief.left().await;
+    tokio::time::timeout(PATIENCE, thief.ended)
+        .await
+        .unwrap()
+        .unwrap();
+    bob.whisper("alice", "it is me").await.unwrap();
+    let from = until(&mut a, |event| match event {
+        Event::Whisper { peer, .. } => Some(peer),
+        Event::Exit { .. } => panic!("{event:?}"),
+        _ => None,
+    })
+    .await;
+    assert_eq!(from.key(), Some(public(2)));
+}
+
+/// Nodes that find each other without hearing of their keys don't stay without them.
+#[tokio::test]
+async fn two_nodes_with_keys_never_meet_without() {
+    let (alice, mut a) = alone("alice", 1).plain_too().start().await.unwrap();
+    let bob = alone("bob", 2).plain_too().peer(at(&alice));
+    let (_bob, mut b) = bob.start().await.unwrap();
+    assert_eq!(enter(&mut a).await.key(), Some(public(2)));
+    assert_eq!(enter(&mut b).await.key(), Some(public(1)));
+    // Nor does one enter that says in the clear that it has one.
+    let shown = Some(public(3).to_string());
+    let liar = greets_plainly(&alice, Uuid::from_u128(82), "liar", shown).await;
+    tokio::time::timeout(PATIENCE, liar.ended)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(alice.peers().len(), 1);
+}
+
+#[tokio::test]
+async fn a_name_with_a_key_is_no_name_for_a_peer_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("known");
+    std::fs::write(&file, format!("{} bob\n", public(2))).unwrap();
+    let alice = alone("alice", 1).plain_too().trust(Trust::FirstUse(file));
+    let (alice, mut a) = alice.start().await.unwrap();
+    let mut thief = greets_plainly(&alice, Uuid::from_u128(83), "bob", None).await;
+    thief.left().await;
+    let _carol = greets_plainly(&alice, Uuid::from_u128(84), "carol", None).await;
+    assert_eq!(enter(&mut a).await.name(), "carol");
+    let why = alice.stats().await.unwrap().last_refusal.unwrap();
+    assert!(why.contains("bob") && why.contains("none"), "{why}");
 }

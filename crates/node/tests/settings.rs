@@ -46,6 +46,10 @@ fn examples() -> Vec<Example> {
                 b.trust(zre::Trust::Keys(keys.map(parsed).into()))
             },
         ),
+        #[cfg(feature = "curve")]
+        ("plain_too", ["on", "off"], |b| b.plain_too()),
+        #[cfg(feature = "curve")]
+        ("plain_group", ["lab", "tea"], |b| b.plain_group("lab")),
         ("group", ["lab", "a,b"], |b| b.group("lab")),
         ("contest", ["lab", "tea"], |b| b.contest("lab")),
         ("header", ["role=lens", "x=a=b"], |b| {

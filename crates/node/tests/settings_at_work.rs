@@ -333,8 +333,38 @@ async fn effect(key: &str) {
         }
         #[cfg(feature = "curve")]
         "keys" | "trust" => only_trusted_keys_are_met().await,
+        #[cfg(feature = "curve")]
+        "plain_too" | "plain_group" => plain_peers_are_met_too().await,
         other => panic!("nothing tests what {other} does"),
     }
+}
+
+#[cfg(feature = "curve")]
+async fn plain_peers_are_met_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("own");
+    zre::Keys::from_secret([1; 32]).save(&path).unwrap();
+    let own = format!("{}_secret", path.display());
+    let port = free_port();
+    let pairs = [
+        ("keys", &*own),
+        ("plain_too", "on"),
+        ("plain_group", "open"),
+        ("group", "open"),
+        ("group", "closed"),
+    ];
+    let (node, mut events) = start(port, &pairs).await;
+    // In memory a process trusts itself.
+    let pairs = [("inproc", "off"), ("group", "closed"), ("group", "open")];
+    let (_plain, _p) = start(port, &pairs).await;
+    assert_eq!(enter(&mut events).await.key(), None);
+    let joined = async {
+        while node.peers_in("open").is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, joined).await.unwrap();
+    assert!(node.peers_in("closed").is_empty());
 }
 
 #[cfg(feature = "curve")]

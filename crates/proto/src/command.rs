@@ -251,6 +251,12 @@ impl Command {
         (*start == START && allowed).then(|| u16::from_be_bytes(*number))
     }
 
+    /// Whether a message with that header is a HELLO, if it can be read.
+    #[must_use]
+    pub fn is_hello(header: &[u8]) -> bool {
+        header.starts_with(&[SIGNATURE[0], SIGNATURE[1], id::HELLO, VERSION])
+    }
+
     /// As [`decode`](Self::decode), if the header is apart from the content.
     ///
     /// # Errors

@@ -94,6 +94,38 @@ impl Builder {
         self
     }
 
+    /// Talks to nodes without keys as well, although the node has
+    /// [keys](Self::keys). Default: it doesn't.
+    ///
+    /// Such a peer has no [`Peer::key`](crate::Peer::key), [trust](Self::trust) says
+    /// nothing of it, and all that passes between it and this node can be read and
+    /// changed on the way: who it is and what it sends is as uncertain as without keys.
+    /// It isn't a member of a group, unless [`plain_group`](Self::plain_group) opens the
+    /// group to it. It hears the name, the headers and the groups of this node.
+    ///
+    /// A peer that has proved a key to this node, or whose HELLO shows one, is met only
+    /// under a key. But somebody on the way can hide from both that the other has keys
+    /// when they meet for the first time; they meet without keys then, and `Peer::key` is
+    /// `None`. To be safe from that, name the peer's key
+    /// ([`peer_with_key`](Self::peer_with_key)), or don't use this.
+    #[cfg(feature = "curve")]
+    pub fn plain_too(mut self) -> Self {
+        self.settings.plain_too = true;
+        self
+    }
+
+    /// Opens a group to peers without keys, for a node that meets such peers
+    /// ([`plain_too`](Self::plain_too)): they are members of the group if they join it,
+    /// and hear shouts to it in the clear. Default: no group is open to them, and what
+    /// they shout to others is dropped.
+    ///
+    /// This alone doesn't join the group.
+    #[cfg(feature = "curve")]
+    pub fn plain_group(mut self, group: impl Into<String>) -> Self {
+        self.settings.plain_group.push(group.into());
+        self
+    }
+
     /// Adds a header, which every peer learns when it meets the node. Names that
     /// begin with `X-ZRE-` are reserved for the protocol.
     pub fn header(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {

@@ -88,6 +88,10 @@ impl Start {
         #[cfg(not(feature = "curve"))]
         let keys = KeyRing::default();
         config.public_key = keys.own_text();
+        #[cfg(feature = "curve")]
+        {
+            config.plain_groups = settings.plain_group.iter().cloned().collect();
+        }
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let interfaces = settings
             .interface
@@ -154,6 +158,7 @@ impl Start {
             uuid: self.uuid,
             port,
             key: keys.public(),
+            plain: keys.is_plain_too(),
             broadcast_key: matches!(settings.broadcast, Broadcast::To(_)),
             groups,
         });
@@ -368,11 +373,21 @@ impl Start {
     fn key_ring(&self) -> Result<(KeyRing, Option<Arc<Warden>>), StartError> {
         let settings = &self.settings;
         let Some(source) = &settings.keys else {
-            let idle = settings.trust == Trust::default() && settings.peer_keys.is_empty();
+            if !settings.plain_group.is_empty() {
+                return Err(StartError::PlainGroup);
+            }
+            let idle = settings.trust == Trust::default()
+                && settings.peer_keys.is_empty()
+                && !settings.plain_too;
             let none = idle.then(KeyRing::default).ok_or(StartError::NoKeys);
             return none.map(|none| (none, None));
         };
-        let mut named = settings.peer.iter().chain(&settings.gossip_connect);
+        if !settings.plain_too && !settings.plain_group.is_empty() {
+            return Err(StartError::PlainGroup);
+        }
+        // A node without a key may be at such an address, but gossip needs keys.
+        let peers = settings.peer.iter().filter(|_| !settings.plain_too);
+        let mut named = peers.chain(&settings.gossip_connect);
         if let Some(endpoint) = named.find(|named| !settings.peer_keys.contains_key(named)) {
             return Err(StartError::PeerKey(endpoint.clone()));
         }
@@ -380,7 +395,8 @@ impl Start {
         let own = OwnKey::load(source, &warden)?;
         let keys = settings.peer_keys.iter();
         let configured = keys.map(|(at, key)| (at.clone(), (*key).into())).collect();
-        Ok((KeyRing::new(own, configured), Some(warden)))
+        let ring = KeyRing::new(own, configured, settings.plain_too);
+        Ok((ring, Some(warden)))
     }
 
     /// Opens the links on the first port that is free.
@@ -399,7 +415,7 @@ impl Start {
             config.freebind = reach.is_listed();
             config.ipc = self.settings.ipc.clone();
             config.inproc = self.settings.inproc;
-            config.mechanism = keys.mechanism();
+            config.mechanism = keys.mechanism_of_links();
             config.admission = Some(GREETING_TIME);
             config.limits = self.settings.link_limits.clone();
             match Links::open(config).await {

@@ -4,19 +4,20 @@
 //! proves it or fails. A UUID belongs to the key that greeted under it for as long as
 //! that peer lives, and both directions of a session must have the same key.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smallvec::SmallVec;
 use uuid::Uuid;
-use zre_proto::machine::{KEY_HEADER, PeerInfo, SessionId};
-use zre_proto::{Beacon, Endpoint};
-use zre_session::{CloseReason, Link, Mechanism, Null, Source};
+use zre_proto::machine::{Found, KEY_HEADER, PeerInfo, SessionId};
+use zre_proto::{Beacon, Command, Endpoint};
+use zre_session::{CloseReason, Either, Link, Mechanism, Message, Null, Source};
 
 use super::Driver;
-use super::identity::uuid_of;
+use super::identity::{identity_of, uuid_of};
 use super::sessions::SessionEntry;
 use crate::Event;
 
@@ -39,8 +40,9 @@ pub(crate) trait KeyGuard: Send + Sync {
     /// Whether the holder of a key is talked to at all.
     fn admits(&self, key: Key) -> bool;
 
-    /// Why the holder of a key can't enter under that name, if it can't.
-    fn objection(&self, name: &str, key: Key) -> Option<String>;
+    /// Why the holder of a key, or a peer without one, can't enter under that name, if it
+    /// can't.
+    fn objection(&self, name: &str, key: Option<Key>) -> Option<String>;
 
     /// Whom it refused last, and why.
     fn last_refusal(&self) -> Option<String>;
@@ -67,6 +69,16 @@ pub(crate) struct KeyRing {
     /// The live connections to our inbox.
     callers: HashMap<Uuid, Caller>,
     reported: HashSet<Uuid>,
+    /// Whether nodes without keys are met as well.
+    plain_too: bool,
+    /// The UUIDs under which a key was proved, which are never met without one again.
+    /// Empty if nodes without keys aren't met at all.
+    bound: HashMap<Uuid, Key>,
+    /// The keys that nodes have shown in a HELLO which came without one. They have to
+    /// prove them.
+    shown: HashMap<Uuid, Key>,
+    /// The UUIDs that are bound, the oldest first.
+    bound_since: VecDeque<Uuid>,
     /// How many peers greeted and couldn't enter.
     refused: u64,
     /// Why the last handshake failed of those that this node began.
@@ -89,10 +101,11 @@ impl fmt::Debug for KeyRing {
 
 impl KeyRing {
     #[cfg(feature = "curve")]
-    pub(crate) fn new(own: OwnKey, configured: HashMap<Endpoint, Key>) -> Self {
+    pub(crate) fn new(own: OwnKey, configured: HashMap<Endpoint, Key>, plain_too: bool) -> Self {
         Self {
             own: Some(own),
             configured,
+            plain_too,
             ..Self::default()
         }
     }
@@ -142,7 +155,46 @@ impl KeyRing {
         }
     }
 
-    /// The mechanism of links and gossip.
+    /// Whether nodes without keys can meet this one.
+    pub(crate) fn is_plain_too(&self) -> bool {
+        self.plain_too || self.own.is_none()
+    }
+
+    /// Whether what comes over such a link is from a peer without a key, and we have one.
+    pub(super) fn is_plain(&self, link: Link, key: Option<Key>) -> bool {
+        self.is_on() && key.is_none() && link != Link::Inproc
+    }
+
+    /// Whether somebody without a key claims a UUID under which a key was proved.
+    pub(super) fn is_downgrade(&self, uuid: Uuid, link: Link, key: Option<Key>) -> bool {
+        self.is_plain(link, key) && self.bound.contains_key(&uuid)
+    }
+
+    /// A key was proved under that UUID.
+    pub(super) fn bind(&mut self, uuid: Uuid, link: Link, key: Option<Key>) {
+        let Some(key) = key.filter(|_| self.plain_too && link != Link::Inproc) else {
+            return;
+        };
+        if self.bound.insert(uuid, key).is_some() {
+            return;
+        }
+        self.bound_since.push_back(uuid);
+        if self.bound_since.len() > HINTS
+            && let Some(oldest) = self.bound_since.pop_front()
+        {
+            self.bound.remove(&oldest);
+        }
+    }
+
+    /// The mechanism of links.
+    pub(crate) fn mechanism_of_links(&self) -> Arc<dyn Mechanism> {
+        match self.plain_too {
+            true => Arc::new(Either::new(self.mechanism(), Arc::new(Null))),
+            false => self.mechanism(),
+        }
+    }
+
+    /// The mechanism of gossip.
     pub(crate) fn mechanism(&self) -> Arc<dyn Mechanism> {
         match &self.own {
             Some(own) => Arc::clone(&own.mechanism),
@@ -151,20 +203,32 @@ impl KeyRing {
     }
 
     /// The mechanism for a dial, if it isn't that of the links. Without a key there is
-    /// none, and the dial will say so.
+    /// none, and the dial will say so, unless the node there may be one without keys.
     pub(crate) fn mechanism_for(
         &self,
         peer: Option<Uuid>,
         endpoint: &Endpoint,
     ) -> Option<Arc<dyn Mechanism>> {
         let own = self.own.as_ref()?;
-        let proven = || self.callers.get(&peer?)?.key;
+        let caller = peer.and_then(|peer| self.callers.get(&peer));
         let configured = self.configured.get(endpoint).copied();
-        let key = configured
-            .or_else(proven)
-            .or_else(|| self.by_beacon.get(&peer?).copied())
-            .or_else(|| self.by_endpoint.get(endpoint).copied())?;
-        own.guard.to_server(key)
+        let told = || {
+            let beacon = peer.and_then(|peer| self.by_beacon.get(&peer));
+            beacon.or_else(|| self.by_endpoint.get(endpoint)).copied()
+        };
+        let shown = || self.shown.get(&peer?).copied();
+        let key = match (configured, caller) {
+            (Some(key), _) => Some(key),
+            // Nobody without a key is a caller under a UUID that is bound to one.
+            (None, Some(caller)) => caller.key.or_else(shown),
+            (None, None) => shown().or_else(told),
+        };
+        let is_bound = peer.is_some_and(|peer| self.bound.contains_key(&peer));
+        match key {
+            Some(key) => own.guard.to_server(key),
+            None if self.plain_too && !is_bound => Some(Arc::new(Null)),
+            None => None,
+        }
     }
 
     /// Whether a key that was proved over a link isn't trusted any more: it may have been
@@ -223,6 +287,10 @@ impl Driver {
         if !self.keys.is_on() {
             return;
         }
+        if self.keys.is_downgrade(uuid, from.link, from.key) {
+            return self.refuse_plain(uuid, from);
+        }
+        self.keys.bind(uuid, from.link, from.key);
         self.keys.called(uuid, connection, from.key);
         if self.keys.is_taken_away(from.link, from.key) {
             return self.links.deny(|other| other.key == from.key);
@@ -234,12 +302,103 @@ impl Driver {
                 SessionEntry::Opening(opening) => {
                     opening.peer == Some(uuid) && opening.link.is_some() && opening.key != from.key
                 }
-                SessionEntry::Entered(_) => false,
+                // A key takes the place of none.
+                SessionEntry::Entered(peer) => {
+                    peer.uuid() == uuid
+                        && from.key.is_some()
+                        && self.keys.is_plain(peer.link(), peer.raw_key())
+                }
             })
             .map(|(session, _)| *session)
             .collect();
         for session in others {
+            self.note_place(session, uuid);
             self.refuse_session(session, uuid, "it is of another key than the peer's");
+        }
+    }
+
+    /// Somebody without a key claims the UUID of one that has proved a key, or is to prove
+    /// the key that it has.
+    fn refuse_plain(&mut self, uuid: Uuid, from: &Source) {
+        tracing::debug!(%uuid, addr = ?from.addr, "refused without a key");
+        self.keys.refused = self.keys.refused.saturating_add(1);
+        self.end_plain(uuid);
+        self.report_claim(from);
+    }
+
+    /// Whoever answers a dial without a key has one: the next dial goes to its holder.
+    pub(super) fn note_place(&mut self, session: SessionId, uuid: Uuid) {
+        if let Some(SessionEntry::Opening(opening)) = self.sessions.get(&session)
+            && opening.key.is_none()
+            && let Some(key) = self.keys.bound.get(&uuid)
+        {
+            note(&mut self.keys.by_endpoint, opening.endpoint.clone(), *key);
+        }
+    }
+
+    /// Ends the connections under that UUID that have no key.
+    fn end_plain(&self, uuid: Uuid) {
+        let identity = identity_of(uuid);
+        self.links
+            .deny(|from| from.key.is_none() && from.identity == identity);
+    }
+
+    /// Whether that message, sent in the clear, is a HELLO which shows a key. Its sender is
+    /// then dialled under that key, and has to greet us under it.
+    pub(super) fn is_shown_key(&mut self, uuid: Uuid, from: &Source, message: &Message) -> bool {
+        let Some(own) = &self.keys.own else {
+            return false;
+        };
+        if !Command::is_hello(&message.head) {
+            return false;
+        }
+        let limits = self.machine.limits();
+        let decoded = Command::decode_split(&message.head, message.body.clone(), limits);
+        let Ok((_, Command::Hello(hello))) = decoded else {
+            return false;
+        };
+        let named = hello.headers.get(KEY_HEADER);
+        let Some(key) = named.and_then(|named| (own.read)(named)) else {
+            return false;
+        };
+        tracing::debug!(%uuid, addr = ?from.addr, "a HELLO shows a key that isn't proved");
+        note(&mut self.keys.shown, uuid, key);
+        self.keys.refused = self.keys.refused.saturating_add(1);
+        self.end_plain(uuid);
+        // What a HELLO says in the clear isn't worth a dial to a third party.
+        let endpoint = Endpoint::from_wire(&hello.endpoint).ok();
+        let endpoint = match (from.addr, endpoint) {
+            (Some(addr), Some(endpoint)) => {
+                let port = endpoint.port();
+                port.map(|port| Endpoint::from(SocketAddr::new(addr.ip(), port)))
+            }
+            (None, endpoint) => endpoint,
+            (Some(_), None) => None,
+        };
+        if let Some(endpoint) = endpoint {
+            let found = Found::new(endpoint, Some(uuid), crate::Source::Hello);
+            self.machine.handle_found(self.clock.now(), found);
+        }
+        true
+    }
+
+    /// A mailbox has opened to the holder of a key, under a UUID that somebody without one
+    /// may have.
+    pub(super) fn note_answer(&mut self, uuid: Uuid, link: Link, key: Option<Key>) {
+        if key.is_none() || link == Link::Inproc || !self.keys.plain_too {
+            return;
+        }
+        self.keys.bind(uuid, link, key);
+        let caller = self.keys.callers.get(&uuid);
+        if caller.is_some_and(|caller| caller.key.is_none())
+            && let Some(caller) = self.keys.callers.remove(&uuid)
+        {
+            self.end_plain(uuid);
+            // A HELLO that came there must not be taken for one of the key's holder.
+            for connection in caller.connections {
+                let now = self.clock.now();
+                self.machine.handle_connection_closed(now, uuid, connection);
+            }
         }
     }
 
@@ -251,9 +410,12 @@ impl Driver {
 
     /// Whether a peer that has entered has another key than the sender of these
     /// messages, who claims its UUID.
-    pub(super) fn is_impostor(&mut self, uuid: Uuid, key: Option<Key>) -> bool {
+    pub(super) fn is_impostor(&mut self, uuid: Uuid, link: Link, key: Option<Key>) -> bool {
         if !self.keys.is_on() {
             return false;
+        }
+        if self.keys.is_downgrade(uuid, link, key) {
+            return true;
         }
         let peer = self.peer(uuid);
         peer.is_some_and(|peer| !peer.is_gone() && peer.raw_key() != key)
@@ -262,7 +424,7 @@ impl Driver {
     /// Why a peer can't enter by that session, if it can't: the key that answers there
     /// isn't the one that greeted us, or its HELLO names another.
     pub(super) fn objection(
-        &self,
+        &mut self,
         session: SessionId,
         uuid: Uuid,
         info: &PeerInfo,
@@ -282,7 +444,18 @@ impl Driver {
             }
             // A process trusts itself.
             _ if opening.link == Some(Link::Inproc) => None,
-            _ => own.guard.objection(&info.name, opening.key?),
+            (Some(named), None) if (own.read)(named).is_some() => {
+                let key = (own.read)(named)?;
+                note(&mut self.keys.shown, uuid, key);
+                note(&mut self.keys.by_endpoint, info.endpoint.clone(), key);
+                self.end_plain(uuid);
+                Some("it has a key, and has to prove it".into())
+            }
+            (_, None) if self.keys.bound.contains_key(&uuid) => {
+                self.end_plain(uuid);
+                Some("it has proved a key before, and now shows none".into())
+            }
+            _ => own.guard.objection(&info.name, opening.key),
         }
     }
 

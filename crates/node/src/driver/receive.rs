@@ -41,6 +41,14 @@ impl Driver {
                 if let Some((uuid, _)) = &opening.target {
                     self.unreachable.reached(*uuid);
                 }
+                if let Some(uuid) = claimed {
+                    if self.keys.is_downgrade(uuid, link, key) {
+                        let why = "it has proved a key before, and now shows none";
+                        self.note_place(session, uuid);
+                        return self.refuse_session(session, uuid, why);
+                    }
+                    self.note_answer(uuid, link, key);
+                }
                 if let Some(uuid) = claimed
                     && self.leads_elsewhere(claimed, key)
                 {
@@ -148,12 +156,18 @@ impl Driver {
         let Some(inbound) = inbound(batch.connection, &batch.from) else {
             return count;
         };
-        if self.is_impostor(inbound.peer, batch.from.key) {
+        let (link, key) = (batch.from.link, batch.from.key);
+        let inbound = inbound.plain(self.keys.is_plain(link, key));
+        if self.is_impostor(inbound.peer, link, key) {
             tracing::debug!(uuid = %inbound.peer, "messages of another key are dropped");
             return count;
         }
         let now = self.clock.now();
         for message in std::mem::take(&mut batch.messages) {
+            if inbound.is_plain && self.is_shown_key(inbound.peer, &batch.from, &message) {
+                self.carry_out();
+                continue;
+            }
             let Message { head, body } = message;
             self.machine.handle_message(now, &inbound, &head, body);
             self.carry_out();

@@ -8,7 +8,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 use zre_proto::machine::{DialTarget, PeerInfo, SessionId, SharedOutgoing};
 use zre_proto::{Endpoint, is_of_one_host};
-use zre_session::{Link, Mechanism, SameHost, Target};
+use zre_session::{Link, Mechanism, Null, SameHost, Target};
 
 use super::Driver;
 use super::identity::identity_of;
@@ -32,6 +32,8 @@ pub(super) struct Opening {
     pub(super) target: Option<(Uuid, Endpoint)>,
     /// The node that is dialled, or that says to be there.
     pub(super) peer: Option<Uuid>,
+    /// Where it is dialled.
+    pub(super) endpoint: Endpoint,
     pub(super) link: Option<Link>,
     /// The key that it has proved, once the link stands.
     pub(super) key: Option<Key>,
@@ -125,6 +127,11 @@ impl Driver {
             return;
         }
         dial.target.endpoint = Endpoint::Tcp(addrs.remove(0));
+        if (dial.mechanism.as_ref()).is_some_and(|it| it.name() == Null.name()) {
+            // More may be known of the address than of the name.
+            let target = &dial.target;
+            dial.mechanism = self.keys.mechanism_for(target.peer, &target.endpoint);
+        }
         let alternatives = (!addrs.is_empty()).then(|| {
             let dial = dial.clone();
             Box::new(Alternatives { dial, addrs })
@@ -179,7 +186,8 @@ impl Driver {
         let opening = Opening {
             sender,
             peer: dial.target.peer,
-            target: dial.target.peer.zip(Some(dial.target.endpoint)),
+            target: dial.target.peer.zip(Some(dial.target.endpoint.clone())),
+            endpoint: dial.target.endpoint,
             link: None,
             key: None,
             alternatives,

@@ -107,6 +107,9 @@ pub(super) const COUNTERS: &[Row] = &[
     (DROPPED, WHY_DROPPED, Some(("reason", "stale")), |s| {
         s.protocol.stale
     }),
+    (DROPPED, WHY_DROPPED, Some(("reason", "plain")), |s| {
+        s.protocol.plain
+    }),
     (DROPPED, WHY_DROPPED, Some(("reason", "buried")), |s| {
         s.protocol.buried
     }),

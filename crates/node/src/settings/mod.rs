@@ -76,12 +76,18 @@ pub struct Settings {
     /// [`Builder::uuid`]. `None`: each start makes a new one.
     pub uuid: Option<Uuid>,
     /// [`Builder::keys`](Builder#method.keys). It needs the feature `curve`, as do the
-    /// two after it.
+    /// four after it.
     #[cfg(feature = "curve")]
     pub keys: Option<crate::KeySource>,
     /// [`Builder::trust`](Builder#method.trust).
     #[cfg(feature = "curve")]
     pub trust: crate::Trust,
+    /// [`Builder::plain_too`](Builder#method.plain_too).
+    #[cfg(feature = "curve")]
+    pub plain_too: bool,
+    /// [`Builder::plain_group`](Builder#method.plain_group).
+    #[cfg(feature = "curve")]
+    pub plain_group: Vec<String>,
     /// The keys of [`peer`](Self::peer)s and of those in
     /// [`gossip_connect`](Self::gossip_connect), as
     /// [`Builder::peer_with_key`](Builder#method.peer_with_key) sets them. As text they
@@ -162,6 +168,10 @@ impl Default for Settings {
             keys: None,
             #[cfg(feature = "curve")]
             trust: crate::Trust::default(),
+            #[cfg(feature = "curve")]
+            plain_too: false,
+            #[cfg(feature = "curve")]
+            plain_group: Vec::new(),
             #[cfg(feature = "curve")]
             peer_keys: BTreeMap::new(),
             group: Vec::new(),

@@ -131,6 +131,30 @@ pub(super) const ALL: &[Setting] = &[
         access: one!(trust, text::parsed, ToString::to_string),
         ..Setting::ONE
     },
+    #[cfg(feature = "curve")]
+    Setting {
+        key: "plain_too",
+        topic: WHO,
+        value: "on|off",
+        help: "Talk to nodes without keys as well: nothing is encrypted between them and a node \
+               with keys",
+        details: "Such peers have no key in what is shown of peers, and are in those groups alone \
+                  that plain_group names. A peer that has shown a key is never met without it.",
+        form: Form::Switch,
+        access: one!(plain_too, text::switch, text::switch_text),
+        ..Setting::ONE
+    },
+    #[cfg(feature = "curve")]
+    Setting {
+        key: "plain_group",
+        topic: WHO,
+        value: "GROUP",
+        help: "A group that peers without keys can be in, where they hear the shouts of a node \
+               with plain_too; may be repeated",
+        details: "This alone doesn't join the group.",
+        access: list!(plain_group, text::any, String::clone),
+        ..Setting::LIST
+    },
     Setting {
         key: "group",
         topic: WHO,

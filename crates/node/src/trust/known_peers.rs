@@ -96,6 +96,16 @@ impl KnownPeers {
         None
     }
 
+    /// Why a peer without a key can't be known by that name, if it can't.
+    pub(super) fn objection_without_key(&self, name: &str) -> Option<String> {
+        let known = *self.lock().names.get(name)?;
+        Some(format!(
+            "{name:?} had the key {known} when it was first met, and now shows none: if that is \
+             right, remove its line from {}",
+            self.path.display()
+        ))
+    }
+
     /// Reads the file again if it has changed. One that can't be read, or has a line that isn't
     /// ours, changes nothing.
     pub(super) fn look(&self) -> Changes {
@@ -179,6 +189,9 @@ mod tests {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{one} lens 1\n{two} lens 2\n"));
+
+        assert!(known.objection_without_key("lens 1").is_some());
+        assert_eq!(known.objection_without_key("lens 3"), None);
 
         // It lasts.
         let again = KnownPeers::open(&path).unwrap();

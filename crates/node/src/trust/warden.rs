@@ -72,12 +72,16 @@ impl Warden {
         admits
     }
 
-    /// Why the holder of this key can't be here under that name, if it can't.
-    pub(crate) fn objection(&self, name: &str, key: &PublicKey) -> Option<String> {
+    /// Why the holder of this key, or a peer without one, can't be here under that name, if
+    /// it can't.
+    pub(crate) fn objection(&self, name: &str, key: Option<&PublicKey>) -> Option<String> {
         let List::FirstUse(known) = &self.list else {
             return None;
         };
-        let objection = known.objection(name, key)?;
+        let objection = match key {
+            Some(key) => known.objection(name, key)?,
+            None => known.objection_without_key(name)?,
+        };
         self.refused(objection.clone());
         Some(objection)
     }

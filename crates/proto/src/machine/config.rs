@@ -1,6 +1,6 @@
 //! The settings of a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -62,6 +62,10 @@ pub struct Config {
     /// [`KEY_HEADER`](super::KEY_HEADER). Beacons prove nothing: an EXIT beacon of an
     /// established peer is then only a reason to send it a PING.
     pub public_key: Option<String>,
+    /// The groups in which peers without a key may be, if this node has one. In all
+    /// others they aren't members, and their shouts are dropped:
+    /// [`Inbound::is_plain`](super::Inbound::is_plain).
+    pub plain_groups: BTreeSet<String>,
     /// What a peer may cost.
     pub limits: MessageLimits,
 }
@@ -93,6 +97,7 @@ impl Config {
             backoff_min: Duration::from_millis(500),
             backoff_max: Duration::from_secs(30),
             public_key: None,
+            plain_groups: BTreeSet::new(),
             limits: MessageLimits::default(),
         }
     }

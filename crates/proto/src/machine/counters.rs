@@ -37,6 +37,8 @@ pub struct Counters {
     pub forged: u64,
     /// Answers to PINGs that an earlier process under our UUID had sent.
     pub stale: u64,
+    /// Shouts of peers without keys to groups that are closed to them, and their JOINs.
+    pub plain: u64,
     /// Our own beacons.
     pub own: u64,
     /// Beacons of a (UUID, port) that had announced EXIT.

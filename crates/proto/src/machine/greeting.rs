@@ -96,6 +96,16 @@ impl Machine {
             count(&mut self.counters.refused);
             return;
         }
+        if remote.is_plain {
+            let plain_groups = &self.config.plain_groups;
+            let told = remote.groups.len();
+            remote
+                .groups
+                .retain(|group| plain_groups.contains(&**group));
+            for _ in remote.groups.len()..told {
+                count(&mut self.counters.plain);
+            }
+        }
         let limits = &self.config.limits;
         if remote.groups.len() > limits.groups_per_peer
             || !remote.description.greet(&hello, &remote.groups, limits)
@@ -256,7 +266,7 @@ impl Machine {
         let PendingPeer {
             hello, mut held, ..
         } = newcomer;
-        let inbound = Inbound::new(uuid, hello.connection, hello.from);
+        let inbound = hello.inbound(uuid);
         let clock = self.clock.at(now);
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
@@ -328,7 +338,7 @@ impl Machine {
             takes_requests: hello.takes_requests,
             via: peer.via,
         };
-        let inbound = Inbound::new(uuid, hello.connection, hello.from);
+        let inbound = hello.inbound(uuid);
         let groups: Vec<_> = hello.groups.iter().cloned().collect();
         let stale = hello.shows_state && mailbox.sent_state != self.state;
         let established = EstablishedPeer::new(now, clock, mailbox, hello);

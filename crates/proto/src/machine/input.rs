@@ -123,6 +123,9 @@ pub struct Inbound {
     pub connection: u64,
     /// The sender's address, if the link has one.
     pub from: Option<SocketAddr>,
+    /// Whether the sender has proved no key to a node that has one. It is then in the
+    /// groups of [`Config::plain_groups`](super::Config::plain_groups) alone.
+    pub is_plain: bool,
 }
 
 impl Inbound {
@@ -133,6 +136,14 @@ impl Inbound {
             peer,
             connection,
             from,
+            is_plain: false,
         }
+    }
+
+    /// The same from a peer that has proved no key, or has.
+    #[must_use]
+    pub const fn plain(mut self, is_plain: bool) -> Self {
+        self.is_plain = is_plain;
+        self
     }
 }

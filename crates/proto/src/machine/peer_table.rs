@@ -12,7 +12,7 @@ use super::counters::count;
 use super::peer::{Peer, Phase};
 use super::timers::Timer;
 use super::{Event, Machine};
-use crate::{State, Time};
+use crate::{MessageLimits, State, Time};
 
 /// How often forgotten peers and old tombstones are looked for.
 const SWEEP: Duration = Duration::from_secs(10);
@@ -35,6 +35,12 @@ impl Machine {
         self.peers
             .iter()
             .filter_map(|(uuid, peer)| peer.established().map(|_| *uuid))
+    }
+
+    /// What a peer may cost.
+    #[must_use]
+    pub fn limits(&self) -> &MessageLimits {
+        &self.config.limits
     }
 
     /// The groups of a peer, or `None` if the application doesn't know it.

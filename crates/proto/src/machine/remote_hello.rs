@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::description::Description;
 use super::input::Inbound;
 use crate::hello_headers::{ELECTION_HEADER, REQUEST_HEADER, STATE_HEADER, UPDATE_HEADER};
@@ -28,6 +30,8 @@ pub(super) struct RemoteHello {
     pub(super) takes_requests: bool,
     pub(super) takes_elections: bool,
     pub(super) takes_updates: bool,
+    /// Whether it came from a peer that has proved no key, and we have one.
+    pub(super) is_plain: bool,
 }
 
 impl RemoteHello {
@@ -52,7 +56,18 @@ impl RemoteHello {
             takes_requests: hello.headers.contains_key(REQUEST_HEADER),
             takes_elections: hello.headers.contains_key(ELECTION_HEADER),
             takes_updates: hello.headers.contains_key(UPDATE_HEADER),
+            is_plain: from.is_plain,
         }
+    }
+
+    /// The connection that it came over, as the origin of further messages.
+    pub(super) fn inbound(&self, peer: Uuid) -> Inbound {
+        Inbound::new(peer, self.connection, self.from).plain(self.is_plain)
+    }
+
+    /// Whether the peer may be in that group.
+    pub(super) fn may_be_in(&self, group: &str, plain_groups: &BTreeSet<String>) -> bool {
+        !self.is_plain || plain_groups.contains(group)
     }
 
     /// Whether another HELLO came from another host, as far as we can see.

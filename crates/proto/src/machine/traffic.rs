@@ -133,6 +133,10 @@ impl Machine {
                 peer: uuid,
                 content,
             }),
+            Command::Shout { group, .. } if !self.may_be_in(uuid, &group) => {
+                count(&mut self.counters.plain);
+                tracing::debug!(%uuid, %group, "a shout without a key to a group with keys");
+            }
             Command::Shout { group, content } => {
                 // All shouts to a group of ours share one name.
                 let group = self.own_groups.get(&group).cloned().unwrap_or(group);
@@ -208,6 +212,14 @@ impl Machine {
             return;
         };
         let hello = &mut established.hello;
+        if !hello.may_be_in(&group, &self.config.plain_groups) {
+            if !established.note_status(status) {
+                count(&mut self.counters.status);
+            }
+            count(&mut self.counters.plain);
+            tracing::debug!(%uuid, %group, "a peer without a key can't be in a group with keys");
+            return;
+        }
         let known = hello.groups.contains(&group);
         let full = hello.groups.len() >= limits.groups_per_peer
             || !(known || hello.description.join(&group, limits));
@@ -263,6 +275,13 @@ impl Machine {
             });
             self.election_member_went(now, uuid, &group);
         }
+    }
+
+    /// Whether an established peer may be in that group.
+    fn may_be_in(&self, uuid: Uuid, group: &str) -> bool {
+        self.has_shown(uuid, |hello| {
+            hello.may_be_in(group, &self.config.plain_groups)
+        })
     }
 
     /// Whether the HELLO of an established peer has shown something.

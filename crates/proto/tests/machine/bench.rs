@@ -474,6 +474,8 @@ pub(crate) struct Peer {
     pub(crate) state: Option<State>,
     /// The number of its next message.
     pub(crate) next: u16,
+    /// Whether it has proved no key to a node that has one.
+    pub(crate) is_plain: bool,
 }
 
 impl Peer {
@@ -487,6 +489,7 @@ impl Peer {
             status: 0,
             state: None,
             next: 1,
+            is_plain: false,
         }
     }
 
@@ -530,6 +533,7 @@ impl Peer {
             self.connection,
             Some(SocketAddr::new(self.ip, 30_000)),
         )
+        .plain(self.is_plain)
     }
 
     pub(crate) fn beacon(&self) -> Beacon {

@@ -26,6 +26,7 @@ mod leaving;
 mod pace;
 mod pair;
 mod ping;
+mod plain;
 mod presence;
 mod request;
 mod state;
