@@ -69,7 +69,8 @@ impl Builder {
 
     /// Gives the node keys: everything that it sends and receives is encrypted, and each
     /// peer has to prove which key it holds ([`Peer::key`](crate::Peer::key)). It talks
-    /// to no node without keys. Default: none, and no encryption.
+    /// to no node without keys, unless [`plain_too`](Self::plain_too) is set. Default: none,
+    /// and no encryption.
     ///
     /// [`Keys`](crate::Keys), or the name of a file, which is read when the node starts.
     /// Peers in the same process aren't encrypted. `Engine::ZeroMq` can't use keys.
