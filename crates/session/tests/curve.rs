@@ -316,6 +316,254 @@ async fn floods_of_handshakes_leave_a_healthy_peer_alone() {
     drop(flooded);
 }
 
+// ------------------------------------------------------ somebody in the middle
+
+/// What somebody in the middle does to one frame of a direction.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    FlipMore,
+    FlipLong,
+    FlipMiddle,
+    FlipLast,
+    Repeat,
+    /// Sends it after the one that follows.
+    Swap,
+    Drop,
+    /// Leaves out its last byte.
+    Cut,
+    /// Sends a part of it, and ends the connection.
+    Break,
+    /// Puts a frame in the clear before it.
+    Insert,
+}
+
+const ACTS: [Act; 10] = [
+    Act::FlipMore,
+    Act::FlipLong,
+    Act::FlipMiddle,
+    Act::FlipLast,
+    Act::Repeat,
+    Act::Swap,
+    Act::Drop,
+    Act::Cut,
+    Act::Break,
+    Act::Insert,
+];
+
+/// The greeting, and then frame by frame.
+struct Pieces {
+    stream: TcpStream,
+    greeted: bool,
+}
+
+impl Pieces {
+    /// The next piece; none at the end of the connection.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let mut piece = vec![0; if self.greeted { 2 } else { 64 }];
+        self.stream.read_exact(&mut piece).ok()?;
+        if !std::mem::replace(&mut self.greeted, true) {
+            return Some(piece);
+        }
+        let mut len = usize::from(piece[1]);
+        if piece[0] & 2 != 0 {
+            piece.resize(9, 0);
+            self.stream.read_exact(&mut piece[2..]).ok()?;
+            len = usize::try_from(u64::from_be_bytes(piece[1..].try_into().unwrap())).unwrap();
+        }
+        let header = piece.len();
+        piece.resize(header + len, 0);
+        self.stream.read_exact(&mut piece[header..]).ok()?;
+        Some(piece)
+    }
+}
+
+/// Carries one direction, and does this to the frame of that number; the greeting is
+/// number 0. Returns whether the frame came.
+fn carry(from: TcpStream, mut to: TcpStream, attack: Option<(usize, Act)>) -> bool {
+    let mut from = Pieces {
+        stream: from,
+        greeted: false,
+    };
+    let mut done = false;
+    let mut number = 0;
+    // An error means that the other side has ended the connection.
+    while let Some(mut piece) = from.next() {
+        let act = attack.filter(|(at, _)| *at == number).map(|(_, act)| act);
+        number += 1;
+        done |= act.is_some();
+        let (middle, last) = (piece.len() / 2, piece.len() - 1);
+        match act {
+            None | Some(Act::Drop) => {}
+            Some(Act::FlipMore) => piece[0] ^= 1,
+            Some(Act::FlipLong) => piece[0] ^= 2,
+            Some(Act::FlipMiddle) => piece[middle] ^= 0x10,
+            Some(Act::FlipLast) => piece[last] ^= 0x80,
+            Some(Act::Repeat) => piece.extend_from_within(..),
+            Some(Act::Swap) => match from.next() {
+                Some(next) => piece = [next, piece].concat(),
+                None => break,
+            },
+            Some(Act::Cut) => piece.truncate(last),
+            Some(Act::Break) => {
+                let _ = to.write_all(&piece[..middle]);
+                break;
+            }
+            Some(Act::Insert) => piece.splice(..0, *b"\x00\x05false").for_each(drop),
+        }
+        if !matches!(act, Some(Act::Drop)) && to.write_all(&piece).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Both);
+    let _ = from.stream.shutdown(std::net::Shutdown::Both);
+    done
+}
+
+/// Carries one connection to that address. Each direction tells whether its attack came
+/// about.
+fn in_the_middle(
+    to: std::net::SocketAddr,
+    forth: Option<(usize, Act)>,
+    back: Option<(usize, Act)>,
+) -> (std::net::SocketAddr, std::thread::JoinHandle<(bool, bool)>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = listener.local_addr().unwrap();
+    let carrier = std::thread::spawn(move || {
+        let near = listener.accept().unwrap().0;
+        let far = TcpStream::connect(to).unwrap();
+        let (other_near, other_far) = (near.try_clone().unwrap(), far.try_clone().unwrap());
+        let forth = std::thread::spawn(move || carry(near, far, forth));
+        let back = carry(other_far, other_near, back);
+        (forth.join().unwrap(), back)
+    });
+    (addr, carrier)
+}
+
+const SENT: u32 = 6;
+
+/// The frames of a handshake in each direction, after the greeting.
+const HANDSHAKE: usize = 2;
+
+/// Sends messages through somebody in the middle, and checks that nothing but the first of
+/// them arrived, as they were sent; returns how many.
+async fn arrived(forth: Option<(usize, Act)>, back: Option<(usize, Act)>) -> u32 {
+    let attack = (forth, back);
+    let in_handshake = |(at, _): &(usize, Act)| *at <= HANDSHAKE;
+    let limited = |identity, number| {
+        let mut config = config(identity, curve(number));
+        if forth.iter().chain(&back).any(in_handshake) {
+            // Who lacks a part of a command waits for it.
+            config.limits.handshake_time = Duration::from_millis(300);
+        }
+        config
+    };
+    let (links, mut inbox, _notices) = Links::open(limited(b"two", 2)).await.unwrap();
+    let (sender, _inbox, mut notices) = Links::open(limited(b"one", 1)).await.unwrap();
+    let (addr, carrier) = in_the_middle(links.listening()[0], forth, back);
+    let target = Target::default()
+        .addr(addr)
+        .same_host(SameHost::Never)
+        .mechanism(Arc::new(curve(1).to(PublicKey::from(key(2)))));
+    let mailbox = sender.connect(1, target);
+    let body = Bytes::from(vec![7; 300]);
+    for number in 0..SENT {
+        // The connection may have ended.
+        let _ = mailbox.try_send(&number.to_be_bytes(), std::slice::from_ref(&body));
+    }
+    let (mut arrived, mut opened) = (0, false);
+    let reading = async {
+        loop {
+            let wait = tokio::time::timeout(Duration::from_millis(10), inbox.recv());
+            match wait.await {
+                Ok(Some(Arrival::Opened { from, .. })) => {
+                    assert_eq!(from.identity.as_bytes(), b"one", "{attack:?}");
+                    assert_eq!(from.key, Some(key(1)), "{attack:?}");
+                    opened = true;
+                }
+                Ok(Some(Arrival::Batch(batch))) => {
+                    for message in &batch.messages {
+                        assert_eq!(message.head[..], u32::to_be_bytes(arrived), "{attack:?}");
+                        assert_eq!(message.body[..], [body.clone()], "{attack:?}");
+                        arrived += 1;
+                    }
+                }
+                Ok(Some(Arrival::Closed { .. })) => return,
+                Ok(other) => panic!("{other:?} {attack:?}"),
+                Err(_) => {
+                    let counters = links.counters();
+                    if !opened && counters.handshakes_failed + counters.timed_out > 0 {
+                        return;
+                    }
+                    if arrived == SENT {
+                        // Unless the attack ends it, the sender does.
+                        mailbox.close(Duration::ZERO);
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(DEADLINE, reading)
+        .await
+        .unwrap_or_else(|_| panic!("{attack:?} ended nothing"));
+    let reason = closed(&mut notices).await;
+    let untouched = attack.0.or(attack.1).is_none();
+    assert_eq!(
+        arrived == SENT && reason == CloseReason::Local,
+        untouched || is_harmless(attack.0)
+    );
+    let carried = tokio::task::spawn_blocking(|| carrier.join().unwrap());
+    let (did_forth, did_back) = soon(carried).await.unwrap();
+    assert_eq!(
+        (did_forth, did_back),
+        (forth.is_some(), back.is_some()),
+        "{attack:?}"
+    );
+    arrived
+}
+
+/// The flag MORE of a frame that holds a sealed one says nothing: that inside counts.
+fn is_harmless(attack: Option<(usize, Act)>) -> bool {
+    attack.is_some_and(|(at, act)| at > HANDSHAKE && matches!(act, Act::FlipMore))
+}
+
+/// What somebody in the middle does to any frame of a connection ends it, and nothing
+/// false arrives on either side.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_in_the_middle_only_ends_the_connection() {
+    assert_eq!(arrived(None, None).await, SENT);
+    let attacks = ACTS.map(|act| tokio::spawn(all_with(act)));
+    for attack in attacks {
+        attack.await.unwrap();
+    }
+}
+
+async fn all_with(act: Act) {
+    for at in 1..=HANDSHAKE {
+        assert_eq!(
+            arrived(Some((at, act)), None).await,
+            0,
+            "forth {at} {act:?}"
+        );
+        let through = arrived(None, Some((at, act))).await;
+        // READY is there, and what comes after it comes too late for some.
+        let may_pass = at == HANDSHAKE && matches!(act, Act::Repeat);
+        assert!(through == 0 || may_pass, "back {at} {act:?}");
+    }
+    // A message is two frames.
+    for at in HANDSHAKE + 1..=HANDSHAKE + 6 {
+        let attack = Some((at, act));
+        let before = u32::try_from((at - HANDSHAKE - 1) / 2).unwrap();
+        let is_last = (at - HANDSHAKE) % 2 == 0;
+        let expected = match act {
+            Act::FlipMore => SENT,
+            // It comes once.
+            Act::Repeat if is_last => before + 1,
+            _ => before,
+        };
+        assert_eq!(arrived(attack, None).await, expected, "forth {at} {act:?}");
+    }
+}
+
 #[cfg(feature = "zeromq")]
 #[tokio::test]
 async fn the_zeromq_engine_refuses_a_peer_with_a_key() {
