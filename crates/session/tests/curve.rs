@@ -211,9 +211,9 @@ async fn an_identity_belongs_to_the_key_that_connected_under_it() {
 
 /// The client's side of a handshake by hand, up to its INITIATE or only to its HELLO;
 /// returns what it has sent.
-fn shake_by_hand(stream: &mut TcpStream, whole: bool) -> Vec<u8> {
+fn shake_by_hand(stream: &mut TcpStream, identity: &'static [u8], whole: bool) -> Vec<u8> {
     let mechanism = Arc::new(curve(9).to(PublicKey::from(key(2))));
-    let identity = Bytes::from_static(b"flood");
+    let identity = Bytes::from_static(identity);
     let local = Local::new(SocketType::Dealer, identity, mechanism);
     let mut handshake = Handshake::new(local, FrameLimits::default());
     let (mut input, mut out, mut sent) = (BytesMut::new(), BytesMut::new(), Vec::new());
@@ -240,6 +240,7 @@ fn shake_by_hand(stream: &mut TcpStream, whole: bool) -> Vec<u8> {
 async fn floods_of_handshakes_leave_a_healthy_peer_alone() {
     const HALF: usize = 200;
     const REPLAYED: u64 = 50;
+    const CLAIMS: u64 = 50;
     let mut reader = config(b"two", curve(2));
     reader.limits.half_open = 64;
     let (links, mut inbox, _notices) = Links::open(reader).await.unwrap();
@@ -248,11 +249,18 @@ async fn floods_of_handshakes_leave_a_healthy_peer_alone() {
     opened(&mut inbox).await;
 
     let addr = links.listening()[0];
+    // Another process with the same keys, whose cookies are its own.
+    let (twin, _inbox, _of_twin) = Links::open(config(b"two", curve(2))).await.unwrap();
+    let twin_addr = twin.listening()[0];
     let flood = tokio::task::spawn_blocking(move || {
-        let recorded = shake_by_hand(&mut TcpStream::connect(addr).unwrap(), true);
-        for _ in 0..REPLAYED {
-            let mut stream = TcpStream::connect(addr).unwrap();
-            stream.write_all(&recorded).unwrap();
+        let connect = |addr| TcpStream::connect(addr).unwrap();
+        let recorded =
+            [addr, twin_addr].map(|addr| shake_by_hand(&mut connect(addr), b"flood", true));
+        for number in 0..REPLAYED {
+            let mut stream = connect(addr);
+            let recorded = &recorded[usize::from(number % 2 == 0)];
+            // It may be given up in the middle.
+            let _ = stream.write_all(recorded);
             // Until the server has given it up.
             stream.set_read_timeout(Some(DEADLINE)).unwrap();
             loop {
@@ -265,10 +273,14 @@ async fn floods_of_handshakes_leave_a_healthy_peer_alone() {
             }
         }
         let half = |_| {
-            let mut stream = TcpStream::connect(addr).unwrap();
-            shake_by_hand(&mut stream, false);
+            let mut stream = connect(addr);
+            shake_by_hand(&mut stream, b"flood", false);
             stream
         };
+        for _ in 0..CLAIMS {
+            // Another key under the identity of the healthy peer.
+            shake_by_hand(&mut connect(addr), b"one", true);
+        }
         (0..HALF).map(half).collect::<Vec<_>>()
     });
     let mut flooded = None;
@@ -296,7 +308,9 @@ async fn floods_of_handshakes_leave_a_healthy_peer_alone() {
     let counters = async {
         loop {
             let counters = links.counters();
-            if counters.limited >= (HALF - 64) as u64 && counters.handshakes_failed >= REPLAYED {
+            let denied = counters.denied >= CLAIMS;
+            let failed = counters.handshakes_failed >= REPLAYED;
+            if counters.limited >= (HALF - 64) as u64 && failed && denied {
                 break counters;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
