@@ -258,7 +258,7 @@ async fn floods_of_handshakes_leave_a_healthy_peer_alone() {
             [addr, twin_addr].map(|addr| shake_by_hand(&mut connect(addr), b"flood", true));
         for number in 0..REPLAYED {
             let mut stream = connect(addr);
-            let recorded = &recorded[usize::from(number % 2 == 0)];
+            let recorded = &recorded[usize::from(number.is_multiple_of(2))];
             // It may be given up in the middle.
             let _ = stream.write_all(recorded);
             // Until the server has given it up.
@@ -497,7 +497,7 @@ async fn arrived(forth: Option<(usize, Act)>, back: Option<(usize, Act)>) -> u32
                 Ok(Some(Arrival::Batch(batch))) => {
                     for message in &batch.messages {
                         assert_eq!(message.head[..], u32::to_be_bytes(arrived), "{attack:?}");
-                        assert_eq!(message.body[..], [body.clone()], "{attack:?}");
+                        assert!(message.body.iter().eq([&body]), "{attack:?}");
                         arrived += 1;
                     }
                 }
@@ -567,7 +567,7 @@ async fn all_with(act: Act) {
     for at in HANDSHAKE + 1..=HANDSHAKE + 6 {
         let attack = Some((at, act));
         let before = u32::try_from((at - HANDSHAKE - 1) / 2).unwrap();
-        let is_last = (at - HANDSHAKE) % 2 == 0;
+        let is_last = (at - HANDSHAKE).is_multiple_of(2);
         let expected = match act {
             Act::FlipMore => SENT,
             // It comes once.
