@@ -22,9 +22,10 @@ use crate::{Endpoint, Outgoing, State, Time};
 /// nodes may be meeting at once. To give up would make all of them busier.
 const IN_MEMORY_PATIENCE: u32 = 12;
 
-/// The same between two processes of a host, if the handshake has named the peer: the system
-/// reports its death, and hundreds of processes may start at once.
+/// The same between two processes of a host that has many, if the handshake has named the
+/// peer: the system reports its death, and hundreds of processes may start at once.
 const SAME_HOST_PATIENCE: u32 = 6;
+const MANY_PROCESSES: usize = 16;
 
 /// A dial that isn't answered for that long gives way to another.
 pub(super) const QUIET_DIAL: Duration = Duration::from_secs(1);
@@ -193,6 +194,12 @@ impl Machine {
             && since.is_some_and(|since| now - since >= QUIET_DIAL)
     }
 
+    /// Whether this host has so many processes that their HELLOs may be late.
+    fn is_among_many(&self) -> bool {
+        let met = usize::try_from(self.same_host).unwrap_or(usize::MAX);
+        met.saturating_add(self.sessions.unanswered()) >= MANY_PROCESSES
+    }
+
     /// Asks the driver for a mailbox.
     pub(super) fn open_mailbox(
         &mut self,
@@ -270,7 +277,7 @@ impl Machine {
                 if up.in_memory {
                     self.note_answer(session);
                     patience = patience.saturating_mul(IN_MEMORY_PATIENCE);
-                } else if up.same_host && up.peer == Some(uuid) {
+                } else if up.same_host && up.peer == Some(uuid) && self.is_among_many() {
                     patience = patience.saturating_mul(SAME_HOST_PATIENCE);
                 }
                 let deadline = self.clock.at(now) + patience;

@@ -675,21 +675,24 @@ fn a_node_with_as_many_headers_as_the_limit_allows_is_met() {
 }
 
 #[test]
-fn a_busy_process_of_this_host_has_more_time_for_its_hello() {
-    let unanswered_after = |same_host: bool, named: bool| {
+fn among_many_a_busy_process_of_this_host_has_more_time_for_its_hello() {
+    let unanswered_after = |count: u8, same_host: bool, named: bool| {
         let mut bench = Bench::new();
-        let peer = Peer::ours(1);
         bench.up.same_host = same_host;
-        bench.up.peer = named.then_some(peer.uuid);
-        bench.hear(&peer);
+        for id in 1..=count {
+            let peer = Peer::ours(id);
+            bench.up.peer = named.then_some(peer.uuid);
+            bench.hear(&peer);
+        }
         let begin = bench.now;
         while bench.events().is_empty() {
             bench.pass(ms(100));
         }
         bench.now - begin
     };
-    assert_eq!(unanswered_after(false, true), secs(5));
+    assert_eq!(unanswered_after(20, false, true), secs(5));
     // Anything may listen there.
-    assert_eq!(unanswered_after(true, false), secs(5));
-    assert_eq!(unanswered_after(true, true), secs(30));
+    assert_eq!(unanswered_after(20, true, false), secs(5));
+    assert_eq!(unanswered_after(1, true, true), secs(5));
+    assert_eq!(unanswered_after(20, true, true), secs(30));
 }
