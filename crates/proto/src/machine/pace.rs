@@ -3,10 +3,9 @@
 //! A node that knows us learns nothing from our beacon, and a newcomer is answered by our
 //! HELLO. If each node beaconed every second, the datagrams that a host receives would
 //! grow with the square of its processes. Therefore the nodes of a network share a rate, as
-//! the reports of RTCP do (RFC 3550, section 6.2). A node that has news, or that shows
-//! signs of having been missed, beacons often for a while, as trickle timers do
-//! (RFC 6206): whatever the rate, two halves of a network that meet again need one beacon
-//! to notice it.
+//! the reports of RTCP do (RFC 3550, section 6.2). A node that has news, or whose beacons
+//! others may have missed, beacons often for a while, as trickle timers do (RFC 6206). If two
+//! halves of a network meet again, one beacon is therefore enough for both to notice it.
 
 use std::time::Duration;
 
@@ -103,8 +102,8 @@ impl Machine {
         self.timers.set(Timer::Announce, now + wait);
     }
 
-    /// Some nodes may have missed our last beacons: one that we hadn't heard of beacons as if
-    /// it had been there for long, or a session broke. The next beacon comes soon.
+    /// The next beacon comes soon, because some nodes may have missed the last ones: a session
+    /// broke, a peer doesn't answer, or an unknown node sends beacons of one that isn't new.
     pub(super) fn announce_soon(&mut self, now: Time) {
         let Some(interval) = self.config.interval else {
             return;
