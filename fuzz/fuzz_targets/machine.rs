@@ -235,8 +235,10 @@ impl World {
                 }
                 Output::Admit { .. } | Output::Refuse { .. } => {}
                 // It leaves: the end of its events is the end of everybody's.
-                Output::Announce { state: State::Exit } => self.here.clear(),
-                Output::Announce { .. } | Output::AnnounceToOurs { .. } => {}
+                Output::Announce {
+                    state: State::Exit, ..
+                } => self.here.clear(),
+                Output::Announce { .. } => {}
                 Output::Event(event) => self.judge(event),
                 Output::Stopped => self.stopped = true,
             }
