@@ -57,8 +57,6 @@ void node_warn (zyre_t *self, const char *what);
 void uuid_text (char to[UUID_TEXT], const char *uuid);
 /* Whether text is a UUID, with or without hyphens. */
 bool is_uuid (const char *text);
-/* The text of a format that isn't NULL. */
-char *formatted (const char *format, va_list arguments);
 
 /* place.c: takes a name in this process; false if another node has it. */
 bool place_take (const char *name);

@@ -27,9 +27,3 @@ is_uuid (const char *text)
     }
     return digits == UUID_TEXT - 1;
 }
-
-char *
-formatted (const char *format, va_list arguments)
-{
-    return zsys_vprintf (format, arguments);
-}

@@ -11,6 +11,16 @@ node_warn (zyre_t *self, const char *what)
     zsys_warning ("zyre %s: %s: %s", self->name, what, zre_last_error ());
 }
 
+/* The text of a call like printf's, whose last named argument is `format`. */
+#define FORMATTED(text, format)                  \
+    char *text;                                  \
+    do {                                         \
+        va_list arguments;                       \
+        va_start (arguments, format);            \
+        text = zsys_vprintf (format, arguments); \
+        va_end (arguments);                      \
+    } while (0)
+
 /* Sets a setting, or says in the log why not. */
 static int
 s_set (zyre_t *self, const char *key, const char *value)
@@ -163,10 +173,7 @@ zyre_set_header (zyre_t *self, const char *name, const char *format, ...)
 {
     if (!self || !name || !format)
         return;
-    va_list arguments;
-    va_start (arguments, format);
-    char *value = formatted (format, arguments);
-    va_end (arguments);
+    FORMATTED (value, format);
     s_header (self, name, value);
     zstr_free (&value);
 }
@@ -238,10 +245,7 @@ zyre_set_endpoint (zyre_t *self, const char *format, ...)
 {
     if (!self || !format)
         return -1;
-    va_list arguments;
-    va_start (arguments, format);
-    char *endpoint = formatted (format, arguments);
-    va_end (arguments);
+    FORMATTED (endpoint, format);
 
     int rc = -1;
     if (strncmp (endpoint, "tcp://", 6) == 0) {
@@ -352,10 +356,7 @@ zyre_gossip_bind (zyre_t *self, const char *format, ...)
 {
     if (!self || !format)
         return;
-    va_list arguments;
-    va_start (arguments, format);
-    char *endpoint = formatted (format, arguments);
-    va_end (arguments);
+    FORMATTED (endpoint, format);
     s_gossip (self, "BIND", endpoint, NULL);
     zstr_free (&endpoint);
 }
@@ -365,10 +366,7 @@ zyre_gossip_connect (zyre_t *self, const char *format, ...)
 {
     if (!self || !format)
         return;
-    va_list arguments;
-    va_start (arguments, format);
-    char *endpoint = formatted (format, arguments);
-    va_end (arguments);
+    FORMATTED (endpoint, format);
     s_gossip (self, "CONNECT", endpoint, NULL);
     zstr_free (&endpoint);
 }
@@ -378,10 +376,7 @@ zyre_gossip_connect_curve (zyre_t *self, const char *public_key, const char *for
 {
     if (!self || !format)
         return;
-    va_list arguments;
-    va_start (arguments, format);
-    char *endpoint = formatted (format, arguments);
-    va_end (arguments);
+    FORMATTED (endpoint, format);
     s_gossip (self, "CONNECT", endpoint, public_key);
     zstr_free (&endpoint);
 }
@@ -486,6 +481,16 @@ s_send (zyre_t *self, const char *peer, const char *group, const zre_frame *fram
     return is_uuid (peer) ? s_sent (zre_node_whisper (self->node, peer, frames, count)) : 0;
 }
 
+/* Frees the text, too. */
+static int
+s_send_text (zyre_t *self, const char *peer, const char *group, char *text)
+{
+    zre_frame frame = zre_frame_of_text (text);
+    int rc = s_send (self, peer, group, &frame, 1);
+    zstr_free (&text);
+    return rc;
+}
+
 static int
 s_send_message (zyre_t *self, const char *peer, const char *group, zmsg_t **message_p)
 {
@@ -526,14 +531,8 @@ zyre_whispers (zyre_t *self, const char *peer, const char *format, ...)
 {
     if (!self || !peer || !format)
         return -1;
-    va_list arguments;
-    va_start (arguments, format);
-    char *text = formatted (format, arguments);
-    va_end (arguments);
-    zre_frame frame = zre_frame_of_text (text);
-    int rc = s_send (self, peer, NULL, &frame, 1);
-    zstr_free (&text);
-    return rc;
+    FORMATTED (text, format);
+    return s_send_text (self, peer, NULL, text);
 }
 
 int
@@ -541,14 +540,8 @@ zyre_shouts (zyre_t *self, const char *group, const char *format, ...)
 {
     if (!self || !group || !format)
         return -1;
-    va_list arguments;
-    va_start (arguments, format);
-    char *text = formatted (format, arguments);
-    va_end (arguments);
-    zre_frame frame = zre_frame_of_text (text);
-    int rc = s_send (self, NULL, group, &frame, 1);
-    zstr_free (&text);
-    return rc;
+    FORMATTED (text, format);
+    return s_send_text (self, NULL, group, text);
 }
 
 /* ---- Events ----------------------------------------------------------------------- */
