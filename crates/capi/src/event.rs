@@ -10,7 +10,7 @@ use std::ptr;
 
 use crate::error::value;
 use crate::message::Message;
-use crate::output::Lazy;
+use crate::output::{Lazy, text_of};
 use crate::peer::{Peer, state_name};
 
 /// Something that happened on the network. Its receiver owns it, and everything that is
@@ -129,7 +129,7 @@ pub extern "C" fn zre_event_kind(event: Option<&Event>) -> Kind {
 /// NULL, here and below.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_name(event: Option<&Event>) -> *const c_char {
-    text(event, |event| {
+    text_of(event, |event| {
         event.word.get(|| event.event.kind().to_owned())
     })
 }
@@ -145,19 +145,13 @@ pub extern "C" fn zre_event_peer(event: Option<&Event>) -> Option<&Peer> {
 /// for a node that can't be met that of a node that is no peer.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_uuid(event: Option<&Event>) -> *const c_char {
-    text(event, |event| match event.event.uuid() {
-        Some(uuid) => event.uuid.get(|| uuid.to_string()),
-        None => ptr::null(),
-    })
+    text_of(event, |event| event.uuid.of(event.event.uuid()))
 }
 
 /// The group that the event is about.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_group(event: Option<&Event>) -> *const c_char {
-    text(event, |event| match event.event.group() {
-        Some(group) => event.group.get(|| group.to_string()),
-        None => ptr::null(),
-    })
+    text_of(event, |event| event.group.of(event.event.group()))
 }
 
 /// What a whisper, a shout or a request says. Don't destroy it.
@@ -169,7 +163,7 @@ pub extern "C" fn zre_event_message(event: Option<&Event>) -> Option<&Message> {
 /// The state that a peer has from now on. The text lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_state(event: Option<&Event>) -> *const c_char {
-    text(event, |event| match event.event {
+    text_of(event, |event| match event.event {
         zre::Event::State { to, .. } => state_name(to),
         _ => ptr::null(),
     })
@@ -178,7 +172,7 @@ pub extern "C" fn zre_event_state(event: Option<&Event>) -> *const c_char {
 /// The state that it had until now. The text lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_old_state(event: Option<&Event>) -> *const c_char {
-    text(event, |event| match event.event {
+    text_of(event, |event| match event.event {
         zre::Event::State { from, .. } => state_name(from),
         _ => ptr::null(),
     })
@@ -187,7 +181,7 @@ pub extern "C" fn zre_event_old_state(event: Option<&Event>) -> *const c_char {
 /// The name that a peer had until now, which may be the same.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_old_name(event: Option<&Event>) -> *const c_char {
-    text(event, |event| match &event.event {
+    text_of(event, |event| match &event.event {
         zre::Event::Update { old_name, .. } => event.old_name.get(|| old_name.clone()),
         _ => ptr::null(),
     })
@@ -197,10 +191,7 @@ pub extern "C" fn zre_event_old_name(event: Option<&Event>) -> *const c_char {
 /// sentence.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_reason(event: Option<&Event>) -> *const c_char {
-    text(event, |event| match event.event.reason() {
-        Some(reason) => event.reason.get(|| reason.to_owned()),
-        None => ptr::null(),
-    })
+    text_of(event, |event| event.reason.of(event.event.reason()))
 }
 
 /// How many of the messages that were accepted for a peer that has gone may not have
@@ -244,7 +235,7 @@ pub extern "C" fn zre_event_keep(event: Option<&Event>) -> bool {
 /// say.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_json(event: Option<&Event>) -> *const c_char {
-    text(event, |event| {
+    text_of(event, |event| {
         event
             .json
             .get(|| serde_json::to_string(&event.event).unwrap_or_default())
@@ -255,8 +246,4 @@ pub extern "C" fn zre_event_json(event: Option<&Event>) -> *const c_char {
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_event_destroy(event: Option<&mut Option<Box<Event>>>) {
     value((), || drop(event.and_then(Option::take)));
-}
-
-fn text(event: Option<&Event>, read: impl FnOnce(&Event) -> *const c_char) -> *const c_char {
-    value(ptr::null(), || event.map_or(ptr::null(), read))
 }

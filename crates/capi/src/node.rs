@@ -98,10 +98,7 @@ pub extern "C" fn zre_node_endpoint(node: *const Node, endpoint: TextPlace<'_>) 
 /// Fails if the name is too long (ZRE_ERROR_LIMIT) or the node has stopped.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_set_name(node: *mut Node, name: Text) -> Error {
-    call(|| {
-        NODES.find(node)?.node.set_name(name.needed("the name")?)?;
-        Ok(())
-    })
+    with_text(node, name, "the name", |node, name| node.set_name(name))
 }
 
 /// Adds a header, or gives it another value, and tells every peer. Names that begin with
@@ -122,13 +119,7 @@ pub extern "C" fn zre_node_set_header(node: *mut Node, key: Text, value: Text) -
 /// Removes a header if the node has it, and tells every peer.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_remove_header(node: *mut Node, key: Text) -> Error {
-    call(|| {
-        NODES
-            .find(node)?
-            .node
-            .remove_header(key.needed("the key")?)?;
-        Ok(())
-    })
+    with_text(node, key, "the key", |node, key| node.remove_header(key))
 }
 
 /// The value of one of this node's headers.
@@ -177,29 +168,20 @@ pub extern "C" fn zre_node_set_state(node: *mut Node, state: Text) -> Error {
 /// (ZRE_ERROR_LIMIT), or the node has stopped.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_join(node: *mut Node, group: Text) -> Error {
-    call(|| {
-        NODES.find(node)?.node.join(group.needed("the group")?)?;
-        Ok(())
-    })
+    with_text(node, group, "the group", |node, group| node.join(group))
 }
 
 /// Leaves a group and tells every peer. Not to be in it is no failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_leave(node: *mut Node, group: Text) -> Error {
-    call(|| {
-        NODES.find(node)?.node.leave(group.needed("the group")?)?;
-        Ok(())
-    })
+    with_text(node, group, "the group", |node, group| node.leave(group))
 }
 
 /// Makes this node a candidate for leading a group, which it has to join, too. The event
 /// "leader" tells who leads.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_node_contest(node: *mut Node, group: Text) -> Error {
-    call(|| {
-        NODES.find(node)?.node.contest(group.needed("the group")?)?;
-        Ok(())
-    })
+    with_text(node, group, "the group", |node, group| node.contest(group))
 }
 
 /// The UUID of the leader of a group that this node is in, which may be this node's own.
@@ -382,6 +364,20 @@ pub extern "C" fn zre_node_gossip_unpublish(node: *mut Node, key: Text) -> Error
         if let Some(gossip) = node.node.gossip() {
             node.node.wait(gossip.unpublish(key))?;
         }
+        Ok(())
+    })
+}
+
+/// Runs a call that tells the node one text, which `what` names.
+fn with_text<T, E: Into<Failure>>(
+    node: *mut Node,
+    text: Text,
+    what: &str,
+    tell: impl FnOnce(&zre::blocking::Node, &str) -> Result<T, E>,
+) -> Error {
+    call(|| {
+        let node = NODES.find(node)?;
+        tell(&node.node, text.needed(what)?).map_err(Into::into)?;
         Ok(())
     })
 }

@@ -12,7 +12,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use crate::error::{Error, Failure, or_null, value};
 use crate::input::Text;
-use crate::output::{Lazy, c_text, give};
+use crate::output::{Lazy, c_text, give, text_of};
 use crate::strings::Strings;
 
 /// Another node, from its "enter" to its "exit". It stays readable after that.
@@ -62,20 +62,20 @@ impl Peers {
 /// Its UUID: 32 hex digits in lower case, with hyphens. NULL for NULL, here and below.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_uuid(peer: Option<&Peer>) -> *const c_char {
-    text(peer, |peer| peer.uuid.get(|| peer.peer.uuid().to_string()))
+    text_of(peer, |peer| peer.uuid.get(|| peer.peer.uuid().to_string()))
 }
 
 /// Its name, which needn't be unique.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_name(peer: Option<&Peer>) -> *const c_char {
-    text(peer, |peer| peer.name.get(|| peer.peer.name().to_owned()))
+    text_of(peer, |peer| peer.name.get(|| peer.peer.name().to_owned()))
 }
 
 /// The address at which it was dialled, or would be dialled if it had no nearer link, as
 /// "tcp://10.0.0.1:49152".
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_endpoint(peer: Option<&Peer>) -> *const c_char {
-    text(peer, |peer| {
+    text_of(peer, |peer| {
         peer.endpoint.get(|| peer.peer.endpoint().to_string())
     })
 }
@@ -84,16 +84,13 @@ pub extern "C" fn zre_peer_endpoint(peer: Option<&Peer>) -> *const c_char {
 /// has no keys.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_key(peer: Option<&Peer>) -> *const c_char {
-    text(peer, |peer| match peer.peer.key() {
-        Some(key) => peer.key.get(|| key.to_string()),
-        None => ptr::null(),
-    })
+    text_of(peer, |peer| peer.key.of(peer.peer.key()))
 }
 
 /// The state that it has now, as "ready", "busy" or "128". The text lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_state(peer: Option<&Peer>) -> *const c_char {
-    text(peer, |peer| state_name(peer.peer.state()))
+    text_of(peer, |peer| state_name(peer.peer.state()))
 }
 
 /// The number of its headers.
@@ -105,7 +102,7 @@ pub extern "C" fn zre_peer_header_count(peer: Option<&Peer>) -> usize {
 /// The name of one of its headers, in order of the names; NULL behind the last.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_header_key(peer: Option<&Peer>, index: usize) -> *const c_char {
-    text(peer, |peer| {
+    text_of(peer, |peer| {
         or_null(peer.headers().get(index).map(|(key, _)| key.as_c_str()))
     })
 }
@@ -113,7 +110,7 @@ pub extern "C" fn zre_peer_header_key(peer: Option<&Peer>, index: usize) -> *con
 /// The value of the same header; NULL behind the last.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_header_value(peer: Option<&Peer>, index: usize) -> *const c_char {
-    text(peer, |peer| {
+    text_of(peer, |peer| {
         or_null(peer.headers().get(index).map(|(_, value)| value.as_c_str()))
     })
 }
@@ -121,7 +118,7 @@ pub extern "C" fn zre_peer_header_value(peer: Option<&Peer>, index: usize) -> *c
 /// The value of the header of that name; NULL if it has none.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peer_header(peer: Option<&Peer>, key: Text) -> *const c_char {
-    text(peer, |peer| {
+    text_of(peer, |peer| {
         let Ok(key) = key.needed("the name of the header") else {
             return ptr::null();
         };
@@ -163,10 +160,6 @@ pub extern "C" fn zre_peers_get(peers: Option<&Peers>, index: usize) -> Option<&
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_peers_destroy(peers: Option<&mut Option<Box<Peers>>>) {
     value((), || drop(peers.and_then(Option::take)));
-}
-
-fn text(peer: Option<&Peer>, read: impl FnOnce(&Peer) -> *const c_char) -> *const c_char {
-    value(ptr::null(), || peer.map_or(ptr::null(), read))
 }
 
 /// A state's name, which lives for ever.

@@ -7,7 +7,7 @@
 
 use std::mem::MaybeUninit;
 
-use crate::error::{Error, call};
+use crate::error::{Error, Outcome, call};
 use crate::input::{FrameList, Text};
 use crate::message::Message;
 use crate::node::{NODES, Node, timeout};
@@ -28,10 +28,8 @@ pub extern "C" fn zre_node_whisper(
     frames: FrameList,
     count: usize,
 ) -> Error {
-    call(|| {
-        let node = NODES.find(node)?;
-        let message = frames.message(count)?;
-        Ok(node.node.whisper(peer.needed("the peer")?, message)?)
+    send(node, frames, count, |node, message| {
+        Ok(node.whisper(peer.needed("the peer")?, message)?)
     })
 }
 
@@ -43,10 +41,8 @@ pub extern "C" fn zre_node_try_whisper(
     frames: FrameList,
     count: usize,
 ) -> Error {
-    call(|| {
-        let node = NODES.find(node)?;
-        let message = frames.message(count)?;
-        Ok(node.node.try_whisper(peer.needed("the peer")?, message)?)
+    send(node, frames, count, |node, message| {
+        Ok(node.try_whisper(peer.needed("the peer")?, message)?)
     })
 }
 
@@ -65,10 +61,8 @@ pub extern "C" fn zre_node_shout(
     count: usize,
     accepted: Option<&mut MaybeUninit<usize>>,
 ) -> Error {
-    call(|| {
-        let node = NODES.find(node)?;
-        let message = frames.message(count)?;
-        let shouted = node.node.shout(group.needed("the group")?, message)?;
+    send(node, frames, count, |node, message| {
+        let shouted = node.shout(group.needed("the group")?, message)?;
         tell(accepted, &shouted);
         Ok(())
     })
@@ -83,10 +77,8 @@ pub extern "C" fn zre_node_try_shout(
     count: usize,
     accepted: Option<&mut MaybeUninit<usize>>,
 ) -> Error {
-    call(|| {
-        let node = NODES.find(node)?;
-        let message = frames.message(count)?;
-        let shouted = node.node.try_shout(group.needed("the group")?, message)?;
+    send(node, frames, count, |node, message| {
+        let shouted = node.try_shout(group.needed("the group")?, message)?;
         tell(accepted, &shouted);
         Ok(())
     })
@@ -103,11 +95,9 @@ pub extern "C" fn zre_node_shout_to(
     frames: FrameList,
     count: usize,
 ) -> Error {
-    call(|| {
-        let node = NODES.find(node)?;
-        let message = frames.message(count)?;
+    send(node, frames, count, |node, message| {
         let (peer, group) = (peer.needed("the peer")?, group.needed("the group")?);
-        Ok(node.node.shout_to(peer, group, message)?)
+        Ok(node.shout_to(peer, group, message)?)
     })
 }
 
@@ -170,9 +160,21 @@ pub extern "C" fn zre_node_reply(
     frames: FrameList,
     count: usize,
 ) -> Error {
+    send(node, frames, count, |node, message| {
+        Ok(node.reply(id, message)?)
+    })
+}
+
+/// Runs a call that sends these frames.
+fn send(
+    node: *mut Node,
+    frames: FrameList,
+    count: usize,
+    body: impl FnOnce(&zre::blocking::Node, zre::Message) -> Outcome,
+) -> Error {
     call(|| {
         let node = NODES.find(node)?;
-        Ok(node.node.reply(id, frames.message(count)?)?)
+        body(&node.node, frames.message(count)?)
     })
 }
 

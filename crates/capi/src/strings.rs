@@ -8,7 +8,7 @@
 use std::ffi::{CString, c_char};
 
 use crate::error::{or_null, value};
-use crate::output::c_text;
+use crate::output::{c_text, text_of};
 
 /// A list of text, which its receiver owns.
 pub struct Strings(Vec<CString>);
@@ -29,8 +29,8 @@ pub extern "C" fn zre_strings_count(strings: Option<&Strings>) -> usize {
 /// One of them, which lives as long as the list; NULL behind the last, and for NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn zre_strings_get(strings: Option<&Strings>, index: usize) -> *const c_char {
-    value(std::ptr::null(), || {
-        or_null(strings.and_then(|strings| strings.0.get(index).map(CString::as_c_str)))
+    text_of(strings, |strings| {
+        or_null(strings.0.get(index).map(CString::as_c_str))
     })
 }
 
