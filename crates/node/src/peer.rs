@@ -156,9 +156,9 @@ impl Peer {
 
     /// The public key that it has proved to hold, in both directions. `None` if we
     /// have no [keys](crate::Builder::keys), or it has none
-    /// ([`Builder::plain_too`](crate::Builder::plain_too)): nothing is encrypted then. In the same process ([`Link::Inproc`])
-    /// it is the key that the peer was configured with, if it was: a process trusts
-    /// itself.
+    /// ([`Builder::plain_too`](crate::Builder::plain_too)): nothing is encrypted then. In
+    /// the same process ([`Link::Inproc`]) it is the key that the peer was configured with,
+    /// if it was: a process trusts itself.
     #[cfg(feature = "curve")]
     #[must_use]
     pub fn key(&self) -> Option<crate::PublicKey> {

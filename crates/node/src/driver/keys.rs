@@ -31,6 +31,9 @@ const HINTS: usize = 8192;
 /// How many UUIDs are remembered whose conflicts were reported.
 const REPORTED: usize = 1024;
 
+/// Why a peer is refused that comes without the key which its UUID is bound to.
+pub(super) const DOWNGRADE: &str = "it has proved a key before, and now shows none";
+
 /// Decides which keys a node talks to.
 pub(crate) trait KeyGuard: Send + Sync {
     /// The mechanism for a connection to the holder of a key; `None` if that key isn't
@@ -438,22 +441,22 @@ impl Driver {
         }
         let named = info.headers.get(KEY_HEADER);
         let proven = opening.key.as_ref().map(own.text);
-        match (named, proven) {
-            (Some(named), Some(proven)) if *named != proven => {
+        let shown = named.and_then(|named| (own.read)(named));
+        match (named, proven, shown) {
+            (Some(named), Some(proven), _) if *named != proven => {
                 Some("its HELLO names another key than the one that it has proved".into())
             }
             // A process trusts itself.
             _ if opening.link == Some(Link::Inproc) => None,
-            (Some(named), None) if (own.read)(named).is_some() => {
-                let key = (own.read)(named)?;
+            (_, None, Some(key)) => {
                 note(&mut self.keys.shown, uuid, key);
                 note(&mut self.keys.by_endpoint, info.endpoint.clone(), key);
                 self.end_plain(uuid);
                 Some("it has a key, and has to prove it".into())
             }
-            (_, None) if self.keys.bound.contains_key(&uuid) => {
+            (_, None, None) if self.keys.bound.contains_key(&uuid) => {
                 self.end_plain(uuid);
-                Some("it has proved a key before, and now shows none".into())
+                Some(DOWNGRADE.into())
             }
             _ => own.guard.objection(&info.name, opening.key),
         }

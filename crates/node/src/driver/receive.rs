@@ -7,6 +7,7 @@ use zre_session::{Arrival, Batch, Link, Message, Notice};
 
 use super::Driver;
 use super::identity::uuid_of;
+use super::keys::DOWNGRADE;
 use super::sessions::{SessionEntry, source_towards};
 use crate::discovery::DiscoveryUpdate;
 use crate::{Event, Source};
@@ -43,9 +44,8 @@ impl Driver {
                 }
                 if let Some(uuid) = claimed {
                     if self.keys.is_downgrade(uuid, link, key) {
-                        let why = "it has proved a key before, and now shows none";
                         self.note_place(session, uuid);
-                        return self.refuse_session(session, uuid, why);
+                        return self.refuse_session(session, uuid, DOWNGRADE);
                     }
                     self.note_answer(uuid, link, key);
                 }

@@ -22,8 +22,8 @@ pub(super) struct Dispute {
     pub(super) echo: bool,
     /// PINGs that the older peer still has to answer.
     pub(super) open_pings: u32,
-    /// The tokens of the older peer's PINGs. They are answered if it stays: if the newcomer is the same
-    /// process, it would take the answers for those to its own PINGs.
+    /// The tokens of the older peer's PINGs. They are answered if it stays: if the newcomer
+    /// is the same process, it would take the answers for those to its own PINGs.
     pub(super) owed_answers: Vec<Option<u64>>,
     /// When it was opened, on the silence clock.
     since: Time,

@@ -212,21 +212,19 @@ impl Machine {
             return;
         };
         let hello = &mut established.hello;
-        if !hello.may_be_in(&group, &self.config.plain_groups) {
-            if !established.note_status(status) {
-                count(&mut self.counters.status);
-            }
-            count(&mut self.counters.plain);
-            tracing::debug!(%uuid, %group, "a peer without a key can't be in a group with keys");
-            return;
-        }
+        let closed = !hello.may_be_in(&group, &self.config.plain_groups);
         let known = hello.groups.contains(&group);
-        let full = hello.groups.len() >= limits.groups_per_peer
-            || !(known || hello.description.join(&group, limits));
-        let joined = !full && hello.groups.insert(group.clone());
+        let full = !closed
+            && (hello.groups.len() >= limits.groups_per_peer
+                || !(known || hello.description.join(&group, limits)));
+        let joined = !closed && !full && hello.groups.insert(group.clone());
         let as_expected = established.note_status(status);
         if !as_expected {
             count(&mut self.counters.status);
+        }
+        if closed {
+            count(&mut self.counters.plain);
+            tracing::debug!(%uuid, %group, "a peer without a key can't be in a group with keys");
         }
         if full {
             count(&mut self.counters.limited);
