@@ -9,9 +9,6 @@ use crate::interface::Interface;
 /// service on an interface; beacons from hundreds of them help nobody.
 const MAX_ADDRESSES: usize = 8;
 
-/// Whether the system reports the interface of a datagram to 255.255.255.255.
-const HEARS_LIMITED: bool = cfg!(any(target_os = "linux", target_vendor = "apple", windows));
-
 /// A destination to send to, or to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -84,7 +81,7 @@ fn plan_v4(config: &Config, interface: &Interface) -> Option<Plan> {
             if let Some(own) = interface.broadcast {
                 broadcast((own, config.port).into(), true);
                 // C Zyre sends there if it is configured to use any interface.
-                if own != limited && !interface.loopback && HEARS_LIMITED {
+                if own != limited && !interface.loopback {
                     broadcast((limited, config.port).into(), false);
                 }
             }

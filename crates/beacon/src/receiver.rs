@@ -6,9 +6,9 @@
 //! are checked.
 
 use std::io;
-#[cfg(any(test, not(target_os = "linux")))]
-use std::net::IpAddr;
 use std::net::SocketAddr;
+#[cfg(any(test, not(target_os = "linux")))]
+use std::net::{IpAddr, Ipv4Addr};
 
 use mio::net::UdpSocket;
 use socket2::{Domain, Socket};
@@ -142,8 +142,7 @@ impl Reader {
 #[cfg(any(test, not(target_os = "linux")))]
 struct Filter {
     dest: IpAddr,
-    index: u32,
-    own: IpAddr,
+    interface: Interface,
 }
 
 #[cfg(any(test, not(target_os = "linux")))]
@@ -151,18 +150,22 @@ impl Filter {
     fn new(interface: &Interface, dest: SocketAddr) -> Self {
         Self {
             dest: dest.ip(),
-            index: interface.index,
-            own: interface.addr,
+            interface: interface.clone(),
         }
     }
 
-    /// Whether a datagram is for this socket. What the system doesn't report counts as right.
+    /// Whether a datagram is for this socket. What the system doesn't report counts as right,
+    /// but for the interface of a datagram to 255.255.255.255, which is the same address on
+    /// every interface: there the sender's subnet decides.
     ///
     /// A datagram from the interface's own address belongs to it, even if the system reports
     /// that it came back over loopback.
     fn takes(&self, from: IpAddr, dest: Option<IpAddr>, index: Option<u32>) -> bool {
-        dest.is_none_or(|dest| dest == self.dest)
-            && (from == self.own || index.is_none_or(|index| index == self.index))
+        let right = match index {
+            Some(index) => index == self.interface.index,
+            None => self.dest != IpAddr::V4(Ipv4Addr::BROADCAST) || self.interface.contains(from),
+        };
+        dest.is_none_or(|dest| dest == self.dest) && (from == self.interface.addr || right)
     }
 }
 
@@ -172,8 +175,12 @@ mod tests {
     use crate::interface::made_up;
 
     fn takes(from: &str, dest: Option<&str>, index: Option<u32>) -> bool {
+        takes_to("239.1.1.1:5670", from, dest, index)
+    }
+
+    fn takes_to(own: &str, from: &str, dest: Option<&str>, index: Option<u32>) -> bool {
         let eth0 = made_up("eth0", 2, "10.0.0.5", 24);
-        let filter = Filter::new(&eth0, "239.1.1.1:5670".parse().unwrap());
+        let filter = Filter::new(&eth0, own.parse().unwrap());
         let dest = dest.map(|dest| dest.parse().unwrap());
         filter.takes(from.parse().unwrap(), dest, index)
     }
@@ -199,6 +206,17 @@ mod tests {
         assert!(takes("10.0.0.7", Some("239.1.1.1"), None));
         assert!(!takes("10.0.0.7", Some("10.0.0.255"), None));
         assert!(takes("10.0.0.7", None, None));
+    }
+
+    #[test]
+    fn the_limited_broadcast_of_another_subnet_is_not_taken() {
+        let limited = "255.255.255.255";
+        let takes = |from, index| takes_to("255.255.255.255:5670", from, Some(limited), index);
+        assert!(takes("10.0.0.7", None));
+        assert!(!takes("10.0.1.7", None));
+        // The interface is known: an address may be foreign, as without DHCP.
+        assert!(takes("10.0.1.7", Some(2)));
+        assert!(!takes("10.0.0.7", Some(3)));
     }
 
     #[test]

@@ -108,9 +108,9 @@ pub(crate) fn receiver(interface: &Interface, dest: SocketAddr) -> Result<Receiv
     socket.set_reuse_port(true).during("share the port")?;
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     let kept = keep_to(&socket, interface);
-    if dest.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) && !cfg!(windows) {
+    if dest.ip() == IpAddr::V4(Ipv4Addr::BROADCAST) && cfg!(target_os = "linux") {
         // The limited broadcast address is the same on all interfaces: a socket that isn't
-        // bound to one would receive the datagrams of all. Windows reports the interface of
+        // bound to one would receive the datagrams of all. Elsewhere the receiver checks
         // each datagram.
         kept.during("hear 255.255.255.255 over one interface only")?;
     }
