@@ -7,6 +7,11 @@ use std::time::{Duration, Instant};
 /// The shortest time between two warnings: one says all, and dials fail many times a second.
 const WARN_EVERY: Duration = Duration::from_secs(60);
 
+/// How many descriptors macOS grants a process in any case, if it may have more than the
+/// default.
+#[cfg(unix)]
+const OPEN_MAX: u64 = 10_240;
+
 /// Raises the limit of this process on open file descriptors (`ulimit -n`) as far as it may,
 /// and returns the limit in force now.
 ///
@@ -29,8 +34,7 @@ pub fn raise_descriptor_limit() -> io::Result<Option<u64>> {
         ..limit
     };
     if setrlimit(Resource::Nofile, raised).is_err() {
-        // macOS allows no more than OPEN_MAX, whatever the hard limit is.
-        const OPEN_MAX: u64 = 10_240;
+        // Older macOS allows no more than that, whatever the hard limit is.
         let current = limit.current.map(|now| now.max(OPEN_MAX));
         setrlimit(Resource::Nofile, Rlimit { current, ..limit })?;
     }
@@ -51,9 +55,14 @@ pub fn raise_descriptor_limit() -> io::Result<Option<u64>> {
 #[cfg(unix)]
 pub(crate) fn share() -> usize {
     use rustix::process::{Resource, getrlimit};
-    let limit = getrlimit(Resource::Nofile).current;
-    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-    limit.map_or(usize::MAX, |limit| (limit >> 2).max(1))
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(OPEN_MAX);
+    // There the kernel has a bound of its own, `kern.maxfilesperproc`, which this limit
+    // may exceed.
+    let limit = match cfg!(target_vendor = "apple") {
+        true => limit.min(OPEN_MAX),
+        false => limit,
+    };
+    usize::try_from(limit >> 2).map_or(usize::MAX, |share| share.max(1))
 }
 
 #[cfg(not(unix))]
