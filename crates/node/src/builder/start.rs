@@ -1,7 +1,7 @@
 //! From settings to a running node.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 #[cfg(feature = "curve")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -438,7 +438,7 @@ fn available(addrs: Vec<SocketAddr>) -> Vec<SocketAddr> {
     if !addrs.iter().any(half) {
         return addrs;
     }
-    let v6 = zre_beacon::interfaces().is_ok_and(|all| all.iter().any(|i| i.addr.is_ipv6()));
+    let v6 = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
     let kept = addrs.iter().filter(|addr| v6 || !half(addr));
     kept.copied().collect()
 }
