@@ -74,7 +74,7 @@ use crate::whisper::WhisperCommand;
 /// zre speaks ZRE (RFC 36), so it meets programs with C Zyre, pyre and zyre.js
 /// as well.
 #[derive(Debug, Parser)]
-#[command(name = "zre", version, after_help = HELP, after_long_help = LONG_HELP)]
+#[command(name = "zre", bin_name = "zre", version, after_help = HELP, after_long_help = LONG_HELP)]
 struct Arguments {
     /// The unix socket of a running node: `node` listens at it, other commands
     /// speak through it instead of being a peer of their own [env: ZRE_CONTROL]

@@ -50,7 +50,7 @@ impl Output {
             .name("output".into())
             .spawn(move || {
                 let result = match write(queue, put, &counter) {
-                    Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+                    Err(error) if reader_has_gone(&error) => Ok(()),
                     result => result,
                 };
                 let _ = sender.send(result);
@@ -82,6 +82,12 @@ impl Output {
     pub(crate) async fn closed(&self) {
         self.batches.closed().await;
     }
+}
+
+/// Windows has three errors for that; Rust knows two of them (109 and 232), this is
+/// ERROR_PIPE_NOT_CONNECTED.
+fn reader_has_gone(error: &std::io::Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe || (cfg!(windows) && error.raw_os_error() == Some(233))
 }
 
 fn write(

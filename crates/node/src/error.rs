@@ -2,6 +2,11 @@ use std::time::Duration;
 
 use crate::{GossipError, LimitError, ListenError, State};
 
+const IPC_ADVICE: &str = match cfg!(unix) {
+    true => "mend the directory, name another, or turn ipc off",
+    false => "set ipc to off, or leave it out",
+};
+
 /// Why a node didn't start. Nothing of it remains.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -46,7 +51,7 @@ pub enum StartError {
     #[error("plain_group is set, and plain_too isn't: set plain_too and keys, too")]
     PlainGroup,
     /// The directory for unix sockets that was named can't be used.
-    #[error("no unix sockets: {0}; mend the directory, name another, or turn ipc off")]
+    #[error("no unix sockets: {0}; {advice}", advice = IPC_ADVICE)]
     Ipc(String),
     /// Nobody can dial the address that is to be advertised.
     #[error("{0} can't be advertised: it isn't the address of one host, which peers could dial")]

@@ -190,6 +190,7 @@ impl Program {
     }
 
     /// As `rest`, saying a line again and again as long as it is read.
+    #[cfg(unix)] // Only there can a test hold a peer up.
     pub(crate) fn rest_while_saying(&mut self, line: &str) -> (ExitStatus, Vec<String>) {
         let mut input = self.input.take().expect("the input is open");
         let input = std::cell::RefCell::new(&mut input);
@@ -219,6 +220,12 @@ impl Program {
         text
     }
 
+    /// Ends it at once, without a goodbye.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it still runs");
+        self.child.wait().expect("it ends");
+    }
+
     /// A signal. One that stops the process has stopped all of it on return.
     #[cfg(unix)]
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
@@ -235,7 +242,6 @@ impl Program {
 }
 
 /// A process whose output this test reads itself, or doesn't.
-#[cfg(unix)]
 impl Program {
     pub(crate) fn unread(mut command: Command) -> (Self, std::process::ChildStdout) {
         let mut child = command

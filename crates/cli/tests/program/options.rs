@@ -185,7 +185,14 @@ fn a_node_that_cannot_start_says_why_and_exits_with_1() {
             &["--interface", "lo", "--evasive", "9s", "--expired", "3s"],
             "longer than evasive",
         ),
-        (&["--interface", "lo", "--ipc", "/dev/null"], "/dev/null"),
+        (
+            &["--interface", "lo", "--ipc", "/dev/null"],
+            if cfg!(unix) {
+                "/dev/null"
+            } else {
+                "set ipc to off"
+            },
+        ),
         (
             &["--interface", "lo", "--advertise", "tcp://0.0.0.0:1"],
             "can't be advertised",
@@ -230,7 +237,10 @@ fn options_come_from_the_environment_too() {
 #[test]
 fn every_option_is_taken_and_peers_meet_by_address_alone() {
     let directory = tempfile::tempdir().unwrap();
-    let ipc = directory.path().join("ipc");
+    let ipc = match cfg!(unix) {
+        true => directory.path().join("ipc"),
+        false => "off".into(),
+    };
     let (mut alice, started) = Program::json("alice", &port(), &["--no-beacon"]);
     let endpoint = started["endpoint"].as_str().unwrap().to_owned();
     let (mut bob, _) = Program::json(

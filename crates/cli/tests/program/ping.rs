@@ -1,6 +1,8 @@
 //! `zre ping`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
+#[cfg(unix)]
+use serde_json::json;
 
 use crate::child::{Program, output, parsed, port};
 

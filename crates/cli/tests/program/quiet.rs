@@ -46,7 +46,6 @@ fn there_are_no_colours_without_a_terminal() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_closed_pipe_is_nothing_to_complain_about() {
     let port = port();
