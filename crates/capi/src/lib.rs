@@ -17,7 +17,6 @@ mod handles;
 mod input;
 mod open;
 mod output;
-mod wake;
 
 // In the order that they have in the header.
 pub mod general;

@@ -5,10 +5,9 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use zre::blocking;
+use zre::blocking::{self, Bell};
 
 use crate::error::{Failure, Outcome};
-use crate::wake::Wake;
 
 /// How long a node that is destroyed waits for peers that don't confirm what was sent to
 /// them.
@@ -17,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Open {
     pub(crate) node: blocking::Node,
     events: Mutex<blocking::Events>,
-    wake: Arc<Wake>,
+    bell: Arc<Bell>,
     /// Whether the node was destroyed.
     closed: AtomicBool,
 }
@@ -31,13 +30,13 @@ enum Look {
 
 impl Open {
     pub(crate) fn new(node: blocking::Node, mut events: blocking::Events) -> Self {
-        let wake = Arc::new(Wake::default());
-        let bell = wake.clone();
-        events.set_waker(move || bell.ring());
+        let bell = Arc::new(Bell::default());
+        let ringer = bell.clone();
+        events.set_waker(move || ringer.ring());
         Self {
             node,
             events: Mutex::new(events),
-            wake,
+            bell,
             closed: AtomicBool::new(false),
         }
     }
@@ -48,13 +47,13 @@ impl Open {
     /// waits no longer than it wants to.
     pub(crate) fn next(&self, deadline: Option<Instant>) -> Outcome<zre::Event> {
         loop {
-            let count = self.wake.count();
+            let count = self.bell.count();
             match self.look() {
                 Look::Event(event) => return Ok(event),
                 Look::Ended => return Err(Failure::stopped()),
                 Look::Nothing => {}
             }
-            if !self.wake.wait(count, deadline) {
+            if !self.bell.wait(count, deadline) {
                 return Err(Failure::elapsed());
             }
         }
@@ -73,20 +72,20 @@ impl Open {
         if let Some(event) = events.try_recv() {
             return Look::Event(event);
         }
-        self.wake.clear();
+        self.bell.clear();
         let look = match events.recv_timeout(Duration::ZERO) {
             Ok(event) => Look::Event(event),
             Err(RecvTimeoutError::Disconnected) => Look::Ended,
             Err(RecvTimeoutError::Timeout) => return Look::Nothing,
         };
-        self.wake.set();
+        self.bell.set();
         look
     }
 
     /// The descriptor that is readable while an event may be there.
     pub(crate) fn descriptor(&self) -> Outcome<i32> {
         #[cfg(unix)]
-        return self.wake.descriptor().map_err(|error| {
+        return self.bell.descriptor().map_err(|error| {
             Failure::new(
                 crate::Error::System,
                 "descriptor",
@@ -104,7 +103,7 @@ impl Open {
     /// Leaves, and wakes whoever reads events.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        self.wake.ring();
+        self.bell.ring();
         self.node.clone().close(PATIENCE);
     }
 }

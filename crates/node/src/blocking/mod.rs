@@ -22,11 +22,13 @@
 //! # }
 //! ```
 
+mod bell;
 mod events;
 mod host;
 mod node;
 mod wait;
 
+pub use bell::Bell;
 pub use events::Events;
 pub use node::Node;
 
