@@ -2,6 +2,7 @@
 //!
 //! - Each block of code says its language. Rust is compiled by `examples/docs.rs`,
 //!   and whoever forgets a document there is told here. C is compiled here.
+//!   Python is run by the tests of the Python package.
 //! - Each command in a shell block is one that there is, with options that it
 //!   takes. Blocks that say ```` ```sh run ```` are run as they stand.
 //! - Options and links in the text exist.
@@ -39,7 +40,7 @@ fn every_block_says_its_language() {
     for document in all() {
         for block in document.blocks() {
             let known = match block.language() {
-                "rust" | "c" | "sh" | "console" => true,
+                "rust" | "c" | "python" | "sh" | "console" => true,
                 other => LANGUAGES.contains(&other),
             };
             if !known {

@@ -41,19 +41,32 @@ pub fn example(name: &str) -> &'static Path {
 
 /// The libraries for C, shared and static, built likewise.
 pub(crate) fn c_libraries() -> &'static [PathBuf] {
-    static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
-    BUILT.get_or_init(|| {
+    library_files("zre")
+}
+
+/// The native part of the Python package, built likewise.
+pub fn python_library() -> &'static Path {
+    let files = library_files("zre_python").first();
+    files.expect("cargo names the library for Python")
+}
+
+/// The files of the libraries of that name for other languages.
+fn library_files(name: &str) -> &'static [PathBuf] {
+    static BUILT: OnceLock<BTreeMap<String, Vec<PathBuf>>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
         let messages = cargo_build(&["--lib"]);
-        let library = messages
-            .iter()
-            .find(|message| message["target"]["kind"][0] == "cdylib")
-            .expect("cargo names the library for C");
-        let files = library["filenames"].as_array().expect("its files");
-        files
-            .iter()
-            .map(|file| file.as_str().expect("a path").into())
-            .collect()
-    })
+        let libraries = messages.iter().filter_map(|message| {
+            let target = &message["target"];
+            if target["kind"][0] != "cdylib" {
+                return None;
+            }
+            let files = message["filenames"].as_array()?;
+            let files = files.iter().filter_map(|file| Some(file.as_str()?.into()));
+            Some((target["name"].as_str()?.into(), files.collect()))
+        });
+        libraries.collect()
+    });
+    built.get(name).expect("cargo names the library")
 }
 
 /// Builds these programs, and says where each is.

@@ -33,7 +33,7 @@ mod program;
 pub mod sockets;
 mod turns;
 
-pub use binary::{example, simulator, zre};
+pub use binary::{example, python_library, simulator, zre};
 pub use clock::Clock;
 pub use event::Event;
 pub use network::{Daemon, Host, Network};

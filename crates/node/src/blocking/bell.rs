@@ -191,7 +191,8 @@ mod tests {
             let pipe = pipe.pipe.as_ref().unwrap();
             let fd: BorrowedFd<'_> = std::os::fd::AsFd::as_fd(&pipe.readable);
             let socket = fd.try_clone_to_owned().map(UnixStream::from).unwrap();
-            let peeked = socket2::SockRef::from(&socket).peek(&mut [std::mem::MaybeUninit::uninit()]);
+            let peeked =
+                socket2::SockRef::from(&socket).peek(&mut [std::mem::MaybeUninit::uninit()]);
             peeked.is_ok_and(|bytes| bytes == 1)
         };
         assert!(readable());

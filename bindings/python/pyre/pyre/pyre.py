@@ -1,0 +1,3 @@
+"""As ``pyre.pyre`` of pyre."""
+
+from zre.pyre import Pyre, PyreEvent  # noqa: F401

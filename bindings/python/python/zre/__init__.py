@@ -1,0 +1,130 @@
+"""Programs on a network find each other and talk, with no server and no configuration.
+
+>>> async with zre.Node("alice", group="chat") as node:
+...     async for event in node.events():
+...         match event:
+...             case zre.Enter(peer):
+...                 await node.whisper(peer, "hello")
+...             case zre.Shout(peer, group, message):
+...                 print(f"{peer} to {group}: {message.text}")
+
+``zre.Node`` is for asyncio, ``zre.blocking.Node`` for programs without it, and ``zre.pyre``
+for programs that were written for pyre.
+"""
+
+from . import blocking
+from ._errors import (
+    AlreadyStartedError,
+    AmbiguousPeerError,
+    AnsweredError,
+    ElapsedError,
+    Error,
+    ForkedError,
+    FullError,
+    GoneError,
+    LimitError,
+    NotStartedError,
+    ReplyError,
+    RequestError,
+    SendError,
+    SettingError,
+    StartError,
+    StateError,
+    StoppedError,
+    TooLargeError,
+    TooManyError,
+    UnansweredError,
+    UnknownPeerError,
+    UnknownRequestError,
+    UnsupportedError,
+)
+from ._life import update_log_level
+from ._native import (
+    Backpressure,
+    Conflict,
+    Discovery,
+    Enter,
+    Evasive,
+    Event,
+    Exit,
+    Failed,
+    Join,
+    Leader,
+    Leave,
+    Message,
+    OneWay,
+    Peer,
+    Request,
+    Responder,
+    Responsive,
+    Shout,
+    Silent,
+    State,
+    Undecided,
+    Unreachable,
+    Update,
+    Whisper,
+    __version__,
+)
+from ._node import Node
+from ._types import Content, Setting, Settings, Shouted, To, settings
+
+__all__ = [
+    "AlreadyStartedError",
+    "AmbiguousPeerError",
+    "AnsweredError",
+    "Backpressure",
+    "Conflict",
+    "Content",
+    "Discovery",
+    "ElapsedError",
+    "Enter",
+    "Error",
+    "Evasive",
+    "Event",
+    "Exit",
+    "Failed",
+    "ForkedError",
+    "FullError",
+    "GoneError",
+    "Join",
+    "Leader",
+    "Leave",
+    "LimitError",
+    "Message",
+    "Node",
+    "NotStartedError",
+    "OneWay",
+    "Peer",
+    "ReplyError",
+    "Request",
+    "RequestError",
+    "Responder",
+    "Responsive",
+    "SendError",
+    "Setting",
+    "SettingError",
+    "Settings",
+    "Shout",
+    "Shouted",
+    "Silent",
+    "StartError",
+    "State",
+    "StateError",
+    "StoppedError",
+    "To",
+    "TooLargeError",
+    "TooManyError",
+    "UnansweredError",
+    "Undecided",
+    "UnknownPeerError",
+    "UnknownRequestError",
+    "Unreachable",
+    "UnsupportedError",
+    "Update",
+    "Whisper",
+    "__version__",
+    "blocking",
+    "settings",
+    "update_log_level",
+]
