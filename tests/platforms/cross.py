@@ -1,6 +1,7 @@
 """A Windows node, under Wine, and a Linux node tell each other what nodes tell each other.
 
-    cross.py FOLDER TARGET     the folder that `run` has made, the target's name
+    cross.py ZRE FOLDER TARGET   the command for Linux, the folder that `run` has made, the
+                                 target's name
 
 Runs in a network namespace of its own. The first time they meet by multicast over the
 loopback, the second time by broadcast over an Ethernet link.
@@ -16,11 +17,11 @@ import threading
 import time
 
 DEADLINE = 60
-FOLDER, TARGET = sys.argv[1:3]
-LINUX = ["target/debug/zre"]
+ZRE, FOLDER, TARGET = sys.argv[1:]
+LINUX = [ZRE]
 WINDOWS = [
     "chroot", FOLDER, "env", "-i", "HOME=/root", "PATH=/usr/bin:/bin:/usr/sbin:/sbin",
-    "WINEDEBUG=-all", "XDG_RUNTIME_DIR=/tmp", "TERM=xterm",
+    "WINEDEBUG=-all", "XDG_RUNTIME_DIR=/tmp", "TERM=xterm", "LANG=C.UTF-8",
     "wine", f"/root/target/{TARGET}/debug/zre.exe",
 ]
 
