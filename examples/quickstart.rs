@@ -1,6 +1,6 @@
 //! Three nodes of one process meet, talk and part, and print their events.
 //!
-//!     cargo run --release --example quickstart
+//!     cargo run --example quickstart
 //!
 //! Nothing leaves this host, and it ends by itself.
 #![allow(clippy::print_stdout, reason = "the story is printed there")]
