@@ -33,7 +33,8 @@ pub struct LinkLimits {
     /// bytes still takes a header and a place in a list.
     pub parts: usize,
     /// How long a connection may take for its handshake. Default 5 s: as long
-    /// as a ZRE node waits for the answer to its greeting.
+    /// as a ZRE node waits for the answer to its greeting. A process of our user has six
+    /// times as long over ipc: hundreds of them may be starting at once.
     pub handshake_time: Duration,
     /// The largest number of accepted connections that are in their handshake;
     /// one more replaces the oldest. Default 256.

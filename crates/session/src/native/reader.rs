@@ -49,6 +49,10 @@ pub(super) async fn serve(
     }
 }
 
+/// How much longer the handshake of a process of our user may take. It is no attacker, and
+/// hundreds of processes may be starting at once.
+const OUR_USERS_PATIENCE: u32 = 6;
+
 async fn open(
     host: &Host,
     mut stream: Stream,
@@ -56,12 +60,16 @@ async fn open(
     lost: oneshot::Receiver<CloseReason>,
 ) -> Result<Connection, CloseReason> {
     let limits = &host.local.limits;
+    let patience = match stream.is_of_our_user() {
+        true => limits.handshake_time.saturating_mul(OUR_USERS_PATIENCE),
+        false => limits.handshake_time,
+    };
     let greeted = {
         let greet = greet(&mut stream, SocketType::Router, &host.local);
         tokio::select! {
             biased;
             reason = lost => Err(reason.unwrap_or(CloseReason::Local)),
-            greeted = tokio::time::timeout(limits.handshake_time, greet) =>
+            greeted = tokio::time::timeout(patience, greet) =>
                 greeted.unwrap_or(Err(CloseReason::TimedOut)),
         }
     };

@@ -95,6 +95,15 @@ impl Stream {
         }
     }
 
+    /// Whether a process of our user is at the other end, over ipc.
+    pub(super) fn is_of_our_user(&self) -> bool {
+        #[cfg(unix)]
+        let own = Some(rustix::process::geteuid().as_raw());
+        #[cfg(not(unix))]
+        let own = None::<u32>;
+        own.is_some() && self.credentials().map(|it| it.uid) == own
+    }
+
     /// Reads what there is, 0 at the end.
     pub(super) fn poll_read(
         &mut self,

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncRead, AsyncReadExt};
 use zre_session::{CloseReason, Config, Engine, IpcDir, Link, SameHost, Target};
 
-use crate::bench::{Node, PATIENCE, identity, ipc, send, tcp};
+use crate::bench::{Node, PATIENCE, identity, ipc, limited, send, soon, tcp};
 use crate::on_each_engine;
 
 on_each_engine!(
@@ -221,4 +222,31 @@ async fn the_socket_is_removed_at_the_end(engine: Engine) {
         assert!(began.elapsed() < Duration::from_secs(5));
         assert_eq!(std::fs::read_dir(&home).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn a_process_of_our_user_has_longer_for_its_handshake() {
+    crate::bench::run(async {
+        let dir = crate::bench::private_dir();
+        let time = Duration::from_millis(200);
+        let mut config = limited(ipc(Engine::Native, 1, dir.path()), |limits| {
+            limits.handshake_time = time;
+        });
+        config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        let node = Node::open(config).await;
+        let begin = Instant::now();
+        let stranger = tokio::net::TcpStream::connect(node.addr()).await.unwrap();
+        let ours = tokio::net::UnixStream::connect(node.links.ipc_path().unwrap());
+        let ours = ours.await.unwrap();
+        let (stranger, ours) = soon(async { tokio::join!(end_of(stranger), end_of(ours)) }).await;
+        assert!(stranger < ours);
+        assert!(ours - begin >= 6 * time);
+    });
+}
+
+/// When a connection is closed on which we say nothing.
+async fn end_of(mut stream: impl AsyncRead + Unpin) -> Instant {
+    // Their greeting comes first.
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    Instant::now()
 }
