@@ -8,7 +8,7 @@ use zre_session::{Arrival, Batch, Link, Message, Notice};
 use super::Driver;
 use super::identity::uuid_of;
 use super::keys::DOWNGRADE;
-use super::sessions::{SessionEntry, source_towards};
+use super::sessions::{SessionEntry, is_this_host, source_towards};
 use crate::discovery::DiscoveryUpdate;
 use crate::{Event, Source};
 
@@ -66,8 +66,8 @@ impl Driver {
                 };
                 let mut up = Up::new(local, remote).with_peer(peer);
                 up.in_memory = link == Link::Inproc;
-                up.same_host = link == Link::Ipc
-                    || link == Link::Tcp && local.is_some() && local == remote.map(|it| it.ip());
+                up.same_host =
+                    link == Link::Ipc || link == Link::Tcp && remote.is_some_and(is_this_host);
                 self.machine.handle_session_up(now, session, up);
             }
             Notice::Panicked { task } => self.fail(task),

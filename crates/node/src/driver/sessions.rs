@@ -228,3 +228,10 @@ pub(super) fn source_towards(remote: SocketAddr) -> Option<IpAddr> {
     socket.connect(remote).ok()?;
     Some(socket.local_addr().ok()?.ip())
 }
+
+/// Whether an address is one of this host's: only those can be bound. The local address of a
+/// connection doesn't tell, because it may be another one of ours.
+pub(super) fn is_this_host(mut addr: SocketAddr) -> bool {
+    addr.set_port(0);
+    UdpSocket::bind(addr).is_ok()
+}
