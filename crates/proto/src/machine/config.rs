@@ -34,14 +34,15 @@ pub struct Config {
     pub interval: Option<Duration>,
     /// The silence after which a peer gets a PING. RFC 36: "typically five
     /// seconds". If more than ten nodes of this library are on this host, they get it
-    /// later, at most at half of [`expired`](Self::expired).
+    /// later, after at most twelve times as long.
     pub ping_after: Duration,
     /// The time between two PINGs to a peer that doesn't answer. When the first of
     /// them is unanswered for that long, the peer becomes evasive.
     pub ping_interval: Duration,
     /// How long a peer stays evasive before it becomes silent.
     pub silent: Duration,
-    /// The silence after which a peer is given up. RFC 36: "typically 30 seconds".
+    /// The silence after which a peer is given up. RFC 36: "typically 30 seconds". If its
+    /// first PING came late, it has as much time to answer as after one that didn't.
     /// It must be longer than [`ping_after`](Self::ping_after) by several times
     /// [`ping_interval`](Self::ping_interval), or no peer gets a second chance.
     pub expired: Duration,

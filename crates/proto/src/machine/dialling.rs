@@ -194,8 +194,8 @@ impl Machine {
             && since.is_some_and(|since| now - since >= QUIET_DIAL)
     }
 
-    /// Whether this host has so many processes that their HELLOs may be late.
-    fn is_among_many(&self) -> bool {
+    /// Whether this host has so many processes that their HELLOs and PING-OKs may be late.
+    pub(super) fn is_among_many(&self) -> bool {
         let met = usize::try_from(self.same_host).unwrap_or(usize::MAX);
         met.saturating_add(self.sessions.unanswered()) >= MANY_PROCESSES
     }

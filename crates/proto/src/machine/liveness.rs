@@ -13,6 +13,8 @@ pub(super) struct Liveness {
     /// When the last message came, on the silence clock.
     pub(super) last_heard: Time,
     pub(super) presence: Presence,
+    /// When it exits, on the silence clock, unless it answers the first PING or a later one.
+    expires: Time,
     /// When the last PING was sent.
     pinged: Time,
     /// PINGs without an answer.
@@ -55,6 +57,8 @@ pub(super) struct Moment {
     pub(super) paused: bool,
     /// The silence after which the peer gets a PING.
     pub(super) ping_after: Duration,
+    /// How long its answer may take.
+    pub(super) patience: Duration,
 }
 
 impl Liveness {
@@ -62,6 +66,7 @@ impl Liveness {
         Self {
             last_heard: clock,
             presence: Presence::Healthy,
+            expires: clock,
             pinged: now,
             open_pings: 0,
             sampled_at: now,
@@ -73,6 +78,14 @@ impl Liveness {
     /// Whether PINGs have been unanswered for long.
     pub(super) fn is_silent(&self) -> bool {
         matches!(self.presence, Presence::Evasive(_) | Presence::Silent)
+    }
+
+    /// A PING goes out to a healthy peer that has to answer it.
+    pub(super) fn doubt(&mut self, clock: Time, config: &Config) {
+        // If the PING comes late, the peer still has the usual time for its answer.
+        let left = config.expired.saturating_sub(config.ping_after);
+        self.expires = (self.last_heard + config.expired).max(clock + left);
+        self.presence = Presence::Pinged(clock);
     }
 
     /// A PING goes out.
@@ -93,11 +106,11 @@ impl Liveness {
         config: &Config,
     ) -> Result<Judgement, ExitReason> {
         let silence = moment.clock - self.last_heard;
-        if silence >= config.expired {
-            return Err(ExitReason::Expired);
-        }
         let interval = config.ping_interval;
         let presence = self.presence;
+        if presence != Presence::Healthy && moment.clock >= self.expires {
+            return Err(ExitReason::Expired);
+        }
         // How long the peer stays as it is, and how long after the last PING the
         // next one is wanted.
         let (stays, ping_after) = match presence {
@@ -105,11 +118,11 @@ impl Liveness {
                 self.judge_healthy(moment, silence, mailbox)
             }
             Presence::Healthy => {
-                self.presence = Presence::Pinged(moment.clock);
-                (interval, Some(Duration::ZERO))
+                self.doubt(moment.clock, config);
+                (moment.patience, Some(Duration::ZERO))
             }
-            Presence::Pinged(since) if moment.clock - since < interval => {
-                let left = interval.saturating_sub(moment.clock - since);
+            Presence::Pinged(since) if moment.clock - since < moment.patience => {
+                let left = moment.patience.saturating_sub(moment.clock - since);
                 (left, moment.paused.then_some(moment.ping_after))
             }
             Presence::Pinged(_) => {
@@ -131,7 +144,10 @@ impl Liveness {
         };
         let ping = ping_after.is_some_and(|after| moment.now >= self.pinged + after);
         let pinged = if ping { moment.now } else { self.pinged };
-        let stays = stays.min(config.expired.saturating_sub(silence));
+        let stays = match self.presence {
+            Presence::Healthy => stays,
+            _ => stays.min(self.expires - moment.clock),
+        };
         let mut next = moment.now + stays;
         if let Some(after) = ping_after {
             next = next.min(pinged + after.max(interval));

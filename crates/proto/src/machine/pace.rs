@@ -19,14 +19,19 @@ use crate::Time;
 /// to a single address on each network.
 const SHARED: u32 = 4;
 
-/// The same, of beacons to every address.
-const SHARED_WIDELY: u32 = 1;
+/// How many intervals each neighbour adds to the time between two beacons to every address:
+/// all nodes of a network send one in two intervals.
+const WIDELY: u32 = 2;
 
-/// How many beacons all nodes of a network send in one interval when something happens.
-const SHARED_NEWS: u32 = 100;
+/// How many beacons all nodes of a network send in one interval when something happens, every
+/// other of them to every address.
+const SHARED_NEWS: u32 = 50;
 
 /// The longest time between two beacons, in intervals.
 const LONGEST: u32 = 60;
+
+/// The same, between two beacons to every address.
+const LONGEST_WIDELY: u32 = 300;
 
 /// The time between our beacons.
 #[derive(Debug, Default)]
@@ -35,6 +40,8 @@ pub(super) struct Pace {
     wait: Duration,
     /// When a beacon last went to every address. `None` if the next one has to.
     widely_at: Option<Time>,
+    /// Whether the last beacon did.
+    was_wide: bool,
     /// How many established peers are known by their beacons.
     neighbours: u32,
 }
@@ -51,6 +58,12 @@ impl Pace {
             .clamp(interval, longest)
     }
 
+    /// The time between two beacons to every address.
+    fn widely(&self, interval: Duration) -> Duration {
+        let intervals = self.neighbours.saturating_mul(WIDELY);
+        interval.saturating_mul(intervals.clamp(1, LONGEST_WIDELY))
+    }
+
     fn restart(&mut self) {
         self.wait = Duration::ZERO;
         self.widely_at = None;
@@ -61,10 +74,9 @@ impl Pace {
     fn step(&mut self, now: Time, interval: Duration) -> (bool, Duration) {
         let steady = self.share(interval, SHARED);
         let news = self.wait < steady && steady > interval;
-        let widely = news
-            || self
-                .widely_at
-                .is_none_or(|at| now >= at + self.share(interval, SHARED_WIDELY));
+        let overdue = |at| now >= at + self.widely(interval);
+        let widely = self.widely_at.is_none_or(overdue) || news && !self.was_wide;
+        self.was_wide = widely;
         if widely {
             self.widely_at = Some(now);
         }
@@ -204,14 +216,14 @@ mod tests {
     fn many_nodes_share_a_rate_and_repeat_news() {
         let mut pace = pace(199);
         let all = [
-            (true, 20),
             (true, 40),
-            (true, 80),
+            (false, 80),
             (true, 160),
-            (true, 320),
+            (false, 320),
             (true, 500),
             (false, 500),
-            (true, 500),
+            (false, 500),
+            (false, 500),
         ];
         assert_eq!(steps(&mut pace, 8), all);
         pace.restart();
@@ -220,7 +232,9 @@ mod tests {
 
     #[test]
     fn nobody_is_silent_for_more_than_sixty_intervals() {
-        let steps = steps(&mut pace(100_000), 3);
-        assert_eq!(steps, [(true, 600); 3]);
+        let steps = steps(&mut pace(100_000), 6);
+        let rare = (false, 600);
+        let all = [(true, 600), rare, rare, rare, rare, (true, 600)];
+        assert_eq!(steps, all);
     }
 }

@@ -18,6 +18,13 @@ const PAUSED_CHECK: Duration = Duration::from_millis(500);
 /// at most. If there are more, each gets it later.
 const SAME_HOST_PINGED: u32 = 10;
 
+/// How much longer the answer to it may take if this host has many processes. All of them may
+/// be starting, and the system reports the death of each.
+const SAME_HOST_PING_PATIENCE: u32 = 10;
+
+/// How much later that PING comes at most, as a multiple of the same time.
+const SAME_HOST_LONGEST: u32 = 12;
+
 impl Machine {
     /// For how long nothing has been heard of a peer. Time in which nobody read the
     /// inbox, or in which we stood still, doesn't count. `None` if the peer isn't
@@ -151,29 +158,35 @@ impl Machine {
     /// death of each anyway.
     fn relaxed_ping_after(&self) -> Duration {
         let usual = self.config.ping_after;
-        let longest = self.config.expired.checked_div(2).unwrap_or(usual);
+        let longest = usual.saturating_mul(SAME_HOST_LONGEST);
         usual
             .saturating_mul(self.same_host)
             .checked_div(SAME_HOST_PINGED)
             .unwrap_or(usual)
-            .min(longest)
-            .max(usual)
+            .clamp(usual, longest)
     }
 
     fn judge_silence(&mut self, now: Time, uuid: Uuid) {
         let relaxed = self.relaxed_ping_after();
+        let among_many = self.is_among_many();
         let Some(Phase::Established(established)) =
             self.peers.get_mut(&uuid).map(|peer| &mut peer.phase)
         else {
             return;
         };
+        let usual = self.config.ping_interval;
+        let ours_on_this_host = established.mailbox.same_host && established.hello.shows_state;
         let moment = Moment {
             now,
             clock: self.clock.at(now),
             paused: self.clock.is_paused(),
-            ping_after: match established.mailbox.same_host && established.hello.shows_state {
+            ping_after: match ours_on_this_host {
                 true => relaxed,
                 false => self.config.ping_after,
+            },
+            patience: match ours_on_this_host && among_many {
+                true => usual.saturating_mul(SAME_HOST_PING_PATIENCE),
+                false => usual,
             },
         };
         if established.mailbox.in_memory {
@@ -226,6 +239,10 @@ impl Machine {
         let Some(established) = peer.established() else {
             return false;
         };
+        if established.mailbox.same_host {
+            // The system would have ended the connection.
+            return false;
+        }
         let mut fresh = peer
             .addresses
             .iter()
@@ -247,7 +264,7 @@ impl Machine {
         if established.mailbox.in_memory || liveness.presence != Presence::Healthy {
             return;
         }
-        liveness.presence = Presence::Pinged(clock);
+        liveness.doubt(clock, &self.config);
         self.send_ping(now, uuid);
         self.schedule(uuid, deadline);
     }
