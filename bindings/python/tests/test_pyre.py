@@ -37,6 +37,10 @@ def pair(port):
     other.join("ROOM")
     one.start()
     other.start()
+    deadline = time.monotonic() + DEADLINE
+    # As with pyre, what is sent to a peer that isn't known yet is lost.
+    while not (one.peers_by_group("ROOM") and other.peers()) and time.monotonic() < deadline:
+        time.sleep(0.01)
     yield one, other
     one.stop()
     other.stop()
