@@ -88,7 +88,7 @@ struct Guard {
 impl KeyGuard for Guard {
     fn to_server(&self, key: Key) -> Option<Arc<dyn Mechanism>> {
         let key = PublicKey::from(key);
-        match self.warden.admits(&key) {
+        match self.warden.may_be_dialled(&key) {
             true => Some(Arc::new(self.curve.to(key))),
             false => None,
         }

@@ -164,7 +164,7 @@ pub use roster::{Roster, RosterEntry};
 pub use settings::{Setting, SettingError, Settings, realm_port};
 pub use stats::Stats;
 #[cfg(feature = "curve")]
-pub use trust::{Trust, TrustError};
+pub use trust::{Ask, Trust, TrustError};
 
 pub use uuid::Uuid;
 pub use zre_beacon::{

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use common::{PATIENCE, enter, free_port, links, settings, until};
 use uuid::Uuid;
-use zre::{Builder, Endpoint, Event, IpcDir, Keys, Node, PublicKey, StartError, State, Trust};
+use zre::{Ask, Builder, Endpoint, Event, IpcDir, Keys, Node, PublicKey, StartError, State, Trust};
 use zre_curve::{Anyone, Curve};
 use zre_proto::{Command, Hello};
 use zre_session::{
@@ -457,6 +457,95 @@ async fn a_directory_of_keys_is_watched() {
     let absent = Trust::Directory(dir.path().join("absent"));
     let error = alone("a", 1).trust(absent).start().await.unwrap_err();
     assert!(matches!(error, StartError::Trust(_)), "{error}");
+}
+
+/// A question, and the keys that it is asked for, each with a way to answer.
+fn question() -> (
+    Ask,
+    tokio::sync::mpsc::UnboundedReceiver<(PublicKey, tokio::sync::oneshot::Sender<bool>)>,
+) {
+    let (sender, asked) = tokio::sync::mpsc::unbounded_channel();
+    let ask = Ask::new(move |key| {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        sender.send((key, answer)).unwrap();
+        async move { answered.await.unwrap() }
+    });
+    (ask, asked)
+}
+
+#[tokio::test]
+async fn the_application_decides_who_is_let_in() {
+    let port = free_port();
+    let node = |name, number, ask: &Ask| {
+        keyed(name, port, number)
+            .interval(Duration::from_millis(50))
+            .trust(Trust::Ask(ask.clone()))
+    };
+    let ((of_alice, mut asks), (of_bob, mut bob_asks)) = (question(), question());
+    let (alice, mut a) = node("alice", 1, &of_alice).start().await.unwrap();
+    let (bob, mut b) = node("bob", 2, &of_bob).start().await.unwrap();
+    let next = async |asked: &mut tokio::sync::mpsc::UnboundedReceiver<_>| {
+        let next = tokio::time::timeout(PATIENCE, asked.recv());
+        next.await.unwrap().unwrap()
+    };
+    // Each proves its key to the other, although neither knows the other's.
+    let (key, answer) = next(&mut asks).await;
+    assert_eq!(key, public(2));
+    let (key, bobs_answer) = next(&mut bob_asks).await;
+    assert_eq!(key, public(1));
+    bobs_answer.send(true).unwrap();
+    let why = alice.stats().await.unwrap().last_refusal.unwrap();
+    assert!(why.contains(&public(2).to_string()), "{why}");
+    assert!(alice.peers().is_empty() && bob.peers().is_empty());
+    answer.send(true).unwrap();
+    assert_eq!(enter(&mut a).await.key(), Some(public(2)));
+    assert_eq!(enter(&mut b).await.key(), Some(public(1)));
+    assert!(asks.is_empty() && bob_asks.is_empty(), "each asks once");
+
+    // Alice has changed her mind, and is asked again.
+    of_alice.forget(&public(2));
+    exit(&mut a).await;
+    exit(&mut b).await;
+    let (key, answer) = next(&mut asks).await;
+    assert_eq!(key, public(2));
+    answer.send(false).unwrap();
+    let refused = async {
+        loop {
+            let why = alice.stats().await.unwrap().last_refusal.unwrap();
+            if why.contains("the application doesn't trust") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert!(alice.peers().is_empty());
+}
+
+#[tokio::test]
+async fn a_question_that_panics_is_a_no_and_ends_nothing() {
+    let ask = Ask::new(|key| async move { panic!("no table of keys: {key}") });
+    let (alice, _a) = alone("alice", 1)
+        .trust(Trust::Ask(ask))
+        .start()
+        .await
+        .unwrap();
+    let to_alice = alone("bob", 2).peer_with_key(at(&alice), public(1));
+    let (_bob, _b) = to_alice.start().await.unwrap();
+    let refused = async {
+        loop {
+            let stats = alice.stats().await.unwrap();
+            if stats
+                .last_refusal
+                .is_some_and(|why| why.contains("doesn't trust"))
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    assert!(alice.peers().is_empty());
 }
 
 #[tokio::test]

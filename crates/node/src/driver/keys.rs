@@ -36,8 +36,8 @@ pub(super) const DOWNGRADE: &str = "it has proved a key before, and now shows no
 
 /// Decides which keys a node talks to.
 pub(crate) trait KeyGuard: Send + Sync {
-    /// The mechanism for a connection to the holder of a key; `None` if that key isn't
-    /// trusted.
+    /// The mechanism for a connection to the one who is said to hold a key; `None` if that
+    /// key isn't trusted.
     fn to_server(&self, key: Key) -> Option<Arc<dyn Mechanism>>;
 
     /// Whether the holder of a key is talked to at all.

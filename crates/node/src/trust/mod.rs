@@ -1,5 +1,6 @@
 //! Whose keys a node trusts.
 
+mod ask;
 mod directory;
 mod known_peers;
 mod warden;
@@ -13,6 +14,7 @@ use zre_curve::{KeyError, PublicKey};
 
 use crate::Settings;
 
+pub use self::ask::Ask;
 pub(crate) use self::warden::{Gate, Warden, watch};
 
 /// Which peers a node with keys talks to. All others are refused, whoever dials.
@@ -50,6 +52,9 @@ pub enum Trust {
     /// meeting itself proves nothing, and nodes must have names that last
     /// ([`Builder::name`](crate::Builder::name)) and are theirs alone.
     FirstUse(PathBuf),
+    /// Whoever the application wants to. Only in a program: as text it is `ask`, and can't
+    /// be read back.
+    Ask(Ask),
 }
 
 /// The file of [`Trust::FirstUse`] if none is named.
@@ -73,6 +78,7 @@ impl fmt::Display for Trust {
             }
             Self::Directory(path) => write!(f, "./{}", path.display()),
             Self::FirstUse(path) => write!(f, "first-use:{}", path.display()),
+            Self::Ask(_) => f.write_str("ask"),
         }
     }
 }
@@ -136,7 +142,7 @@ mod tests {
             assert_eq!(trust.to_string().parse::<Trust>(), Ok(trust));
         }
         assert_eq!(Trust::Directory("friends".into()).to_string(), "./friends");
-        for bad in ["everybody", "", "first-use:", "first"] {
+        for bad in ["everybody", "", "first-use:", "first", "ask"] {
             assert_eq!(bad.parse::<Trust>(), Err(TrustError::Text), "{bad}");
         }
         assert!(

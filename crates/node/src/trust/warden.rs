@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zre_curve::{Admission, PublicKey};
 
+use super::ask::Questions;
 use super::directory::Directory;
 use super::known_peers::KnownPeers;
 use crate::discovery::{DiscoveryUpdate, UpdateSender};
@@ -29,14 +30,32 @@ enum List {
     Keys(BTreeSet<PublicKey>),
     Directory(Directory),
     FirstUse(KnownPeers),
+    Ask(Questions),
 }
 
-/// What has changed in the files.
+/// Who has become trusted, and who isn't any longer.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) added: bool,
     pub(super) removed: Vec<PublicKey>,
 }
+
+impl Changes {
+    /// # Errors
+    /// The node has ended.
+    pub(super) async fn report(self, updates: &UpdateSender) -> Result<(), Ended> {
+        let Self { added, removed } = self;
+        if !added && removed.is_empty() {
+            return Ok(());
+        }
+        let removed = removed.into_iter().map(Into::into).collect();
+        let news = DiscoveryUpdate::Trust { added, removed };
+        updates.send(news).await.map_err(|_| Ended)
+    }
+}
+
+/// The node has ended.
+pub(super) struct Ended;
 
 impl Warden {
     /// # Errors
@@ -51,6 +70,7 @@ impl Warden {
             Trust::FirstUse(path) => {
                 List::FirstUse(KnownPeers::open(path).map_err(StartError::Trust)?)
             }
+            Trust::Ask(ask) => List::Ask(Questions::new(ask)),
         };
         Ok(Arc::new(Self {
             list,
@@ -58,18 +78,31 @@ impl Warden {
         }))
     }
 
-    /// Whether a holder of this key is talked to at all. A refusal is remembered.
+    /// Whether a holder of this key, which was proved, is talked to at all. A refusal is
+    /// remembered.
     pub(crate) fn admits(&self, key: &PublicKey) -> bool {
         let admits = match &self.list {
             List::Anyone | List::FirstUse(_) => true,
             List::Keys(keys) => keys.contains(key),
             List::Directory(directory) => directory.holds(key),
+            List::Ask(questions) => questions.admits(key),
         };
         if !admits {
             tracing::debug!(%key, "a key that isn't trusted was refused");
-            self.refused(format!("the key {key} isn't trusted"));
+            self.refused(match &self.list {
+                List::Ask(questions) => questions.refusal(key),
+                _ => format!("the key {key} isn't trusted"),
+            });
         }
         admits
+    }
+
+    /// Whether to dial the node that is said to hold this key, and let it prove that.
+    pub(crate) fn may_be_dialled(&self, key: &PublicKey) -> bool {
+        match &self.list {
+            List::Ask(questions) => questions.may_be_dialled(key),
+            _ => self.admits(key),
+        }
     }
 
     /// Why the holder of this key, or a peer without one, can't be here under that name, if
@@ -96,48 +129,52 @@ impl Warden {
         *last.unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
-    fn has_files(&self) -> bool {
-        matches!(self.list, List::Directory(_) | List::FirstUse(_))
-    }
-
     fn look(&self) -> Changes {
         match &self.list {
-            List::Anyone | List::Keys(_) => Changes::default(),
+            List::Anyone | List::Keys(_) | List::Ask(_) => Changes::default(),
             List::Directory(directory) => directory.look(),
             List::FirstUse(known) => known.look(),
         }
     }
 }
 
-/// Looks at the files until the node has ended, and reports who is trusted no longer.
+/// Looks at the files, or asks the application, until the node has ended. Reports who has
+/// become trusted, and who isn't any longer.
 pub(crate) fn watch(warden: &Arc<Warden>, updates: UpdateSender) {
-    if !warden.has_files() {
-        return;
-    }
     let warden = Arc::clone(warden);
-    tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(LOOK);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = ticks.tick() => {}
-                () = updates.closed() => return,
-            }
-            let looking = Arc::clone(&warden);
-            let looked = tokio::task::spawn_blocking(move || looking.look());
-            // An error means that the runtime ends.
-            let Ok(Changes { added, removed }) = looked.await else {
-                return;
-            };
-            if added || !removed.is_empty() {
-                let removed = removed.into_iter().map(Into::into).collect();
-                let news = DiscoveryUpdate::Trust { added, removed };
-                if updates.send(news).await.is_err() {
-                    return;
-                }
-            }
+    match &warden.list {
+        List::Anyone | List::Keys(_) => {}
+        List::Directory(_) | List::FirstUse(_) => {
+            tokio::spawn(watch_files(warden, updates));
         }
-    });
+        List::Ask(_) => {
+            tokio::spawn(async move {
+                if let List::Ask(questions) = &warden.list {
+                    questions.run(updates).await;
+                }
+            });
+        }
+    }
+}
+
+async fn watch_files(warden: Arc<Warden>, updates: UpdateSender) {
+    let mut ticks = tokio::time::interval(LOOK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = updates.closed() => return,
+        }
+        let looking = Arc::clone(&warden);
+        let looked = tokio::task::spawn_blocking(move || looking.look());
+        // An error means that the runtime ends.
+        let Ok(changes) = looked.await else {
+            return;
+        };
+        if changes.report(&updates).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Lets in whom the node trusts.
