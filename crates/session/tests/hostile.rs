@@ -18,6 +18,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use zre_curve::{Anyone, Curve, Keys};
 use zre_session::{
     Arrival, Config, Engine, Identity, IpcDir, LinkLimits, Links, Notice, SameHost, Target,
 };
@@ -52,6 +53,14 @@ fn config(engine: Engine, identity: &[u8]) -> Config {
     config
 }
 
+/// What the victim is called that has keys, and the number of its keys.
+const WITH_KEYS: &str = "native with keys";
+const VICTIM: u8 = 1;
+
+fn curve(number: u8) -> Curve {
+    Curve::new(Keys::from_secret([number; 32]), Arc::new(Anyone))
+}
+
 // ---------------------------------------------------------------- the victim
 
 /// Listens, and prints what it hears from healthy peers. To the line `counters` it
@@ -60,7 +69,7 @@ fn config(engine: Engine, identity: &[u8]) -> Config {
 #[ignore = "runs as a child of the other tests"]
 fn victim() {
     let engine = match std::env::var("HOSTILE_VICTIM").as_deref() {
-        Ok("native") => Engine::Native,
+        Ok("native" | WITH_KEYS) => Engine::Native,
         #[cfg(feature = "zeromq")]
         Ok("zeromq") => Engine::ZeroMq,
         other => panic!("not started by a test of this file: {other:?}"),
@@ -69,6 +78,9 @@ fn victim() {
     runtime.block_on(async {
         let mut config = config(engine, b"victim");
         config.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        if std::env::var("HOSTILE_VICTIM").as_deref() == Ok(WITH_KEYS) {
+            config.mechanism = Arc::new(curve(VICTIM));
+        }
         let (links, mut inbox, _notices) = Links::open(config).await.unwrap();
         println!("victim ready {}", links.listening()[0]);
         std::thread::spawn(move || {
@@ -98,6 +110,7 @@ struct Victim {
     input: ChildStdin,
     lines: Receiver<String>,
     addr: SocketAddr,
+    has_keys: bool,
 }
 
 impl Victim {
@@ -135,6 +148,7 @@ impl Victim {
             input,
             lines,
             addr: ([127, 0, 0, 1], 0).into(),
+            has_keys: engine == WITH_KEYS,
         };
         let ready = victim.hear("ready ");
         victim.addr = ready.parse().unwrap();
@@ -203,12 +217,15 @@ impl Victim {
             .build()
             .unwrap();
         let _keep = runtime.block_on(async {
-            let config = config(Engine::Native, identity.as_bytes());
+            let mut config = config(Engine::Native, identity.as_bytes());
+            let mut target = Target::default().addr(self.addr).same_host(SameHost::Never);
+            if self.has_keys {
+                let own = curve(2);
+                target = target.mechanism(Arc::new(own.to(curve(VICTIM).public())));
+                config.mechanism = Arc::new(own);
+            }
             let (links, inbox, mut notices) = Links::open(config).await.unwrap();
-            let mailbox = links.connect(
-                1,
-                Target::default().addr(self.addr).same_host(SameHost::Never),
-            );
+            let mailbox = links.connect(1, target);
             mailbox.try_send(text.as_bytes(), &[]).unwrap();
             let up = tokio::time::timeout(DEADLINE, notices.recv()).await;
             assert!(matches!(up, Ok(Some(Notice::Up { .. }))), "{up:?}");
@@ -367,6 +384,57 @@ fn silence() {
     victim.counted("timed_out", 60);
     silent.into_iter().for_each(wait_for_end);
     victim.stands("after silence");
+}
+
+/// Greetings and HELLOs of CURVE that go no further. Each costs the victim a multiplication
+/// on the curve; the WELCOME that it answers with keeps nothing but a cookie's key.
+#[test]
+fn handshakes_with_keys_that_are_never_finished() {
+    const WAVES: usize = 20;
+    const WAVE: usize = 250;
+    let mut victim = Victim::start(WITH_KEYS);
+    victim.stands("before the handshakes");
+    let hello = {
+        let mechanism = Arc::new(curve(3).to(curve(VICTIM).public()));
+        let local = Local::new(SocketType::Dealer, Bytes::from_static(b"flood"), mechanism);
+        let mut handshake = Handshake::new(local, FrameLimits::default());
+        let mut out = BytesMut::new();
+        handshake.start(&mut out);
+        let theirs = Handshake::new(
+            Local::new(SocketType::Router, Bytes::new(), Arc::new(curve(VICTIM))),
+            FrameLimits::default(),
+        );
+        let mut greeting = BytesMut::new();
+        theirs.start(&mut greeting);
+        handshake.advance(&mut greeting, &mut out).unwrap();
+        out.to_vec()
+    };
+    let begin = Instant::now();
+    let mut welcomed = 0usize;
+    for _ in 0..WAVES {
+        let wave: Vec<TcpStream> = (0..WAVE)
+            .map(|_| {
+                let mut stream = victim.dial();
+                stream.write_all(&hello).unwrap();
+                stream
+            })
+            .collect();
+        for mut stream in wave {
+            // A greeting and a WELCOME of 168 bytes in a frame, or the end.
+            let mut answer = [0; 64 + 2 + 168];
+            welcomed += usize::from(stream.read_exact(&mut answer).is_ok());
+        }
+    }
+    let rate = (WAVES * WAVE) as f64 / begin.elapsed().as_secs_f64();
+    println!(
+        "{welcomed} of {} HELLOs answered, {rate:.0} a second",
+        WAVES * WAVE
+    );
+    assert!(welcomed >= WAVES, "they reached the curve");
+    victim.stands("handshakes");
+    victim.counted("limited", (WAVE - 64) as u64);
+    let memory = victim.memory();
+    assert!(memory < 24 * MIB, "{} MiB", memory / MIB);
 }
 
 #[test]
