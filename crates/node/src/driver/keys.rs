@@ -485,6 +485,9 @@ impl Driver {
         }
         let is_removed = |from: &Source| from.key.is_some_and(|key| removed.contains(&key));
         self.links.deny(is_removed);
+        if let Some(gossip) = self.gossip.as_ref().filter(|_| !removed.is_empty()) {
+            gossip.deny(removed.to_vec());
+        }
         if added {
             // Those that were refused before needn't wait.
             self.machine.handle_resume(self.clock.now());

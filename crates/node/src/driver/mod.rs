@@ -31,9 +31,9 @@ pub(crate) use self::backpressure::BackpressureMonitor;
 pub(crate) use self::busy::AutoBusy;
 pub(crate) use self::clock::Clock;
 pub(crate) use self::identity::identity_of;
-pub(crate) use self::keys::KeyRing;
+pub(crate) use self::keys::{Key, KeyRing};
 #[cfg(feature = "curve")]
-pub(crate) use self::keys::{Key, KeyGuard, OwnKey};
+pub(crate) use self::keys::{KeyGuard, OwnKey};
 use self::ping::PingWaiters;
 use self::sessions::{Dial, Resolved, SessionEntry};
 use self::unreachable::Unreachable;

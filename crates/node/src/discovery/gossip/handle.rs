@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 use super::hub::HubMessage;
 use super::message::{KEY, VALUE};
+#[cfg(feature = "curve")]
+use crate::driver::Key;
 
 /// A node's gossip: tuples of a key and a value that reach every node that gossips,
 /// directly or through others, including nodes with C Zyre and czmq.
@@ -53,6 +55,16 @@ impl Gossip {
     /// stays until it expires.
     pub(crate) fn forget(&self, uuid: Uuid) {
         let _ = self.reports.try_send(HubMessage::Forget(uuid));
+    }
+
+    /// Ends the connections with the holders of these keys.
+    #[cfg(feature = "curve")]
+    pub(crate) fn deny(&self, keys: Vec<Key>) {
+        let reports = self.reports.clone();
+        tokio::spawn(async move {
+            // Without a hub there are no connections.
+            let _ = reports.send(HubMessage::Deny(keys)).await;
+        });
     }
 
     /// Publishes a tuple and sends it to all neighbours. It replaces any tuple with that

@@ -16,6 +16,7 @@ use super::clients::Greeted;
 use super::message::GossipMessage;
 use super::table::{Effect, TupleTable};
 use crate::discovery::{DiscoveryUpdate, UpdateSender};
+use crate::driver::Key;
 
 /// The interval of periodic work. Tuples expire with this precision.
 const TICK: Duration = Duration::from_secs(5);
@@ -43,6 +44,9 @@ pub(super) enum HubMessage {
     Heard(NeighbourId, GossipMessage),
     Down(NeighbourId),
     Forget(Uuid),
+    /// The holders of these keys aren't trusted any more.
+    #[cfg(feature = "curve")]
+    Deny(Vec<Key>),
     Publish {
         key: String,
         value: String,
@@ -110,6 +114,9 @@ pub(super) struct Neighbour {
     dialled: bool,
     /// Whether it is on this host, and its loopback addresses are valid here.
     nearby: bool,
+    /// The key that it has proved.
+    #[cfg_attr(not(feature = "curve"), expect(dead_code))]
+    key: Option<Key>,
     /// Whether it has said HELLO, or was sent ours.
     greeted: Greeted,
     /// When it last asked for everything.
@@ -122,6 +129,7 @@ impl Neighbour {
         here: oneshot::Sender<()>,
         dialled: bool,
         nearby: bool,
+        key: Option<Key>,
         greeted: Greeted,
     ) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
@@ -132,6 +140,7 @@ impl Neighbour {
             _here: here,
             dialled,
             nearby,
+            key,
             greeted,
             told: None,
         }
@@ -220,6 +229,11 @@ impl Hub {
             }
             HubMessage::Down(id) => {
                 self.neighbours.remove(&id);
+            }
+            #[cfg(feature = "curve")]
+            HubMessage::Deny(keys) => {
+                let stays = |key: &Option<Key>| !key.is_some_and(|key| keys.contains(&key));
+                self.neighbours.retain(|_, neighbour| stays(&neighbour.key));
             }
             HubMessage::Forget(uuid) => {
                 for key in [key_of(uuid), uuid.simple().to_string()] {
@@ -490,6 +504,34 @@ mod tests {
         decoded.collect()
     }
 
+    #[cfg(feature = "curve")]
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_ends_with_the_trust_in_its_key() {
+        let (updates, _heard) = crate::discovery::test_channel();
+        let (reports, inbox) = mpsc::channel(8);
+        let (_own, endpoint) = watch::channel("tcp://10.0.0.1:5".parse().unwrap());
+        tokio::spawn(Hub::new(Uuid::from_u128(7), endpoint, None, updates).run(inbox));
+        let mut connections = Vec::new();
+        for key in [None, Some([1; 32]), Some([2; 32])] {
+            let (queue, waiting) = mpsc::channel(8);
+            let (here, ended) = oneshot::channel::<()>();
+            let neighbour = Neighbour::new(queue, here, false, false, key, Greeted::default());
+            reports.send(HubMessage::Up(neighbour)).await.unwrap();
+            connections.push((waiting, ended));
+        }
+        reports
+            .send(HubMessage::Deny(vec![[1; 32], [3; 32]]))
+            .await
+            .unwrap();
+        let [plain, gone, stays] = &mut connections[..] else {
+            panic!("three connections");
+        };
+        assert!((&mut gone.1).await.is_err());
+        for (_, ended) in [plain, stays] {
+            assert_eq!(ended.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_client_says_hello_then_pings_and_renews() {
         let uuid = Uuid::from_u128(7);
@@ -500,7 +542,7 @@ mod tests {
         tokio::spawn(Hub::new(uuid, endpoint, None, updates).run(inbox));
         let (queue, mut waiting) = mpsc::channel(8);
         let (here, _ended) = oneshot::channel();
-        let neighbour = Neighbour::new(queue, here, true, false, Greeted::default());
+        let neighbour = Neighbour::new(queue, here, true, false, None, Greeted::default());
         let id = neighbour.id();
         reports.send(HubMessage::Up(neighbour)).await.unwrap();
 
@@ -568,7 +610,7 @@ mod tests {
         for number in 0..50 {
             let (queue, waiting) = mpsc::channel(8);
             let (here, ended) = oneshot::channel();
-            let neighbour = Neighbour::new(queue, here, false, false, Greeted::default());
+            let neighbour = Neighbour::new(queue, here, false, false, None, Greeted::default());
             let id = neighbour.id();
             hub.neighbours.insert(id, neighbour);
             hub.greet(id);

@@ -18,6 +18,7 @@ use zre_zmtp::{
 
 use super::hub::{Batch, HubMessage, NeighbourId};
 use super::message::{GossipMessage, MessageError, VALUE};
+use crate::driver::Key;
 
 /// How long a handshake may take, then a client's HELLO, and how long a neighbour may take
 /// to read what it is sent. A slower neighbour is given up.
@@ -61,6 +62,8 @@ pub(super) struct GossipLink {
     stream: TcpStream,
     encoder: Encoder,
     decoder: Decoder,
+    /// The key that the neighbour has proved.
+    pub(super) key: Option<Key>,
 }
 
 impl GossipLink {
@@ -104,15 +107,16 @@ impl GossipLink {
                 write_bytes(&stream, &mut out).await?;
                 if let Some(done) = done {
                     let decoder = Decoder::new(limits(), input, done.opener);
-                    return Ok((Encoder::new(done.sealer), decoder));
+                    return Ok((Encoder::new(done.sealer), decoder, done.peer.key));
                 }
             }
         });
-        let (encoder, decoder) = shaken.await.unwrap_or(Err(LinkError::Slow))?;
+        let (encoder, decoder, key) = shaken.await.unwrap_or(Err(LinkError::Slow))?;
         Ok(Self {
             stream,
             encoder,
             decoder,
+            key,
         })
     }
 
@@ -129,6 +133,7 @@ impl GossipLink {
             stream,
             mut encoder,
             mut decoder,
+            key: _,
         } = self;
         let (reader, mut writer) = stream.into_split();
         let (pongs, mut answers) = mpsc::channel::<Bytes>(4);

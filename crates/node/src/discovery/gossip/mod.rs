@@ -193,7 +193,7 @@ async fn carry(
 ) -> Result<(), LinkError> {
     let (queue, waiting) = mpsc::channel(QUEUE);
     let (here, given_up) = oneshot::channel();
-    let neighbour = Neighbour::new(queue, here, dialled, nearby, greeted);
+    let neighbour = Neighbour::new(queue, here, dialled, nearby, link.key, greeted);
     let id = neighbour.id();
     let gone = |_| LinkError::Closed;
     reports
