@@ -192,22 +192,22 @@ impl Node {
     fn send(
         &self,
         py: Python<'_>,
-        message: &zre::Message,
-        send: impl FnOnce() -> Result<bool, SendError> + Send,
+        bytes: usize,
+        send: impl FnOnce() -> Result<(), SendError> + Send,
     ) -> PyResult<u8> {
-        let sent = match message.len() < LARGE {
+        let sent = match bytes < LARGE {
             true => send(),
             false => py.detach(send),
         };
         match sent {
-            Ok(true) => {
+            Ok(()) => {
                 let sent = self.sent.fetch_add(1, Ordering::Relaxed);
                 if sent.wrapping_add(1).is_multiple_of(TURN) {
                     return Ok(2);
                 }
                 Ok(0)
             }
-            Ok(false) | Err(SendError::Full) => Ok(1),
+            Err(SendError::Full) => Ok(1),
             Err(error) => Err(error.raise(py)),
         }
     }
@@ -560,10 +560,7 @@ impl Node {
         content: &Bound<'_, PyAny>,
     ) -> PyResult<u8> {
         let (node, to, message) = (self.node(py)?, whom(to)?, message(content)?);
-        let size = message.clone();
-        self.send(py, &size, move || {
-            node.try_whisper(to, message).map(|()| true)
-        })
+        self.send(py, message.len(), move || node.try_whisper(to, message))
     }
 
     fn whisper(
