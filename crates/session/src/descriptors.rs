@@ -94,12 +94,11 @@ pub(crate) fn warn() {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(unix)]
     fn only_the_lack_of_descriptors_counts() {
         let error = |errno: rustix::io::Errno| io::Error::from_raw_os_error(errno.raw_os_error());
         assert!(is_out(&error(rustix::io::Errno::MFILE)));

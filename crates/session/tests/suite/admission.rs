@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zre_session::{Arrival, CloseReason, Config, Engine, Link, Mailbox};
+use zre_session::{Arrival, CloseReason, Config, Engine, Mailbox};
 
 use crate::bench::{self, Node, number, run, send};
 
@@ -177,7 +177,7 @@ fn each_kind_of_link_has_places_of_its_own() {
         while !matches!(late.notice().await, zre_session::Notice::Closed { .. }) {}
         let mut near = Node::open(bench::ipc(Engine::Native, 14, dir.path())).await;
         let (_mailbox, link) = near.reach(1, &bob).await;
-        assert_eq!(link, Link::Ipc);
-        assert_eq!(bob.opened().await.1.link, Link::Ipc);
+        assert_eq!(link, zre_session::Link::Ipc);
+        assert_eq!(bob.opened().await.1.link, zre_session::Link::Ipc);
     });
 }

@@ -192,10 +192,10 @@ pub(crate) fn body(bytes: usize) -> Bytes {
 
 /// A directory that is nobody else's.
 pub(crate) fn private_dir() -> tempfile::TempDir {
-    let mut builder = tempfile::Builder::new();
+    let dir = tempfile::tempdir().unwrap();
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-    builder.tempdir().unwrap()
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    dir
 }
 
 /// Sends numbered messages until the kernel's buffers and the queue are full
