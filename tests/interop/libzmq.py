@@ -9,6 +9,12 @@ from report import require
 from sessions import BEATS, QUIET
 
 
+# Nodes without keys are in these groups.
+PLAIN_TOO = ["--plain-too"]
+for group in ("OURS", "THEIRS", "TALK"):
+    PLAIN_TOO += ["--plain-group", group]
+
+
 def talk(report, stage, directory):
     """Each engine over tcp and ipc; heartbeats where the engine knows them."""
     os.chmod(directory, 0o700)
@@ -18,21 +24,27 @@ def talk(report, stage, directory):
     key = stage.keygen(keys)
     _link(report, stage, "native", "tcp", "a5" * 16, None, (keys, key))
     _link(report, stage, "native", "ipc", "a6" * 16, directory, (keys, key))
+    # A node that meets peers with keys and without, and one of each.
+    _link(report, stage, "native", "tcp", "a7" * 16, None, (keys, key), PLAIN_TOO)
+    _link(report, stage, "native", "tcp", "a8" * 16, None, (keys, key), PLAIN_TOO, plain=True)
     _link(report, stage, "zeromq", "tcp", "a3" * 16, None)
     _link(report, stage, "zeromq", "ipc", "a4" * 16, directory)
 
 
-def _link(report, stage, engine, link, uuid, directory, keys=None):
+def _link(report, stage, engine, link, uuid, directory, keys=None, more=(), plain=False):
+    """With `keys`, both have keys, or only ours if they are plain."""
     file, key = keys or (None, None)
     options = ["--keys", file] if keys else []
-    ours = stage.ours("ours", "--engine", engine, *options, *_options(directory))
+    ours = stage.ours("ours", "--engine", engine, *options, *more, *_options(directory))
     paths = []
     if directory:
         paths = [_path(directory, ours.uuid), _path(directory, uuid)]
     beat = BEATS[engine]
-    them = stage.libzmq(beat, "by-hand", uuid, ours.endpoint, *paths, key=key)
+    them = stage.libzmq(beat, "by-hand", uuid, ours.endpoint, *paths, key=None if plain else key)
     both = (ours, them)
-    curve = ", CURVE" if keys else ""
+    curve = ", CURVE" if keys and not plain else ""
+    if more:
+        curve += " with plain_too"
     title = "libzmq and our node, %s engine over %s%s: " % (engine, link, curve)
     their_key = them.about["key"]
 
@@ -40,7 +52,7 @@ def _link(report, stage, engine, link, uuid, directory, keys=None):
         them.tell("hello")
         seen = ours.expect("enter", peer=uuid, name="by-hand")
         headers = {"X-SIDE": "libzmq"}
-        if keys:
+        if their_key:
             headers["X-PUBLICKEY"] = their_key
         require(seen["headers"] == headers, "headers: %r" % seen["headers"])
         require(seen["key"] == their_key, "key: %r" % seen["key"])
