@@ -259,10 +259,12 @@ def test_a_node_that_cannot_start_leaves_nothing(settings):
 def test_closing_can_be_cancelled(settings):
     async def main():
         node = await zre.Node("n", **settings).start()
-        async with zre.Node("deaf", event_queue_bytes=1, **settings) as deaf:
-            await node.wait_for_peers(1)
-            for _ in range(100):
-                await node.whisper("deaf", b"x" * 10_000)
+        async with zre.Node("deaf", event_queue_bytes=1, auto_busy=True, **settings) as deaf:
+            (peer,) = await node.wait_for_peers(1)
+            # From then on it reads nothing, and confirms nothing.
+            while peer.state != "busy":
+                await asyncio.sleep(0.01)
+            await node.whisper(peer, "?")
             started = time.monotonic()
             with pytest.raises(asyncio.TimeoutError):
                 await asyncio.wait_for(node.close(timeout=DEADLINE), 0.2)

@@ -307,6 +307,9 @@ say([one.name for one in threading.enumerate()])
 def test_a_forked_process_has_no_nodes_and_says_so(run):
     out, err = run(
         """
+import warnings
+# Newer versions of Python warn of every fork of a process with threads.
+warnings.simplefilter('ignore', DeprecationWarning)
 node = zre.blocking.Node('parent', **settings).start()
 reader = threading.Thread(target=lambda: list(node.events()))
 reader.start()
