@@ -412,6 +412,20 @@ async fn exit(events: &mut zre::Events) {
     .await;
 }
 
+/// Waits until the node has refused somebody for such a reason.
+async fn refused_because(node: &Node, part: &str) {
+    let refused = async {
+        loop {
+            let why = node.stats().await.unwrap().last_refusal;
+            if why.is_some_and(|why| why.contains(part)) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_directory_of_keys_is_watched() {
     let dir = tempfile::tempdir().unwrap();
@@ -427,17 +441,7 @@ async fn a_directory_of_keys_is_watched() {
         .start()
         .await
         .unwrap();
-    let refused = async {
-        loop {
-            let stats = alice.stats().await.unwrap();
-            if let Some(why) = stats.last_refusal {
-                return why;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    let why = tokio::time::timeout(PATIENCE, refused).await.unwrap();
-    assert!(why.contains(&public(2).to_string()), "{why}");
+    refused_because(&alice, &public(2).to_string()).await;
     assert!(alice.peers().is_empty());
 
     // A file lets it in.
@@ -509,16 +513,7 @@ async fn the_application_decides_who_is_let_in() {
     let (key, answer) = next(&mut asks).await;
     assert_eq!(key, public(2));
     answer.send(false).unwrap();
-    let refused = async {
-        loop {
-            let why = alice.stats().await.unwrap().last_refusal.unwrap();
-            if why.contains("the application doesn't trust") {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    refused_because(&alice, "the application doesn't trust").await;
     assert!(alice.peers().is_empty());
 }
 
@@ -532,19 +527,7 @@ async fn a_question_that_panics_is_a_no_and_ends_nothing() {
         .unwrap();
     let to_alice = alone("bob", 2).peer_with_key(at(&alice), public(1));
     let (_bob, _b) = to_alice.start().await.unwrap();
-    let refused = async {
-        loop {
-            let stats = alice.stats().await.unwrap();
-            if stats
-                .last_refusal
-                .is_some_and(|why| why.contains("doesn't trust"))
-            {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, refused).await.unwrap();
+    refused_because(&alice, "doesn't trust").await;
     assert!(alice.peers().is_empty());
 }
 
