@@ -279,9 +279,9 @@ impl Sender<'_> {
 
     /// Sends the file, and resumes as often as the peer goes and comes back.
     async fn run(&mut self) -> Result<Peer, Failure> {
-        let mut before = None;
+        let mut before: Option<Peer> = None;
         loop {
-            let peer = match (self.find().await?, before) {
+            let peer = match (self.find(before.as_ref()).await?, before) {
                 (Some(peer), _) => peer,
                 (None, None) => {
                     return Err(Failure::Absent {
@@ -289,8 +289,8 @@ impl Sender<'_> {
                         wait: self.command.wait,
                     });
                 }
-                (None, Some(name)) => {
-                    let have = self.have;
+                (None, Some(peer)) => {
+                    let (name, have) = (shown(peer.name()).into_owned(), self.have);
                     return Err(SendFileError::Gone { name, have }.into());
                 }
             };
@@ -299,19 +299,24 @@ impl Sender<'_> {
             }
             match self.transfer(&peer).await? {
                 End::Done => return Ok(peer),
-                End::Gone => before = Some(shown(peer.name()).into_owned()),
+                End::Gone => before = Some(peer),
             }
         }
     }
 
-    /// Waits for the peer. If it is given by name, waits until other peers that may have
-    /// the same name have come.
-    async fn find(&mut self) -> Result<Option<Peer>, Failure> {
+    /// Waits for the peer, and not for the one that has gone: its Exit may be still to come. If
+    /// it is given by name, waits until other peers that may have the same name have come.
+    async fn find(&mut self, gone: Option<&Peer>) -> Result<Option<Peer>, Failure> {
         let deadline = Instant::now() + self.command.wait;
         let by_uuid = Uuid::try_parse(self.to).is_ok();
         loop {
             let mut until = deadline;
             match self.node.peer(self.to) {
+                Ok(peer) if gone == Some(&peer) => {
+                    if Instant::now() >= deadline {
+                        return Ok(None);
+                    }
+                }
                 Ok(peer) => {
                     let complete = self.gathering.complete_at(self.node, Purpose::Act);
                     until = complete.map_or(deadline, |at| at.min(deadline));
