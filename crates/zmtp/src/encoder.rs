@@ -347,6 +347,30 @@ mod tests {
     }
 
     #[test]
+    fn one_write_takes_as_much_as_there_are_slices_for() {
+        let mut encoder = Encoder::new(None);
+        fill(&mut encoder);
+        let mut slices = [IoSlice::new(&[]); 8];
+        let filled = encoder.slices(&mut slices);
+        let bytes: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+        assert_eq!(bytes as u64, encoder.bytes());
+        assert_eq!(encoder.slices(&mut slices[..filled - 1]), filled - 1);
+    }
+
+    #[test]
+    fn a_lent_buffer_is_filled_and_given_back() {
+        let mut encoder = Encoder::new(None);
+        encoder.lend(BytesMut::with_capacity(1000));
+        assert_eq!(encoder.capacity(), 1000);
+        encoder.push_message(b"ab", &[]);
+        encoder.lend(BytesMut::with_capacity(2000));
+        assert_eq!(encoder.capacity(), 1000, "something is left in it");
+        assert_eq!(drain(&mut encoder, usize::MAX), b"\x00\x02ab");
+        assert!(encoder.release(1000).is_none(), "little to take");
+        assert!(encoder.release(500).is_some());
+    }
+
+    #[test]
     fn messages_are_counted_as_their_last_byte_leaves() {
         let mut encoder = Encoder::new(None);
         encoder.push_message(b"ab", &[]);

@@ -241,7 +241,9 @@ mod tests {
         assert!(frames.0.spilled());
         assert_eq!(frames.take_first(), Some(frame(0)));
         assert_eq!(frames, Frames::from(vec![frame(1), frame(2)]));
-        assert_eq!(frames.into_iter().collect::<Vec<_>>(), [frame(1), frame(2)]);
+        let left = frames.into_iter();
+        assert_eq!(left.len(), 2);
+        assert_eq!(left.collect::<Vec<_>>(), [frame(1), frame(2)]);
         assert_eq!(Frames::new().take_first(), None);
     }
 

@@ -11,9 +11,9 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use toy::{OVERHEAD, Toy};
 use wire::{drain, feed};
 use zre_zmtp::{
-    COPY_BELOW, Command, DecodeError, Decoder, Encoder, Established, FrameFlags, FrameHeader,
-    FrameLimits, Handshake, HandshakeError, Item, Local, Mechanism, Message, Null, OpenError,
-    READ_CHUNK, SHARE_FROM, Sealer, SocketType, encode_error,
+    COPY_BELOW, Command, DecodeError, Decoder, Either, Encoder, Established, FrameFlags,
+    FrameHeader, FrameLimits, Handshake, HandshakeError, Item, Local, Mechanism, Message, Null,
+    OpenError, READ_CHUNK, SHARE_FROM, Sealer, SocketType, encode_error,
 };
 
 const TOY: Toy = Toy { secret: 0x5a };
@@ -125,6 +125,33 @@ fn the_handshake_carries_roles_bodies_and_metadata_both_ways() {
         shake(plain(SocketType::Dealer), plain(SocketType::Router), 9).unwrap();
     assert!(sender.sealer.is_none() && sender.opener.is_none());
     assert!(receiver.sealer.is_none() && receiver.opener.is_none());
+}
+
+#[test]
+fn an_inbox_of_either_mechanism_takes_both_and_a_mailbox_of_it_has_the_first() {
+    let either = || Either::new(Arc::new(TOY), Arc::new(Null));
+    for step in [1, 10_000] {
+        for (dealer, sealed) in [
+            (side(SocketType::Dealer, TOY), true),
+            (side(SocketType::Dealer, Null), false),
+            (side(SocketType::Dealer, either()), true),
+        ] {
+            let router = side(SocketType::Router, either());
+            let (sender, receiver) = shake(dealer, router, step).unwrap();
+            assert_eq!(sender.sealer.is_some(), sealed);
+            assert_eq!(receiver.opener.is_some(), sealed);
+        }
+        let (dealer, router) = (
+            side(SocketType::Dealer, either()),
+            side(SocketType::Router, Null),
+        );
+        assert!(matches!(
+            shake(dealer, router, step),
+            Err(HandshakeError::Mechanism { .. })
+        ));
+    }
+    assert!(either().seals());
+    assert!(!Either::new(Arc::new(Null), Arc::new(TOY)).seals());
 }
 
 #[test]

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use wire::{drain, feed_watched};
 use zre_zmtp::{
-    COPY_BELOW, DecodeError, Decoder, Encoder, FrameLimits, Handshake, HandshakeError, Item, Local,
-    Message, Null, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error, encode_ping,
+    Buffers, COPY_BELOW, DecodeError, Decoder, Encoder, FrameLimits, Handshake, HandshakeError,
+    Item, Local, Message, Null, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error,
+    encode_ping,
 };
 
 fn encode(messages: &[(Vec<u8>, Vec<Bytes>)]) -> Vec<u8> {
@@ -30,6 +31,7 @@ fn decode(
     let mut decoder = Decoder::new(limits, BytesMut::new(), None);
     let mut memory = 0;
     let (items, end) = feed_watched(&mut decoder, bytes, step, |decoder| {
+        assert!(decoder.memory() >= decoder.pending());
         memory = memory.max(decoder.memory());
     });
     (items, end, memory)
@@ -167,6 +169,44 @@ fn a_frame_of_half_a_read_or_more_is_read_to_its_end() {
             None => assert!(left > 65_536 - have, "others may come with the rest"),
         }
     }
+}
+
+/// Counts the buffers that are taken and given back.
+#[derive(Default)]
+struct Counted {
+    taken: usize,
+    back: usize,
+}
+
+impl Buffers for Counted {
+    fn take(&mut self, bytes: usize) -> BytesMut {
+        self.taken += 1;
+        Unpooled.take(bytes)
+    }
+
+    fn recycled(&mut self, bytes: usize) -> Option<BytesMut> {
+        Unpooled.recycled(bytes)
+    }
+
+    fn put(&mut self, buf: BytesMut, large: usize) {
+        self.back += 1;
+        Unpooled.put(buf, large);
+    }
+}
+
+#[test]
+fn a_thousand_reads_of_small_messages_take_one_buffer_and_give_it_back() {
+    let bytes = encode(&[(b"head".to_vec(), vec![Bytes::from(vec![1; 100])])]);
+    let mut decoder = Decoder::new(FrameLimits::default(), BytesMut::new(), None);
+    let mut buffers = Counted::default();
+    for _ in 0..1000 {
+        decoder.read_buf(&mut buffers).put_slice(&bytes);
+        assert!(matches!(decoder.decode(), Ok(Some(Item::Message(_)))));
+        assert_eq!(decoder.decode(), Ok(None));
+    }
+    assert_eq!((buffers.taken, buffers.back), (1, 0));
+    decoder.rest(&mut buffers);
+    assert_eq!((buffers.taken, buffers.back), (1, 1));
 }
 
 #[test]
