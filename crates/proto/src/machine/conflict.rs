@@ -25,8 +25,6 @@ pub(super) struct Dispute {
     /// The tokens of the older peer's PINGs. They are answered if it stays: if the newcomer
     /// is the same process, it would take the answers for those to its own PINGs.
     pub(super) owed_answers: Vec<Option<u64>>,
-    /// When it was opened, on the silence clock.
-    since: Time,
     /// Until when, on the silence clock.
     pub(super) until: Time,
 }
@@ -42,8 +40,7 @@ impl Machine {
         newcomer: Box<PendingPeer>,
         echo: bool,
     ) {
-        let since = self.clock.at(now);
-        let until = since + self.config.ping_interval;
+        let until = self.clock.at(now) + self.config.ping_interval;
         let Some(peer) = self.peers.get_mut(&uuid) else {
             return;
         };
@@ -61,7 +58,6 @@ impl Machine {
             echo,
             open_pings: established.liveness.open_pings.saturating_add(1),
             owed_answers: Vec::new(),
-            since,
             until,
         }));
         if silent {
@@ -114,9 +110,7 @@ impl Machine {
         let Some(dispute) = &mut established.dispute else {
             return false;
         };
-        if heard > dispute.since {
-            dispute.until = dispute.until.max(heard + patience);
-        }
+        dispute.until = dispute.until.max(heard + patience);
         let until = dispute.until;
         if clock < until {
             let due = self.clock.due(now, until);
