@@ -137,12 +137,12 @@ mod tests {
         reason = "the messages of a session are sent by many threads"
     )]
     fn nobody_takes_a_number_before_the_message_with_the_last_one_is_queued() {
-        let outgoing = SharedOutgoing::new(Outgoing::new(false));
-        let other = outgoing.clone();
-        let (queue, queued) = mpsc::channel();
-        let sender = queue.clone();
-        outgoing
-            .send_control(&Command::Ping(None), |frames| {
+        for first_is_data in [false, true] {
+            let outgoing = SharedOutgoing::new(Outgoing::new(false));
+            let other = outgoing.clone();
+            let (queue, queued) = mpsc::channel();
+            let sender = queue.clone();
+            let enqueue = |header: &[u8]| {
                 // While this is being queued, another thread begins to send.
                 let second = std::thread::spawn(move || {
                     other.send_data(&mut whisper_header(0), |header| {
@@ -150,12 +150,16 @@ mod tests {
                     })
                 });
                 assert!(queued.recv_timeout(Duration::from_millis(100)).is_err());
-                queue.send(sequence(&frames[0])).map(|()| second)
-            })
-            .unwrap()
-            .join()
-            .unwrap()
-            .unwrap();
-        assert_eq!(queued.try_iter().collect::<Vec<_>>(), [1, 2]);
+                queue.send(sequence(header)).map(|()| second)
+            };
+            let sent = match first_is_data {
+                true => outgoing.send_data(&mut whisper_header(0), enqueue).ok(),
+                false => outgoing
+                    .send_control(&Command::Ping(None), |frames| enqueue(&frames[0]))
+                    .ok(),
+            };
+            sent.unwrap().join().unwrap().unwrap();
+            assert_eq!(queued.try_iter().collect::<Vec<_>>(), [1, 2]);
+        }
     }
 }
