@@ -60,24 +60,28 @@ impl Sender {
     }
 
     pub(crate) fn send(&self, payload: &[u8], dest: SocketAddr) -> io::Result<()> {
-        let mut retry = true;
-        loop {
-            match self.socket.send_to(payload, dest) {
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The system may report the late answer to an earlier datagram at the next
-                // call.
-                Err(error)
-                    if retry
-                        && matches!(
-                            error.kind(),
-                            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
-                        ) =>
-                {
-                    retry = false;
-                }
-                Err(error) => return Err(error),
+        until_sent(|| self.socket.send_to(payload, dest))
+    }
+}
+
+/// Sends until the system took the datagram or failed for a reason of its own: it may report
+/// the late answer to an earlier datagram at the next call.
+fn until_sent(mut send: impl FnMut() -> io::Result<usize>) -> io::Result<()> {
+    let mut retry = true;
+    loop {
+        match send() {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error)
+                if retry
+                    && matches!(
+                        error.kind(),
+                        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset
+                    ) =>
+            {
+                retry = false;
             }
+            Err(error) => return Err(error),
         }
     }
 }
@@ -96,5 +100,35 @@ pub(crate) fn plain(addr: SocketAddr) -> SocketAddr {
             v6.into()
         }
         v4 @ SocketAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How sending ends if the system gives these answers, and how many it was asked for.
+    fn send(answers: &[io::ErrorKind]) -> (Result<(), io::ErrorKind>, usize) {
+        let mut calls = 0;
+        let result = until_sent(|| {
+            calls += 1;
+            answers
+                .get(calls - 1)
+                .map_or(Ok(1), |&kind| Err(kind.into()))
+        });
+        (result.map_err(|error| error.kind()), calls)
+    }
+
+    #[test]
+    fn the_late_answer_to_an_earlier_datagram_costs_no_other() {
+        use io::ErrorKind::{ConnectionRefused, ConnectionReset, Interrupted, PermissionDenied};
+
+        for late in [ConnectionRefused, ConnectionReset] {
+            assert_eq!(send(&[late]), (Ok(()), 2));
+            assert_eq!(send(&[Interrupted, late, Interrupted]), (Ok(()), 4));
+            // Another may be about this one.
+            assert_eq!(send(&[late, late]), (Err(late), 2));
+        }
+        assert_eq!(send(&[PermissionDenied]), (Err(PermissionDenied), 1));
     }
 }
