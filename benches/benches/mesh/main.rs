@@ -1,11 +1,12 @@
-//! The whole node side by side with its rivals: whispers, round trips, shouts,
-//! discovery, leaving, and many nodes at once.
+//! The whole node side by side with its rivals: whispers, round trips, shouts, fan-in,
+//! discovery, leaving, many nodes at once, and how far runs are apart.
 //!
 //! `cargo bench --bench mesh`, with `-- --quick` for a rough look, `-- --what
-//! whisper,trip,discover,leave,shout,mesh,crowd` for a part, `-- --rounds N`, `--
-//! --only zre,libzmq` for some of the contestants, `-- --json` for other
-//! programs, `-- --svg DIR` for plots, with `-- --from FILE,…` of what `--json`
-//! has written before.
+//! whisper,trip,shout,senders,fan-in,discover,leave,mesh,crowd` for a part, `-- --what
+//! spread` for the slowest of many runs (only if it is named), `-- --rounds N`, `-- --only
+//! zre,libzmq` for some of the contestants, `-- --links tcp` and `-- --sizes 16,1024` for
+//! whispers, round trips, shouts and fan-in, `-- --json` for other programs, `-- --svg DIR`
+//! for plots, with `-- --from FILE,…` of what `--json` has written before.
 //!
 //! Nothing leaves the host: our nodes use the loopback interface, and pyre,
 //! which refuses that, runs in two network namespaces made for it.
@@ -17,6 +18,7 @@
 
 #[path = "../links/case.rs"]
 mod case;
+mod fan;
 #[path = "../links/libzmq.rs"]
 mod libzmq;
 #[path = "../../../crates/cli/src/bench/measure/mod.rs"]
@@ -30,8 +32,8 @@ mod pyre;
 #[path = "../links/raw.rs"]
 mod raw;
 mod report;
-mod shout;
 mod speed;
+mod spread;
 mod wide;
 #[path = "../links/zeromq_bare.rs"]
 mod zeromq_bare;
@@ -85,11 +87,20 @@ async fn measure(options: &Options, report: &mut Report) -> Result<(), MeasureEr
     if options.wants("whisper") {
         speed::throughputs(options, report, dir).await?;
     }
+    if options.names("spread") {
+        spread::all(options, report, dir).await?;
+    }
     if options.wants("trip") {
         speed::trips(options, report, dir).await?;
     }
     if options.wants("shout") {
-        shout::all(options, report, dir).await?;
+        fan::shouts(options, report, dir).await?;
+    }
+    if options.wants("senders") {
+        fan::senders(options, report, dir).await?;
+    }
+    if options.wants("fan-in") {
+        fan::fan_in(options, report, dir).await?;
     }
     if options.wants("discover") {
         meet::discover(options, report, dir).await?;

@@ -6,6 +6,7 @@ use crate::measure::plan::Amount;
 
 pub(crate) struct Options {
     pub(crate) rounds: usize,
+    given_rounds: Option<usize>,
     pub(crate) amount: Amount,
     pub(crate) json: bool,
     pub(crate) svg: Option<String>,
@@ -14,7 +15,7 @@ pub(crate) struct Options {
     what: Option<Vec<String>>,
     only: Option<Vec<String>>,
     links: Option<Vec<String>>,
-    sizes: Option<Vec<String>>,
+    sizes: Option<Vec<usize>>,
     /// Numbers of nodes for the mesh.
     pub(crate) nodes: Vec<usize>,
     /// Numbers of processes for the crowd.
@@ -35,8 +36,10 @@ impl Options {
         let numbers = |name: &str| -> Option<Vec<usize>> {
             list(name).map(|n| n.iter().map(|n| n.parse().unwrap()).collect())
         };
+        let given_rounds = value("--rounds").map(|r| r.parse().unwrap());
         Options {
-            rounds: value("--rounds").map_or(amount.rounds(), |r| r.parse().unwrap()),
+            rounds: given_rounds.unwrap_or(amount.rounds()),
+            given_rounds,
             amount,
             json: args.iter().any(|a| a == "--json"),
             svg: value("--svg"),
@@ -44,7 +47,7 @@ impl Options {
             what: list("--what"),
             only: list("--only"),
             links: list("--links"),
-            sizes: list("--sizes"),
+            sizes: numbers("--sizes"),
             nodes: numbers("--nodes").unwrap_or(match quick {
                 true => vec![10, 100],
                 false => vec![10, 50, 100, 200, 500, 1000],
@@ -61,12 +64,34 @@ impl Options {
         self.what.as_ref().is_none_or(chosen)
     }
 
-    /// Whether whispers and round trips of that size over that link are
-    /// measured.
-    pub(crate) fn covers(&self, link: Link, size: usize) -> bool {
-        let (link, size) = (link.to_string(), size.to_string());
+    /// Whether it was asked for by its name: for what takes long and repeats another
+    /// measurement.
+    pub(crate) fn names(&self, what: &str) -> bool {
+        self.what.is_some() && self.wants(what)
+    }
+
+    /// Whether whispers and round trips over that link are measured.
+    pub(crate) fn covers(&self, link: Link) -> bool {
+        let link = link.to_string();
         self.links.as_ref().is_none_or(|all| all.contains(&link))
-            && self.sizes.as_ref().is_none_or(|all| all.contains(&size))
+    }
+
+    /// The sizes of whispers and round trips that are measured.
+    pub(crate) fn sizes(&self, usual: &[usize]) -> Vec<usize> {
+        self.sizes.clone().unwrap_or_else(|| usual.to_vec())
+    }
+
+    /// The runs of a case of which the slowest is compared with the median.
+    pub(crate) fn runs(&self) -> usize {
+        self.given_rounds.unwrap_or(match self.amount.quick {
+            true => 5,
+            false => 20,
+        })
+    }
+
+    /// Whether there is a list of contestants.
+    pub(crate) fn names_contestants(&self) -> bool {
+        self.only.is_some()
     }
 
     pub(crate) fn has(&self, contestant: &str) -> bool {

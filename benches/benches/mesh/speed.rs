@@ -18,7 +18,7 @@ const PYRE_MESSAGES: usize = 10_000;
 
 /// Who is measured.
 #[derive(Clone, Copy)]
-enum Who<'a> {
+pub(crate) enum Who<'a> {
     /// Our nodes, on this engine.
     Zre(&'static str),
     /// Our nodes with keys.
@@ -27,14 +27,14 @@ enum Who<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Rival<'a> {
+pub(crate) enum Rival<'a> {
     /// Sockets without a node around them.
     Bare(Contestant),
     Pyre(&'a Pyre),
 }
 
 impl Who<'_> {
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Who::Zre("zeromq") => "zre-on-zeromq",
             Who::Zre(_) => "zre",
@@ -44,7 +44,7 @@ impl Who<'_> {
         }
     }
 
-    fn plays(self, link: Link, size: usize) -> bool {
+    pub(crate) fn plays(self, link: Link, size: usize) -> bool {
         match self {
             Who::Zre("zeromq") | Who::Encrypted => link != Link::Inproc,
             Who::Zre(_) => true,
@@ -54,7 +54,7 @@ impl Who<'_> {
     }
 }
 
-fn contestants<'a>(
+pub(crate) fn contestants<'a>(
     options: &Options,
     report: &Report,
     rivals: &[Contestant],
@@ -81,16 +81,16 @@ fn pyre<'a>(options: &Options, report: &Report, place: &'a mut Option<Pyre>) -> 
     place.as_ref()
 }
 
-struct Measured<'a> {
-    link: Link,
-    size: usize,
-    frames: usize,
-    count: usize,
-    dir: &'a str,
+pub(crate) struct Measured<'a> {
+    pub(crate) link: Link,
+    pub(crate) size: usize,
+    pub(crate) frames: usize,
+    pub(crate) count: usize,
+    pub(crate) dir: &'a str,
 }
 
 impl Measured<'_> {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {:>7} x{}", self.link, size_name(self.size), self.frames)
     }
 
@@ -161,7 +161,7 @@ impl Measured<'_> {
         }
     }
 
-    async fn throughput(&self, who: Who<'_>) -> Result<f64, MeasureError> {
+    pub(crate) async fn throughput(&self, who: Who<'_>) -> Result<f64, MeasureError> {
         let rival = match who {
             Who::Zre(engine) => return self.whispers(engine, false).rate().await,
             Who::Encrypted => return self.whispers("native", true).rate().await,
@@ -209,11 +209,8 @@ pub(crate) async fn throughputs(
         Contestant::Raw,
     ];
     let all = contestants(options, report, &rivals, pyre);
-    for link in LINKS {
-        for size in WHISPERS {
-            if !options.covers(link, size) {
-                continue;
-            }
+    for link in LINKS.into_iter().filter(|link| options.covers(*link)) {
+        for size in options.sizes(&WHISPERS) {
             for frames in FRAMES {
                 let measured = Measured {
                     link,
@@ -261,16 +258,13 @@ pub(crate) async fn trips(
         Contestant::Tokio,
     ];
     let all = contestants(options, report, &rivals, pyre);
-    for link in LINKS {
-        for size in TRIPS {
-            if !options.covers(link, size) {
-                continue;
-            }
+    for link in LINKS.into_iter().filter(|link| options.covers(*link)) {
+        for size in options.sizes(&TRIPS) {
             let measured = Measured {
                 link,
                 size,
                 frames: 1,
-                count: options.amount.trips(),
+                count: options.amount.trips(size),
                 dir,
             };
             let who: Vec<_> = all.iter().filter(|w| w.plays(link, size)).collect();

@@ -40,7 +40,7 @@ const LARGEST: u64 = 16 << 20;
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct BenchCommand {
-    /// What to measure: whisper, senders, trip, shout, meet, leave [default: all]
+    /// What to measure: whisper, senders, fan-in, trip, shout, meet, leave [default: all]
     #[arg(
         long,
         value_name = "WHAT,..",
@@ -97,6 +97,8 @@ const HELP: &str = r#"What the figures are:
   whisper  messages a second from one node to another, from the first that
            arrives to the last; with two frames, the first has 8 bytes
   senders  the same from 1, 2, 4 and 8 tasks of one node to one peer
+  fan-in   the same from 1, 4, 16 and 64 nodes, which share a process, to one
+           node: all messages together
   trip     a whisper there and back: half of them took less than p50, one in a
            hundred more than p99, one in a thousand more than p99.9
   shout    messages a second at all receivers together, which share a process
@@ -114,6 +116,7 @@ With --json, a line a figure:
    "encrypted":false}
   {"event":"whisper","link":"tcp","size":16,"frames":1,"per_second":..}
   {"event":"senders","link":"tcp","size":16,"senders":4,"per_second":..}
+  {"event":"fan-in","link":"tcp","size":16,"nodes":4,"per_second":..}
   {"event":"trip","link":"tcp","size":16,"p50_us":..,"p99_us":..,"p999_us":..}
   {"event":"shout","link":"tcp","size":16,"receivers":4,"per_second":..}
   {"event":"meet","link":"tcp","median_ms":..,"best_ms":..,"worst_ms":..}
@@ -153,6 +156,7 @@ impl From<MeasureError> for Failure {
 enum What {
     Whisper,
     Senders,
+    FanIn,
     Trip,
     Shout,
     Meet,

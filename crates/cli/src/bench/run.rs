@@ -4,9 +4,12 @@ use clap::ValueEnum as _;
 use indicatif::ProgressBar;
 use zre::Link;
 
+use super::measure::fan_in::FanIn;
 use super::measure::figures::{median, size_name};
 use super::measure::meet::Meeting;
-use super::measure::plan::{FRAMES, RECEIVERS, SHOUTS, TRIPS, WHISPERS};
+use super::measure::plan::{
+    CONVERGING, FRAMES, NODES, RECEIVERS, SENDERS, SHOUTS, TRIPS, WHISPERS,
+};
 use super::measure::process::MeasureError;
 use super::measure::shout::Shouts;
 use super::measure::whisper::Whispers;
@@ -14,12 +17,6 @@ use super::table::{Table, Times};
 use super::{BenchCommand, What};
 use crate::bars::Bars;
 use crate::output::Output;
-
-/// The size of a whisper that several tasks send to one peer, in bytes.
-const CROWDED: [usize; 3] = [16, 1 << 10, 64 << 10];
-
-/// The number of tasks that send it.
-const SENDERS: [usize; 4] = [1, 2, 4, 8];
 
 /// Why the measurements end early.
 #[derive(Debug)]
@@ -72,7 +69,8 @@ impl<'a> Run<'a> {
         let rounds = self.command.rounds();
         let of = |what: What| match what {
             What::Whisper => sizes(&WHISPERS) * FRAMES.len() * rounds,
-            What::Senders => sizes(&CROWDED) * SENDERS.len() * rounds,
+            What::Senders => sizes(&CONVERGING) * SENDERS.len() * rounds,
+            What::FanIn => sizes(&CONVERGING) * NODES.len() * rounds,
             What::Trip => sizes(&TRIPS) * rounds,
             What::Shout => sizes(&SHOUTS) * RECEIVERS.len() * rounds,
             What::Meet | What::Leave => 1,
@@ -92,6 +90,9 @@ impl<'a> Run<'a> {
         }
         if self.command.wants(What::Senders) {
             self.senders().await?;
+        }
+        if self.command.wants(What::FanIn) {
+            self.fan_ins().await?;
         }
         if self.command.wants(What::Trip) {
             self.trips().await?;
@@ -181,7 +182,7 @@ impl<'a> Run<'a> {
 
     async fn senders(&self) -> Result<(), End> {
         self.tell(self.table.senders_title(&self.links)).await?;
-        for size in self.command.sizes(&CROWDED) {
+        for size in self.command.sizes(&CONVERGING) {
             for senders in SENDERS {
                 let count = self.command.amount().whispers(size);
                 let name = format!("whispers of {} by {senders} tasks", size_name(size));
@@ -202,10 +203,35 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    async fn fan_ins(&self) -> Result<(), End> {
+        self.tell(self.table.fan_in_title(&self.links)).await?;
+        for size in self.command.sizes(&CONVERGING) {
+            for nodes in NODES {
+                let count = self.command.amount().whispers(size);
+                let name = format!("whispers of {} by {nodes} nodes", size_name(size));
+                let measure = async |link| {
+                    let fan_in = FanIn {
+                        link,
+                        size,
+                        nodes,
+                        count: self.command.messages().unwrap_or(count),
+                        encrypted: self.command.encrypted,
+                        dir: self.dir,
+                    };
+                    Ok([fan_in.rate().await?])
+                };
+                let rates = self.medians(&name, measure).await?;
+                let rates: Vec<_> = rates.iter().map(|(l, [rate])| (*l, *rate)).collect();
+                self.tell(self.table.fan_in(size, nodes, &rates)).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn trips(&self) -> Result<(), End> {
         self.tell(self.table.trips_title()).await?;
         for size in self.command.sizes(&TRIPS) {
-            let count = self.command.amount().trips();
+            let count = self.command.amount().trips(size);
             let name = format!("round trips of {}", size_name(size));
             let measure = async |link| self.whisper(link, size, 1, count).trip().await;
             for (link, trips) in self.medians(&name, measure).await? {

@@ -34,6 +34,13 @@ pub(crate) enum Line {
         senders: usize,
         per_second: f64,
     },
+    #[serde(rename = "fan-in")]
+    FanIn {
+        link: String,
+        size: usize,
+        nodes: usize,
+        per_second: f64,
+    },
     Trip {
         link: String,
         size: usize,
@@ -151,6 +158,24 @@ impl Table {
             }));
         }
         let left = [size_name(size), senders.to_string()];
+        row(left, rates.iter().map(|&(_, rate)| count(rate)))
+    }
+
+    pub(super) fn fan_in_title(self, links: &[Link]) -> Vec<u8> {
+        let title = "whispers a second from several nodes to one";
+        self.title(title, ["size", "nodes"], &names(links))
+    }
+
+    pub(super) fn fan_in(self, size: usize, nodes: usize, rates: &[(Link, f64)]) -> Vec<u8> {
+        if self.json {
+            return lines(rates.iter().map(|&(link, per_second)| Line::FanIn {
+                link: link.to_string(),
+                size,
+                nodes,
+                per_second,
+            }));
+        }
+        let left = [size_name(size), nodes.to_string()];
         row(left, rates.iter().map(|&(_, rate)| count(rate)))
     }
 

@@ -54,6 +54,13 @@ fn scripts_get_every_figure() {
         }
     }
     for size in [100, 2048] {
+        for nodes in [1, 4, 16, 64] {
+            expected.extend(links().into_iter().map(
+                |link| json!({"event": "fan-in", "link": link, "size": size, "nodes": nodes}),
+            ));
+        }
+    }
+    for size in [100, 2048] {
         let trip = |link| json!({"event": "trip", "link": link, "size": size});
         expected.extend(links().into_iter().map(trip));
     }
@@ -74,7 +81,7 @@ fn scripts_get_every_figure() {
     }
 
     let figures = |kind: &Value| match kind.as_str() {
-        Some("whisper" | "senders" | "shout") => &["per_second"][..],
+        Some("whisper" | "senders" | "fan-in" | "shout") => &["per_second"][..],
         Some("trip") => &["p50_us", "p99_us", "p999_us"],
         _ => &["median_ms", "best_ms", "worst_ms"],
     };

@@ -7,6 +7,7 @@
 //! on published crates only, and the files are of no use to others.
 
 pub(crate) mod child;
+pub(crate) mod fan_in;
 pub(crate) mod figures;
 pub(crate) mod meet;
 pub(crate) mod plan;
@@ -26,6 +27,9 @@ pub(crate) fn perform(task: Task) -> ExitCode {
         "receive" => whisper::receive(&task).await,
         "send" => whisper::send(&task).await,
         "send-to-self" => whisper::send_in_process(&task).await,
+        "gather" => fan_in::gather(&task).await,
+        "send-from-many" => fan_in::send_from_many(&task).await,
+        "gather-from-self" => fan_in::gather_in_process(&task).await,
         "echo" => whisper::echo(&task).await,
         "ping" => whisper::ping(&task).await,
         "ping-self" => whisper::ping_in_process(&task).await,

@@ -5,7 +5,7 @@ use zre::Link;
 pub(crate) const LINKS: [Link; 3] = [Link::Tcp, Link::Ipc, Link::Inproc];
 
 /// The size of a whisper, in bytes.
-pub(crate) const WHISPERS: [usize; 6] = [16, 256, 1 << 10, 16 << 10, 64 << 10, 1 << 20];
+pub(crate) const WHISPERS: [usize; 7] = [16, 256, 1 << 10, 4 << 10, 16 << 10, 64 << 10, 1 << 20];
 
 /// The number of frames of a whisper.
 pub(crate) const FRAMES: [usize; 2] = [1, 2];
@@ -14,10 +14,19 @@ pub(crate) const FRAMES: [usize; 2] = [1, 2];
 pub(crate) const TRIPS: [usize; 3] = [16, 1 << 10, 64 << 10];
 
 /// The size of a shout, in bytes.
-pub(crate) const SHOUTS: [usize; 2] = [16, 1 << 10];
+pub(crate) const SHOUTS: [usize; 3] = [16, 1 << 10, 64 << 10];
 
 /// The number of receivers of a shout.
 pub(crate) const RECEIVERS: [usize; 4] = [1, 4, 16, 64];
+
+/// The size of a whisper from several tasks or nodes to one node, in bytes.
+pub(crate) const CONVERGING: [usize; 3] = [16, 1 << 10, 64 << 10];
+
+/// The number of tasks of one node that send.
+pub(crate) const SENDERS: [usize; 4] = [1, 2, 4, 8];
+
+/// The number of nodes that send.
+pub(crate) const NODES: [usize; 4] = [1, 4, 16, 64];
 
 /// The amount of work of a measurement.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +49,11 @@ impl Amount {
     }
 
     /// Round trips.
-    pub(crate) fn trips(self) -> usize {
-        self.of(20_000)
+    pub(crate) fn trips(self, size: usize) -> usize {
+        self.of(match size {
+            0..=0x1_0000 => 20_000,
+            _ => 2_000,
+        })
     }
 
     /// The total of messages that arrive at all receivers of shouts.
@@ -71,7 +83,8 @@ fn whispers(size: usize) -> usize {
         0..=16 => 1_500_000,
         17..=0x100 => 1_000_000,
         0x101..=0x400 => 500_000,
-        0x401..=0x4000 => 60_000,
+        0x401..=0x1000 => 200_000,
+        0x1001..=0x4000 => 60_000,
         0x4001..=0x1_0000 => 20_000,
         0x1_0001..=0x10_0000 => 1_500,
         // The same number of bytes in total.

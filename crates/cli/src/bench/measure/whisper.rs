@@ -96,7 +96,7 @@ impl Whispers<'_> {
     }
 }
 
-fn message(task: &Task) -> Result<Message, TaskError> {
+pub(super) fn message(task: &Task) -> Result<Message, TaskError> {
     let size = task.number("size")?;
     // With two frames, the first one is a header, as in many programs.
     let head = size.min(8);
@@ -126,7 +126,11 @@ pub(super) async fn entered(task: &Task, events: &mut Events) -> Result<Peer, Ta
     Ok(peer)
 }
 
-async fn take_all(events: &mut Events, message: &Message, count: usize) -> Result<(), TaskError> {
+pub(super) async fn take_all(
+    events: &mut Events,
+    message: &Message,
+    count: usize,
+) -> Result<(), TaskError> {
     let mut start: Option<Instant> = None;
     let mut seen = 0;
     let mut batch = Vec::with_capacity(BATCH);
@@ -168,7 +172,7 @@ async fn send_all(task: &Task, node: &Node, peer: &Peer) -> Result<(), TaskError
     Ok(())
 }
 
-async fn send_some(
+pub(super) async fn send_some(
     node: &Node,
     peer: &Peer,
     message: &Message,
