@@ -81,6 +81,9 @@ fn victim() {
         if std::env::var("HOSTILE_VICTIM").as_deref() == Ok(WITH_KEYS) {
             config.mechanism = Arc::new(curve(VICTIM));
         }
+        if std::env::var_os("HOSTILE_PATIENT").is_some() {
+            config.limits.handshake_time = 10 * DEADLINE;
+        }
         let (links, mut inbox, _notices) = Links::open(config).await.unwrap();
         println!("victim ready {}", links.listening()[0]);
         std::thread::spawn(move || {
@@ -115,11 +118,17 @@ struct Victim {
 
 impl Victim {
     fn start(engine: &str) -> Victim {
-        Self::start_with(engine, 1024)
+        Self::start_by(engine, &mut Command::new("sh"), 1024)
     }
 
-    fn start_with(engine: &str, descriptors: usize) -> Victim {
-        let mut child = Command::new("sh")
+    /// One that waits for handshakes for longer than any test runs.
+    fn start_patient(engine: &str, descriptors: usize) -> Victim {
+        let mut command = Command::new("sh");
+        Self::start_by(engine, command.env("HOSTILE_PATIENT", "yes"), descriptors)
+    }
+
+    fn start_by(engine: &str, shell: &mut Command, descriptors: usize) -> Victim {
+        let mut child = shell
             .arg("-c")
             .arg(format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""))
             .arg(std::env::current_exe().unwrap())
@@ -545,7 +554,7 @@ fn one_byte_at_a_time() {
 
 #[test]
 fn running_out_of_descriptors() {
-    let mut victim = Victim::start_with("native", 48);
+    let mut victim = Victim::start_patient("native", 48);
     let silent: Vec<TcpStream> = (0..120).map(|_| victim.dial()).collect();
     // The healthy connection replaces the oldest half-open ones.
     victim.stands("few descriptors");
@@ -556,8 +565,34 @@ fn running_out_of_descriptors() {
         .map(|i| victim.greeted(format!("named {i}").as_bytes()))
         .collect();
     victim.counted("opened", 2 + 20);
+    victim.counted("no_descriptor", 1);
+    std::thread::sleep(Duration::from_millis(500)); // in which it must not try all the time
+    let failed = victim.counter("no_descriptor");
+    assert!(failed < 500, "it tried {failed} times");
     drop(named);
     victim.stands("descriptors once more");
+}
+
+#[test]
+fn the_last_descriptor_serves_a_connection() {
+    let mut victim = Victim::start_patient("native", 48);
+    // Numbers from 48 are those that it has from us.
+    let free = |victim: &Victim| {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", victim.child.id()));
+        let numbers = open
+            .unwrap()
+            .map(|it| it.unwrap().file_name().into_string().unwrap());
+        48 - numbers
+            .filter(|it| it.parse::<usize>().unwrap() < 48)
+            .count()
+    };
+    let mut named = Vec::new();
+    while free(&victim) > 1 {
+        named.push(victim.greeted(format!("named {}", named.len()).as_bytes()));
+        victim.counted("opened", named.len() as u64);
+    }
+    victim.stands("the last descriptor");
+    assert_eq!(victim.counter("no_descriptor"), 0);
 }
 
 // ------------------------------------------------- the same against zeromq

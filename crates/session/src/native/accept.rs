@@ -35,6 +35,24 @@ impl Listener {
             }
         }
     }
+
+    /// Whether a connection waits to be accepted. Without a free descriptor the system
+    /// refuses to accept even if none does.
+    #[cfg(unix)]
+    fn has_waiting(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+        let mut listener = [match self {
+            Self::Tcp(listener) => PollFd::new(listener, PollFlags::IN),
+            Self::Unix(listener) => PollFd::new(listener, PollFlags::IN),
+        }];
+        poll(&mut listener, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    #[cfg(not(unix))]
+    fn has_waiting(&self) -> bool {
+        true
+    }
 }
 
 /// The first pause after the system refused a connection, and the longest.
@@ -43,31 +61,54 @@ impl Listener {
 /// second would only take time from the rest of the process.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(500));
 
+/// How long to wait after failures in a row.
+struct Pauses {
+    next: Duration,
+}
+
+impl Pauses {
+    fn new() -> Self {
+        Self { next: PAUSE.0 }
+    }
+
+    /// The pause after this failure; `None` if it is about one connection only.
+    fn after(&mut self, error: &io::Error) -> Option<Duration> {
+        if is_about_the_connection(error) {
+            return None;
+        }
+        let pause = self.next;
+        self.next = pause.saturating_mul(2).min(PAUSE.1);
+        Some(pause)
+    }
+}
+
 /// Accepts until its task is aborted.
 pub(super) async fn accept_all(listener: Listener, host: Arc<Host>) {
-    let mut pause = PAUSE.0;
+    let mut pauses = Pauses::new();
     loop {
         match listener.accept().await {
             Ok((stream, addr)) => {
-                pause = PAUSE.0;
+                pauses = Pauses::new();
                 let (slot, lost) = host.half_open.add();
                 let task = reader::serve(Arc::clone(&host), stream, addr, slot, lost);
                 host.runtime.spawn(task);
             }
-            Err(error) if is_about_the_connection(&error) => {
-                tracing::debug!(%error, "a connection ended before it was accepted");
-            }
             Err(error) => {
+                let Some(pause) = pauses.after(&error) else {
+                    tracing::debug!(%error, "a connection ended before it was accepted");
+                    continue;
+                };
                 // Out of descriptors or memory: the connection waits in the kernel's
                 // backlog; half-open and silent ones are the cheapest to
                 // lose.
-                let reason = CloseReason::from_io(&error);
-                tracing::debug!(%reason, ?pause, "can't accept connections, will try again");
-                host.dispatcher.count(&reason);
-                host.half_open.evict_oldest();
-                host.dispatcher.evict_silent();
+                if listener.has_waiting() {
+                    let reason = CloseReason::from_io(&error);
+                    tracing::debug!(%reason, ?pause, "can't accept connections, will try again");
+                    host.dispatcher.count(&reason);
+                    host.half_open.evict_oldest();
+                    host.dispatcher.evict_silent();
+                }
                 tokio::time::sleep(pause).await;
-                pause = pause.saturating_mul(2).min(PAUSE.1);
             }
         }
     }
@@ -96,17 +137,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_errors_of_the_process_make_the_next_connection_wait() {
+    fn only_errors_of_the_process_make_the_next_connection_wait_ever_longer() {
         use io::ErrorKind as Kind;
 
-        for kind in [Kind::ConnectionAborted, Kind::HostUnreachable] {
-            assert!(is_about_the_connection(&kind.into()), "{kind:?}");
-        }
+        let mut pauses = Pauses::new();
         // Too many open files, in the process and in the system; out of memory.
         #[cfg(unix)]
-        for number in [24, 23, 12] {
+        for (number, millis) in [(24, 5), (23, 10), (12, 20)] {
             let error = io::Error::from_raw_os_error(number);
-            assert!(!is_about_the_connection(&error), "{error}");
+            let pause = Duration::from_millis(millis);
+            assert_eq!(pauses.after(&error), Some(pause), "{error}");
+            for kind in [Kind::ConnectionAborted, Kind::HostUnreachable] {
+                assert_eq!(pauses.after(&kind.into()), None, "{kind:?}");
+            }
         }
+        let unknown = || Kind::Other.into();
+        let longest = (0..20).map(|_| pauses.after(&unknown())).max();
+        assert_eq!(longest, Some(Some(PAUSE.1)));
     }
 }

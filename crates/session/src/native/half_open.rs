@@ -2,10 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::CloseReason;
+
+/// A handshake under way may be an honest one that a busy process hasn't looked at
+/// yet, if it is no older.
+const YOUNG: Duration = Duration::from_millis(100);
 
 /// The handshakes under way on the accepting side, bounded in number: one more
 /// replaces the oldest. A stranger that opens silent connections therefore
@@ -20,7 +25,13 @@ pub(super) struct HalfOpen {
 struct State {
     last: u64,
     shut: bool,
-    slots: BTreeMap<u64, oneshot::Sender<CloseReason>>,
+    slots: BTreeMap<u64, Handshake>,
+}
+
+#[derive(Debug)]
+struct Handshake {
+    since: Instant,
+    lost: oneshot::Sender<CloseReason>,
 }
 
 /// A slot of a half-open connection; dropping it frees the slot.
@@ -55,31 +66,39 @@ impl HalfOpen {
             if state.slots.len() >= self.limit {
                 evict(&mut state);
             }
-            state.slots.insert(number, sender);
+            let handshake = Handshake {
+                since: Instant::now(),
+                lost: sender,
+            };
+            state.slots.insert(number, handshake);
         }
         drop(state);
         let half_open = Arc::clone(self);
         (Slot { half_open, number }, receiver)
     }
 
-    /// Ends the oldest handshake, if there is one.
+    /// Ends the oldest handshake, unless it is young.
     pub(super) fn evict_oldest(&self) {
-        evict(&mut self.lock());
+        let mut state = self.lock();
+        let oldest = state.slots.values().next();
+        if oldest.is_some_and(|it| it.since.elapsed() > YOUNG) {
+            evict(&mut state);
+        }
     }
 
     /// Ends all handshakes, those to come as well.
     pub(super) fn shut(&self) {
         let mut state = self.lock();
         state.shut = true;
-        for (_, sender) in std::mem::take(&mut state.slots) {
-            let _ = sender.send(CloseReason::Local);
+        for (_, handshake) in std::mem::take(&mut state.slots) {
+            let _ = handshake.lost.send(CloseReason::Local);
         }
     }
 }
 
 fn evict(state: &mut State) {
     if let Some((_, oldest)) = state.slots.pop_first() {
-        let _ = oldest.send(CloseReason::Limit("half_open"));
+        let _ = oldest.lost.send(CloseReason::Limit("half_open"));
     }
 }
 
