@@ -28,3 +28,35 @@ impl Random {
         ))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn these_are_the_first_numbers_of_splitmix64() {
+        let mut random = Random::new(1_234_567);
+        let first = [(); 3].map(|()| random.next());
+        assert_eq!(
+            first,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423,
+            ]
+        );
+    }
+
+    #[test]
+    fn jitter_is_anything_from_half_to_all() {
+        let mut random = Random::new(1);
+        let all: Vec<_> = (0..1000)
+            .map(|_| random.jitter(Duration::from_millis(10)))
+            .collect();
+        for millis in 5..10 {
+            assert!(all.contains(&Duration::from_millis(millis)), "{millis}");
+        }
+        assert!(all.iter().all(|it| (5..10).contains(&it.as_millis())));
+        assert_eq!(random.jitter(Duration::ZERO), Duration::ZERO);
+    }
+}

@@ -647,6 +647,48 @@ fn a_broken_session_comes_back_by_the_next_beacons() {
 }
 
 #[test]
+fn sessions_that_break_at_once_are_followed_by_ever_fewer() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    let mut sessions = [0; 2];
+    for minute in &mut sessions {
+        for _ in 0..60 {
+            let before = bench.connects.len();
+            bench.hear(&peer);
+            bench.pass(secs(1));
+            if bench.connects.len() > before {
+                bench.greet(&mut peer);
+                bench.connection_closes(&peer);
+                peer.connection += 1;
+                assert_eq!(bench.events(), ["enter 01", "exit 01 disconnected"]);
+                *minute += 1;
+            }
+        }
+    }
+    let [first, second] = sessions;
+    assert!((4..=8).contains(&first), "{sessions:?}");
+    assert!((1..=3).contains(&second), "{sessions:?}");
+}
+
+#[test]
+fn a_node_that_greets_anew_where_it_was_is_one_node() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    // Each session lasts, and all of them less than two minutes.
+    for _ in 0..8 {
+        bench.greet(&mut peer);
+        assert_eq!(bench.events(), ["enter 01"]);
+        for _ in 0..3 {
+            bench.pass(secs(4));
+            bench.say(&mut peer, Command::PingOk(None));
+        }
+        bench.connection_closes(&peer);
+        peer.connection += 1;
+        assert_eq!(bench.events(), ["exit 01 disconnected"]);
+    }
+}
+
+#[test]
 fn via_tells_how_a_peer_became_known() {
     for (source, expected) in [
         (Source::Multicast, "multicast"),
