@@ -211,6 +211,11 @@ mod tests {
             checked(|c| c.ttl = 256),
             Err(OpenError::Ttl { ttl: 256 })
         ));
+        let farthest = checked(|c| {
+            c.ttl = 255;
+            c.groups = vec!["239.0.0.1:1".parse().unwrap()];
+        });
+        assert_eq!(farthest.unwrap().ttl, 255);
         assert!(matches!(
             checked(|c| c.groups = vec!["10.0.0.1:1".parse().unwrap()]),
             Err(OpenError::NotMulticast { .. })

@@ -343,6 +343,7 @@ fn a_broadcast_address_of_no_interface_is_refused() {
     let error = broadcast("127.1.2.3:0").unwrap_err();
     assert!(matches!(error, OpenError::NotBroadcast { .. }), "{error:?}");
     let (beacon, _datagrams) = broadcast("127.255.255.255:0").unwrap();
+    assert!(format!("{beacon:?}").contains("To(127.255.255.255:"));
     assert_eq!(beacon.send(Cast::Broadcast, b"x"), 1);
 }
 

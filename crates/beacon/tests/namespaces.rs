@@ -550,6 +550,103 @@ fn interfaces_are_waited_for() {
     }
 }
 
+/// Something of an address that comes can't be used: that is a problem and no error, and
+/// costs nothing else.
+#[test]
+fn what_cannot_be_used_of_an_address_is_named_and_waited_for() {
+    let (Some(host), Some(other)) = (Host::new(), Host::new()) else {
+        return;
+    };
+    cable(&host, "d0", &other, "e0");
+    other.up("e0", &[]);
+    let (beacon, _of_it) = host.open(named("d0"));
+
+    // Another program holds the port: nothing can be heard.
+    let exclusive = host.socket(&format!("0.0.0.0:{PORT}"));
+    host.up("d0", &["10.7.0.1/24"]);
+    host.wait_up("d0", 1);
+    beacon.refresh().unwrap();
+    assert!(!beacon.is_usable());
+    let problem = beacon.problems().concat();
+    assert!(problem.starts_with("d0 (10.7.0.1): UDP "), "{problem}");
+    assert!(problem.contains("is held by another program"), "{problem}");
+    drop(exclusive);
+    assert_eq!(beacon.refresh().unwrap().up.len(), 1);
+    assert!(beacon.is_usable() && beacon.problems().is_empty());
+
+    // The system still looks for others with the address: nothing can be sent from it.
+    host.ip("addr del 10.7.0.1/24 dev d0");
+    assert_eq!(beacon.refresh().unwrap().down.len(), 1);
+    host.within(|| {
+        std::fs::write("/proc/sys/net/ipv6/conf/d0/accept_dad", "1").unwrap();
+        std::fs::write("/proc/sys/net/ipv6/conf/d0/dad_transmits", "100").unwrap();
+    });
+    host.ip("addr add fe80::d0/64 dev d0");
+    host.wait_up("d0", 1);
+    beacon.refresh().unwrap();
+    assert!(!beacon.is_usable());
+    let problem = beacon.problems().concat();
+    assert!(problem.contains("bind to its address: "), "{problem}");
+    assert_eq!(beacon.send(Cast::Groups, b"x"), 0);
+    host.ip("addr del fe80::d0/64 dev d0");
+    host.ip("addr add fe80::d1/64 dev d0 nodad");
+    assert_eq!(beacon.refresh().unwrap().up.len(), 1);
+    assert!(beacon.is_usable());
+
+    // One of two groups has no route.
+    let (beacon, _of_it) = host.within(|| {
+        host.ip("-6 route del ff00::/8 dev d0 table local");
+        host.ip("-6 route add multicast ff02::/16 dev d0 table local");
+        let groups = [GROUP_V6, "[ff05::7a:7265]:45670"];
+        let groups = groups.map(|group| group.parse().unwrap()).into();
+        Beacon::open(with(config(named("d0")), |config| config.groups = groups)).unwrap()
+    });
+    assert!(beacon.is_usable());
+    let problem = beacon.problems().concat();
+    assert!(problem.contains("ff05::7a:7265"), "{problem}");
+    assert_eq!(beacon.send(Cast::Groups, b"x"), 1);
+    assert_eq!(beacon.stats().failed, 0);
+}
+
+/// One datagram to each network: not also by IPv6 where IPv4 reaches all, nor over loopback.
+#[tokio::test]
+async fn each_network_is_reached_once() {
+    let Some(net) = Two::distinct() else { return };
+    let (beacon, _of_it) = net.host.open(Interfaces::All);
+    let (_left, mut to_left) = net.left.open(named("b0"));
+    let (_right, mut to_right) = net.right.open(named("c0"));
+    assert_eq!(beacon.send(Cast::EachNetwork, b"one"), 2);
+    assert!(how(&next(&mut to_left).await).1.starts_with("10."));
+    assert!(how(&next(&mut to_right).await).1.starts_with("10."));
+
+    // By IPv6 where there is no IPv4.
+    net.host.ip("addr del 10.2.0.1/24 dev a1");
+    beacon.refresh().unwrap();
+    assert_eq!(beacon.send(Cast::EachNetwork, b"two"), 2);
+    assert!(how(&next(&mut to_left).await).1.starts_with("10."));
+    assert!(how(&next(&mut to_right).await).1.starts_with("fe80:"));
+
+    // And where IPv4 only broadcasts.
+    let (beacon, _of_it) = net.host.within(|| {
+        Beacon::open(with(config(Interfaces::All), |config| {
+            config.groups = vec![GROUP_V6.parse().unwrap()];
+        }))
+        .unwrap()
+    });
+    assert_eq!(beacon.send(Cast::EachNetwork, b"three"), 2);
+    assert!(how(&next(&mut to_left).await).1.starts_with("fe80:"));
+    assert!(how(&next(&mut to_right).await).1.starts_with("fe80:"));
+
+    // Over loopback if there is nothing else.
+    net.host.ip("link set a0 down");
+    net.host.ip("link set a1 down");
+    let (alone, _of_it) = net.host.open(Interfaces::All);
+    assert_eq!(alone.send(Cast::EachNetwork, b"four"), 1);
+    for datagrams in [&mut to_left, &mut to_right] {
+        assert_eq!(datagrams.try_recv(), None);
+    }
+}
+
 /// The same addresses and names in two namespaces of one process: nothing is shared.
 #[tokio::test]
 async fn namespaces_are_kept_apart() {
