@@ -140,7 +140,7 @@ fn traffic(tampering: &Tampering) {
         room.put_slice(&rest[..n]);
         rest = &rest[n..];
         loop {
-            match decoder.decode() {
+            match decoder.decode(&mut Unpooled) {
                 Ok(Some(Item::Message(message))) => delivered.push(message),
                 Ok(Some(Item::Command(command))) => panic!("nobody sent {command:?}"),
                 Ok(None) => break,

@@ -30,7 +30,7 @@ fn decode(bytes: &[u8], step: usize) -> (Vec<Item>, Result<(), DecodeError>) {
         rest = &rest[n..];
         assert!(decoder.memory() <= 3 * LIMITS.message_bytes + 2 * READ_CHUNK);
         loop {
-            match decoder.decode() {
+            match decoder.decode(&mut Unpooled) {
                 Ok(Some(item)) => items.push(item),
                 Ok(None) => break,
                 Err(error) => return (items, Err(error)),

@@ -11,6 +11,8 @@ pub(crate) struct Options {
     divide: usize,
     only: Option<Vec<String>>,
     what: Option<String>,
+    /// Bytes; all sizes if not given.
+    sizes: Option<Vec<usize>>,
 }
 
 impl Options {
@@ -25,6 +27,7 @@ impl Options {
             divide: if quick { 5 } else { 1 },
             only: value("--only").map(|o| o.split(',').map(str::to_owned).collect()),
             what: value("--what"),
+            sizes: value("--sizes").map(|s| s.split(',').map(|n| n.parse().unwrap()).collect()),
         }
     }
 
@@ -34,6 +37,10 @@ impl Options {
             Some(only) => only.iter().any(|o| o == c.name()),
         };
         of.iter().copied().filter(wanted).collect()
+    }
+
+    fn has(&self, size: usize) -> bool {
+        self.sizes.as_ref().is_none_or(|s| s.contains(&size))
     }
 
     fn wants(&self, what: &str) -> bool {
@@ -149,13 +156,20 @@ fn throughputs(options: &Options, dir: &str) {
         for (size, frames, count) in [
             (16, 1, 2_000_000),
             (16, 2, 1_500_000),
+            (256, 1, 1_000_000),
+            (256, 2, 1_000_000),
             (1 << 10, 1, 600_000),
             (1 << 10, 2, 600_000),
+            (4 << 10, 1, 200_000),
+            (4 << 10, 2, 200_000),
             (64 << 10, 1, 25_000),
             (64 << 10, 2, 25_000),
             (1 << 20, 1, 2_000),
             (1 << 20, 2, 2_000),
         ] {
+            if !options.has(size) {
+                continue;
+            }
             let case = |contestant| Case {
                 contestant,
                 transport,

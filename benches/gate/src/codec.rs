@@ -9,7 +9,7 @@ use zre_proto::{
     Beacon, Command, Frames, Hello, Incoming, Message, MessageLimits, Outgoing, patch_sequence,
     shout_header, split_header, whisper_header,
 };
-use zre_zmtp::{Decoder, Encoder, FrameLimits};
+use zre_zmtp::{Decoder, Encoder, FrameLimits, Unpooled};
 
 use crate::cases::Case;
 
@@ -97,7 +97,7 @@ pub(crate) const CASES: &[Case] = &[
             repeat(turns, || {
                 let limits = FrameLimits::default();
                 let mut decoder = Decoder::new(limits, BytesMut::from(&*bytes), None);
-                while let Ok(Some(item)) = decoder.decode() {
+                while let Ok(Some(item)) = decoder.decode(&mut Unpooled) {
                     black_box(item);
                 }
             });

@@ -12,7 +12,10 @@ use crate::Frames;
 /// frame. A message of several frames reaches its receiver as the same frames, all of
 /// them or none.
 ///
-/// A clone shares the bytes. The bounds on count and size are in
+/// A clone shares the bytes. A message that was received over a socket may share memory
+/// with those that came with it. As long as it is kept, so is that memory: 1 KiB for a frame
+/// of up to 128 bytes, 16 KiB for one of 256 bytes up to 8 KiB, and about 100 KiB for a larger
+/// one. A copy ([`Bytes::copy_from_slice`]) keeps only its own. The bounds on count and size are in
 /// [`MessageLimits`](crate::MessageLimits). They are checked when a message is sent or
 /// received, and not here.
 ///

@@ -206,7 +206,7 @@ impl Hand {
 
     fn item(&mut self) -> Item {
         loop {
-            if let Some(item) = self.decoder.decode().unwrap() {
+            if let Some(item) = self.decoder.decode(&mut Unpooled).unwrap() {
                 return item;
             }
             let mut buf = [0; 4096];

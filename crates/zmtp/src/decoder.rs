@@ -59,7 +59,7 @@ impl Decoder {
     /// for as much as has come of it so far, and for no byte beyond its end:
     /// memory follows bytes (it is at most twice what has come), a large frame
     /// still arrives in few reads, and no other frame gets into its buffer.
-    pub fn read_buf(&mut self, buffers: &mut impl Buffers) -> Limit<&mut BytesMut> {
+    pub fn read_buf(&mut self, buffers: &mut dyn Buffers) -> Limit<&mut BytesMut> {
         self.buffer.room(buffers)
     }
 
@@ -70,9 +70,9 @@ impl Decoder {
     /// The peer broke the grammar, a limit or the seal. Announced lengths are
     /// checked before a byte of theirs has come.
     #[inline]
-    pub fn decode(&mut self) -> Result<Option<Item>, DecodeError> {
+    pub fn decode(&mut self, buffers: &mut dyn Buffers) -> Result<Option<Item>, DecodeError> {
         if self.opener.is_some() {
-            return self.decode_sealed();
+            return self.decode_sealed(buffers);
         }
         loop {
             let front = self.buffer.front();
@@ -94,7 +94,7 @@ impl Decoder {
             }
             if len < COPY_BELOW {
                 let ahead = front.len().saturating_sub(taken);
-                self.assembler.copy(&self.limits, body, ahead)?;
+                self.assembler.copy(&self.limits, body, ahead, buffers)?;
                 self.buffer.pass(end);
             } else {
                 let body = self.buffer.split(taken, len);
@@ -107,7 +107,7 @@ impl Decoder {
     }
 
     /// [`decode`](Self::decode) with an opener.
-    fn decode_sealed(&mut self) -> Result<Option<Item>, DecodeError> {
+    fn decode_sealed(&mut self, buffers: &mut dyn Buffers) -> Result<Option<Item>, DecodeError> {
         while let Some(opener) = &mut self.opener {
             let front = self.buffer.front();
             let Some((outer, taken)) = FrameHeader::parse(front)? else {
@@ -141,7 +141,7 @@ impl Decoder {
             }
             if opened.len() < COPY_BELOW {
                 let ahead = ahead.saturating_sub(taken);
-                self.assembler.copy(&self.limits, opened, ahead)?;
+                self.assembler.copy(&self.limits, opened, ahead, buffers)?;
                 self.buffer.pass(end);
             } else {
                 let opened = self.buffer.split(taken, len).slice(content);
@@ -171,9 +171,9 @@ impl Decoder {
     /// A short remainder is kept in a buffer of its own size: a peer that stops
     /// in the middle of a small frame pins no more than it sent. A longer one
     /// keeps the buffer.
-    pub fn rest(&mut self, buffers: &mut impl Buffers) {
+    pub fn rest(&mut self, buffers: &mut dyn Buffers) {
         self.buffer.rest(buffers);
-        self.assembler.rest();
+        self.assembler.rest(buffers);
     }
 }
 

@@ -56,7 +56,7 @@
 //! let count = encoder.slices(&mut slices);
 //! let sent: BytesMut = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
 //! let mut decoder = Decoder::new(FrameLimits::default(), sent, receiver.opener);
-//! match decoder.decode()? {
+//! match decoder.decode(&mut Unpooled)? {
 //!     Some(Item::Message(message)) => {
 //!         assert_eq!((&message.head[..], &message.body[0][..]), (&b"head"[..], &b"body"[..]));
 //!     }
@@ -87,7 +87,7 @@ mod read_buffer;
 mod seal;
 mod socket_type;
 
-pub use assembler::COPY_BELOW;
+pub use assembler::{COPY_BELOW, SLAB};
 pub use command::{Command, CommandError, RawCommand, encode_command, encode_error, encode_ping};
 pub use decode_error::DecodeError;
 pub use decoder::{Decoder, Item};

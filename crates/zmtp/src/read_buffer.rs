@@ -3,7 +3,7 @@
 use bytes::buf::Limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use crate::assembler::COPY_BELOW;
+use crate::assembler::{COPY_BELOW, SLAB};
 
 /// Bytes to ask of the socket at once.
 ///
@@ -34,6 +34,12 @@ pub trait Buffers {
     /// buffer that was made for a frame over [`READ_CHUNK`] (its capacity
     /// doesn't tell while messages share it), and 0 for others.
     fn put(&mut self, buf: BytesMut, large: usize);
+
+    /// An empty buffer with room for [`SLAB`] bytes, into which frames are copied.
+    fn slab(&mut self) -> BytesMut;
+
+    /// Takes a slab back, as [`put`](Self::put) takes buffers.
+    fn put_slab(&mut self, slab: BytesMut);
 }
 
 /// Without a pool: buffers come from the allocator and go back to it.
@@ -50,6 +56,12 @@ impl Buffers for Unpooled {
     }
 
     fn put(&mut self, _: BytesMut, _: usize) {}
+
+    fn slab(&mut self) -> BytesMut {
+        BytesMut::with_capacity(SLAB)
+    }
+
+    fn put_slab(&mut self, _: BytesMut) {}
 }
 
 /// Bytes that were received and aren't decoded yet.
@@ -77,7 +89,7 @@ impl ReadBuffer {
     }
 
     /// Where to put what the socket has: see [`crate::Decoder::read_buf`].
-    pub(crate) fn room(&mut self, buffers: &mut impl Buffers) -> Limit<&mut BytesMut> {
+    pub(crate) fn room(&mut self, buffers: &mut dyn Buffers) -> Limit<&mut BytesMut> {
         self.settle();
         let have = self.buf.len();
         let frame = have.saturating_add(self.missing);
@@ -117,7 +129,7 @@ impl ReadBuffer {
     }
 
     /// Goes on in another buffer, which must have room.
-    fn replace(&mut self, mut buf: BytesMut, buffers: &mut impl Buffers) {
+    fn replace(&mut self, mut buf: BytesMut, buffers: &mut dyn Buffers) {
         buf.extend_from_slice(&self.buf);
         let old = std::mem::replace(&mut self.buf, buf);
         if old.capacity() > 0 {
@@ -172,7 +184,7 @@ impl ReadBuffer {
     }
 
     /// Gives up the buffer: see [`crate::Decoder::rest`].
-    pub(crate) fn rest(&mut self, buffers: &mut impl Buffers) {
+    pub(crate) fn rest(&mut self, buffers: &mut dyn Buffers) {
         self.settle();
         if self.buf.len() < COPY_BELOW && self.buf.capacity() >= COPY_BELOW {
             let rest = BytesMut::with_capacity(self.buf.len());

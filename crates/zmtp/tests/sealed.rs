@@ -13,7 +13,7 @@ use wire::{drain, feed};
 use zre_zmtp::{
     COPY_BELOW, Command, DecodeError, Decoder, Either, Encoder, Established, FrameFlags,
     FrameHeader, FrameLimits, Handshake, HandshakeError, Item, Local, Mechanism, Message, Null,
-    OpenError, READ_CHUNK, SHARE_FROM, Sealer, SocketType, encode_error,
+    OpenError, READ_CHUNK, SHARE_FROM, Sealer, SocketType, Unpooled, encode_error,
 };
 
 const TOY: Toy = Toy { secret: 0x5a };
@@ -419,7 +419,7 @@ fn large_contents_are_slices_of_what_was_read() {
     bytes.extend(sealed(&mut sealer, false, false, &blob(COPY_BELOW)));
     let read = bytes.as_ptr() as usize..bytes.as_ptr() as usize + bytes.remaining();
     let mut decoder = Decoder::new(FrameLimits::default(), bytes, Some(Box::new(TOY.client())));
-    let Ok(Some(Item::Message(message))) = decoder.decode() else {
+    let Ok(Some(Item::Message(message))) = decoder.decode(&mut Unpooled) else {
         panic!("no message");
     };
     assert_eq!(message.body[0], blob(COPY_BELOW));

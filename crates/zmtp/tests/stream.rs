@@ -9,7 +9,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use wire::{drain, feed_watched};
 use zre_zmtp::{
     Buffers, COPY_BELOW, DecodeError, Decoder, Encoder, FrameLimits, Handshake, HandshakeError,
-    Item, Local, Message, Null, READ_CHUNK, SHARE_FROM, SocketType, Unpooled, encode_error,
+    Item, Local, Message, Null, READ_CHUNK, SHARE_FROM, SLAB, SocketType, Unpooled, encode_error,
     encode_ping,
 };
 
@@ -101,7 +101,7 @@ fn small_frames_are_copies_and_large_ones_slices() {
     decoder.read_buf(&mut Unpooled).put_slice(&bytes);
     let read = decoder.read_buf(&mut Unpooled).get_ref().as_ptr() as usize;
     let within = |b: &Bytes| (read..read + READ_CHUNK).contains(&(b.as_ptr() as usize));
-    let Ok(Some(Item::Message(message))) = decoder.decode() else {
+    let Ok(Some(Item::Message(message))) = decoder.decode(&mut Unpooled) else {
         panic!("no message");
     };
     assert!(within(&message.body[0]));
@@ -137,17 +137,43 @@ fn small_frames_of_a_flood_share_a_kilobyte() {
 }
 
 #[test]
-fn a_frame_that_comes_alone_or_is_not_small_keeps_only_itself() {
-    let lonely = decode(
-        &encode(&[(vec![0; 6], vec![Bytes::from(vec![1; 16])])]),
-        usize::MAX,
-        FrameLimits::default(),
-    );
-    let Item::Message(message) = lonely.0.into_iter().next().unwrap() else {
-        panic!("no message");
-    };
-    let frame = message.body.into_iter().next().unwrap();
-    assert_eq!(frame.try_into_mut().unwrap().capacity(), 16);
+fn larger_frames_of_a_flood_share_a_slab() {
+    let message = |len: usize| (vec![7; 6], vec![Bytes::from(vec![7; len])]);
+    for len in [SLAB / 64, 1 << 10, 4 << 10] {
+        let each = SLAB / len;
+        let flood = vec![message(len); 3 * each];
+        for slab in places(&flood)[..2 * each].chunks_exact(each) {
+            assert!(slab.windows(2).all(|two| two[1] == two[0] + len), "{len}");
+        }
+    }
+}
+
+#[test]
+fn slabs_come_from_the_buffers_and_go_back() {
+    let mut buffers = Counted::default();
+    let mut decoder = Decoder::new(FrameLimits::default(), BytesMut::new(), None);
+    let flood = vec![(vec![0; 6], vec![Bytes::from(vec![1; 1 << 10])]); 200];
+    for piece in encode(&flood).chunks(READ_CHUNK / 2) {
+        decoder.read_buf(&mut buffers).put_slice(piece);
+        while decoder.decode(&mut buffers).unwrap().is_some() {}
+    }
+    assert!(buffers.slabs_taken > 3);
+    assert_eq!(buffers.slabs_back, buffers.slabs_taken - 1);
+    decoder.rest(&mut buffers);
+    assert_eq!(buffers.slabs_back, buffers.slabs_taken);
+}
+
+#[test]
+fn a_frame_that_comes_alone_keeps_only_itself() {
+    for len in [16, 1 << 10, 4 << 10] {
+        let messages = [(vec![0; 6], vec![Bytes::from(vec![1; len])])];
+        let lonely = decode(&encode(&messages), usize::MAX, FrameLimits::default());
+        let Item::Message(message) = lonely.0.into_iter().next().unwrap() else {
+            panic!("no message");
+        };
+        let frame = message.body.into_iter().next().unwrap();
+        assert_eq!(frame.try_into_mut().unwrap().capacity(), len);
+    }
 }
 
 #[test]
@@ -162,7 +188,7 @@ fn a_frame_of_half_a_read_or_more_is_read_to_its_end() {
         let headers = 2 + 6 + 9;
         let first = &bytes[..headers + have];
         decoder.read_buf(&mut Unpooled).put_slice(first);
-        assert_eq!(decoder.decode(), Ok(None));
+        assert_eq!(decoder.decode(&mut Unpooled), Ok(None));
         let left = decoder.read_buf(&mut Unpooled).remaining_mut();
         match room {
             Some(room) => assert_eq!(left, room),
@@ -176,6 +202,8 @@ fn a_frame_of_half_a_read_or_more_is_read_to_its_end() {
 struct Counted {
     taken: usize,
     back: usize,
+    slabs_taken: usize,
+    slabs_back: usize,
 }
 
 impl Buffers for Counted {
@@ -192,6 +220,16 @@ impl Buffers for Counted {
         self.back += 1;
         Unpooled.put(buf, large);
     }
+
+    fn slab(&mut self) -> BytesMut {
+        self.slabs_taken += 1;
+        Unpooled.slab()
+    }
+
+    fn put_slab(&mut self, slab: BytesMut) {
+        self.slabs_back += 1;
+        Unpooled.put_slab(slab);
+    }
 }
 
 #[test]
@@ -201,8 +239,11 @@ fn a_thousand_reads_of_small_messages_take_one_buffer_and_give_it_back() {
     let mut buffers = Counted::default();
     for _ in 0..1000 {
         decoder.read_buf(&mut buffers).put_slice(&bytes);
-        assert!(matches!(decoder.decode(), Ok(Some(Item::Message(_)))));
-        assert_eq!(decoder.decode(), Ok(None));
+        assert!(matches!(
+            decoder.decode(&mut buffers),
+            Ok(Some(Item::Message(_)))
+        ));
+        assert_eq!(decoder.decode(&mut buffers), Ok(None));
     }
     assert_eq!((buffers.taken, buffers.back), (1, 0));
     decoder.rest(&mut buffers);

@@ -207,7 +207,7 @@ fn end_reason(
 
 fn take_in(outbound: &Outbound, decoder: &mut Decoder) -> Result<(), CloseReason> {
     loop {
-        match decoder.decode() {
+        match decoder.decode(&mut Pool) {
             Ok(Some(Item::Command(body))) => match Command::parse(body) {
                 Ok(Command::Ping { context, .. }) => outbound.answer(&context),
                 Ok(Command::Error { reason }) => {

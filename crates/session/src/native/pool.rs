@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
-use zre_zmtp::{Buffers, READ_CHUNK};
+use zre_zmtp::{Buffers, READ_CHUNK, SLAB};
 
 /// How many buffers of the usual size are kept: a little over 1 MiB. A process
 /// in which more sockets are busy at once does so much that an allocation costs
@@ -13,6 +13,13 @@ const KEPT: usize = 16;
 
 /// How many buffers of large frames are kept.
 const KEPT_LARGE: usize = 4;
+
+/// How many slabs are kept: 1 MiB. As many are in use while an inbox is full of the
+/// messages of one peer.
+const KEPT_SLABS: usize = 64;
+
+/// How many slabs are looked at until a new one is made.
+const LOOKED_AT: usize = 4;
 
 /// The largest of those, in bytes. With [`KEPT_LARGE`] it bounds the large buffers
 /// that an idle process keeps, to 16 MiB.
@@ -26,6 +33,7 @@ const LARGEST: usize = 4 << 20;
 static POOL: Mutex<Kept> = Mutex::new(Kept {
     usual: VecDeque::new(),
     large: VecDeque::new(),
+    slabs: VecDeque::new(),
 });
 
 /// Oldest first. Messages may still share some of them; those are whole again when
@@ -33,6 +41,22 @@ static POOL: Mutex<Kept> = Mutex::new(Kept {
 struct Kept {
     usual: VecDeque<BytesMut>,
     large: VecDeque<BytesMut>,
+    slabs: VecDeque<BytesMut>,
+}
+
+impl Kept {
+    /// One of the oldest slabs, if nobody shares it any more. Those that are still
+    /// shared become the youngest: an application may keep a message for ever.
+    fn reclaim_slab(&mut self) -> Option<BytesMut> {
+        for _ in 0..LOOKED_AT {
+            let mut slab = self.slabs.pop_front()?;
+            if slab.try_reclaim(SLAB) {
+                return Some(slab);
+            }
+            self.slabs.push_back(slab);
+        }
+        None
+    }
 }
 
 fn lock() -> MutexGuard<'static, Kept> {
@@ -91,6 +115,26 @@ impl Buffers for Pool {
         // Freed outside the lock.
         drop(dropped);
     }
+
+    fn slab(&mut self) -> BytesMut {
+        lock()
+            .reclaim_slab()
+            .unwrap_or_else(|| BytesMut::with_capacity(SLAB))
+    }
+
+    fn put_slab(&mut self, mut slab: BytesMut) {
+        slab.clear();
+        let dropped = {
+            let mut kept = lock();
+            kept.slabs.push_back(slab);
+            match kept.slabs.len() > KEPT_SLABS {
+                true => kept.slabs.pop_front(),
+                false => None,
+            }
+        };
+        // Freed outside the lock.
+        drop(dropped);
+    }
 }
 
 #[cfg(test)]
@@ -114,8 +158,38 @@ mod tests {
     }
 
     #[test]
+    fn a_slab_that_stays_shared_holds_up_no_other() {
+        let mut kept = Kept {
+            usual: VecDeque::new(),
+            large: VecDeque::new(),
+            slabs: VecDeque::new(),
+        };
+        let mut messages = Vec::new();
+        for n in 0..=LOOKED_AT {
+            let mut slab = BytesMut::with_capacity(SLAB);
+            slab.extend_from_slice(&[n as u8; SLAB]);
+            messages.push(slab.split().freeze());
+            kept.slabs.push_back(slab);
+        }
+        let free = messages.pop().unwrap();
+        let place = free.as_ptr();
+        drop(free);
+        assert!(kept.reclaim_slab().is_none());
+        let again = kept.reclaim_slab().unwrap();
+        assert_eq!((again.as_ptr(), again.capacity()), (place, SLAB));
+        assert_eq!(kept.slabs.len(), LOOKED_AT);
+        assert!(
+            messages
+                .iter()
+                .zip(0..)
+                .all(|(message, n)| message[..] == [n; SLAB])
+        );
+    }
+
+    #[test]
     fn the_number_kept_is_bounded() {
         for _ in 0..100 {
+            Pool.put_slab(BytesMut::with_capacity(SLAB));
             put(BytesMut::with_capacity(READ_CHUNK));
             Pool.put(BytesMut::with_capacity(LARGEST), LARGEST);
             Pool.put(BytesMut::with_capacity(LARGEST + 1), LARGEST + 1);
@@ -125,5 +199,6 @@ mod tests {
         assert_eq!(large, Some(LARGEST));
         assert!(kept.usual.len() <= KEPT);
         assert!(kept.large.len() <= KEPT_LARGE);
+        assert!(kept.slabs.len() <= KEPT_SLABS);
     }
 }

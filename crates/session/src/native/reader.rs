@@ -190,7 +190,7 @@ impl Wire {
     fn deliver(&mut self, stream: &Stream, producer: &ProducerHandle) -> Result<(), CloseReason> {
         let mut messages = Backlog::default();
         let end = loop {
-            match self.decoder.decode() {
+            match self.decoder.decode(&mut Pool) {
                 Ok(Some(Item::Message(message))) => {
                     let cost = LinkLimits::cost(&message.head, &message.body);
                     messages.push(message, cost);

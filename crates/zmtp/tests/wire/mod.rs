@@ -47,7 +47,7 @@ pub(crate) fn feed_watched(
         rest = &rest[n..];
         watch(decoder);
         loop {
-            match decoder.decode() {
+            match decoder.decode(&mut Unpooled) {
                 Ok(Some(item)) => items.push(item),
                 Ok(None) => break,
                 Err(error) => return (items, Err(error)),

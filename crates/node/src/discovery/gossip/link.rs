@@ -166,7 +166,7 @@ impl GossipLink {
         };
         let read = async move {
             loop {
-                while let Some(item) = decoder.decode()? {
+                while let Some(item) = decoder.decode(&mut Unpooled)? {
                     match item {
                         Item::Message(message) => {
                             match GossipMessage::decode(&message.head) {
