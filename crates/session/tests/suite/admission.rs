@@ -93,6 +93,56 @@ fn a_few_connections_of_an_identity_wait_and_none_costs_the_admitted_one() {
     });
 }
 
+/// A connection from an address of this host under an identity, which says no more.
+#[cfg(target_os = "linux")]
+fn claim(from: [u8; 4], identity: u8, bob: &Node) -> std::net::TcpStream {
+    use socket2::{Domain, Socket, Type};
+    use std::io::Write;
+    use zre_zmtp::{FrameLimits, Handshake, Local, Null, SocketType};
+
+    let identity = bytes::Bytes::copy_from_slice(bench::identity(identity).as_bytes());
+    let local = Local::new(SocketType::Dealer, identity, std::sync::Arc::new(Null));
+    let mut handshake = Handshake::new(local, FrameLimits::default());
+    let mut opening = bytes::BytesMut::new();
+    handshake.start(&mut opening);
+    let mut theirs = opening.clone();
+    handshake.advance(&mut theirs, &mut opening).unwrap();
+
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let from = std::net::SocketAddr::from((from, 0));
+    socket.bind(&from.into()).unwrap();
+    socket.connect(&bob.addr().into()).unwrap();
+    let mut stream = std::net::TcpStream::from(socket);
+    stream.write_all(&opening).unwrap();
+    stream
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_flood_of_claims_costs_none_from_another_address() {
+    run(async {
+        let mut bob = Node::open(judging(NEVER)).await;
+        let _honest = claim([127, 0, 0, 2], 1, &bob);
+        let (honest, from) = bob.opened().await;
+        assert_eq!(from.addr.unwrap().ip().to_string(), "127.0.0.2");
+        let mut flood = Vec::new();
+        let mut ended = 0;
+        while ended < 20 {
+            flood.push(claim([127, 0, 0, 3], 1, &bob));
+            loop {
+                match bob.arrival().await {
+                    Arrival::Opened { .. } => break,
+                    Arrival::Closed { connection, .. } => {
+                        assert_ne!(connection, honest);
+                        ended += 1;
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    });
+}
+
 #[test]
 fn those_that_nobody_admits_end_when_their_time_is_over() {
     run(async {

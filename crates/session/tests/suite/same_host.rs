@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use zre_session::{CloseReason, Config, Engine, IpcDir, Link, SameHost, Target};
 
-use crate::bench::{Node, PATIENCE, identity, ipc, limited, send, soon, tcp};
+use crate::bench::{Node, PATIENCE, identity, inproc, ipc, limited, run, send, soon, tcp};
 use crate::on_each_engine;
 
 on_each_engine!(
@@ -22,6 +22,86 @@ on_each_engine!(
     a_directory_that_is_no_use_means_tcp,
     the_socket_is_removed_at_the_end,
 );
+
+/// A network namespace that ends with the test.
+#[cfg(target_os = "linux")]
+struct Namespace(String);
+
+#[cfg(target_os = "linux")]
+impl Namespace {
+    /// `None` without the right to make one.
+    fn new() -> Option<Self> {
+        let this = Self(format!("session-{}", std::process::id()));
+        let made = this.ip("add");
+        assert!(
+            made || std::env::var("CI").as_deref() != Ok("true"),
+            "on CI network namespaces must be at hand"
+        );
+        if !made {
+            println!("skipped: needs root");
+        }
+        made.then_some(this)
+    }
+
+    fn ip(&self, what: &str) -> bool {
+        let mut ip = std::process::Command::new("ip");
+        let status = ip.args(["netns", what, &self.0]).status();
+        status.is_ok_and(|status| status.success())
+    }
+
+    fn enter(&self) {
+        use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+        use std::os::fd::AsFd;
+
+        let namespace = std::fs::File::open(format!("/run/netns/{}", self.0)).unwrap();
+        move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        self.ip("del");
+    }
+}
+
+/// Two network namespaces of a process are two hosts.
+#[cfg(target_os = "linux")]
+#[test]
+fn another_network_namespace_is_not_reached_in_memory() {
+    let Some(elsewhere) = Namespace::new() else {
+        return;
+    };
+    let open = |number| {
+        let mut config = inproc(Engine::Native, number);
+        config.listen.clear();
+        Node::open(config)
+    };
+    let (done, wait) = std::sync::mpsc::channel::<()>();
+    let (ready, is_ready) = std::sync::mpsc::channel();
+    let (elsewhere, open) = (&elsewhere, &open);
+    std::thread::scope(|scope| {
+        // Dropped before the scope waits for the thread.
+        let _done = done;
+        scope.spawn(move || {
+            elsewhere.enter();
+            run(async move {
+                let _bob = open(2).await;
+                ready.send(()).unwrap();
+                let _ = wait.recv();
+            });
+        });
+        is_ready.recv_timeout(PATIENCE).unwrap();
+        run(async {
+            let (mut alice, carol) = (open(1).await, open(3).await);
+            let there = Target::default().peer(identity(2));
+            let _mailbox = alice.links.connect(1, there);
+            let (reason, _) = alice.closed(1).await;
+            assert_eq!(reason, CloseReason::NoRoute);
+            assert_eq!(alice.reach(2, &carol).await.1, Link::Inproc);
+        });
+    });
+}
 
 /// Established connections to or from the port, as the kernel lists them.
 fn tcp_connections(addr: SocketAddr) -> usize {
