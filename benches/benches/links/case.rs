@@ -16,10 +16,14 @@ pub(crate) enum Contestant {
     Raw,
     /// A bare stream in tokio; round trips only.
     Tokio,
+    /// A publisher and a subscriber of zenoh.
+    Zenoh,
+    /// The same, in zenoh's express mode: each message leaves at once.
+    ZenohExpress,
 }
 
 impl Contestant {
-    pub(crate) const ALL: [Contestant; 7] = [
+    pub(crate) const ALL: [Contestant; 9] = [
         Contestant::Native,
         Contestant::Engine,
         Contestant::ZeroMq,
@@ -27,6 +31,8 @@ impl Contestant {
         Contestant::LibZmqCurve,
         Contestant::Raw,
         Contestant::Tokio,
+        Contestant::Zenoh,
+        Contestant::ZenohExpress,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -38,6 +44,8 @@ impl Contestant {
             Contestant::LibZmqCurve => "libzmq-curve",
             Contestant::Raw => "raw",
             Contestant::Tokio => "raw-tokio",
+            Contestant::Zenoh => "zenoh",
+            Contestant::ZenohExpress => "zenoh-express",
         }
     }
 }

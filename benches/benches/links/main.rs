@@ -36,6 +36,8 @@ fn work(job: &Job) {
         Contestant::LibZmq | Contestant::LibZmqCurve => libzmq::work(job),
         Contestant::Raw => raw::work(job),
         Contestant::Tokio => raw::work_tokio(job),
+        // A program of their own, for `--bench mesh`.
+        Contestant::Zenoh | Contestant::ZenohExpress => {}
     }
 }
 

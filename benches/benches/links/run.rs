@@ -195,7 +195,15 @@ fn throughputs(options: &Options, dir: &str) {
 }
 
 fn trips(options: &Options, dir: &str) {
-    let contestants = options.contestants(&Contestant::ALL);
+    let contestants = options.contestants(&[
+        Contestant::Native,
+        Contestant::Engine,
+        Contestant::ZeroMq,
+        Contestant::LibZmq,
+        Contestant::LibZmqCurve,
+        Contestant::Raw,
+        Contestant::Tokio,
+    ]);
     println!(
         "round trip, microseconds p50 / p99, median of {}",
         options.rounds

@@ -124,7 +124,9 @@ fn rival(job: &Job) {
         Contestant::LibZmq | Contestant::LibZmqCurve => libzmq::work(job),
         Contestant::Raw => raw::work(job),
         Contestant::Tokio => raw::work_tokio(job),
+        // Not here, and a program of their own.
         Contestant::Native | Contestant::Engine => {}
+        Contestant::Zenoh | Contestant::ZenohExpress => {}
     }
 }
 

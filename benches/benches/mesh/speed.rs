@@ -1,5 +1,6 @@
 //! Throughput and round trips of whispers beside those of the rivals.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use zre::Link;
@@ -44,10 +45,19 @@ impl Who<'_> {
         }
     }
 
-    pub(crate) fn plays(self, link: Link, size: usize) -> bool {
+    fn is_zenoh(self) -> bool {
+        matches!(
+            self,
+            Who::Rival(Rival::Bare(Contestant::Zenoh | Contestant::ZenohExpress))
+        )
+    }
+
+    pub(crate) fn plays(self, link: Link, size: usize, frames: usize) -> bool {
         match self {
             Who::Zre("zeromq") | Who::Encrypted => link != Link::Inproc,
             Who::Zre(_) => true,
+            // Its messages have no frames.
+            who if who.is_zenoh() => link != Link::Inproc && frames == 1,
             Who::Rival(Rival::Bare(_)) => link != Link::Inproc,
             Who::Rival(Rival::Pyre(_)) => link == Link::Tcp && size <= 64 << 10,
         }
@@ -64,11 +74,27 @@ pub(crate) fn contestants<'a>(
     all.extend(rivals.iter().map(|rival| Who::Rival(Rival::Bare(*rival))));
     all.extend(pyre.map(|pyre| Who::Rival(Rival::Pyre(pyre))));
     all.retain(|who| options.has(who.name()));
-    if !zmq::has("curve").unwrap_or(false) && options.has("libzmq-curve") {
+    if all.iter().any(|who| who.name() == "libzmq-curve") && !zmq::has("curve").unwrap_or(false) {
         report.note("libzmq-curve skipped: this libzmq was built without libsodium");
         all.retain(|who| who.name() != "libzmq-curve");
     }
+    if all.iter().any(|who| who.is_zenoh()) && !zenoh().is_file() {
+        report.note(&format!(
+            "zenoh skipped: there is no {}; `cargo build --release --manifest-path \
+             benches/zenoh/Cargo.toml` makes it",
+            zenoh().display()
+        ));
+        all.retain(|who| !who.is_zenoh());
+    }
     all
+}
+
+/// zenoh's program: the one that is named, or the one that cargo builds.
+fn zenoh() -> PathBuf {
+    std::env::var_os("ZRE_BENCH_ZENOH").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("zenoh/target/release/zre-bench-zenoh"),
+        PathBuf::from,
+    )
 }
 
 fn pyre<'a>(options: &Options, report: &Report, place: &'a mut Option<Pyre>) -> Option<&'a Pyre> {
@@ -141,8 +167,12 @@ impl Measured<'_> {
         };
         match who {
             Rival::Bare(contestant) => {
+                let program = match contestant {
+                    Contestant::Zenoh | Contestant::ZenohExpress => zenoh(),
+                    _ => std::env::current_exe().unwrap(),
+                };
                 let start = |role, to: &str| {
-                    let mut command = Command::new(std::env::current_exe().unwrap());
+                    let mut command = Command::new(&program);
                     command.args(self.job(role, contestant, to).to_args());
                     Process::start(&mut command)
                 };
@@ -206,6 +236,8 @@ pub(crate) async fn throughputs(
         Contestant::ZeroMq,
         Contestant::LibZmq,
         Contestant::LibZmqCurve,
+        Contestant::Zenoh,
+        Contestant::ZenohExpress,
         Contestant::Raw,
     ];
     let all = contestants(options, report, &rivals, pyre);
@@ -219,7 +251,7 @@ pub(crate) async fn throughputs(
                     count: options.amount.whispers(size),
                     dir,
                 };
-                let who: Vec<_> = all.iter().filter(|w| w.plays(link, size)).collect();
+                let who: Vec<_> = all.iter().filter(|w| w.plays(link, size, frames)).collect();
                 let mut rates = vec![Vec::new(); who.len()];
                 for _ in 0..options.rounds {
                     for (who, rates) in who.iter().zip(&mut rates) {
@@ -254,6 +286,8 @@ pub(crate) async fn trips(
         Contestant::ZeroMq,
         Contestant::LibZmq,
         Contestant::LibZmqCurve,
+        Contestant::Zenoh,
+        Contestant::ZenohExpress,
         Contestant::Raw,
         Contestant::Tokio,
     ];
@@ -267,7 +301,7 @@ pub(crate) async fn trips(
                 count: options.amount.trips(size),
                 dir,
             };
-            let who: Vec<_> = all.iter().filter(|w| w.plays(link, size)).collect();
+            let who: Vec<_> = all.iter().filter(|w| w.plays(link, size, 1)).collect();
             let mut trips: Vec<[Vec<f64>; 3]> = vec![Default::default(); who.len()];
             for _ in 0..options.rounds {
                 for (who, trips) in who.iter().zip(&mut trips) {

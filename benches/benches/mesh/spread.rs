@@ -23,6 +23,8 @@ pub(crate) async fn all(
             Contestant::ZeroMq,
             Contestant::LibZmq,
             Contestant::LibZmqCurve,
+            Contestant::Zenoh,
+            Contestant::ZenohExpress,
             Contestant::Raw,
         ][..],
         false => &[],
@@ -38,7 +40,7 @@ pub(crate) async fn all(
                 count: options.amount.whispers(size),
                 dir,
             };
-            let who: Vec<_> = all.iter().filter(|w| w.plays(link, size)).collect();
+            let who: Vec<_> = all.iter().filter(|w| w.plays(link, size, 1)).collect();
             let mut rates = vec![Vec::new(); who.len()];
             for _ in 0..runs {
                 for (who, rates) in who.iter().zip(&mut rates) {
