@@ -233,6 +233,31 @@ fn frames_travel_one_by_one_in_ordinary_frames() {
     assert_eq!(Command::parse(error.clone()), Ok(Command::Error { reason }));
 }
 
+#[test]
+fn a_small_frame_keeps_only_itself_and_a_large_one_has_memory_of_its_own() {
+    let [(mut encoder, mut decoder), _] = halves(FrameLimits::default());
+    encoder.push_message(b"head", &[blob(16)]);
+    let mut slices = [std::io::IoSlice::new(&[]); 4];
+    assert_eq!(
+        encoder.slices(&mut slices),
+        1,
+        "one buffer for small frames"
+    );
+    let (items, end) = feed(&mut decoder, &drain(&mut encoder), usize::MAX);
+    assert_eq!(end, Ok(()));
+    let Some(Item::Message(message)) = items.into_iter().next() else {
+        panic!("no message");
+    };
+    let frame = message.body.into_iter().next().unwrap();
+    assert_eq!(frame.try_into_mut().unwrap().capacity(), 16);
+
+    encoder.push_message(b"head", &[blob(1 << 20)]);
+    assert!(
+        encoder.capacity() < READ_CHUNK,
+        "the buffer is for small ones"
+    );
+}
+
 /// A sealed frame in its outer one.
 fn sealed(sealer: &mut dyn Sealer, more: bool, command: bool, content: &[u8]) -> Vec<u8> {
     let mut body = BytesMut::new();

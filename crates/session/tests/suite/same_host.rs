@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use zre_session::{CloseReason, Config, Engine, IpcDir, Link, SameHost, Target};
 
-use crate::bench::{Node, PATIENCE, identity, inproc, ipc, limited, run, send, soon, tcp};
+use crate::bench::{Node, PATIENCE, identity, ipc, limited, run, send, soon, tcp};
 use crate::on_each_engine;
 
 on_each_engine!(
@@ -73,7 +73,7 @@ fn another_network_namespace_is_not_reached_in_memory() {
         return;
     };
     let open = |number| {
-        let mut config = inproc(Engine::Native, number);
+        let mut config = crate::bench::inproc(Engine::Native, number);
         config.listen.clear();
         Node::open(config)
     };
@@ -306,7 +306,7 @@ async fn the_socket_is_removed_at_the_end(engine: Engine) {
 
 #[test]
 fn a_process_of_our_user_has_longer_for_its_handshake() {
-    crate::bench::run(async {
+    run(async {
         let dir = crate::bench::private_dir();
         let time = Duration::from_millis(200);
         let mut config = limited(ipc(Engine::Native, 1, dir.path()), |limits| {
