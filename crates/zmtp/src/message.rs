@@ -271,6 +271,7 @@ mod tests {
         let message = Message::from_frames(["a", "b", "c"].map(Bytes::from)).unwrap();
         assert_eq!((message.parts(), message.bytes()), (3, 3));
         assert_eq!(message, Message::new(b"a", &["b", "c"].map(Bytes::from)));
+        assert_eq!(format!("{:?}", message.body), r#"[b"b", b"c"]"#);
         assert_eq!(Message::from_frames([]), None);
     }
 }

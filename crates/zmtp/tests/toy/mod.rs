@@ -40,6 +40,10 @@ impl Mechanism for Toy {
         true
     }
 
+    fn key(&self) -> Option<[u8; 32]> {
+        Some([self.secret; 32])
+    }
+
     fn begin(
         &self,
         local: &Local,
