@@ -29,7 +29,9 @@
 //! use std::sync::Arc;
 //!
 //! use bytes::{Bytes, BytesMut};
-//! use zre_zmtp::{Decoder, Encoder, FrameLimits, Handshake, Item, Local, Null, SocketType};
+//! use zre_zmtp::{
+//!     Decoder, Encoder, FrameLimits, Handshake, Item, Local, Null, SocketType, Unpooled,
+//! };
 //!
 //! let side = |socket_type, identity| {
 //!     let local = Local::new(socket_type, Bytes::from_static(identity), Arc::new(Null));
