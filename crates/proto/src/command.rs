@@ -447,6 +447,13 @@ mod tests {
     use crate::{Message, shout_header, whisper_header};
 
     #[test]
+    fn a_log_names_messages_as_the_rfc_does() {
+        assert_eq!(Command::Ping(None).name(), "PING");
+        assert_eq!(Command::PingOk(Some(7)).name(), "PING-OK");
+        assert_eq!(Command::Goodbye.name(), "GOODBYE");
+    }
+
+    #[test]
     fn whisper_sequence_recognises_exactly_what_decoding_reads_as_whisper() {
         let limits = MessageLimits {
             header_frame_bytes: 20,

@@ -167,6 +167,20 @@ mod tests {
     }
 
     #[test]
+    fn those_that_are_gone_leave_their_share_to_the_others() {
+        let fill_alone = |gone: usize| {
+            let budget = Arc::new(Budget::new(LIMIT));
+            budget.force(LIMIT / 2);
+            let shares = (0..gone).map(|_| Share::new(Arc::clone(&budget)));
+            drop(shares.collect::<Vec<_>>());
+            let _own = Share::new(Arc::clone(&budget));
+            fill(&budget)
+        };
+        assert!(fill_alone(0) >= 16 << 20);
+        assert!(fill_alone(1000) >= 16 << 20);
+    }
+
+    #[test]
     fn one_message_may_take_all_that_is_free() {
         let budget = Budget::new(1000);
         assert!(budget.take(1000, 0));

@@ -258,3 +258,28 @@ impl Drop for Permit {
         self.queue.release(self.cost);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Identity, Message};
+
+    #[test]
+    fn what_nobody_read_counts_until_its_queue_is_gone() {
+        let total = Arc::new(Budget::new(1000));
+        let source = Source {
+            identity: Identity::new("peer").unwrap(),
+            link: Link::Tcp,
+            addr: None,
+            credentials: None,
+            key: None,
+        };
+        let queue = ReceiveQueue::new(1, Arc::new(source), Arc::clone(&total));
+        let unread = Message::new(b"unread", &[]);
+        queue.lock().backlog.push(unread, 700);
+        total.force(700);
+        assert!(!total.has(400, 0));
+        drop(queue);
+        assert_eq!(total.used(), 0);
+    }
+}

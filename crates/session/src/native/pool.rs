@@ -200,5 +200,8 @@ mod tests {
         assert!(kept.usual.len() <= KEPT);
         assert!(kept.large.len() <= KEPT_LARGE);
         assert!(kept.slabs.len() <= KEPT_SLABS);
+        drop(kept);
+        let again = Pool.recycled(LARGEST).map(|buf| buf.capacity());
+        assert_eq!(again, Some(LARGEST));
     }
 }
