@@ -574,7 +574,7 @@ fn running_out_of_descriptors() {
 }
 
 #[test]
-fn the_last_descriptor_serves_a_connection() {
+fn the_last_descriptor_serves_a_connection_and_a_silent_one_gives_way() {
     let mut victim = Victim::start_patient("native", 48);
     // Numbers from 48 are those that it has from us.
     let free = |victim: &Victim| {
@@ -593,6 +593,9 @@ fn the_last_descriptor_serves_a_connection() {
     }
     victim.stands("the last descriptor");
     assert_eq!(victim.counter("no_descriptor"), 0);
+    let _silent = victim.dial();
+    victim.stands("the place of a silent one");
+    assert!(victim.counter("no_descriptor") > 0);
 }
 
 // ------------------------------------------------- the same against zeromq
