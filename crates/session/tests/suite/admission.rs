@@ -144,6 +144,32 @@ fn a_flood_of_claims_costs_none_from_another_address() {
 }
 
 #[test]
+fn strangers_over_sockets_give_way_however_many_wait_in_memory() {
+    run(async {
+        let mut config = bench::inproc(Engine::Native, 210);
+        config.admission = Some(NEVER);
+        // One of eight may wait.
+        let config = bench::limited(config, |limits| limits.connections = 8);
+        let mut bob = Node::open(config).await;
+        let mut near = Vec::new();
+        for identity in 211..214 {
+            let mut node = Node::open(bench::inproc(Engine::Native, identity)).await;
+            let (mailbox, link) = node.reach(1, &bob).await;
+            assert_eq!(link, zre_session::Link::Inproc);
+            bob.opened().await;
+            near.push((node, mailbox));
+        }
+        let (_first, _mailbox, stranger) = caller(21, &mut bob).await;
+        let mut second = Node::open(bench::tcp(Engine::Native, 22)).await;
+        let (_mailbox, _) = second.reach(1, &bob).await;
+        assert_eq!(
+            bob.ended().await,
+            (stranger, CloseReason::Limit("connections"))
+        );
+    });
+}
+
+#[test]
 fn those_that_nobody_admits_end_when_their_time_is_over() {
     run(async {
         let mut bob = Node::open(judging(Duration::from_millis(300))).await;

@@ -86,18 +86,19 @@ fn another_network_namespace_is_not_reached_in_memory() {
         scope.spawn(move || {
             elsewhere.enter();
             run(async move {
-                let _bob = open(2).await;
+                let _bob = open(202).await;
                 ready.send(()).unwrap();
                 let _ = wait.recv();
             });
         });
         is_ready.recv_timeout(PATIENCE).unwrap();
         run(async {
-            let (mut alice, carol) = (open(1).await, open(3).await);
-            let there = Target::default().peer(identity(2));
-            let _mailbox = alice.links.connect(1, there);
+            let (mut alice, carol) = (open(201).await, open(203).await);
+            let there = Target::default().peer(identity(202));
+            let mailbox = alice.links.connect(1, there);
             let (reason, _) = alice.closed(1).await;
             assert_eq!(reason, CloseReason::NoRoute);
+            assert!(soon(mailbox.writable(1)).await.is_err());
             assert_eq!(alice.reach(2, &carol).await.1, Link::Inproc);
         });
     });
