@@ -6,10 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use zre_zmtp::{Buffers, READ_CHUNK, SLAB};
 
-/// How many buffers of the usual size are kept: a little over 1 MiB. A process
-/// in which more sockets are busy at once does so much that an allocation costs
-/// nothing.
-const KEPT: usize = 16;
+/// How many buffers of the usual size are kept: a little over 2 MiB. Messages of 64 KiB that
+/// an application hasn't read yet hold one each. A process in which more are in use at once
+/// does so much that an allocation costs nothing.
+const KEPT: usize = 32;
 
 /// How many buffers of large frames are kept.
 const KEPT_LARGE: usize = 4;

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -48,6 +48,18 @@ pub(super) async fn serve(
         }
     }
 }
+
+/// The least size of the messages of a stream for which a connection stays awake, in bytes.
+const LARGE: usize = 16 << 10;
+
+/// How long a connection that brings a stream of large messages is looked at again before its
+/// task sleeps.
+///
+/// A reader that is faster than its writer would sleep after every few messages. Each write
+/// then has to wake it, and to wake an idle core takes longer than to write 64 KiB: the writer
+/// becomes slower still, and both stay far below what they can do. With small messages it is
+/// the other way round: the writer is slower anyway, and needs the core.
+const AWAKE: Duration = Duration::from_micros(50);
 
 /// How much longer the handshake of a process of our user may take. It is no attacker, and
 /// hundreds of processes may be starting at once.
@@ -139,6 +151,7 @@ impl Connection {
             tokio::pin!(ended);
             // Messages that came right behind the handshake are delivered first.
             let mut result = wire.deliver(&stream, &producer);
+            let mut streaming = false;
             loop {
                 if let Err(reason) = result {
                     break reason;
@@ -153,11 +166,16 @@ impl Connection {
                     reason = &mut ended => Err(reason),
                     reason = over(&mut trial), if trial.is_some() => {
                         trial = None;
-                        reason.flatten().map_or(Ok(()), Err)
+                        reason.flatten().map_or(Ok(0), Err)
                     }
-                    read = read_some(&mut stream, &mut wire.decoder) => match read {
+                    read = read_some(&mut stream, &mut wire.decoder, streaming) => match read {
                         Ok(0) => Err(CloseReason::PeerClosed),
-                        Ok(_) => wire.deliver(&stream, &producer),
+                        Ok(n) => {
+                            let delivered = wire.deliver(&stream, &producer);
+                            let messages = delivered.as_ref().map_or(0, |&messages| messages);
+                            streaming = n >= LARGE.saturating_mul(messages.max(2));
+                            delivered
+                        }
                         Err(error) => Err(CloseReason::from_io(&error)),
                     },
                 };
@@ -186,14 +204,21 @@ async fn over<T: Future>(future: &mut Option<Pin<Box<T>>>) -> Option<T::Output> 
 }
 
 impl Wire {
-    /// Hands over all whole messages that have come, and answers commands.
-    fn deliver(&mut self, stream: &Stream, producer: &ProducerHandle) -> Result<(), CloseReason> {
+    /// Hands over all whole messages that have come, and answers commands. Returns the number
+    /// of messages.
+    fn deliver(
+        &mut self,
+        stream: &Stream,
+        producer: &ProducerHandle,
+    ) -> Result<usize, CloseReason> {
         let mut messages = Backlog::default();
+        let mut count = 0usize;
         let end = loop {
             match self.decoder.decode(&mut Pool) {
                 Ok(Some(Item::Message(message))) => {
                     let cost = LinkLimits::cost(&message.head, &message.body);
                     messages.push(message, cost);
+                    count = count.saturating_add(1);
                 }
                 Ok(Some(Item::Command(body))) => {
                     if let Err(reason) = self.command(body) {
@@ -211,7 +236,8 @@ impl Wire {
         if !self.answers.is_empty() {
             self.answer(stream)?;
         }
-        end.and_then(|()| self.partial.set(self.decoder.pending()))
+        end.and_then(|()| self.partial.set(self.decoder.pending()))?;
+        Ok(count)
     }
 
     fn command(&mut self, body: Bytes) -> Result<(), CloseReason> {
@@ -290,7 +316,22 @@ impl Drop for Partial {
 /// Reads into the decoder. While nothing comes, no buffer is held.
 ///
 /// Cancel safe: what was read is in the decoder.
-async fn read_some(stream: &mut Stream, decoder: &mut Decoder) -> io::Result<usize> {
+async fn read_some(
+    stream: &mut Stream,
+    decoder: &mut Decoder,
+    streaming: bool,
+) -> io::Result<usize> {
+    if streaming {
+        let start = Instant::now();
+        while start.elapsed() < AWAKE {
+            match stream.try_read(&mut decoder.read_buf(&mut Pool)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return read,
+            }
+            // Others have their turn, and the runtime looks at the sockets.
+            tokio::task::yield_now().await;
+        }
+    }
     poll_fn(|cx| {
         let read = stream.poll_read(cx, &mut decoder.read_buf(&mut Pool));
         if !matches!(read, Poll::Ready(Ok(n)) if n > 0) {
