@@ -36,7 +36,7 @@ const LARGEST: u64 = 16 << 20;
 ///
 /// Nothing leaves this host: the nodes use the loopback interface and a port of
 /// their own, and therefore neither meet nor disturb other nodes. A full run takes
-/// some minutes, one with --quick about half a minute.
+/// some minutes, one with --quick about a minute.
 #[derive(Args, Debug)]
 #[command(after_long_help = HELP)]
 pub(crate) struct BenchCommand {
