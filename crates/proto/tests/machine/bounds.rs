@@ -1,7 +1,9 @@
 //! What is bounded is given back, and what waits gets its turn.
 
-use zre_proto::machine::{Found, Source};
-use zre_proto::{Command, Hello, Profile};
+use std::net::SocketAddr;
+
+use zre_proto::machine::{Found, Heard, Source};
+use zre_proto::{Command, Hello, Profile, split_header};
 
 use crate::bench::{Bench, Peer, ms, secs, whisper};
 
@@ -138,6 +140,42 @@ fn a_claim_to_an_address_is_asked_about_when_it_is_new() {
         assert_eq!(bench.pings(session), 1);
         bench.say(&mut holder, zre_proto::Command::PingOk(None));
         bench.pass(ms(500));
+    }
+}
+
+#[test]
+fn a_link_local_address_is_another_one_on_each_interface() {
+    for (scope, pings) in [(3, 1), (4, 0)] {
+        let mut bench = Bench::new();
+        let holder = Peer::new(1);
+        let hear = |bench: &mut Bench, peer: &Peer, from: &str| {
+            let from: SocketAddr = from.parse().unwrap();
+            let heard = Heard::new(from, Source::Multicast, false);
+            bench
+                .machine
+                .handle_beacon(bench.now, &peer.beacon(), &heard);
+            bench.drain();
+        };
+        hear(&mut bench, &holder, "[fe80::1%3]:5670");
+        let session = bench.last_session();
+
+        let mut hello = holder.hello();
+        hello.endpoint = format!("tcp://[fe80::1]:{}", holder.port);
+        let mut inbound = holder.inbound();
+        inbound.from = Some("[fe80::1%3]:30000".parse().unwrap());
+        let (header, content) = split_header(Command::Hello(hello).encode(1));
+        bench
+            .machine
+            .handle_message(bench.now, &inbound, &header, content);
+        bench.drain();
+        assert!(bench.events().contains(&"enter 01".to_owned()));
+
+        let claimant = Peer {
+            uuid: Peer::new(2).uuid,
+            ..holder
+        };
+        hear(&mut bench, &claimant, &format!("[fe80::1%{scope}]:5670"));
+        assert_eq!(bench.pings(session), pings, "scope {scope}");
     }
 }
 
