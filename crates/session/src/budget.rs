@@ -15,9 +15,9 @@
 //! large as the bound.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use tokio::sync::Notify;
+use crate::sync::{AtomicUsize, Notify};
 
 /// A bound in bytes that several queues share.
 #[derive(Debug)]

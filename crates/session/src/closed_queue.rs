@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use crate::budget::Budget;
 use crate::send_queue::{Class, SendQueue};
+use crate::sync::Notify;
 use crate::{Closed, Link, PendingWrite, Queued, TrySendError};
 
 /// A queue that accepts nothing. Its maker reports why.

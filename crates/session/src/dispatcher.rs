@@ -1,12 +1,13 @@
 //! Behind the inbox: all receive queues, and whose turn it is.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::budget::Budget;
 use crate::connections::Connections;
 use crate::receive_queue::{ReceiveQueue, ReceiveState};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{CloseReason, Counters, Link, LinkLimits, Source};
 
 /// All receive queues of an inbox, and the order in which they are read.

@@ -174,3 +174,6 @@ impl fmt::Debug for Inbox {
         f.debug_struct("Inbox").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod threads;

@@ -107,6 +107,7 @@ mod receive_queue;
 mod reporter;
 mod send_queue;
 mod source;
+mod sync;
 mod target;
 mod write;
 #[cfg(feature = "zeromq")]

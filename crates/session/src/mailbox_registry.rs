@@ -1,13 +1,14 @@
 //! The mailboxes of a node that haven't ended.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 
 use crate::Notice;
 use crate::send_queue::SendQueue;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Notify};
 
 /// The mailboxes that haven't ended: where they report, and how a shutdown finds
 /// them.

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 
 use crate::budget::{Budget, Share};
 use crate::dispatcher::Dispatcher;
@@ -14,6 +13,7 @@ use crate::producer::{Gone, ProducerHandle, Refused};
 use crate::receive_queue::EndOfQueue;
 use crate::reporter::Reporter;
 use crate::send_queue::{Class, SendQueue};
+use crate::sync::Notify;
 use crate::{
     CloseReason, Closed, Identity, Link, LinkLimits, Message, PendingWrite, Queued, Source,
     TrySendError,
@@ -243,3 +243,6 @@ impl SendQueue for Memory {
         Some(Link::Inproc)
     }
 }
+
+#[cfg(test)]
+mod threads;

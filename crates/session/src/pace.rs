@@ -1,7 +1,9 @@
 //! How fast a node writes, all its mailboxes together.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::sync::{AtomicU32, AtomicU64, Instant};
 
 /// How long after a write the next message is queued instead of written.
 ///

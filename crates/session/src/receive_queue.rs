@@ -1,12 +1,11 @@
 //! The queue between one connection and the inbox.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
-
-use tokio::sync::Notify;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, TryLockError, Weak};
 
 use crate::backlog::{Backlog, Segment};
 use crate::budget::Budget;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Notify};
 use crate::{CloseReason, Link, Source};
 
 /// What one connection has sent and the inbox hasn't read, and its end.

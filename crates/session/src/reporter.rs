@@ -1,10 +1,11 @@
 //! What a mailbox reports of itself.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use crate::mailbox_registry::{MailboxRegistry, Slot};
+use crate::sync::{AtomicU32, Mutex};
 use crate::{CloseReason, Identity, Link, Notice};
 
 /// How far a mailbox has come, as its notices tell.

@@ -5,10 +5,10 @@ use std::task::Waker;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::budget::Budget;
+use crate::sync::Notify;
 use crate::{Closed, Link, TrySendError};
 
 /// The messages that a mailbox has accepted and not handed over.

@@ -103,7 +103,7 @@ async fn connect_over(route: &Route, dial: &Dial) -> Result<Connection, CloseRea
 
 /// Resolves when a mailbox that isn't up yet was closed and has nothing to send,
 /// or no time left to send it.
-async fn given_up(outbound: &Outbound) {
+pub(super) async fn given_up(outbound: &Outbound) {
     loop {
         let Some(until) = outbound.closing() else {
             outbound.work().notified().await;
@@ -121,7 +121,11 @@ async fn given_up(outbound: &Outbound) {
 }
 
 /// Writes and watches until the connection ends; returns why.
-async fn carry(outbound: &Outbound, stream: &Arc<Stream>, mut decoder: Decoder) -> CloseReason {
+pub(super) async fn carry(
+    outbound: &Outbound,
+    stream: &Arc<Stream>,
+    mut decoder: Decoder,
+) -> CloseReason {
     // Commands may have come right behind the handshake.
     if let Err(reason) = take_in(outbound, &mut decoder) {
         return reason;

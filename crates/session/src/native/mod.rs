@@ -20,6 +20,8 @@ mod outbound;
 mod pool;
 mod queue;
 mod reader;
+#[cfg(test)]
+mod scripted_stream;
 mod stream;
 
 use std::io;

@@ -16,11 +16,10 @@
 //! does, nobody else is woken to write.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use zre_zmtp::Sealer;
 
@@ -33,6 +32,7 @@ use crate::engine::{LocalSide, QueueParts};
 use crate::pace::{Moment, Pace};
 use crate::reporter::Reporter;
 use crate::send_queue::{Class, SendQueue, deadline_after};
+use crate::sync::{Mutex, MutexGuard, Notify};
 use crate::{CloseReason, Closed, Identity, Link, LinkLimits, PendingWrite, Queued, TrySendError};
 
 /// How many queued bytes make a caller write.
@@ -436,6 +436,9 @@ impl SendQueue for Outbound {
         self.lock().link
     }
 }
+
+#[cfg(test)]
+mod threads;
 
 #[cfg(test)]
 #[cfg(unix)]

@@ -13,6 +13,8 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use zre_zmtp::Encoder;
 
+#[cfg(test)]
+use super::scripted_stream::ScriptedStream;
 use crate::engine::Route;
 use crate::write::write_vectored;
 use crate::{Credentials, Link};
@@ -32,6 +34,8 @@ pub(super) enum Stream {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    #[cfg(test)]
+    Scripted(Box<ScriptedStream>),
 }
 
 impl Stream {
@@ -64,6 +68,8 @@ impl Stream {
             Self::Tcp(_) => Link::Tcp,
             #[cfg(unix)]
             Self::Unix(_) => Link::Ipc,
+            #[cfg(test)]
+            Self::Scripted(_) => Link::Tcp,
         }
     }
 
@@ -72,6 +78,8 @@ impl Stream {
             Self::Tcp(stream) => stream.local_addr().ok(),
             #[cfg(unix)]
             Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -80,6 +88,8 @@ impl Stream {
             Self::Tcp(stream) => stream.peer_addr().ok(),
             #[cfg(unix)]
             Self::Unix(_) => None,
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -92,6 +102,8 @@ impl Stream {
                 uid: credentials.uid(),
                 pid: credentials.pid(),
             }),
+            #[cfg(test)]
+            Self::Scripted(_) => None,
         }
     }
 
@@ -115,6 +127,8 @@ impl Stream {
             Self::Tcp(stream) => pin!(stream.read_buf(buf)).poll(cx),
             #[cfg(unix)]
             Self::Unix(stream) => pin!(stream.read_buf(buf)).poll(cx),
+            #[cfg(test)]
+            Self::Scripted(stream) => stream.poll_read(cx, buf),
         }
     }
 
@@ -124,6 +138,8 @@ impl Stream {
             Self::Tcp(stream) => stream.try_read_buf(buf),
             #[cfg(unix)]
             Self::Unix(stream) => stream.try_read_buf(buf),
+            #[cfg(test)]
+            Self::Scripted(stream) => stream.try_read(buf),
         }
     }
 
@@ -171,6 +187,8 @@ impl Stream {
             Self::Unix(stream) => {
                 stream.try_io(Interest::WRITABLE, || write_vectored(stream, slices))
             }
+            #[cfg(test)]
+            Self::Scripted(stream) => stream.try_write_vectored(slices),
         }
     }
 
@@ -185,6 +203,8 @@ impl Stream {
             Self::Tcp(stream) => stream.readable().await,
             #[cfg(unix)]
             Self::Unix(stream) => stream.readable().await,
+            #[cfg(test)]
+            Self::Scripted(stream) => stream.readable().await,
         }
     }
 
@@ -194,6 +214,8 @@ impl Stream {
             Self::Tcp(stream) => stream.writable().await,
             #[cfg(unix)]
             Self::Unix(stream) => stream.writable().await,
+            #[cfg(test)]
+            Self::Scripted(stream) => stream.writable().await,
         }
     }
 
@@ -204,6 +226,8 @@ impl Stream {
             Self::Tcp(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(stream) => SockRef::from(stream).shutdown(Shutdown::Write),
+            #[cfg(test)]
+            Self::Scripted(stream) => stream.finish(),
         };
     }
 }

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::budget::{Budget, Share};
 use crate::engine::QueueParts;
 use crate::reporter::Reporter;
 use crate::send_queue::{Class, SendQueue, deadline_after};
+use crate::sync::Notify;
 use crate::{
     CloseReason, Closed, Identity, Link, LinkLimits, Message, PendingWrite, Queued, TrySendError,
 };
