@@ -258,11 +258,6 @@ impl Dispatcher {
 
     /// Ends a queue: what is in it is read first. Only the first reason counts.
     pub(crate) fn end(&self, queue: &Arc<ReceiveQueue>, reason: CloseReason) {
-        let abandoned = {
-            let mut state = self.lock();
-            state.connections.remove(queue);
-            state.stage == Stage::Abandoned
-        };
         let (ended, unread, reader) = {
             let mut state = queue.lock();
             let Some(ended) = state.end(&reason) else {
@@ -271,10 +266,16 @@ impl Dispatcher {
             // Counted first: whoever reads of the end finds it counted.
             self.count(&reason);
             let reader = self.schedule(queue, &mut state);
-            let unread = if abandoned { state.backlog.len() } else { 0 };
+            let unread = match self.lock().stage {
+                Stage::Abandoned => state.backlog.len(),
+                _ => 0,
+            };
             (ended, unread, reader)
         };
         wake(reader);
+        // Now that its end is in line: a shutdown, or a successor, that doesn't find it here
+        // doesn't wait for it.
+        self.lock().connections.remove(queue);
         queue.notify_end(&ended, &reason, unread as u64);
     }
 
@@ -320,18 +321,6 @@ impl Dispatcher {
     /// What to read next, if there is something now.
     pub(crate) fn next(&self) -> Option<Next> {
         self.lock().next()
-    }
-
-    /// The inbox has read all of a queue: it is in line again if more came
-    /// meanwhile.
-    pub(crate) fn put_back(&self, queue: &Arc<ReceiveQueue>) {
-        let mut state = queue.lock();
-        state.scheduled = false;
-        if !state.backlog.is_empty() || (state.has_ended() && !state.end_reported) {
-            let reader = self.schedule(queue, &mut state);
-            drop(state);
-            wake(reader);
-        }
     }
 }
 

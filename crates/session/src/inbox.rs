@@ -155,10 +155,7 @@ impl Inbox {
                 from: Arc::clone(queue.from()),
                 reason,
             }),
-            Visit::Nothing => {
-                self.dispatcher.put_back(&queue);
-                None
-            }
+            Visit::Nothing => None,
         }
     }
 }

@@ -180,7 +180,8 @@ impl ReceiveQueue {
         }
     }
 
-    /// What the inbox reads next.
+    /// What the inbox reads next. If there is nothing, the inbox reads it no more until it
+    /// is in line again.
     pub(crate) fn visit(&self) -> Visit {
         let mut state = self.lock();
         if !state.opened {
@@ -195,7 +196,12 @@ impl ReceiveQueue {
                 state.end_reported = true;
                 Visit::Closed(reason)
             }
-            _ => Visit::Nothing,
+            _ => {
+                // Under the lock: what comes from now on puts the queue in line, before
+                // what comes later in another queue.
+                state.scheduled = false;
+                Visit::Nothing
+            }
         }
     }
 

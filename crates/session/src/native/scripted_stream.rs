@@ -107,6 +107,9 @@ impl ScriptedStream {
 
     pub(super) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.change(|state| {
+            if state.finished {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
             if state.sound == 0 {
                 state.failed = true;
                 return Err(io::ErrorKind::ConnectionReset.into());
@@ -116,7 +119,10 @@ impl ScriptedStream {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             state.room -= 1;
-            let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
+            let mut bytes = Vec::new();
+            for slice in slices {
+                bytes.extend_from_slice(slice);
+            }
             let some = [bytes.len(), bytes.len().div_ceil(2), 1][any(3)];
             state.written.extend_from_slice(&bytes[..some]);
             Ok(some)
