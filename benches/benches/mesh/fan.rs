@@ -42,7 +42,7 @@ pub(crate) async fn shouts(
             link,
             size,
             receivers,
-            deliveries: options.amount.deliveries(size),
+            deliveries: options.amount.deliveries(link, size),
             dir,
         };
         shouts.rate().await
@@ -73,7 +73,7 @@ pub(crate) async fn senders(
             size,
             frames: 1,
             senders,
-            count: options.amount.whispers(size),
+            count: options.amount.whispers(link, size),
             encrypted: false,
             dir,
         };
@@ -103,7 +103,7 @@ pub(crate) async fn fan_in(
             link,
             size,
             nodes,
-            count: options.amount.whispers(size),
+            count: options.amount.whispers(link, size),
             encrypted: false,
             dir,
         };

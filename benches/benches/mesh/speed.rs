@@ -248,7 +248,7 @@ pub(crate) async fn throughputs(
                     link,
                     size,
                     frames,
-                    count: options.amount.whispers(size),
+                    count: options.amount.whispers(link, size),
                     dir,
                 };
                 let who: Vec<_> = all.iter().filter(|w| w.plays(link, size, frames)).collect();

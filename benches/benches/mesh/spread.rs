@@ -37,7 +37,7 @@ pub(crate) async fn all(
                 link,
                 size,
                 frames: 1,
-                count: options.amount.whispers(size),
+                count: options.amount.whispers(link, size),
                 dir,
             };
             let who: Vec<_> = all.iter().filter(|w| w.plays(link, size, 1)).collect();

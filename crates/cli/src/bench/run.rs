@@ -149,6 +149,12 @@ impl<'a> Run<'a> {
         Ok(self.links.iter().copied().zip(medians).collect())
     }
 
+    /// The number of messages: the one that was asked for, or what takes some seconds.
+    fn messages(&self, link: Link, size: usize) -> usize {
+        let usual = self.command.amount().whispers(link, size);
+        self.command.messages().unwrap_or(usual)
+    }
+
     fn whisper(&self, link: Link, size: usize, frames: usize, count: usize) -> Whispers<'a> {
         Whispers {
             link,
@@ -156,7 +162,7 @@ impl<'a> Run<'a> {
             size,
             frames,
             senders: 1,
-            count: self.command.messages().unwrap_or(count),
+            count,
             encrypted: self.command.encrypted,
             dir: self.dir,
         }
@@ -166,10 +172,9 @@ impl<'a> Run<'a> {
         self.tell(self.table.whispers_title(&self.links)).await?;
         for size in self.command.sizes(&WHISPERS) {
             for frames in FRAMES {
-                let count = self.command.amount().whispers(size);
                 let name = format!("whispers of {}", size_name(size));
                 let measure = async |link| {
-                    let whispers = self.whisper(link, size, frames, count);
+                    let whispers = self.whisper(link, size, frames, self.messages(link, size));
                     Ok([whispers.rate().await?])
                 };
                 let rates = self.medians(&name, measure).await?;
@@ -184,10 +189,9 @@ impl<'a> Run<'a> {
         self.tell(self.table.senders_title(&self.links)).await?;
         for size in self.command.sizes(&CONVERGING) {
             for senders in SENDERS {
-                let count = self.command.amount().whispers(size);
                 let name = format!("whispers of {} by {senders} tasks", size_name(size));
                 let measure = async |link| {
-                    let whispers = self.whisper(link, size, 1, count);
+                    let whispers = self.whisper(link, size, 1, self.messages(link, size));
                     Ok([Whispers {
                         senders,
                         ..whispers
@@ -207,14 +211,13 @@ impl<'a> Run<'a> {
         self.tell(self.table.fan_in_title(&self.links)).await?;
         for size in self.command.sizes(&CONVERGING) {
             for nodes in NODES {
-                let count = self.command.amount().whispers(size);
                 let name = format!("whispers of {} by {nodes} nodes", size_name(size));
                 let measure = async |link| {
                     let fan_in = FanIn {
                         link,
                         size,
                         nodes,
-                        count: self.command.messages().unwrap_or(count),
+                        count: self.messages(link, size),
                         encrypted: self.command.encrypted,
                         dir: self.dir,
                     };
@@ -231,7 +234,8 @@ impl<'a> Run<'a> {
     async fn trips(&self) -> Result<(), End> {
         self.tell(self.table.trips_title()).await?;
         for size in self.command.sizes(&TRIPS) {
-            let count = self.command.amount().trips(size);
+            let usual = self.command.amount().trips(size);
+            let count = self.command.messages().unwrap_or(usual);
             let name = format!("round trips of {}", size_name(size));
             let measure = async |link| self.whisper(link, size, 1, count).trip().await;
             for (link, trips) in self.medians(&name, measure).await? {
@@ -245,14 +249,14 @@ impl<'a> Run<'a> {
         self.tell(self.table.shouts_title(&self.links)).await?;
         for size in self.command.sizes(&SHOUTS) {
             for receivers in RECEIVERS {
-                let deliveries = self.command.amount().deliveries(size);
                 let name = format!("shouts of {} to {receivers}", size_name(size));
                 let measure = async |link| {
+                    let usual = self.command.amount().deliveries(link, size);
                     let shouts = Shouts {
                         link,
                         size,
                         receivers,
-                        deliveries: self.command.messages().unwrap_or(deliveries),
+                        deliveries: self.command.messages().unwrap_or(usual),
                         encrypted: self.command.encrypted,
                         dir: self.dir,
                     };

@@ -44,8 +44,8 @@ impl Amount {
     }
 
     /// Messages from one node to another: they take some seconds on a small machine.
-    pub(crate) fn whispers(self, size: usize) -> usize {
-        self.of(whispers(size))
+    pub(crate) fn whispers(self, link: Link, size: usize) -> usize {
+        self.of(whispers(link, size))
     }
 
     /// Round trips.
@@ -57,8 +57,8 @@ impl Amount {
     }
 
     /// The total of messages that arrive at all receivers of shouts.
-    pub(crate) fn deliveries(self, size: usize) -> usize {
-        self.of((4 * whispers(size)).min(2_000_000))
+    pub(crate) fn deliveries(self, link: Link, size: usize) -> usize {
+        self.of((4 * whispers(link, size)).min(2_000_000))
     }
 
     /// Nodes that come and go.
@@ -78,8 +78,10 @@ impl Amount {
     }
 }
 
-fn whispers(size: usize) -> usize {
+fn whispers(link: Link, size: usize) -> usize {
     match size {
+        // Nothing is copied, therefore fewer would take only milliseconds.
+        _ if link == Link::Inproc => 3_000_000,
         0..=16 => 1_500_000,
         17..=0x100 => 1_000_000,
         0x101..=0x400 => 500_000,
