@@ -9,7 +9,7 @@ use super::output::Audience;
 use super::peer::Phase;
 use super::timers::{Timer, Timers};
 use super::{Machine, Output};
-use crate::{Command, State, Time};
+use crate::{Command, Outgoing, State, Time};
 
 /// EXIT beacons are datagrams: one can be lost, but hardly three within 50 ms.
 const EXIT_BEACONS: u8 = 3;
@@ -113,6 +113,8 @@ impl Machine {
             if let Phase::Established(established) = &peer.phase {
                 let session = established.mailbox.session;
                 self.sessions.remove(session);
+                // A whisper that waited for room would be accepted behind GOODBYE.
+                established.mailbox.numbering(Outgoing::end);
                 if !peer.takes_goodbye() {
                     unaware.insert((*uuid, established.hello.connection));
                 }

@@ -52,6 +52,8 @@ mod shared_outgoing;
 mod short_wraps;
 mod silence_clock;
 mod source;
+#[cfg(test)]
+mod threads;
 mod timers;
 mod traffic;
 

@@ -1,4 +1,9 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+#[cfg(not(test))]
+use std::sync::{Mutex, MutexGuard};
+
+#[cfg(test)]
+use zre_interleave::{Mutex, MutexGuard};
 
 use crate::{Command, Frames, Outgoing, patch_sequence};
 
@@ -81,9 +86,6 @@ impl SharedOutgoing {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-    use std::time::Duration;
-
     use super::*;
     use crate::whisper_header;
 
@@ -129,37 +131,5 @@ mod tests {
                 .send_control(&Command::Goodbye, Ok::<_, ()>)
                 .is_ok()
         );
-    }
-
-    #[test]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the messages of a session are sent by many threads"
-    )]
-    fn nobody_takes_a_number_before_the_message_with_the_last_one_is_queued() {
-        for first_is_data in [false, true] {
-            let outgoing = SharedOutgoing::new(Outgoing::new(false));
-            let other = outgoing.clone();
-            let (queue, queued) = mpsc::channel();
-            let sender = queue.clone();
-            let enqueue = |header: &[u8]| {
-                // While this is being queued, another thread begins to send.
-                let second = std::thread::spawn(move || {
-                    other.send_data(&mut whisper_header(0), |header| {
-                        sender.send(sequence(header))
-                    })
-                });
-                assert!(queued.recv_timeout(Duration::from_millis(100)).is_err());
-                queue.send(sequence(header)).map(|()| second)
-            };
-            let sent = match first_is_data {
-                true => outgoing.send_data(&mut whisper_header(0), enqueue).ok(),
-                false => outgoing
-                    .send_control(&Command::Ping(None), |frames| enqueue(&frames[0]))
-                    .ok(),
-            };
-            sent.unwrap().join().unwrap().unwrap();
-            assert_eq!(queued.try_iter().collect::<Vec<_>>(), [1, 2]);
-        }
     }
 }
