@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 
 use futures::Stream;
 use futures::task::AtomicWaker;
-use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Notify};
 use crate::{Event, Message, Peer};
 
 /// The part that both ends share.

@@ -140,6 +140,9 @@ mod settings;
 mod shared;
 mod stats;
 mod supervisor;
+mod sync;
+#[cfg(test)]
+mod threads;
 #[cfg(feature = "curve")]
 mod trust;
 

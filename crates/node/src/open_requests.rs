@@ -1,12 +1,13 @@
 //! Requests of peers that this node hasn't answered yet.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use uuid::Uuid;
 
 use crate::Peer;
 use crate::responder::Call;
+use crate::sync::{Mutex, MutexGuard};
 
 /// How many requests of one peer are kept open without a responder: a program that
 /// prints requests and answers few of them mustn't fill its memory.
@@ -62,7 +63,9 @@ impl OpenRequests {
     /// See [`Responder::keep`](crate::Responder::keep).
     pub(crate) fn keep(&self, call: &Arc<Call>) -> bool {
         let mut table = self.lock();
-        if table.stopped || call.peer().is_gone() {
+        // It may just have been answered: it would stay for as long as the peer.
+        let is_open = table.open.contains_key(&call.id());
+        if table.stopped || call.peer().is_gone() || !is_open {
             return false;
         }
         let peer = call.peer().uuid();

@@ -1,11 +1,12 @@
 //! Requests of this node that wait for answers.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Message, RequestError, SendError};
 
 /// How many may wait at a time: an application that asks without reading the answers

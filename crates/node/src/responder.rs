@@ -62,8 +62,9 @@ impl Responder {
     /// peer exits.
     ///
     /// A node keeps up to 1,024 requests of a peer, and gives up that peer's oldest
-    /// one for a further one. It keeps up to 65,536 of all peers; beyond that, or if
-    /// the node has stopped, this returns false and keeps nothing.
+    /// one for a further one. It keeps up to 65,536 of all peers. Beyond that, or if the
+    /// request is answered, its peer has exited or the node has stopped, this returns
+    /// false and keeps nothing.
     #[allow(clippy::must_use_candidate, reason = "there is little to do about it")]
     pub fn keep(&self) -> bool {
         self.call.requests.keep(&self.call)

@@ -2,8 +2,10 @@
 use std::io::{Read, Write};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::time::Instant;
+
+use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// Wakes threads that wait for something, and loops that poll a file descriptor: for
 /// bindings to other languages and event loops.

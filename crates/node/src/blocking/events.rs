@@ -19,7 +19,7 @@ pub struct Events {
 }
 
 impl Events {
-    pub(super) fn new(events: crate::Events) -> Self {
+    pub(crate) fn new(events: crate::Events) -> Self {
         Self {
             events,
             waker: None,
