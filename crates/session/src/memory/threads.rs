@@ -74,7 +74,8 @@ impl Node {
 }
 
 /// Connects, leaves a handle to the mailbox, and sends until everything is accepted or the
-/// link ends. Returns how many messages were accepted, if there was a link.
+/// link ends, of which it waits to be told. Returns how many messages were accepted, if there
+/// was a link.
 fn send(from: &Node, to: &Node, handle: &Mutex<Option<Mailbox>>) -> Option<u8> {
     let mailbox = from.connect(to)?;
     *handle.lock().unwrap() = Some(mailbox.clone());
@@ -92,6 +93,9 @@ fn send(from: &Node, to: &Node, handle: &Mutex<Option<Mailbox>>) -> Option<u8> {
                 break;
             }
         }
+    }
+    if mailbox.is_closed() {
+        block_on(from.registry.all_ended());
     }
     Some(accepted)
 }

@@ -1,9 +1,9 @@
 //! Callers, the task and the other end of a mailbox, interleaved.
 
-use std::sync::Weak;
+use std::sync::{LazyLock, Weak};
 
 use bytes::BytesMut;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, EnterGuard, Runtime};
 use zre_interleave::thread::{self, JoinHandle};
 use zre_interleave::{any, block_on, explore, yield_now};
 use zre_zmtp::{Command, Decoder, Item, Null, encode_ping};
@@ -33,9 +33,12 @@ struct Model {
     registry: Arc<MailboxRegistry>,
 }
 
-/// Timers need a runtime. None of them ever ends.
-fn runtime() -> Runtime {
-    Builder::new_current_thread().enable_time().build().unwrap()
+/// Timers need a runtime. None of them ever ends: nobody runs it, and nobody drops it, which
+/// would wake the tasks of a model that has failed.
+fn timers() -> EnterGuard<'static> {
+    static RUNTIME: LazyLock<Runtime> =
+        LazyLock::new(|| Builder::new_current_thread().enable_time().build().unwrap());
+    RUNTIME.enter()
 }
 
 /// What has come over the wire.
@@ -199,8 +202,7 @@ fn join(threads: impl IntoIterator<Item = JoinHandle<()>>) {
 
 #[test]
 fn every_message_is_written_once_and_in_order_without_being_asked_for() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         let (model, notices) = model(ScriptedStream::new(any(3), usize::MAX));
         let task = model.spawn_task();
@@ -238,8 +240,7 @@ fn every_message_is_written_once_and_in_order_without_being_asked_for() {
 
 #[test]
 fn a_connection_that_breaks_at_any_write_ends_the_mailbox() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         let (model, notices) = model(ScriptedStream::new(any(4), any(6)));
         let task = model.spawn_task();
@@ -264,8 +265,7 @@ fn a_connection_that_breaks_at_any_write_ends_the_mailbox() {
 
 #[test]
 fn what_a_broken_connection_loses_is_counted() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         let (model, notices) = model(ScriptedStream::new(any(4), usize::MAX));
         let task = model.spawn_task();
@@ -285,8 +285,7 @@ fn what_a_broken_connection_loses_is_counted() {
 
 #[test]
 fn an_end_by_the_other_side_meets_callers_that_write() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         let (model, notices) = model(ScriptedStream::new(any(6), usize::MAX));
         let task = model.spawn_task();
@@ -301,8 +300,7 @@ fn an_end_by_the_other_side_meets_callers_that_write() {
 
 #[test]
 fn a_close_lets_out_what_was_accepted_and_accepts_nothing_more() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         let (model, notices) = model(ScriptedStream::new(any(3), usize::MAX));
         let task = model.spawn_task();
@@ -331,8 +329,7 @@ fn a_close_lets_out_what_was_accepted_and_accepts_nothing_more() {
 
 #[test]
 fn a_mailbox_that_is_closed_while_it_connects_ends() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         let (model, notices) = model(ScriptedStream::new(usize::MAX, usize::MAX));
         let task = {
@@ -363,8 +360,7 @@ fn a_mailbox_that_is_closed_while_it_connects_ends() {
 
 #[test]
 fn whoever_waits_for_room_in_the_queue_gets_it() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         // One message at a time.
         let limits = LinkLimits {
@@ -390,8 +386,7 @@ fn whoever_waits_for_room_in_the_queue_gets_it() {
 
 #[test]
 fn whoever_waits_for_room_learns_of_the_end() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         let limits = LinkLimits {
             queue_bytes_per_peer: 1,
@@ -408,8 +403,15 @@ fn whoever_waits_for_room_learns_of_the_end() {
             0 => model.outbound.close(LONG),
             _ => model.other_end().close(),
         }
+        let flusher = {
+            let model = model.clone();
+            thread::spawn(move || {
+                let _ = block_on(model.handle.flush(LONG));
+            })
+        };
         join([caller]);
         model.other_end().close();
+        join([flusher]);
         let reason = task.join().unwrap();
         model.check_end(notices, true, &reason);
     });
@@ -417,8 +419,7 @@ fn whoever_waits_for_room_learns_of_the_end() {
 
 #[test]
 fn whoever_waits_for_room_in_the_bound_of_all_queues_gets_it() {
-    let runtime = runtime();
-    let _entered = runtime.enter();
+    let _timers = timers();
     explore(SCHEDULES, || {
         // One message of both at a time.
         let limits = LinkLimits {
