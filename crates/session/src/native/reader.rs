@@ -351,3 +351,6 @@ pub(super) fn reason_of(error: &DecodeError) -> CloseReason {
         other => CloseReason::Protocol(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod threads;

@@ -1,7 +1,7 @@
 //! A stream whose other end is a test.
 
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::{Buf, BufMut, BytesMut};
 use zre_interleave::{Mutex, MutexGuard, Notify, any};
@@ -23,8 +23,22 @@ struct State {
     written: Vec<u8>,
     finished: bool,
     to_read: BytesMut,
+    /// Who waits for that.
+    reader: Option<Waker>,
     /// The other end writes no more.
     closed: bool,
+}
+
+impl State {
+    fn read(&mut self, buf: &mut impl BufMut) -> io::Result<usize> {
+        let some = self.to_read.len().min(buf.remaining_mut());
+        if some == 0 && !self.closed {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        buf.put_slice(&self.to_read[..some]);
+        self.to_read.advance(some);
+        Ok(some)
+    }
 }
 
 impl ScriptedStream {
@@ -39,6 +53,7 @@ impl ScriptedStream {
                 written: Vec::new(),
                 finished: false,
                 to_read: BytesMut::new(),
+                reader: None,
                 closed: false,
             }),
             changed: Notify::new(),
@@ -50,8 +65,14 @@ impl ScriptedStream {
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let changed = change(&mut self.lock());
+        let (changed, reader) = {
+            let mut state = self.lock();
+            (change(&mut state), state.reader.take())
+        };
         self.changed.notify_waiters();
+        if let Some(reader) = reader {
+            reader.wake();
+        }
         changed
     }
 
@@ -130,23 +151,22 @@ impl ScriptedStream {
     }
 
     pub(super) fn try_read(&self, buf: &mut impl BufMut) -> io::Result<usize> {
-        let mut state = self.lock();
-        let some = state.to_read.len().min(buf.remaining_mut());
-        if some == 0 && !state.closed {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        buf.put_slice(&state.to_read[..some]);
-        state.to_read.advance(some);
-        Ok(some)
+        self.lock().read(buf)
     }
 
-    /// No model has a reader over a stream.
     pub(super) fn poll_read(
         &self,
-        _: &mut Context<'_>,
-        _: &mut impl BufMut,
+        cx: &mut Context<'_>,
+        buf: &mut impl BufMut,
     ) -> Poll<io::Result<usize>> {
-        Poll::Pending
+        let mut state = self.lock();
+        match state.read(buf) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+            read => Poll::Ready(read),
+        }
     }
 
     pub(super) async fn readable(&self) -> io::Result<()> {

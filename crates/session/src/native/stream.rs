@@ -35,7 +35,7 @@ pub(super) enum Stream {
     #[cfg(unix)]
     Unix(UnixStream),
     #[cfg(test)]
-    Scripted(Box<ScriptedStream>),
+    Scripted(std::sync::Arc<ScriptedStream>),
 }
 
 impl Stream {

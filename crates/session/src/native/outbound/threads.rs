@@ -85,7 +85,7 @@ impl Model {
         let model = Self {
             handle: Mailbox::new(outbound.clone(), LONG),
             outbound,
-            stream: Arc::new(Stream::Scripted(Box::new(stream))),
+            stream: Arc::new(Stream::Scripted(Arc::new(stream))),
             next: Arc::new(Mutex::new(0)),
             registry,
         };
