@@ -10,6 +10,7 @@ use crate::bench::{Bench, Peer, ms, secs, whisper};
 #[test]
 fn with_one_dial_at_a_time_all_peers_take_turns() {
     let mut bench = Bench::with(|config| config.limits.dials = 1);
+    assert_eq!(bench.machine.limits().dials, 1);
     bench.open = false;
     let peers = [1, 2, 3].map(Peer::new);
     for peer in &peers {

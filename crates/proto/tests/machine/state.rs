@@ -180,3 +180,18 @@ fn beacons_alone_change_a_state_twice_a_second_at_most() {
     bench.hear_state(&peer, State::Other(200));
     assert_eq!(bench.events().len(), 1);
 }
+
+#[test]
+fn of_a_peer_without_the_header_the_last_word_counts_however_it_comes() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.hear_state(&peer, State::Ready);
+    bench.greet(&mut peer);
+    bench.events();
+    bench.say(&mut peer, Command::State(State::Busy));
+    bench.hear_state(&peer, State::Ready);
+    assert_eq!(
+        bench.events(),
+        ["state 01 ready busy", "state 01 busy ready"]
+    );
+}
