@@ -501,6 +501,19 @@ fn many_messages_that_never_end() {
     drop(held);
     victim.counted("opened", 41);
     victim.stands("ended after all");
+
+    // What the ended ones had sent doesn't count any longer.
+    let until = Instant::now() + DEADLINE;
+    let ends = ["closed_by_peer", "broken", "limited"];
+    while ends.map(|end| victim.counter(end)).iter().sum::<u64>() < victim.counter("opened") {
+        assert!(Instant::now() < until, "some never end");
+        std::thread::sleep(Duration::from_millis(10)); // between two questions
+    }
+    let mut late = victim.greeted(b"healthy late");
+    late.write_all(b"\x01\x04late").unwrap();
+    late.write_all(&announce(0, 7 * MIB as u64)).unwrap();
+    (0..7).for_each(|_| late.write_all(&piece).unwrap());
+    assert_eq!(victim.hear("message "), "late");
 }
 
 #[test]
