@@ -50,7 +50,7 @@ impl Programs {
                 let script = arguments.iter().find(|word| !word.starts_with('-'));
                 exists(script.ok_or("runs no script")?)
             }
-            ["fuzz/run", ..] => exists("fuzz/run"),
+            [script @ ("fuzz/run" | "tests/mutants/run"), ..] => exists(script),
             [".ci/run", ref steps @ ..] => {
                 let runner = fs::read_to_string(repository().join(".ci/run")).unwrap();
                 let missing = |step: &&&str| !runner.contains(&format!("\nstep_{step}() {{"));

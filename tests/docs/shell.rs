@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use zre_tests::{beacon_port, zre};
 
 /// Commands that documents give.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 16] = [
     "zre",
     "cargo",
     "python3",
@@ -23,6 +23,7 @@ const NAMES: [&str; 15] = [
     "ip",
     "sleep",
     "fuzz/run",
+    "tests/mutants/run",
     ".ci/run",
     "cat",
     "jq",
