@@ -11,7 +11,7 @@ use crate::producer::{Gone, ProducerHandle};
 use crate::{Identity, Link, LinkLimits};
 
 /// How many schedules of each model the usual tests look at.
-const SCHEDULES: usize = 300;
+const SCHEDULES: usize = 1000;
 
 /// What has come over one connection.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::sync::Mutex;
 use crate::{Arrival, Inbox, Mailbox, Notice, Notices};
 
 /// How many schedules of each model the usual tests look at.
-const SCHEDULES: usize = 300;
+const SCHEDULES: usize = 1000;
 
 /// A node without its inbox.
 struct Node {

@@ -13,11 +13,12 @@ use super::super::mailbox_task::{carry, given_up};
 use super::super::pool::Pool;
 use super::super::scripted_stream::ScriptedStream;
 use super::*;
+use crate::limits::FRAME_OVERHEAD;
 use crate::mailbox_registry::MailboxRegistry;
 use crate::{Flushed, Mailbox, Notice, Notices};
 
 /// How many schedules of each model the usual tests look at.
-const SCHEDULES: usize = 300;
+const SCHEDULES: usize = 1000;
 
 /// For as long as a model runs.
 const LONG: Duration = Duration::from_secs(3600);
@@ -453,6 +454,32 @@ fn whoever_waits_for_room_in_the_bound_of_all_queues_gets_it() {
             drop(notices);
         }
         assert_eq!(budget.used(), 0);
+    });
+}
+
+#[test]
+fn whoever_waits_for_a_larger_share_gets_it_when_there_are_fewer() {
+    let _timers = timers();
+    explore(SCHEDULES, || {
+        let cost = LinkLimits::cost(&[0], &[Bytes::from_static(b"x")]);
+        let limits = LinkLimits {
+            queue_bytes_total: 100 * cost,
+            ..LinkLimits::default()
+        };
+        let budget = Arc::new(Budget::new(limits.queue_bytes_total));
+        let model = || Model::new(limits.clone(), &budget, ScriptedStream::new(0, usize::MAX)).0;
+        let (large, small, leaving) = (model(), model(), model());
+        // Nobody reads. A message takes nearly all, after which a third of what is left is
+        // enough for two messages, and half of it for three.
+        large.send(80 * cost - 2 * FRAME_OVERHEAD - 1).unwrap();
+        let caller = thread::spawn(move || {
+            insist(&small, 3);
+            small
+        });
+        let leaver = thread::spawn(move || drop(leaving));
+        let small = caller.join().unwrap();
+        join([leaver]);
+        assert_eq!(small.accepted(), 3);
     });
 }
 

@@ -11,7 +11,7 @@ use crate::dispatcher::Dispatcher;
 use crate::{Arrival, Inbox, Link};
 
 /// How many schedules of each model the usual tests look at.
-const SCHEDULES: usize = 300;
+const SCHEDULES: usize = 1000;
 
 /// A connection whose handshake is over, and its other end.
 fn connection(dispatcher: &Arc<Dispatcher>) -> (Connection, Arc<ScriptedStream>) {
