@@ -296,13 +296,17 @@ impl EventSender {
             return;
         }
         let cost = std::mem::take(&mut self.cost);
-        if self.queue.reader_gone.load(Ordering::Acquire) {
+        let mut waiting = self.queue.lock();
+        // Under the lock: a reader that goes now empties the queue after this.
+        if self.is_unread() {
+            drop(waiting);
             self.unsent.clear();
             return;
         }
         // Counted first: the reader must not take events that aren't counted.
         self.queue.bytes.fetch_add(cost, Ordering::AcqRel);
-        self.queue.lock().events.append(&mut self.unsent);
+        waiting.events.append(&mut self.unsent);
+        drop(waiting);
         self.queue.reader.wake();
     }
 

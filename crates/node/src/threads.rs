@@ -81,6 +81,26 @@ fn events_are_read_in_order_and_nobody_waits_for_ever() {
 }
 
 #[test]
+fn what_nobody_will_read_is_dropped() {
+    explore(300, || {
+        let (mut sender, events) = queue();
+        let requests = Arc::new(OpenRequests::default());
+        let peer = Peer::detached("asks").uuid(Uuid::from_u128(1)).build();
+        let responder = Responder::new(peer.clone(), 1, SendPolicy::Reject, &requests);
+        let leaving = thread::spawn(move || drop(events));
+        sender.send(Event::Request {
+            peer,
+            message: Message::new(),
+            responder,
+        });
+        sender.flush();
+        leaving.join().unwrap();
+        // The peer has been told that no answer will come.
+        assert_eq!(requests.len(), 0);
+    });
+}
+
+#[test]
 fn a_bell_that_is_rung_for_events_wakes_whoever_reads_them() {
     explore(300, || {
         let (mut sender, events) = queue();
