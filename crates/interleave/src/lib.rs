@@ -50,7 +50,8 @@ pub fn explore(schedules: usize, model: impl Fn() + Send + Sync + 'static) {
     let model = Arc::new(model);
     let half = schedules.div_ceil(2);
     run(RandomScheduler::new_from_seed(seed, half), &model);
-    run(PctScheduler::new_from_seed(seed, CHANGES, half), &model);
+    // Its depth counts the beginning, too.
+    run(PctScheduler::new_from_seed(seed, CHANGES + 1, half), &model);
 }
 
 #[track_caller]

@@ -29,6 +29,8 @@ struct Model {
     outbound: Arc<Outbound>,
     handle: Mailbox,
     stream: Arc<Stream>,
+    /// Notified when the runtime ends.
+    runtime_ends: Arc<Notify>,
     /// What the next message is called. Callers number under this lock and write after it.
     next: Arc<Mutex<u8>>,
     registry: Arc<MailboxRegistry>,
@@ -87,6 +89,7 @@ impl Model {
             handle: Mailbox::new(outbound.clone(), LONG),
             outbound,
             stream: Arc::new(Stream::Scripted(Arc::new(stream))),
+            runtime_ends: Arc::default(),
             next: Arc::new(Mutex::new(0)),
             registry,
         };
@@ -103,14 +106,21 @@ impl Model {
     /// The mailbox's task from its connection on.
     fn spawn_task(&self) -> JoinHandle<CloseReason> {
         let Self {
-            outbound, stream, ..
+            outbound,
+            stream,
+            runtime_ends,
+            ..
         } = self.clone();
         thread::spawn(move || {
             block_on(async {
                 outbound.up(&stream, None, None, None);
                 let limits = frame_limits(&outbound.limits);
                 let decoder = Decoder::new(limits, BytesMut::new(), None);
-                let reason = carry(&outbound, &stream, decoder).await;
+                let reason = tokio::select! {
+                    biased;
+                    () = runtime_ends.notified() => CloseReason::Local,
+                    reason = carry(&outbound, &stream, decoder) => reason,
+                };
                 outbound.end(reason.clone());
                 reason
             })
@@ -285,16 +295,25 @@ fn what_a_broken_connection_loses_is_counted() {
 }
 
 #[test]
-fn an_end_by_the_other_side_meets_callers_that_write() {
+fn an_end_meets_callers_that_write() {
     let _timers = timers();
     explore(SCHEDULES, || {
         let (model, notices) = model(ScriptedStream::new(any(6), usize::MAX));
         let task = model.spawn_task();
         let callers = model.spawn_callers(2, 3);
-        model.other_end().close();
+        let why = match any(2) {
+            0 => {
+                model.other_end().close();
+                CloseReason::PeerClosed
+            }
+            _ => {
+                model.runtime_ends.notify_one();
+                CloseReason::Local
+            }
+        };
         let reason = task.join().unwrap();
         join(callers);
-        assert_eq!(reason, CloseReason::PeerClosed);
+        assert_eq!(reason, why);
         model.check_end(notices, true, &reason);
     });
 }
