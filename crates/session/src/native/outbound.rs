@@ -304,8 +304,9 @@ impl Outbound {
                     Landed::Ok
                 }
                 Err(error) => {
+                    // The kernel tells the reason once. Another caller may have failed since.
                     let reason = CloseReason::from_io(error);
-                    state.failed = Some(reason.clone());
+                    let reason = state.failed.get_or_insert(reason).clone();
                     notify = !task;
                     Landed::Failed(reason)
                 }

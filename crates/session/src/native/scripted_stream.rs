@@ -132,8 +132,12 @@ impl ScriptedStream {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
             if state.sound == 0 {
-                state.failed = true;
-                return Err(io::ErrorKind::ConnectionReset.into());
+                // As from the kernel, the reason comes once.
+                let again = std::mem::replace(&mut state.failed, true);
+                return Err(match again {
+                    false => io::ErrorKind::TimedOut.into(),
+                    true => io::ErrorKind::BrokenPipe.into(),
+                });
             }
             state.sound -= 1;
             if state.room == 0 {
