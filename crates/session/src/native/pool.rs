@@ -14,6 +14,10 @@ const KEPT: usize = 32;
 /// How many buffers of large frames are kept.
 const KEPT_LARGE: usize = 4;
 
+/// The largest of those, in bytes. With [`KEPT_LARGE`] it bounds the large buffers
+/// that an idle process keeps, to 16 MiB.
+const LARGEST: usize = 4 << 20;
+
 /// How many slabs are kept: 1 MiB. As many are in use while an inbox is full of the
 /// messages of one peer.
 const KEPT_SLABS: usize = 64;
@@ -21,20 +25,12 @@ const KEPT_SLABS: usize = 64;
 /// How many slabs are looked at until a new one is made.
 const LOOKED_AT: usize = 4;
 
-/// The largest of those, in bytes. With [`KEPT_LARGE`] it bounds the large buffers
-/// that an idle process keeps, to 16 MiB.
-const LARGEST: usize = 4 << 20;
-
 /// All read and write buffers of the process that nobody uses at the moment.
 ///
 /// An idle connection holds none. The allocator would return their memory to the
 /// system each time, and get it back at once, which costs more than reading into
 /// it: for a message of 64 KiB sixteen page faults, half of the receiver's time.
-static POOL: Mutex<Kept> = Mutex::new(Kept {
-    usual: VecDeque::new(),
-    large: VecDeque::new(),
-    slabs: VecDeque::new(),
-});
+static POOL: Mutex<Kept> = Mutex::new(Kept::new());
 
 /// Oldest first. Messages may still share some of them; those are whole again when
 /// the messages are gone.
@@ -45,6 +41,14 @@ struct Kept {
 }
 
 impl Kept {
+    const fn new() -> Self {
+        Self {
+            usual: VecDeque::new(),
+            large: VecDeque::new(),
+            slabs: VecDeque::new(),
+        }
+    }
+
     /// One of the oldest slabs, if nobody shares it any more. Those that are still
     /// shared become the youngest: an application may keep a message for ever.
     fn reclaim_slab(&mut self) -> Option<BytesMut> {
@@ -67,6 +71,15 @@ fn lock() -> MutexGuard<'static, Kept> {
 fn reclaim(kept: &mut VecDeque<BytesMut>, bytes: usize) -> Option<BytesMut> {
     let at = kept.iter_mut().position(|buf| buf.try_reclaim(bytes))?;
     kept.remove(at)
+}
+
+/// Keeps a buffer as the youngest of at most `most`; returns the oldest if it has to go.
+fn keep(kept: &mut VecDeque<BytesMut>, buf: BytesMut, most: usize) -> Option<BytesMut> {
+    kept.push_back(buf);
+    match kept.len() > most {
+        true => kept.pop_front(),
+        false => None,
+    }
 }
 
 /// An empty buffer with room for [`READ_CHUNK`] bytes.
@@ -105,12 +118,7 @@ impl Buffers for Pool {
                 0 => (&mut kept.usual, KEPT),
                 _ => (&mut kept.large, KEPT_LARGE),
             };
-            queue.push_back(buf);
-            if queue.len() > most {
-                queue.pop_front()
-            } else {
-                None
-            }
+            keep(queue, buf, most)
         };
         // Freed outside the lock.
         drop(dropped);
@@ -124,14 +132,7 @@ impl Buffers for Pool {
 
     fn put_slab(&mut self, mut slab: BytesMut) {
         slab.clear();
-        let dropped = {
-            let mut kept = lock();
-            kept.slabs.push_back(slab);
-            match kept.slabs.len() > KEPT_SLABS {
-                true => kept.slabs.pop_front(),
-                false => None,
-            }
-        };
+        let dropped = keep(&mut lock().slabs, slab, KEPT_SLABS);
         // Freed outside the lock.
         drop(dropped);
     }
@@ -159,11 +160,7 @@ mod tests {
 
     #[test]
     fn a_slab_that_stays_shared_holds_up_no_other() {
-        let mut kept = Kept {
-            usual: VecDeque::new(),
-            large: VecDeque::new(),
-            slabs: VecDeque::new(),
-        };
+        let mut kept = Kept::new();
         let mut messages = Vec::new();
         for n in 0..=LOOKED_AT {
             let mut slab = BytesMut::with_capacity(SLAB);
