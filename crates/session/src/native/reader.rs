@@ -150,12 +150,13 @@ impl Connection {
             let ended = producer.ended();
             tokio::pin!(ended);
             // Messages that came right behind the handshake are delivered first.
-            let mut result = wire.deliver(&stream, &producer);
-            let mut streaming = false;
+            let mut result = wire.deliver(&stream, &producer).map(|_| false);
             loop {
-                if let Err(reason) = result {
-                    break reason;
-                }
+                // Whether large messages come one after the other.
+                let streaming = match result {
+                    Ok(streaming) => streaming,
+                    Err(reason) => break reason,
+                };
                 if !producer.has_room()
                     && let Err(Gone(reason)) = producer.room().await
                 {
@@ -166,16 +167,13 @@ impl Connection {
                     reason = &mut ended => Err(reason),
                     reason = over(&mut trial), if trial.is_some() => {
                         trial = None;
-                        reason.flatten().map_or(Ok(0), Err)
+                        reason.flatten().map_or(Ok(streaming), Err)
                     }
                     read = read_some(&mut stream, &mut wire.decoder, streaming) => match read {
                         Ok(0) => Err(CloseReason::PeerClosed),
-                        Ok(n) => {
-                            let delivered = wire.deliver(&stream, &producer);
-                            let messages = delivered.as_ref().map_or(0, |&messages| messages);
-                            streaming = n >= LARGE.saturating_mul(messages.max(2));
-                            delivered
-                        }
+                        Ok(n) => wire
+                            .deliver(&stream, &producer)
+                            .map(|messages| n >= LARGE.saturating_mul(messages.max(2))),
                         Err(error) => Err(CloseReason::from_io(&error)),
                     },
                 };
@@ -212,13 +210,11 @@ impl Wire {
         producer: &ProducerHandle,
     ) -> Result<usize, CloseReason> {
         let mut messages = Backlog::default();
-        let mut count = 0usize;
         let end = loop {
             match self.decoder.decode(&mut Pool) {
                 Ok(Some(Item::Message(message))) => {
                     let cost = LinkLimits::cost(&message.head, &message.body);
                     messages.push(message, cost);
-                    count = count.saturating_add(1);
                 }
                 Ok(Some(Item::Command(body))) => {
                     if let Err(reason) = self.command(body) {
@@ -229,6 +225,7 @@ impl Wire {
                 Err(error) => break Err(reason_of(&error)),
             }
         };
+        let count = messages.len();
         // Messages that came before an error are still the peer's.
         if !messages.is_empty() {
             producer.push(messages).map_err(|Gone(reason)| reason)?;
