@@ -159,6 +159,12 @@ impl Model {
         (0..callers).map(caller).collect()
     }
 
+    /// The other end, which reads all that comes from some moment on.
+    fn spawn_reader(&self) -> JoinHandle<()> {
+        let model = self.clone();
+        thread::spawn(move || model.other_end().make_room(usize::MAX))
+    }
+
     fn accepted(&self) -> usize {
         usize::from(*self.next.lock().unwrap())
     }
@@ -256,10 +262,7 @@ fn a_connection_that_breaks_at_any_write_ends_the_mailbox() {
         let (model, notices) = model(ScriptedStream::new(any(4), any(6)));
         let task = model.spawn_task();
         let callers = model.spawn_callers(2, 3);
-        let other_end = {
-            let model = model.clone();
-            thread::spawn(move || model.other_end().make_room(usize::MAX))
-        };
+        let other_end = model.spawn_reader();
         join(callers);
         join([other_end]);
         let all = model.accepted();
@@ -329,10 +332,7 @@ fn a_close_lets_out_what_was_accepted_and_accepts_nothing_more() {
         let (model, notices) = model(ScriptedStream::new(any(3), usize::MAX));
         let task = model.spawn_task();
         let callers = model.spawn_callers(2, 3);
-        let other_end = {
-            let model = model.clone();
-            thread::spawn(move || model.other_end().make_room(usize::MAX))
-        };
+        let other_end = model.spawn_reader();
         let handle = Mailbox::new(model.outbound.clone(), LONG);
         match any(2) {
             0 => handle.close(LONG),
