@@ -17,6 +17,16 @@ use crate::report::Report;
 /// pyre's sockets hold 3,000 messages, and it has other things to do.
 const PYRE_MESSAGES: usize = 10_000;
 
+/// Those that send the same content without a node of ours.
+pub(crate) const RIVALS: [Contestant; 6] = [
+    Contestant::ZeroMq,
+    Contestant::LibZmq,
+    Contestant::LibZmqCurve,
+    Contestant::Zenoh,
+    Contestant::ZenohExpress,
+    Contestant::Raw,
+];
+
 /// Who is measured.
 #[derive(Clone, Copy)]
 pub(crate) enum Who<'a> {
@@ -191,7 +201,22 @@ impl Measured<'_> {
         }
     }
 
-    pub(crate) async fn throughput(&self, who: Who<'_>) -> Result<f64, MeasureError> {
+    /// Messages a second of each contestant in each round.
+    pub(crate) async fn throughputs(
+        &self,
+        who: &[&Who<'_>],
+        rounds: usize,
+    ) -> Result<Vec<Vec<f64>>, MeasureError> {
+        let mut rates = vec![Vec::new(); who.len()];
+        for _ in 0..rounds {
+            for (who, rates) in who.iter().zip(&mut rates) {
+                rates.push(self.throughput(**who).await?);
+            }
+        }
+        Ok(rates)
+    }
+
+    async fn throughput(&self, who: Who<'_>) -> Result<f64, MeasureError> {
         let rival = match who {
             Who::Zre(engine) => return self.whispers(engine, false).rate().await,
             Who::Encrypted => return self.whispers("native", true).rate().await,
@@ -232,15 +257,7 @@ pub(crate) async fn throughputs(
     ));
     let mut place = None;
     let pyre = pyre(options, report, &mut place);
-    let rivals = [
-        Contestant::ZeroMq,
-        Contestant::LibZmq,
-        Contestant::LibZmqCurve,
-        Contestant::Zenoh,
-        Contestant::ZenohExpress,
-        Contestant::Raw,
-    ];
-    let all = contestants(options, report, &rivals, pyre);
+    let all = contestants(options, report, &RIVALS, pyre);
     for link in LINKS.into_iter().filter(|link| options.covers(*link)) {
         for size in options.sizes(&WHISPERS) {
             for frames in FRAMES {
@@ -252,12 +269,7 @@ pub(crate) async fn throughputs(
                     dir,
                 };
                 let who: Vec<_> = all.iter().filter(|w| w.plays(link, size, frames)).collect();
-                let mut rates = vec![Vec::new(); who.len()];
-                for _ in 0..options.rounds {
-                    for (who, rates) in who.iter().zip(&mut rates) {
-                        rates.push(measured.throughput(**who).await?);
-                    }
-                }
+                let rates = measured.throughputs(&who, options.rounds).await?;
                 let figures: Vec<_> = who
                     .iter()
                     .zip(&rates)
@@ -282,15 +294,7 @@ pub(crate) async fn trips(
     ));
     let mut place = None;
     let pyre = pyre(options, report, &mut place);
-    let rivals = [
-        Contestant::ZeroMq,
-        Contestant::LibZmq,
-        Contestant::LibZmqCurve,
-        Contestant::Zenoh,
-        Contestant::ZenohExpress,
-        Contestant::Raw,
-        Contestant::Tokio,
-    ];
+    let rivals = [&RIVALS[..], &[Contestant::Tokio]].concat();
     let all = contestants(options, report, &rivals, pyre);
     for link in LINKS.into_iter().filter(|link| options.covers(*link)) {
         for size in options.sizes(&TRIPS) {

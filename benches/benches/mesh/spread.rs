@@ -1,12 +1,11 @@
 //! How much slower than the median the slowest of many runs is.
 
-use crate::case::Contestant;
 use crate::measure::figures::median;
 use crate::measure::plan::{LINKS, WHISPERS};
 use crate::measure::process::MeasureError;
 use crate::options::Options;
 use crate::report::Report;
-use crate::speed::{Measured, contestants};
+use crate::speed::{Measured, RIVALS, contestants};
 
 /// Whispers of one frame. Without `--only`, of our nodes alone.
 pub(crate) async fn all(
@@ -19,14 +18,7 @@ pub(crate) async fn all(
         "whispers a second, median and slowest of {runs} runs, and their ratio"
     ));
     let rivals = match options.names_contestants() {
-        true => &[
-            Contestant::ZeroMq,
-            Contestant::LibZmq,
-            Contestant::LibZmqCurve,
-            Contestant::Zenoh,
-            Contestant::ZenohExpress,
-            Contestant::Raw,
-        ][..],
+        true => &RIVALS[..],
         false => &[],
     };
     let mut all = contestants(options, report, rivals, None);
@@ -41,12 +33,7 @@ pub(crate) async fn all(
                 dir,
             };
             let who: Vec<_> = all.iter().filter(|w| w.plays(link, size, 1)).collect();
-            let mut rates = vec![Vec::new(); who.len()];
-            for _ in 0..runs {
-                for (who, rates) in who.iter().zip(&mut rates) {
-                    rates.push(measured.throughput(**who).await?);
-                }
-            }
+            let rates = measured.throughputs(&who, runs).await?;
             let mut named = Vec::new();
             let mut ratios = String::new();
             for (who, rates) in who.iter().zip(&rates) {
