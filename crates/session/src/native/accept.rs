@@ -86,6 +86,7 @@ impl Pauses {
 pub(super) async fn accept_all(listener: Listener, host: Arc<Host>) {
     let mut pauses = Pauses::new();
     loop {
+        host.half_open.room().await;
         match listener.accept().await {
             Ok((stream, addr)) => {
                 pauses = Pauses::new();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use crate::CloseReason;
 
@@ -13,12 +13,14 @@ use crate::CloseReason;
 const YOUNG: Duration = Duration::from_millis(100);
 
 /// The handshakes under way on the accepting side, bounded in number: one more
-/// replaces the oldest. A stranger that opens silent connections therefore
-/// replaces its own first, while an honest handshake takes milliseconds.
+/// replaces the oldest, once its task has begun. A stranger that opens silent connections
+/// therefore replaces its own first, while an honest handshake takes milliseconds.
 #[derive(Debug)]
 pub(super) struct HalfOpen {
     state: Mutex<State>,
     limit: usize,
+    /// A slot was freed, or a handshake has begun.
+    changed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +33,7 @@ struct State {
 #[derive(Debug)]
 struct Handshake {
     since: Instant,
+    has_begun: bool,
     lost: oneshot::Sender<CloseReason>,
 }
 
@@ -46,11 +49,33 @@ impl HalfOpen {
         Arc::new(Self {
             state: Mutex::default(),
             limit: limit.max(1),
+            changed: Notify::new(),
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is a slot, or one that can be replaced.
+    ///
+    /// A busy process accepts a whole burst of connections before it reads from the first of
+    /// them. Those beyond the limit wait in the listener until then: replaced, they would end
+    /// handshakes whose bytes have all arrived.
+    pub(super) async fn room(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.has_room() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let state = self.lock();
+        let oldest = state.slots.values().next();
+        state.slots.len() < self.limit || oldest.is_some_and(|it| it.has_begun)
     }
 
     /// Takes a slot. The receiver resolves when the slot is lost.
@@ -68,6 +93,7 @@ impl HalfOpen {
             }
             let handshake = Handshake {
                 since: Instant::now(),
+                has_begun: false,
                 lost: sender,
             };
             state.slots.insert(number, handshake);
@@ -102,15 +128,51 @@ fn evict(state: &mut State) {
     }
 }
 
+impl Slot {
+    /// The handshake's task reads from the connection now.
+    pub(super) fn begin(&self) {
+        if let Some(handshake) = self.half_open.lock().slots.get_mut(&self.number) {
+            handshake.has_begun = true;
+        }
+        self.half_open.changed.notify_waiters();
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.half_open.lock().slots.remove(&self.number);
+        self.half_open.changed.notify_waiters();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::{Pin, pin};
+    use std::task::{Context, Waker};
+
     use super::*;
+
+    #[test]
+    fn a_handshake_that_has_not_begun_is_not_replaced() {
+        let half_open = HalfOpen::new(2);
+        let is_pending = |room: Pin<&mut dyn Future<Output = ()>>| {
+            room.poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        };
+        assert!(!is_pending(pin!(half_open.room())));
+        let (first, _first_lost) = half_open.add();
+        let (second, mut second_lost) = half_open.add();
+
+        second.begin();
+        let mut room = pin!(half_open.room());
+        assert!(is_pending(room.as_mut()), "the oldest has not begun");
+        drop(first);
+        assert!(!is_pending(room.as_mut()), "a slot is free");
+        let (_third, _third_lost) = half_open.add();
+        assert!(!is_pending(pin!(half_open.room())), "the oldest has begun");
+        let (_fourth, _fourth_lost) = half_open.add();
+        assert_eq!(second_lost.try_recv(), Ok(CloseReason::Limit("half_open")));
+    }
 
     #[test]
     fn the_oldest_is_replaced_and_dropped_slots_are_free() {

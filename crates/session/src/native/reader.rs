@@ -36,8 +36,7 @@ pub(super) async fn serve(
 ) {
     // On the heap, and freed when it is over: a task never shrinks, and there may
     // be thousands of them.
-    let opened = Box::pin(open(&host, stream, addr, lost)).await;
-    drop(slot);
+    let opened = Box::pin(open(&host, stream, addr, slot, lost)).await;
     match opened {
         Ok(connection) => {
             drop(host);
@@ -69,6 +68,7 @@ async fn open(
     host: &Host,
     mut stream: Stream,
     addr: Option<SocketAddr>,
+    slot: Slot,
     lost: oneshot::Receiver<CloseReason>,
 ) -> Result<Connection, CloseReason> {
     let limits = &host.local.limits;
@@ -77,7 +77,13 @@ async fn open(
         false => limits.handshake_time,
     };
     let greeted = {
-        let greet = greet(&mut stream, SocketType::Router, &host.local);
+        let greet = async {
+            // What has arrived is known only once the runtime has asked the system.
+            let writable = stream.writable().await;
+            writable.map_err(|error| CloseReason::from_io(&error))?;
+            slot.begin();
+            greet(&mut stream, SocketType::Router, &host.local).await
+        };
         tokio::select! {
             biased;
             reason = lost => Err(reason.unwrap_or(CloseReason::Local)),
