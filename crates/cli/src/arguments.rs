@@ -11,7 +11,7 @@ use crate::Arguments;
 use crate::complain;
 use crate::config::{self, Config, ConfigError};
 use crate::failure::Failure;
-use crate::options::setting_of;
+use crate::options::{setting_of, with_settings};
 use crate::variables::{self, VariableError};
 
 /// Subcommands that run, or are, no node that others could speak through.
@@ -36,14 +36,33 @@ enum SourceError {
     Variable(#[from] VariableError),
 }
 
+/// The command with all subcommands and all their options.
+pub(crate) fn program() -> Command {
+    Arguments::command().mut_subcommands(with_settings)
+}
+
+/// The same, but where the arguments name a subcommand that runs, the others lack the
+/// options of the settings.
+fn program_for_this_run() -> Command {
+    // What is wrong, and calls for help, are found when the rest is read.
+    let named = Arguments::command().ignore_errors(true).try_get_matches();
+    let named = named.as_ref().ok().and_then(ArgMatches::subcommand_name);
+    let command = Arguments::command();
+    match named {
+        Some(name) if command.find_subcommand(name).is_some() => {
+            command.mut_subcommand(name, with_settings)
+        }
+        _ => program(),
+    }
+}
+
 /// The arguments; ends the program where they are wrong, or ask for help.
 ///
 /// What the configuration file says, and before it what a variable says, is what
 /// an option is by default: the command line comes first.
 pub(crate) fn read() -> Arguments {
-    let mut command = Arguments::command();
-    command = with_defaults(command.clone())
-        .unwrap_or_else(|error| end(&command.error(ErrorKind::InvalidValue, error)));
+    let mut command = with_defaults(program_for_this_run())
+        .unwrap_or_else(|error| end(&program_for_this_run().error(ErrorKind::InvalidValue, error)));
     let matches = command.try_get_matches_from_mut(std::env::args_os());
     let matches = matches.unwrap_or_else(|error| end(&error));
     let read = check(&command, &matches)
@@ -73,7 +92,6 @@ fn end(error: &clap::Error) -> ! {
 
 /// The same options, with the defaults that the file and the variables give them.
 fn with_defaults(command: Command) -> Result<Command, SourceError> {
-    // What is wrong, and calls for help, are found when the rest is read.
     let named = command.clone().ignore_errors(true).try_get_matches();
     let Ok(matches) = named else {
         return Ok(command);
@@ -93,7 +111,10 @@ fn with_defaults(command: Command) -> Result<Command, SourceError> {
         (None, Some(path)) => path.first().map(PathBuf::from),
         (None, None) => config::usual_path().filter(|path| path.exists()),
     };
-    let config = path.map(|path| Config::read(&path, &command)).transpose()?;
+    // A file may be about any subcommand.
+    let config = path
+        .map(|path| Config::read(&path, &program()))
+        .transpose()?;
     let mut command = match config {
         Some(config) => config.apply(command),
         None => command,

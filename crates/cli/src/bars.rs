@@ -21,7 +21,7 @@ impl Bars {
     }
 
     /// Standard output, where lines don't tear the bars.
-    pub(crate) fn output(&self) -> std::io::Result<(Output, Written)> {
+    pub(crate) fn output(&self) -> (Output, Written) {
         let bars = self.0.clone();
         Output::to(move |lines| {
             bars.suspend(|| {

@@ -402,12 +402,10 @@ fn find<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn read(text: &str) -> Result<Config, String> {
-        let program = crate::Arguments::command();
+        let program = crate::arguments::program();
         let reader = Reader {
             path: Path::new("zre.toml"),
             text,
@@ -519,7 +517,7 @@ mod tests {
 
     #[test]
     fn every_option_of_every_subcommand_can_be_in_a_file() {
-        let program = crate::Arguments::command();
+        let program = crate::arguments::program();
         for subcommand in program.get_subcommands() {
             for long in longs(subcommand) {
                 assert!(find(subcommand, long).is_some());

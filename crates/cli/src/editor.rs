@@ -63,7 +63,7 @@ pub(crate) fn open(prompt: &'static str, complete: Complete) -> std::io::Result<
     let (output, written) = Output::to(move |lines| {
         let text = String::from_utf8_lossy(lines).into_owned();
         printer.print(text).map_err(plain)
-    })?;
+    });
 
     let (sender, receiver) = mpsc::channel(1);
     let (ready, wanted) = sync::channel();

@@ -50,33 +50,151 @@ impl Lines {
 }
 
 /// Starts to read standard input. The lines end with the input.
+/// Must be called inside the runtime.
 ///
 /// A thread of its own reads, because reading can't be interrupted and must not
 /// keep the program from ending.
 pub(crate) fn lines() -> std::io::Result<Lines> {
-    let (sender, receiver) = mpsc::channel(AHEAD);
-    std::thread::Builder::new()
-        .name("input".into())
-        .spawn(move || {
-            let mut input = std::io::stdin().lock();
-            let mut first = true;
-            while let Some(mut line) = next(&mut input, LONGEST) {
-                // Some editors write a byte order mark at the start of a file.
-                if let Line::Text(text) = &mut line
-                    && std::mem::take(&mut first)
-                    && text.starts_with('\u{feff}')
-                {
-                    text.remove(0);
-                }
-                if sender.blocking_send(line).is_err() {
-                    return;
+    let (sender, queue) = mpsc::channel(AHEAD);
+    platform::start(sender)?;
+    Ok(Lines { queue, ready: None })
+}
+
+/// Linux polls the input for us: there is a thread only while lines come.
+#[cfg(target_os = "linux")]
+mod platform {
+    use std::io::{BufReader, Read};
+    use std::time::Duration;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::{End, Line, read};
+
+    /// How long the thread waits for further input before it ends. To start it takes
+    /// some ten microseconds.
+    const IDLE: Timespec = Timespec {
+        tv_sec: 1,
+        tv_nsec: 0,
+    };
+
+    /// When to try again if no thread can be started.
+    const RETRY: Duration = Duration::from_secs(1);
+
+    pub(super) fn start(lines: mpsc::Sender<Line>) -> std::io::Result<()> {
+        tokio::spawn(async move {
+            let mut is_start = true;
+            while is_readable(&lines).await {
+                match read_on_a_thread(lines.clone(), is_start) {
+                    Ok(end) => match end.await {
+                        Ok(End::Idle) => is_start = false,
+                        _ => return,
+                    },
+                    Err(_) => tokio::time::sleep(RETRY).await,
                 }
             }
-        })?;
-    Ok(Lines {
-        queue: receiver,
-        ready: None,
-    })
+        });
+        Ok(())
+    }
+
+    /// Waits for input. False if nobody wants lines any more.
+    async fn is_readable(lines: &mpsc::Sender<Line>) -> bool {
+        // Registered anew each time, because then it says what is there already. Files
+        // can't be registered, and needn't: reading them doesn't wait.
+        #[allow(
+            deprecated,
+            reason = "safe with standard input, which nothing here closes"
+        )]
+        let input = AsyncFd::with_interest(std::io::stdin(), Interest::READABLE);
+        let Ok(input) = input else { return true };
+        tokio::select! {
+            ready = input.readable() => ready.is_ok(),
+            () = lines.closed() => false,
+        }
+    }
+
+    fn read_on_a_thread(
+        lines: mpsc::Sender<Line>,
+        is_start: bool,
+    ) -> std::io::Result<oneshot::Receiver<End>> {
+        let (sender, end) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("input".into())
+            .spawn(move || {
+                let mut input = BufReader::new(Input);
+                let is_idle =
+                    |input: &BufReader<Input>| input.buffer().is_empty() && !has_more_soon();
+                let _ = sender.send(read(&mut input, is_start, &lines, is_idle));
+            })?;
+        Ok(end)
+    }
+
+    fn has_more_soon() -> bool {
+        let input = std::io::stdin();
+        let mut polled = [PollFd::new(&input, PollFlags::IN)];
+        // An error will be read.
+        poll(&mut polled, Some(&IDLE)) != Ok(0)
+    }
+
+    /// Standard input without the buffer of the standard library, which doesn't say
+    /// whether it is empty.
+    struct Input;
+
+    impl Read for Input {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            Ok(rustix::io::read(std::io::stdin(), buffer)?)
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod platform {
+    use tokio::sync::mpsc;
+
+    use super::{Line, read};
+
+    pub(super) fn start(lines: mpsc::Sender<Line>) -> std::io::Result<()> {
+        std::thread::Builder::new()
+            .name("input".into())
+            .spawn(move || read(&mut std::io::stdin().lock(), true, &lines, |_| false))?;
+        Ok(())
+    }
+}
+
+/// Why no more lines are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The input has ended, or nobody wants lines any more.
+    Done,
+    /// There may be more later.
+    Idle,
+}
+
+/// Reads lines until the input ends, or is idle between two of them.
+fn read<I: BufRead>(
+    input: &mut I,
+    mut is_start: bool,
+    lines: &mpsc::Sender<Line>,
+    is_idle: impl Fn(&I) -> bool,
+) -> End {
+    while let Some(mut line) = next(input, LONGEST) {
+        // Some editors write a byte order mark at the start of a file.
+        if let Line::Text(text) = &mut line
+            && std::mem::take(&mut is_start)
+            && text.starts_with('\u{feff}')
+        {
+            text.remove(0);
+        }
+        if lines.blocking_send(line).is_err() {
+            return End::Done;
+        }
+        if is_idle(input) {
+            return End::Idle;
+        }
+    }
+    End::Done
 }
 
 /// The next line; `None` at the end of the input and after a read error.

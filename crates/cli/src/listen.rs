@@ -72,7 +72,7 @@ pub(crate) async fn listen(command: ListenCommand) -> Result<ExitCode, Failure> 
     if !beacon.is_usable() {
         return Err(Failure::Interfaces(beacon.problems()));
     }
-    let (output, written) = Output::open().map_err(Failure::System)?;
+    let (output, written) = Output::open();
     let mut signalled = false;
     let mut left = command.count.unwrap_or(u64::MAX);
     while left > 0 {

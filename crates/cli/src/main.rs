@@ -45,7 +45,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::bench::BenchCommand;
@@ -180,6 +180,8 @@ fn main() -> ExitCode {
     // With several threads, each beacon and PING would wake two of them in turn.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // An idle program needs none of the threads for what blocks.
+        .thread_keep_alive(Duration::from_secs(1))
         .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -227,9 +229,9 @@ impl Subcommands {
             Self::Bench(command) => bench::bench(command).await,
             Self::Keygen(command) => keygen::keygen(command).await,
             Self::Completions(command) => {
-                completions::completions(command, Arguments::command()).await
+                completions::completions(command, arguments::program()).await
             }
-            Self::Man(command) => man::man(command, Arguments::command()).await,
+            Self::Man(command) => man::man(command, arguments::program()).await,
         }
     }
 }

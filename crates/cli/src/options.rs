@@ -2,7 +2,7 @@
 //! of the same name.
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args, Command, FromArgMatches};
 use zre::{Builder, Setting, Settings};
 
 /// What the ids of these options begin with; the setting's key follows.
@@ -44,6 +44,19 @@ impl Options {
     pub(crate) fn builder(&self) -> Builder {
         self.settings.clone().builder()
     }
+}
+
+/// Adds the options of the settings to a subcommand that takes them. All subcommands
+/// together have several hundred, with long texts: a megabyte that is kept for as long as
+/// the program runs. Therefore one that runs a single subcommand adds them to that alone.
+pub(crate) fn with_settings(command: Command) -> Command {
+    let takes = |group: &str| command.get_groups().any(|each| each.get_id() == group);
+    let settings = match (takes(Options::<false>::GROUP), takes(Places::GROUP)) {
+        (true, _) => Options::<false>::arguments(),
+        (_, true) => Places::arguments(),
+        _ => return command,
+    };
+    command.args(settings)
 }
 
 /// The option of a setting.
@@ -116,6 +129,16 @@ fn former(key: &str) -> impl Iterator<Item = &'static str> {
 }
 
 impl<const ONLY_PLACES: bool> Options<ONLY_PLACES> {
+    /// The group that stands for these options until [`with_settings`] adds them.
+    const GROUP: &str = match ONLY_PLACES {
+        true => "places",
+        false => "settings",
+    };
+
+    fn arguments() -> Vec<Arg> {
+        Self::keys().map(argument).collect()
+    }
+
     fn keys() -> impl Iterator<Item = &'static Setting> {
         let here = |setting: &&Setting| !ONLY_PLACES || PLACES.contains(&setting.key());
         Settings::keys().iter().filter(here)
@@ -124,7 +147,7 @@ impl<const ONLY_PLACES: bool> Options<ONLY_PLACES> {
 
 impl<const ONLY_PLACES: bool> Args for Options<ONLY_PLACES> {
     fn augment_args(command: Command) -> Command {
-        command.args(Self::keys().map(argument))
+        command.group(ArgGroup::new(Self::GROUP))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::spawn_blocking;
 
 /// How many batches of lines may wait to be written.
 const AHEAD: usize = 4;
@@ -16,8 +17,8 @@ const PART: usize = 64 * 1024;
 /// How long the reader may take for one part when the program is to end.
 const STUCK: Duration = Duration::from_secs(1);
 
-/// Standard output. A slow reader makes only the senders wait, because a thread of its
-/// own does the writing.
+/// Standard output. A slow reader makes only the senders wait: threads for what blocks do
+/// the writing, and end when nothing has come for a while.
 #[derive(Clone, Debug)]
 pub(crate) struct Output {
     batches: mpsc::Sender<Vec<u8>>,
@@ -30,7 +31,8 @@ pub(crate) struct Output {
 pub(crate) type Written = oneshot::Receiver<std::io::Result<()>>;
 
 impl Output {
-    pub(crate) fn open() -> std::io::Result<(Self, Written)> {
+    /// Must be called inside the runtime, as `to`.
+    pub(crate) fn open() -> (Self, Written) {
         Self::to(|lines| {
             let mut output = std::io::stdout().lock();
             output.write_all(lines)?;
@@ -41,21 +43,19 @@ impl Output {
     /// The same, but `put` takes the lines.
     pub(crate) fn to(
         put: impl FnMut(&[u8]) -> std::io::Result<()> + Send + 'static,
-    ) -> std::io::Result<(Self, Written)> {
+    ) -> (Self, Written) {
         let (batches, queue) = mpsc::channel(AHEAD);
         let (sender, written) = oneshot::channel();
         let progress = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&progress);
-        std::thread::Builder::new()
-            .name("output".into())
-            .spawn(move || {
-                let result = match write(queue, put, &counter) {
-                    Err(error) if reader_has_gone(&error) => Ok(()),
-                    result => result,
-                };
-                let _ = sender.send(result);
-            })?;
-        Ok((Self { batches, progress }, written))
+        tokio::spawn(async move {
+            let result = match write_all(queue, put, counter).await {
+                Err(error) if reader_has_gone(&error) => Ok(()),
+                result => result,
+            };
+            let _ = sender.send(result);
+        });
+        (Self { batches, progress }, written)
     }
 
     /// Writes whole lines. False once the reader has gone.
@@ -90,17 +90,27 @@ fn reader_has_gone(error: &std::io::Error) -> bool {
     error.kind() == ErrorKind::BrokenPipe || (cfg!(windows) && error.raw_os_error() == Some(233))
 }
 
-fn write(
+async fn write_all(
     mut queue: mpsc::Receiver<Vec<u8>>,
-    mut put: impl FnMut(&[u8]) -> std::io::Result<()>,
-    progress: &AtomicU64,
+    mut put: impl FnMut(&[u8]) -> std::io::Result<()> + Send + 'static,
+    progress: Arc<AtomicU64>,
 ) -> std::io::Result<()> {
-    while let Some(lines) = queue.blocking_recv() {
-        for part in lines.chunks(PART) {
-            progress.fetch_add(1, Ordering::Relaxed);
-            put(part)?;
-            progress.fetch_add(1, Ordering::Relaxed);
-        }
+    while let Some(mut lines) = queue.recv().await {
+        let counter = Arc::clone(&progress);
+        let writing = spawn_blocking(move || {
+            loop {
+                for part in lines.chunks(PART) {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    put(part)?;
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
+                match queue.try_recv() {
+                    Ok(more) => lines = more,
+                    Err(_) => return Ok::<_, std::io::Error>((queue, put)),
+                }
+            }
+        });
+        (queue, put) = writing.await.map_err(std::io::Error::other)??;
     }
     Ok(())
 }

@@ -100,11 +100,11 @@ pub(crate) async fn run<F: Face>(
             (editor.output, editor.written, Some(editor.lines))
         }
         Reads::Nothing => {
-            let (output, written) = Output::open().map_err(Failure::System)?;
+            let (output, written) = Output::open();
             (output, written, None)
         }
         Reads::Lines | Reads::Edited(_) => {
-            let (output, written) = Output::open().map_err(Failure::System)?;
+            let (output, written) = Output::open();
             let input = input::lines().map_err(Failure::System)?;
             (output, written, Some(input))
         }

@@ -69,12 +69,10 @@ fn has_variable(arg: &Arg, long: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn values(variables: &[(&str, &str)]) -> Result<BTreeMap<String, Vec<String>>, VariableError> {
-        let program = crate::Arguments::command();
+        let program = crate::arguments::program();
         let node = program.find_subcommand("node").unwrap();
         read(node, |name| {
             let set = variables.iter().find(|(variable, _)| *variable == name);

@@ -160,7 +160,7 @@ impl Visit {
 
 /// Writes the output of a command.
 pub(crate) async fn print(lines: Vec<u8>) -> Result<ExitCode, Failure> {
-    let (output, written) = Output::open().map_err(Failure::System)?;
+    let (output, written) = Output::open();
     output.write(lines).await;
     drop(output);
     match written.await {

@@ -266,7 +266,7 @@ pub(crate) async fn bench(command: BenchCommand) -> Result<ExitCode, Failure> {
     };
     // Bars are shown on a terminal only.
     let bars = Bars::new(true);
-    let (output, written) = bars.output().map_err(Failure::System)?;
+    let (output, written) = bars.output();
     let run = Run::new(&command, path, &bars, output);
     let end = tokio::select! {
         biased;

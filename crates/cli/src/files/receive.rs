@@ -106,7 +106,7 @@ pub(crate) async fn receive(command: ReceiveCommand) -> Result<ExitCode, Failure
         () = signals.recv() => return Ok(ExitCode::SUCCESS),
     };
     let bars = Bars::new(!command.json);
-    let (output, written) = bars.output().map_err(Failure::System)?;
+    let (output, written) = bars.output();
     let result = tokio::select! {
         result = Receiver::new(&command, &node, bars).run(events, &output) => result,
         () = signals.recv() => Ok(()),

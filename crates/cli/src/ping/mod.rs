@@ -86,7 +86,7 @@ pub(crate) async fn ping(
     control: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
     let options = &command.visit;
-    let (output, written) = Output::open().map_err(Failure::System)?;
+    let (output, written) = Output::open();
     // Outside of the future that a signal ends, because they are shown after that.
     let tallies = RefCell::new(BTreeMap::new());
     let result = match control {

@@ -115,7 +115,7 @@ async fn write(
     as_json: bool,
     signals: &mut Signals,
 ) -> Result<(), Failure> {
-    let (output, written) = Output::open().map_err(Failure::System)?;
+    let (output, written) = Output::open();
     let mut signalled = false;
     let mut lines = Vec::new();
     let say = |line: &Line, lines: &mut Vec<u8>| match as_json {

@@ -113,8 +113,13 @@ impl Program {
     }
 
     pub(crate) fn say(&mut self, line: &str) {
+        self.begin(&format!("{line}\n"));
+    }
+
+    /// Says the beginning of a line.
+    pub(crate) fn begin(&mut self, text: &str) {
         let input = self.input.as_mut().expect("the input is open");
-        writeln!(input, "{line}").expect("the program reads");
+        input.write_all(text.as_bytes()).expect("the program reads");
         input.flush().expect("the program reads");
     }
 
@@ -224,6 +229,13 @@ impl Program {
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it still runs");
         self.child.wait().expect("it ends");
+    }
+
+    /// How many threads it has now.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn threads(&self) -> usize {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+        threads.expect("it still runs").count()
     }
 
     /// A signal. One that stops the process has stopped all of it on return.

@@ -18,6 +18,8 @@ mod ending;
 mod files;
 #[cfg(target_os = "linux")]
 mod hosts;
+#[cfg(target_os = "linux")]
+mod idle;
 mod json;
 mod keys;
 mod listen;
