@@ -210,6 +210,9 @@ fn trips(options: &Options, dir: &str) {
     );
     for transport in Transport::ALL {
         for size in [16, 1 << 10, 64 << 10] {
+            if !options.has(size) {
+                continue;
+            }
             let case = |contestant| Case {
                 contestant,
                 transport,
