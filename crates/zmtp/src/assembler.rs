@@ -102,6 +102,12 @@ impl Assembler {
         Ok(())
     }
 
+    /// Whether no message is under way.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.is_none()
+    }
+
     /// The message under way, whose last frame has come.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Message> {
@@ -115,7 +121,12 @@ impl Assembler {
     /// A copy of a frame, in a slab unless it came alone, or nearly: then it keeps no
     /// more memory than its own.
     #[inline]
-    fn copied(&mut self, frame: &[u8], ahead: usize, buffers: &mut dyn Buffers) -> Bytes {
+    pub(crate) fn copied(
+        &mut self,
+        frame: &[u8],
+        ahead: usize,
+        buffers: &mut dyn Buffers,
+    ) -> Bytes {
         if frame.is_empty() {
             return Bytes::new();
         }

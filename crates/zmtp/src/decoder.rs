@@ -9,9 +9,9 @@ use bytes::{Bytes, BytesMut};
 
 use crate::assembler::{Assembler, COPY_BELOW};
 use crate::decode_error::DecodeError;
-use crate::frame::{FrameHeader, HeaderError};
+use crate::frame::{FrameHeader, HeaderError, MORE};
 use crate::limits::FrameLimits;
-use crate::message::Message;
+use crate::message::{Frames, Head, Message};
 use crate::read_buffer::{Buffers, ReadBuffer};
 use crate::seal::{Opened, Opener};
 
@@ -74,6 +74,9 @@ impl Decoder {
         if self.opener.is_some() {
             return self.decode_sealed(buffers);
         }
+        if let Some(message) = self.decode_pair(buffers) {
+            return Ok(Some(Item::Message(message)));
+        }
         loop {
             let front = self.buffer.front();
             let Some((header, taken)) = FrameHeader::parse(front)? else {
@@ -104,6 +107,37 @@ impl Decoder {
                 return Ok(self.assembler.take().map(Item::Message));
             }
         }
+    }
+
+    /// The next message, if it is whole and of a short head and one small frame, as nearly
+    /// every message of ZRE: the shortest way for those.
+    #[inline]
+    fn decode_pair(&mut self, buffers: &mut dyn Buffers) -> Option<Message> {
+        if !self.assembler.is_empty() || self.limits.parts < 2 {
+            return None;
+        }
+        let (&[flags, head_len], rest) = self.buffer.front().split_first_chunk()?;
+        if flags != MORE {
+            return None;
+        }
+        let head = Head::in_place(rest, head_len)?;
+        let rest = rest.get(usize::from(head_len)..)?;
+        let (header, taken) = FrameHeader::parse(rest).ok()??;
+        let len = usize::try_from(header.len).ok()?;
+        if header.more || header.command || len >= COPY_BELOW {
+            return None;
+        }
+        let bytes = len.saturating_add(head.len());
+        if len.max(head.len()) > self.limits.frame_bytes || bytes > self.limits.message_bytes {
+            return None;
+        }
+        let body = rest.get(taken..taken.saturating_add(len))?;
+        let ahead = rest.len().saturating_sub(taken);
+        let mut frames = Frames::new();
+        frames.push(self.assembler.copied(body, ahead, buffers));
+        let end = 2usize.saturating_add(taken).saturating_add(bytes);
+        self.buffer.pass(end);
+        Some(Message { head, body: frames })
     }
 
     /// [`decode`](Self::decode) with an opener.

@@ -2,7 +2,7 @@
 
 use bytes::BufMut;
 
-const MORE: u8 = 0x01;
+pub(crate) const MORE: u8 = 0x01;
 const LONG: u8 = 0x02;
 const COMMAND: u8 = 0x04;
 const RESERVED: u8 = !(MORE | LONG | COMMAND);

@@ -193,6 +193,23 @@ impl From<&[u8]> for Head {
     }
 }
 
+impl Head {
+    /// The first `len` bytes of `front`, if they fit in place.
+    ///
+    /// Copies a fixed number of bytes if there are as many: the processor can't forward a
+    /// few short stores to the long loads that move a head, and would wait for them.
+    #[inline]
+    pub(crate) fn in_place(front: &[u8], len: u8) -> Option<Head> {
+        if usize::from(len) > INLINE {
+            return None;
+        }
+        match front.first_chunk::<INLINE>() {
+            Some(bytes) => Some(Head(Form::Inline(len, *bytes))),
+            None => front.get(..usize::from(len)).map(Head::from),
+        }
+    }
+}
+
 impl From<Bytes> for Head {
     fn from(frame: Bytes) -> Head {
         match frame.len() {

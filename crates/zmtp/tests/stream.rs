@@ -93,6 +93,55 @@ fn one_byte_at_a_time() {
     assert_eq!(items.len(), messages.len());
 }
 
+/// A message that is there as a whole has a way of its own if it is a short head and a small
+/// frame.
+#[test]
+fn messages_of_two_frames_and_their_limits_are_the_same_whole_and_in_pieces() {
+    let mut messages = Vec::new();
+    for head in [0, 1, 6, 22, 23, 24, 255, 256] {
+        for body in [0, 1, 16, 128, 129, 255, 256, COPY_BELOW - 1, COPY_BELOW] {
+            let (head, body) = (vec![head as u8; head], vec![7; body]);
+            messages.push((head, vec![Bytes::from(body)]));
+        }
+    }
+    let default = FrameLimits::default();
+    let narrow = [
+        default,
+        FrameLimits {
+            frame_bytes: 128,
+            ..default
+        },
+        FrameLimits {
+            frame_bytes: 22,
+            ..default
+        },
+        FrameLimits {
+            message_bytes: 134,
+            ..default
+        },
+        FrameLimits {
+            parts: 1,
+            ..default
+        },
+    ];
+    for limits in narrow {
+        let mut refused = 0;
+        for message in &messages {
+            // What follows it isn't read as a part of it.
+            let bytes = encode(&[message.clone(), (vec![9; 40], vec![])]);
+            let (whole, end, _) = decode(&bytes, usize::MAX, limits);
+            let (pieces, same, _) = decode(&bytes, 1, limits);
+            assert_eq!((&whole, &end), (&pieces, &same), "{limits:?}");
+            if let Some(item) = whole.first() {
+                let message = Message::new(&message.0, &message.1);
+                assert_eq!(item, &Item::Message(message));
+            }
+            refused += usize::from(end.is_err());
+        }
+        assert_eq!(refused > 0, limits != default, "{limits:?}");
+    }
+}
+
 #[test]
 fn small_frames_are_copies_and_large_ones_slices() {
     let body = Bytes::from(vec![1; COPY_BELOW]);
@@ -319,10 +368,12 @@ fn commands_come_between_the_frames_of_a_message_too() {
     encode_ping(0, b"x", &mut ping);
     bytes.extend_from_slice(&ping);
     bytes.extend_from_slice(&[0, 1, b'b']);
-    let (items, end, _) = decode(&bytes, 2, FrameLimits::default());
-    assert_eq!(end, Ok(()));
-    assert!(matches!(&items[0], Item::Command(body) if body.starts_with(b"\x04PING")));
-    assert!(matches!(&items[1], Item::Message(m) if m.parts() == 2));
+    for step in [2, usize::MAX] {
+        let (items, end, _) = decode(&bytes, step, FrameLimits::default());
+        assert_eq!(end, Ok(()));
+        assert!(matches!(&items[0], Item::Command(body) if body.starts_with(b"\x04PING")));
+        assert!(matches!(&items[1], Item::Message(m) if m.parts() == 2));
+    }
 }
 
 /// A small generator of its own: the same mutations on each run.
