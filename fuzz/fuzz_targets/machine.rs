@@ -329,6 +329,15 @@ impl World {
         }
     }
 
+    fn receive(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
+        if self.machine.handle_whisper(now, from, header, &content) {
+            let (peer, content) = (from.peer, content.into());
+            self.judge(Event::Whisper { peer, content });
+        } else {
+            self.machine.handle_message(now, from, header, content);
+        }
+    }
+
     fn carry(&mut self, input: Input) {
         let now = self.now;
         if self.trace {
@@ -414,7 +423,7 @@ impl World {
                 let next = self.next.entry((from.peer, from.connection)).or_insert(0);
                 *next = sequence.unwrap_or(next.wrapping_add(1));
                 let (header, content) = split_header(what.command().encode(*next));
-                self.machine.handle_message(now, &from, &header, content);
+                self.receive(now, &from, &header, content);
             }
             Input::Bytes {
                 who: number,
@@ -424,7 +433,7 @@ impl World {
                 let frames: Frames = frames.into_iter().map(Bytes::from).collect();
                 let from = inbound(number, connection);
                 let (header, content) = split_header(frames);
-                self.machine.handle_message(now, &from, &header, content);
+                self.receive(now, &from, &header, content);
             }
             Input::ConnectionClosed {
                 who: number,

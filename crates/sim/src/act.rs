@@ -148,7 +148,7 @@ impl World {
             if !beacons {
                 config.interval = None;
             }
-            Brain::Ours(Box::new(Machine::new(config, seed, now)))
+            Brain::Ours(Box::new(Machine::new(config, seed, now)), None)
         } else {
             let address = (host::ip(host), place.port).into();
             Brain::Legacy(Box::new(Legacy::new(place.uuid, address, short_wrap, now)))

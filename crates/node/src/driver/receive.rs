@@ -169,6 +169,10 @@ impl Driver {
                 continue;
             }
             let Message { head, body } = message;
+            if self.machine.handle_whisper(now, &inbound, &head, &body) {
+                self.report_whisper(inbound.peer, body.into());
+                continue;
+            }
             self.machine.handle_message(now, &inbound, &head, body);
             self.carry_out();
         }

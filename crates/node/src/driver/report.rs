@@ -92,7 +92,7 @@ impl Driver {
     }
 
     /// A whisper has a way of its own: its peer's handle isn't cloned for each.
-    fn report_whisper(&mut self, peer: Uuid, message: Message) {
+    pub(super) fn report_whisper(&mut self, peer: Uuid, message: Message) {
         self.find_recent(peer);
         if let Some(peer) = &self.recent {
             self.meters.received(&message);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use super::bounds::OWED_ANSWERS;
@@ -53,6 +54,41 @@ impl Machine {
         self.dial_queued(now);
     }
 
+    /// The short way for messages that come by the million: the next whisper of a peer that
+    /// is here and not evasive.
+    ///
+    /// Returns whether the message is one. If so, there is no output for it, not even
+    /// [`Event::Whisper`]: the caller gives its content to the application. If not, nothing has
+    /// changed, and the caller passes the message to
+    /// [`handle_message`](Self::handle_message). So it is while outputs wait, which come first.
+    #[inline]
+    pub fn handle_whisper(
+        &mut self,
+        now: Time,
+        from: &Inbound,
+        header: &[u8],
+        content: &Frames,
+    ) -> bool {
+        let Some(sequence) = Command::whisper_sequence(header, content, &self.config.limits) else {
+            return false;
+        };
+        let Some(Phase::Established(established)) =
+            self.peers.get_mut(&from.peer).map(|peer| &mut peer.phase)
+        else {
+            return false;
+        };
+        let is_next = self.outputs.is_empty()
+            && established.hello.connection == from.connection
+            && established.liveness.presence == Presence::Healthy
+            && established.incoming.accept(sequence).is_ok();
+        if is_next {
+            established.liveness.last_heard = self.clock.at(now);
+            let bytes = || content.iter().map(Bytes::len).sum::<usize>();
+            tracing::trace!(uuid = %from.peer, bytes = bytes(), "whisper");
+        }
+        is_next
+    }
+
     fn handle_stranger(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
         match Command::decode_split(header, content, &self.config.limits) {
             Ok((1, Command::Hello(hello))) => self.handle_hello(now, from, hello),
@@ -69,16 +105,6 @@ impl Machine {
     /// message, it" ends the session, as others do.
     fn handle_established(&mut self, now: Time, from: &Inbound, header: &[u8], content: Frames) {
         let uuid = from.peer;
-        let whisper = Command::whisper_sequence(header, &content, &self.config.limits);
-        if let Some(sequence) = whisper {
-            if self.accept(now, uuid, sequence) {
-                self.event(Event::Whisper {
-                    peer: uuid,
-                    content: content.into(),
-                });
-            }
-            return;
-        }
         let decoded = Command::decode_split(header, content, &self.config.limits);
         let sequence = match &decoded {
             Ok((1, Command::Hello(_))) => {

@@ -266,25 +266,27 @@ impl Bench {
                     self.announced.push((self.now, state));
                     self.to_others += usize::from(to == Audience::Everybody);
                 }
-                Output::Event(event) => {
-                    self.discipline.check(&event);
-                    if let Event::Enter { session, .. } = &event {
-                        let mailbox = &self.mailboxes[session];
-                        assert!(
-                            mailbox.outgoing.with(|numbers| numbers.total()) > 0,
-                            "Enter before our HELLO"
-                        );
-                    }
-                    match &event {
-                        Event::Exit { unconfirmed, .. } => self.exits.push(*unconfirmed),
-                        Event::Enter { info, .. } => self.takes_requests.push(info.takes_requests),
-                        _ => {}
-                    }
-                    self.events.push(tell(&event));
-                }
+                Output::Event(event) => self.note(&event),
                 Output::Stopped => self.stopped = Some(self.now),
             }
         }
+    }
+
+    fn note(&mut self, event: &Event) {
+        self.discipline.check(event);
+        match event {
+            Event::Enter { session, info, .. } => {
+                let mailbox = &self.mailboxes[session];
+                assert!(
+                    mailbox.outgoing.with(|numbers| numbers.total()) > 0,
+                    "Enter before our HELLO"
+                );
+                self.takes_requests.push(info.takes_requests);
+            }
+            Event::Exit { unconfirmed, .. } => self.exits.push(*unconfirmed),
+            _ => {}
+        }
+        self.events.push(tell(event));
     }
 
     pub(crate) fn mailbox_opens(&mut self, session: SessionId) {
@@ -381,8 +383,17 @@ impl Bench {
     /// Raw frames of a peer.
     pub(crate) fn receive(&mut self, peer: &Peer, frames: Frames) {
         let (header, content) = split_header(frames);
-        self.machine
-            .handle_message(self.now, &peer.inbound(), &header, content);
+        let (now, from) = (self.now, peer.inbound());
+        if self.machine.handle_whisper(now, &from, &header, &content) {
+            assert!(
+                self.machine.poll_output().is_none(),
+                "an output that should have come before"
+            );
+            let (peer, content) = (from.peer, content.into());
+            self.note(&Event::Whisper { peer, content });
+        } else {
+            self.machine.handle_message(now, &from, &header, content);
+        }
         self.drain();
     }
 

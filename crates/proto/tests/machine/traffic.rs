@@ -2,7 +2,7 @@
 
 use std::iter;
 
-use zre_proto::Command;
+use zre_proto::{Command, split_header};
 
 use crate::bench::{Bench, Peer, header, join, leave, ms, secs, whisper};
 
@@ -23,6 +23,26 @@ fn whispers_and_shouts_arrive_in_order() {
     assert_eq!(
         bench.events(),
         ["whisper 01 a", "shout 01 G b", "whisper 01 c"]
+    );
+}
+
+#[test]
+fn a_whisper_does_not_overtake_the_outputs_before_it() {
+    let mut bench = Bench::new();
+    let mut peer = Peer::new(1);
+    bench.meet(&mut peer);
+    let (now, from) = (bench.now, peer.inbound());
+    let (header, content) = split_header(join("G", 1).encode(peer.number()));
+    bench.machine.handle_message(now, &from, &header, content);
+    let (header, content) = split_header(whisper("a").encode(peer.number()));
+    let machine = &mut bench.machine;
+    assert!(!machine.handle_whisper(now, &from, &header, &content));
+    machine.handle_message(now, &from, &header, content);
+    bench.drain();
+    bench.say(&mut peer, whisper("b"));
+    assert_eq!(
+        bench.events(),
+        ["join 01 G", "whisper 01 a", "whisper 01 b"]
     );
 }
 
