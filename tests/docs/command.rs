@@ -10,9 +10,10 @@ use zre_tests::zre;
 use crate::document::{repository, walk};
 
 /// Options in the text that belong to programs of others.
-const FOREIGN: [&str; 8] = [
+const FOREIGN: [&str; 9] = [
     "--locked",
     "--release",
+    "--profile",
     "--no-verify",
     "--workspace",
     "--nocapture",

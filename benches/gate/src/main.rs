@@ -1,6 +1,6 @@
 //! Counts what the hot paths cost, and fails when that has grown.
 //!
-//! `cargo run --release -p zre-gate --example gate` runs every case under valgrind, which counts
+//! `cargo run --profile bench -p zre-gate --example gate` runs every case under valgrind, which counts
 //! instructions and allocations, and compares them with `limits.tsv`. Nothing is
 //! timed: on one machine the same program gives the same figures, however busy
 //! that machine is. `-- --bless` writes the new figures down instead, `-- --only
@@ -99,14 +99,14 @@ fn judge(bless: bool, only: &str) -> Result<ExitCode, Box<dyn Error>> {
     if worse == 0 {
         if better > 0 {
             println!(
-                "\nSome of it has become cheaper. To keep it so: cargo run --release -p zre-gate --example gate -- --bless"
+                "\nSome of it has become cheaper. To keep it so: cargo run --profile bench -p zre-gate --example gate -- --bless"
             );
         }
         return Ok(ExitCode::SUCCESS);
     }
     println!(
         "\n{worse} of these cost more than they did (or are new). Find out why; where it is worth \
-         it, write the new figures down with\n    cargo run --release -p zre-gate --example gate -- --bless\nand \
+         it, write the new figures down with\n    cargo run --profile bench -p zre-gate --example gate -- --bless\nand \
          say in the commit what they buy."
     );
     Ok(ExitCode::FAILURE)
