@@ -56,6 +56,7 @@ impl Beacon {
         let datagrams = Datagrams::new(
             queue,
             Arc::clone(&member.hears_process),
+            Arc::clone(&member.held),
             Arc::clone(&member.died),
         );
         let registration = Registration::new(member).map_err(|error| match error {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, mpsc};
 
 use crate::config::CastKind;
+use crate::held::Held;
 
 /// The longest payload that is sent or accepted, in bytes. ZRE's longest beacon has 54; 512
 /// leaves room for later forms and fits any link without fragments. A longer datagram is
@@ -52,6 +53,7 @@ pub struct Datagram {
 pub struct Datagrams {
     queue: mpsc::Receiver<Datagram>,
     same_process: Arc<AtomicBool>,
+    held: Arc<Held>,
     /// Notified when the thread that fills the queue has panicked.
     died: Arc<Notify>,
 }
@@ -60,11 +62,13 @@ impl Datagrams {
     pub(crate) fn new(
         queue: mpsc::Receiver<Datagram>,
         same_process: Arc<AtomicBool>,
+        held: Arc<Held>,
         died: Arc<Notify>,
     ) -> Self {
         Self {
             queue,
             same_process,
+            held,
             died,
         }
     }
@@ -104,5 +108,28 @@ impl Datagrams {
     /// deliveries a second by false.
     pub fn set_same_process(&self, wanted: bool) {
         self.same_process.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Whether datagrams like this one are familiar from now on: the same bytes by the same
+    /// cast, from the same sender over the same interface. Familiar datagrams don't enter the
+    /// queue and don't wake its reader, which saves most of what repeated beacons cost. They
+    /// wait for [`take_familiar`](Self::take_familiar), of equal ones one.
+    ///
+    /// The first 8,192 can be familiar. Those of other beacons of this process never are.
+    pub fn set_familiar(&self, datagram: &Datagram, familiar: bool) {
+        if !datagram.same_process {
+            self.held.set_familiar(datagram, familiar);
+        }
+    }
+
+    /// Takes the familiar datagrams that have arrived since the last call.
+    #[must_use]
+    pub fn take_familiar(&self) -> Vec<Datagram> {
+        self.held.take()
+    }
+
+    /// From now on nothing is familiar. Familiar datagrams that wait are dropped.
+    pub fn forget_familiar(&self) {
+        self.held.clear();
     }
 }

@@ -61,6 +61,7 @@ mod changes;
 mod config;
 mod datagram;
 mod error;
+mod held;
 mod holder;
 mod hub;
 mod interface;

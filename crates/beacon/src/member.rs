@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::binding::{Binding, BindingCounters};
 use crate::config::{CastKind, Config};
 use crate::datagram::{Datagram, QUEUE};
+use crate::held::Held;
 use crate::interface::Interface;
 use crate::stats::{InterfaceStats, Stats};
 
@@ -23,6 +24,8 @@ pub(crate) struct Member {
     pub(crate) id: u64,
     pub(crate) config: Config,
     pub(crate) hears_process: Arc<AtomicBool>,
+    /// Those that don't wake the owner.
+    pub(crate) held: Arc<Held>,
     /// Notified when the hub's thread has panicked.
     pub(crate) died: Arc<Notify>,
     pub(crate) counters: Counters,
@@ -50,6 +53,7 @@ impl Member {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             config,
             hears_process: Arc::new(AtomicBool::new(true)),
+            held: Arc::default(),
             died: Arc::default(),
             counters: Counters::default(),
             bindings: RwLock::new(Arc::new([])),
@@ -109,7 +113,8 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Queues a datagram, or drops and counts it if the queue is full. Never waits.
+    /// Queues a datagram, or holds it if the owner knows it, or drops and counts it if the
+    /// queue is full. Never waits.
     pub(crate) fn deliver(&self, payload: &Bytes, from: SocketAddr, same_process: bool) {
         let member = &self.member;
         let datagram = Datagram {
@@ -121,14 +126,24 @@ impl Listener {
             cast: self.cast,
             same_process,
         };
+        // Counted first: whoever reads the datagram must find it in the figures.
+        let count = || {
+            member.counters.received.fetch_add(1, Ordering::Relaxed);
+            self.counters.received.fetch_add(1, Ordering::Relaxed);
+        };
+        let datagram = match same_process {
+            true => Some(datagram),
+            false => member.held.keep(datagram, count),
+        };
+        let Some(datagram) = datagram else {
+            return;
+        };
         match member.queue.try_reserve() {
-            // Counted first: whoever reads the datagram must find it in the figures.
             Ok(permit) => {
                 if same_process {
                     member.counters.same_process.fetch_add(1, Ordering::Relaxed);
                 } else {
-                    member.counters.received.fetch_add(1, Ordering::Relaxed);
-                    self.counters.received.fetch_add(1, Ordering::Relaxed);
+                    count();
                 }
                 permit.send(datagram);
             }

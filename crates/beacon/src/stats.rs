@@ -15,7 +15,7 @@ pub struct Stats {
     pub failed: u64,
     /// Payloads longer than [`MAX_DATAGRAM`](crate::MAX_DATAGRAM) that weren't sent.
     pub too_long: u64,
-    /// Datagrams from the network that were put into the queue.
+    /// Datagrams from the network that were put into the queue, or were familiar.
     pub received: u64,
     /// Datagrams of this process's other beacons that were put into the queue.
     pub same_process: u64,
@@ -44,7 +44,7 @@ pub struct InterfaceStats {
     pub sent: u64,
     /// Datagrams that the system refused to send.
     pub failed: u64,
-    /// Datagrams from the network that were put into the queue. A datagram counts at the first
+    /// Datagrams from the network that were put into the queue, or were familiar. A datagram counts at the first
     /// of the interface's addresses that hears it.
     pub received: u64,
     /// Errors that the system reported on receiving.

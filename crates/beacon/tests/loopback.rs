@@ -412,3 +412,32 @@ async fn a_flood_elsewhere_holds_nobody_up() {
     until("the queue is full", || target.stats().dropped > 0);
     assert_eq!(usize::try_from(target.stats().received).unwrap(), QUEUE);
 }
+
+#[tokio::test]
+async fn a_familiar_datagram_waits_until_its_reader_looks() {
+    let port = free_port();
+    let (beacon, mut datagrams) = open(port);
+    let stranger = stranger();
+    let send = |payload: &[u8]| stranger.send_to(payload, group(port)).unwrap();
+
+    send(b"again");
+    let again = next(&mut datagrams).await;
+    datagrams.set_familiar(&again, true);
+    send(b"again");
+    send(b"again");
+    send(b"news");
+    // The first that wakes the reader is another one.
+    let news = next(&mut datagrams).await;
+    assert_eq!(&news.payload[..], b"news");
+    assert!(datagrams.try_recv().is_none());
+    assert_eq!(datagrams.take_familiar(), std::slice::from_ref(&again));
+    assert!(datagrams.take_familiar().is_empty());
+    assert_eq!(beacon.stats().received, 4);
+
+    send(b"again");
+    until("it is heard", || beacon.stats().received == 5);
+    datagrams.forget_familiar();
+    assert!(datagrams.take_familiar().is_empty());
+    send(b"again");
+    assert_eq!(next(&mut datagrams).await, again);
+}

@@ -87,6 +87,8 @@ pub(crate) struct Driver {
     connections: usize,
     /// Nodes that are heard and can't be dialled.
     unreachable: Unreachable,
+    /// Whether beacons that told nothing new may tell something now.
+    beacons_matter: bool,
     /// Nodes that are reached and don't greet back.
     one_way: Unreachable,
     /// Dials that wait for a name to be looked up.
@@ -171,6 +173,7 @@ impl Driver {
             neighbours: Neighbours::new(),
             connections: 0,
             unreachable: Unreachable::by_us(),
+            beacons_matter: false,
             one_way: Unreachable::by_them(),
             pending: HashMap::new(),
             keys,
@@ -209,7 +212,8 @@ impl Driver {
         }
         while !self.stopped {
             if self.is_due(self.clock.now()) {
-                // Messages that have come already count before a peer is given up.
+                // What has come already counts before a peer is given up.
+                self.hear_familiar(datagrams.as_ref());
                 self.take_waiting(CATCH_UP, &mut inbox, &mut notices, &mut datagrams);
                 self.handle_timeout();
             }
@@ -231,6 +235,11 @@ impl Driver {
                 newcomer.set(neighbours::newcomer());
                 datagrams.set_same_process(listen);
             }
+            if std::mem::take(&mut self.beacons_matter)
+                && let Some(datagrams) = &datagrams
+            {
+                datagrams.forget_familiar();
+            }
             let alarm = self.clock.alarm(self.machine.poll_timeout());
             if let Some(due) = alarm.filter(|due| timer.deadline() != *due) {
                 timer.as_mut().reset(due);
@@ -243,9 +252,15 @@ impl Driver {
                     None => break,
                 },
                 Some(task) = panicked.recv() => self.fail(task),
-                Some(notice) = notices.recv() => self.handle_notice(notice),
+                Some(notice) = notices.recv() => {
+                    self.hear_familiar(datagrams.as_ref());
+                    self.handle_notice(notice);
+                }
                 datagram = next(&mut datagrams) => match datagram {
-                    Some(datagram) => self.handle_datagram(&datagram),
+                    Some(datagram) => {
+                        self.hear_familiar(datagrams.as_ref());
+                        self.handle_datagram(&datagram, datagrams.as_ref());
+                    }
                     None => self.fail("sending and hearing beacons"),
                 },
                 Some((session, addrs)) = self.resolved.recv() => {
@@ -262,6 +277,7 @@ impl Driver {
                 () = &mut timer, if alarm.is_some() => {}
                 () = self.events.room(), if self.paused => self.pause(false),
                 Some(arrival) = inbox.recv(), if !self.paused => {
+                    self.hear_familiar(datagrams.as_ref());
                     self.handle_arrival(arrival);
                 }
             }
@@ -307,7 +323,7 @@ impl Driver {
                 taken = taken.saturating_add(1);
             }
             if let Some(datagram) = datagrams.as_mut().and_then(Datagrams::try_recv) {
-                self.handle_datagram(&datagram);
+                self.handle_datagram(&datagram, datagrams.as_ref());
                 self.carry_out();
                 taken = taken.saturating_add(1);
             }

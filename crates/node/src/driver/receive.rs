@@ -1,7 +1,7 @@
 //! Handles the input of sockets and discovery.
 
 use tracing::Instrument;
-use zre_beacon::{CastKind, Changes, Datagram, Interface};
+use zre_beacon::{CastKind, Changes, Datagram, Datagrams, Interface};
 use zre_proto::machine::{Heard, Inbound, SessionId, Up};
 use zre_session::{Arrival, Batch, Link, Message, Notice};
 
@@ -89,12 +89,32 @@ impl Driver {
         }
     }
 
-    pub(super) fn handle_datagram(&mut self, datagram: &Datagram) {
+    /// Handles a datagram. If others like it will tell nothing new, they needn't wake us.
+    pub(super) fn handle_datagram(&mut self, datagram: &Datagram, datagrams: Option<&Datagrams>) {
+        let familiar = self.hear_datagram(datagram);
+        if let Some(datagrams) = datagrams {
+            datagrams.set_familiar(datagram, familiar);
+        }
+    }
+
+    /// Handles the datagrams that didn't wake us. They came before whatever is handled next.
+    pub(super) fn hear_familiar(&mut self, datagrams: Option<&Datagrams>) {
+        let Some(datagrams) = datagrams else {
+            return;
+        };
+        for datagram in datagrams.take_familiar() {
+            self.handle_datagram(&datagram, Some(datagrams));
+            self.carry_out();
+        }
+    }
+
+    /// Returns whether others like it will tell nothing new.
+    fn hear_datagram(&mut self, datagram: &Datagram) -> bool {
         let beacon = match zre_proto::Beacon::decode(&datagram.payload) {
             Ok(beacon) => beacon,
             Err(error) => {
                 tracing::debug!(from = %datagram.from, %error, "not a beacon");
-                return;
+                return false;
             }
         };
         self.unreachable.heard(beacon.uuid());
@@ -107,8 +127,13 @@ impl Driver {
             },
             datagram.loopback || datagram.same_process,
         );
+        let here = self.reach.here().iter();
+        let heard = heard.from_this_host(
+            heard.over_loopback || here.map(|it| it.addr).any(|it| it == heard.from.ip()),
+        );
         self.machine
             .handle_beacon(self.clock.now(), &beacon, &heard);
+        self.machine.is_familiar(&beacon, &heard)
     }
 
     /// Returns how many messages it stood for.
@@ -190,6 +215,7 @@ impl Driver {
             }
             DiscoveryUpdate::Interfaces { changes, here } => {
                 self.move_to(here);
+                self.beacons_matter = true;
                 if !changes.is_empty() {
                     self.handle_changes(changes);
                 }

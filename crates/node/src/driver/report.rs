@@ -10,6 +10,13 @@ use crate::{Event, ExitReason, GroupName, Message, Peer, Responder};
 impl Driver {
     /// Brings the directory up to date, then reports the event.
     pub(super) fn report(&mut self, event: Happened) {
+        self.beacons_matter |= matches!(
+            event,
+            Happened::Exit { .. }
+                | Happened::Evasive { .. }
+                | Happened::Silent { .. }
+                | Happened::State { .. }
+        );
         match event {
             Happened::Whisper { peer, content } => self.report_whisper(peer, content),
             Happened::Shout {

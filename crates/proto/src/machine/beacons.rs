@@ -53,9 +53,8 @@ impl Machine {
             count(&mut self.counters.buried);
             return;
         }
-        let mut addr = heard.from;
-        addr.set_port(beacon.port());
-        let endpoint = Endpoint::from(addr);
+        self.note_process(now, beacon, heard);
+        let endpoint = dialled(beacon, heard);
         // Nearly all beacons end here: each peer sends one a second, and there may
         // be a thousand peers.
         if let Some(peer) = self.peers.get_mut(&uuid)
@@ -116,6 +115,46 @@ impl Machine {
         self.dial_if_due(now, uuid);
     }
 
+    /// The process of a peer on this host runs if it beacons, and the system reports its
+    /// death. Beacons prove nothing if we have a key.
+    fn note_process(&mut self, now: Time, beacon: &Beacon, heard: &Heard) {
+        if !heard.from_this_host || self.config.public_key.is_some() {
+            return;
+        }
+        let clock = self.clock.at(now);
+        if let Some(peer) = self.peers.get_mut(&beacon.uuid())
+            && let Phase::Established(established) = &mut peer.phase
+            && established.mailbox.same_host
+            && established.hello.shows_state
+            && established.listens_at(beacon.port())
+        {
+            established.liveness.show(clock);
+        }
+    }
+
+    /// Whether another beacon like this one, which has been handled, would tell no more than
+    /// that its sender is still there. This holds until an event about that peer is reported.
+    /// Until then such beacons may be handled late, as long as it is before the next
+    /// [`handle_timeout`](Self::handle_timeout).
+    #[must_use]
+    pub fn is_familiar(&self, beacon: &Beacon, heard: &Heard) -> bool {
+        let Some(peer) = self.peers.get(&beacon.uuid()) else {
+            return false;
+        };
+        let Phase::Established(established) = &peer.phase else {
+            return false;
+        };
+        let undoubted = established.exit_claim.is_none()
+            && established.dispute.is_none()
+            && !established.liveness.is_silent();
+        undoubted
+            && self.departure.is_none()
+            && !beacon.is_leaving()
+            && !peer.lost
+            && peer.is_as_shown(beacon)
+            && peer.addresses.contains(&dialled(beacon, heard))
+    }
+
     fn handle_own_beacon(&mut self, now: Time, beacon: &Beacon) {
         count(&mut self.counters.own);
         let other_port = beacon.port() != self.config.port && beacon.port() != 0;
@@ -132,4 +171,11 @@ impl Machine {
             self.event(Event::Conflict { peer });
         }
     }
+}
+
+/// The address at which the sender of a beacon is dialled.
+fn dialled(beacon: &Beacon, heard: &Heard) -> Endpoint {
+    let mut addr = heard.from;
+    addr.set_port(beacon.port());
+    Endpoint::from(addr)
 }

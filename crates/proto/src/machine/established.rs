@@ -7,7 +7,7 @@ use super::exit_claim::ExitClaim;
 use super::liveness::Liveness;
 use super::mailbox::Mailbox;
 use super::remote_hello::RemoteHello;
-use crate::{Incoming, State, Time};
+use crate::{Endpoint, Incoming, State, Time};
 
 /// A peer that the application knows.
 #[derive(Debug)]
@@ -54,6 +54,13 @@ impl EstablishedPeer {
         self.dispute
             .as_ref()
             .is_some_and(|dispute| dispute.newcomer.hello.connection == connection)
+    }
+
+    /// Whether its inbox has that port, as far as we know.
+    pub(super) fn listens_at(&self, port: u16) -> bool {
+        let greeted_at = self.hello.endpoint.as_ref();
+        self.mailbox.endpoint.port() == Some(port)
+            || greeted_at.and_then(Endpoint::port) == Some(port)
     }
 
     pub(super) fn age(&self, now: Time) -> Duration {

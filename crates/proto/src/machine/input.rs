@@ -18,6 +18,8 @@ pub struct Heard {
     pub source: Source,
     /// Whether it came over a loopback interface, or from our own process.
     pub over_loopback: bool,
+    /// Whether the sender's address is one of this host.
+    pub from_this_host: bool,
 }
 
 impl Heard {
@@ -28,7 +30,16 @@ impl Heard {
             from,
             source,
             over_loopback,
+            from_this_host: over_loopback,
         }
+    }
+
+    /// The same, from an address of this host or not. Until this is called, what comes over
+    /// loopback counts as from this host.
+    #[must_use]
+    pub const fn from_this_host(mut self, from_this_host: bool) -> Self {
+        self.from_this_host = from_this_host;
+        self
     }
 }
 

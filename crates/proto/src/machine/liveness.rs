@@ -12,6 +12,8 @@ use crate::Time;
 pub(super) struct Liveness {
     /// When the last message came, on the silence clock.
     pub(super) last_heard: Time,
+    /// When a beacon last showed that its process runs, on the silence clock.
+    shown: Time,
     pub(super) presence: Presence,
     /// When it exits, on the silence clock, unless it answers the first PING or a later one.
     expires: Time,
@@ -59,12 +61,18 @@ pub(super) struct Moment {
     pub(super) ping_after: Duration,
     /// How long its answer may take.
     pub(super) patience: Duration,
+    /// How long after a message beacons may show that its process runs.
+    pub(super) shown_for: Duration,
+    /// While the peer is healthy, it is judged at multiples of this, so that a host with many
+    /// processes doesn't wake each of them for each of the others.
+    pub(super) grid: Duration,
 }
 
 impl Liveness {
     pub(super) fn new(now: Time, clock: Time) -> Self {
         Self {
             last_heard: clock,
+            shown: clock,
             presence: Presence::Healthy,
             expires: clock,
             pinged: now,
@@ -78,6 +86,21 @@ impl Liveness {
     /// Whether PINGs have been unanswered for long.
     pub(super) fn is_silent(&self) -> bool {
         matches!(self.presence, Presence::Evasive(_) | Presence::Silent)
+    }
+
+    /// A beacon has shown that the peer's process runs.
+    pub(super) fn show(&mut self, clock: Time) {
+        self.shown = clock;
+    }
+
+    /// For how long nothing has shown that the peer's process runs. If messages of ours wait
+    /// to be confirmed, only its own messages count.
+    fn idle(&self, moment: Moment, mailbox: &Mailbox) -> Duration {
+        let shown = self.shown.min(self.last_heard + moment.shown_for);
+        if shown > self.last_heard && mailbox.numbering(|outgoing| outgoing.unconfirmed()) == 0 {
+            return moment.clock - shown;
+        }
+        moment.clock - self.last_heard
     }
 
     /// A PING goes out to a healthy peer that has to answer it.
@@ -105,7 +128,7 @@ impl Liveness {
         mailbox: &Mailbox,
         config: &Config,
     ) -> Result<Judgement, ExitReason> {
-        let silence = moment.clock - self.last_heard;
+        let idle = self.idle(moment, mailbox);
         let interval = config.ping_interval;
         let presence = self.presence;
         if presence != Presence::Healthy && moment.clock >= self.expires {
@@ -114,8 +137,8 @@ impl Liveness {
         // How long the peer stays as it is, and how long after the last PING the
         // next one is wanted.
         let (stays, ping_after) = match presence {
-            Presence::Healthy if silence < moment.ping_after => {
-                self.judge_healthy(moment, silence, mailbox)
+            Presence::Healthy if idle < moment.ping_after => {
+                self.judge_healthy(moment, idle, mailbox)
             }
             Presence::Healthy => {
                 self.doubt(moment.clock, config);
@@ -145,7 +168,7 @@ impl Liveness {
         let ping = ping_after.is_some_and(|after| moment.now >= self.pinged + after);
         let pinged = if ping { moment.now } else { self.pinged };
         let stays = match self.presence {
-            Presence::Healthy => stays,
+            Presence::Healthy => stays + until_multiple(moment.now + stays, moment.grid),
             _ => stays.min(self.expires - moment.clock),
         };
         let mut next = moment.now + stays;
@@ -169,15 +192,16 @@ impl Liveness {
     fn judge_healthy(
         &mut self,
         moment: Moment,
-        silence: Duration,
+        idle: Duration,
         mailbox: &Mailbox,
     ) -> (Duration, Option<Duration>) {
         let ping_after = moment.ping_after;
-        let stays = ping_after.saturating_sub(silence);
+        let stays = ping_after.saturating_sub(idle);
         if moment.paused {
             // It may have filled its queue to us, and then hears nothing.
             return (stays, Some(ping_after));
         }
+        let silence = moment.clock - self.last_heard;
         let owes = self.owes_keepalive(moment.now, mailbox, silence, ping_after);
         let sample = self.sampled_at + keepalive(ping_after);
         (
@@ -222,6 +246,7 @@ impl Liveness {
     pub(super) fn spare(&mut self, clock: Time) {
         // It may have been heard before we knew that we had stood still.
         self.last_heard = self.last_heard.min(clock);
+        self.shown = self.shown.min(clock);
         if let Presence::Pinged(since) | Presence::Evasive(since) = &mut self.presence {
             *since = clock;
         }
@@ -231,4 +256,14 @@ impl Liveness {
 /// How long we may be silent towards a peer that speaks to us.
 fn keepalive(ping_after: Duration) -> Duration {
     ping_after.saturating_sub(ping_after.checked_div(10).unwrap_or_default())
+}
+
+/// The time from a moment to the next multiple of that duration.
+fn until_multiple(moment: Time, of: Duration) -> Duration {
+    let over = moment.since_origin().as_nanos().checked_rem(of.as_nanos());
+    let over = over.and_then(|over| u64::try_from(over).ok()).unwrap_or(0);
+    match over {
+        0 => Duration::ZERO,
+        over => of.saturating_sub(Duration::from_nanos(over)),
+    }
 }

@@ -25,6 +25,13 @@ const SAME_HOST_PING_PATIENCE: u32 = 10;
 /// How much later that PING comes at most, as a multiple of the same time.
 const SAME_HOST_LONGEST: u32 = 12;
 
+/// How long the beacons of a process of this host may stand for its messages, as a multiple of
+/// the same time.
+const SHOWN_LONGEST: u32 = 60;
+
+/// A host with many processes judges the silence of each so often in the same time.
+const SAME_HOST_JUDGED: u32 = 2;
+
 impl Machine {
     /// For how long nothing has been heard of a peer. Time in which nobody read the
     /// inbox, or in which we stood still, doesn't count. `None` if the peer isn't
@@ -188,6 +195,12 @@ impl Machine {
                 true => usual.saturating_mul(SAME_HOST_PING_PATIENCE),
                 false => usual,
             },
+            shown_for: self.config.ping_after.saturating_mul(SHOWN_LONGEST),
+            grid: match ours_on_this_host && relaxed > self.config.ping_after {
+                true => self.config.ping_after.checked_div(SAME_HOST_JUDGED),
+                false => None,
+            }
+            .unwrap_or_default(),
         };
         if established.mailbox.in_memory {
             return;

@@ -29,6 +29,7 @@ mod ping;
 mod plain;
 mod presence;
 mod request;
+mod same_host;
 mod state;
 mod traffic;
 mod update;
