@@ -165,13 +165,11 @@ impl Start {
         config.interval = announcer.is_some().then_some(settings.interval);
 
         let clock = Clock::start();
+        let now = clock.now();
         let name = config.name.clone();
-        let mut machine = Machine::new(
-            config,
-            u64::from(port) ^ self.uuid.as_u64_pair().0,
-            clock.now(),
-        );
-        self.apply_settings(&mut machine, clock.now())?;
+        let seed = u64::from(port) ^ self.uuid.as_u64_pair().0;
+        let mut machine = Machine::new(config, seed, now);
+        self.apply_settings(&mut machine, now)?;
 
         let own_groups = machine.own_groups().cloned().map(GroupName::from);
         let shared = Shared::new(own_groups, machine.profile(), endpoint);

@@ -38,6 +38,7 @@ impl Driver {
                     self.start_dial(session, dial);
                 }
                 Output::Disconnect { session, linger } => {
+                    self.beacons_matter = true;
                     self.pending.remove(&session);
                     if let Some(entry) = self.sessions.remove(&session) {
                         entry

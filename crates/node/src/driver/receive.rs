@@ -73,6 +73,7 @@ impl Driver {
             Notice::Panicked { task } => self.fail(task),
             Notice::Closed { id, reason, lost } => {
                 tracing::debug!(session = ?SessionId(id), %reason, lost, "a mailbox has ended");
+                self.beacons_matter = true;
                 self.keys.dial_failed(&reason);
                 let opening = self.sessions.get_mut(&SessionId(id));
                 let target = opening

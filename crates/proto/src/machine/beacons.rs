@@ -17,6 +17,9 @@ const DUPLICATE: Duration = Duration::from_millis(500);
 /// Anybody can send them; a state that lasts is shown again each second.
 const BEACON_STATE: Duration = Duration::from_millis(500);
 
+/// For how many intervals after our start it means nothing that we haven't met a node.
+const NEW: u32 = 10;
+
 /// Another node that beacons under our UUID.
 #[derive(Debug)]
 pub(super) struct Duplicate {
@@ -53,15 +56,17 @@ impl Machine {
             count(&mut self.counters.buried);
             return;
         }
-        self.note_process(now, beacon, heard);
         let endpoint = dialled(beacon, heard);
         // Nearly all beacons end here: each peer sends one a second, and there may
         // be a thousand peers.
-        if let Some(peer) = self.peers.get_mut(&uuid)
-            && peer.is_as_shown(beacon)
-            && peer.hear_again(now, &endpoint, heard)
-        {
-            return;
+        if let Some(peer) = self.peers.get_mut(&uuid) {
+            // Beacons prove nothing if we have a key.
+            if heard.from_this_host && self.config.public_key.is_none() {
+                peer.note_process(self.clock.at(now), beacon.port());
+            }
+            if peer.is_as_shown(beacon) && peer.hear_again(now, &endpoint, heard) {
+                return;
+            }
         }
         let new_address = self
             .peers
@@ -72,7 +77,8 @@ impl Machine {
         }
         let missed = match self.peers.get_mut(&uuid) {
             Some(peer) => std::mem::take(&mut peer.lost),
-            None => beacon.state() != Some(State::Init),
+            // Who starts knows nobody, and beacons anyway.
+            None => beacon.state() != Some(State::Init) && !self.is_new(now),
         };
         if missed {
             // It isn't new, and doesn't know us either: the network was cut until now, or
@@ -115,44 +121,35 @@ impl Machine {
         self.dial_if_due(now, uuid);
     }
 
-    /// The process of a peer on this host runs if it beacons, and the system reports its
-    /// death. Beacons prove nothing if we have a key.
-    fn note_process(&mut self, now: Time, beacon: &Beacon, heard: &Heard) {
-        if !heard.from_this_host || self.config.public_key.is_some() {
-            return;
-        }
-        let clock = self.clock.at(now);
-        if let Some(peer) = self.peers.get_mut(&beacon.uuid())
-            && let Phase::Established(established) = &mut peer.phase
-            && established.mailbox.same_host
-            && established.hello.shows_state
-            && established.listens_at(beacon.port())
-        {
-            established.liveness.show(clock);
-        }
-    }
-
     /// Whether another beacon like this one, which has been handled, would tell no more than
-    /// that its sender is still there. This holds until an event about that peer is reported.
-    /// Until then such beacons may be handled late, as long as it is before the next
-    /// [`handle_timeout`](Self::handle_timeout).
+    /// that its sender is still there. This holds until an event about that peer is reported,
+    /// or a session with it ends. Until then such beacons may be handled late, as long as it is
+    /// before any other input.
     #[must_use]
     pub fn is_familiar(&self, beacon: &Beacon, heard: &Heard) -> bool {
         let Some(peer) = self.peers.get(&beacon.uuid()) else {
             return false;
         };
-        let Phase::Established(established) = &peer.phase else {
-            return false;
+        let undoubted = match &peer.phase {
+            Phase::Dialling(_) | Phase::Greeting(..) | Phase::Entering(..) => true,
+            Phase::Established(established) => {
+                established.exit_claim.is_none()
+                    && established.dispute.is_none()
+                    && !established.liveness.is_silent()
+            }
+            Phase::Known { .. } | Phase::Waiting(..) | Phase::Leaving(..) => false,
         };
-        let undoubted = established.exit_claim.is_none()
-            && established.dispute.is_none()
-            && !established.liveness.is_silent();
         undoubted
             && self.departure.is_none()
             && !beacon.is_leaving()
             && !peer.lost
             && peer.is_as_shown(beacon)
             && peer.addresses.contains(&dialled(beacon, heard))
+    }
+
+    fn is_new(&self, now: Time) -> bool {
+        let interval = self.config.interval.unwrap_or_default();
+        now - self.started < interval.saturating_mul(NEW)
     }
 
     fn handle_own_beacon(&mut self, now: Time, beacon: &Beacon) {

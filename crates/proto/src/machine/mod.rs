@@ -139,6 +139,7 @@ pub struct Machine {
     short_wraps: ShortWraps,
     third_parties: ThirdParties,
     duplicate: Option<Duplicate>,
+    started: Time,
     pace: Pace,
     /// How many established peers are other processes of this host.
     same_host: u32,
@@ -181,6 +182,7 @@ impl Machine {
             short_wraps: ShortWraps::default(),
             third_parties: ThirdParties::default(),
             duplicate: None,
+            started: now,
             pace: Pace::default(),
             same_host: 0,
             departure: None,

@@ -88,8 +88,13 @@ impl Machine {
     }
 
     pub(super) fn show_state(&mut self, now: Time, state: State) {
+        let starts = self.state == State::Init && self.pace.has_just_begun(now);
         self.state = state;
-        self.announce(now);
+        if starts && state == State::Ready {
+            self.announce_start();
+        } else {
+            self.announce(now);
+        }
         let peers: Vec<Uuid> = self.peers.keys().copied().collect();
         for uuid in peers {
             self.send_state(uuid);

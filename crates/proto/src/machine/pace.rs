@@ -27,6 +27,10 @@ const WIDELY: u32 = 2;
 /// other of them to every address.
 const SHARED_NEWS: u32 = 50;
 
+/// How many of the peers that are being met count as neighbours. When hundreds start at once,
+/// their beacons would delay their greetings. Anybody can make up any number.
+const MEETING: u32 = 64;
+
 /// The longest time between two beacons, in intervals.
 const LONGEST: u32 = 60;
 
@@ -42,7 +46,7 @@ pub(super) struct Pace {
     widely_at: Option<Time>,
     /// Whether the last beacon did.
     was_wide: bool,
-    /// How many established peers are known by their beacons.
+    /// How many peers are known by their beacons, of those that are being met some.
     neighbours: u32,
 }
 
@@ -69,6 +73,11 @@ impl Pace {
         self.widely_at = None;
     }
 
+    /// Whether a beacon has gone to every address at this very moment.
+    pub(super) fn has_just_begun(&self, now: Time) -> bool {
+        self.widely_at == Some(now)
+    }
+
     /// A beacon goes out. Returns whether it goes to every address, and how long to wait
     /// for the next one.
     fn step(&mut self, now: Time, interval: Duration) -> (bool, Duration) {
@@ -92,6 +101,15 @@ impl Machine {
     pub(super) fn announce(&mut self, now: Time) {
         self.pace.restart();
         self.announce_again(now);
+    }
+
+    /// We have started, and everybody was sent a beacon just now. Those who beacon are told by
+    /// our HELLO that we are ready.
+    pub(super) fn announce_start(&mut self) {
+        self.outputs.push_back(Output::Announce {
+            state: self.state,
+            to: Audience::EachNetwork,
+        });
     }
 
     /// The next beacon is due.
@@ -165,16 +183,21 @@ impl Machine {
     /// implementations drop a peer without a word, and don't dial it before they hear its
     /// beacon.
     fn count_company(&mut self) -> bool {
-        let (mut neighbours, mut same_host) = (0u32, 0u32);
+        let (mut neighbours, mut meeting, mut same_host) = (0u32, 0u32, 0u32);
         let mut missed = false;
         for peer in self.peers.values() {
+            if peer.is_engaged() && peer.via.has_beacons() {
+                match &peer.phase {
+                    Phase::Established(_) => neighbours = neighbours.saturating_add(1),
+                    _ => meeting = meeting.saturating_add(1),
+                }
+            }
             if let Phase::Established(established) = &peer.phase {
-                neighbours = neighbours.saturating_add(peer.via.has_beacons().into());
                 same_host = same_host.saturating_add(established.mailbox.same_host.into());
                 missed |= established.liveness.is_silent() && !established.hello.shows_state;
             }
         }
-        self.pace.neighbours = neighbours;
+        self.pace.neighbours = neighbours.saturating_add(meeting.min(MEETING));
         self.same_host = same_host;
         missed
     }

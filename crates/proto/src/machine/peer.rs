@@ -131,6 +131,18 @@ impl Peer {
             .is_none_or(|state| state == self.announced && state == known)
     }
 
+    /// Notes a beacon that came from this host and names that port: if the peer is there, its
+    /// process runs, and the system reports its death.
+    pub(super) fn note_process(&mut self, clock: Time, port: u16) {
+        if let Phase::Established(established) = &mut self.phase
+            && established.mailbox.same_host
+            && established.hello.shows_state
+            && established.listens_at(port)
+        {
+            established.liveness.show(clock);
+        }
+    }
+
     /// Notes a beacon from an address that is heard all the time. Returns false,
     /// and changes nothing, if it tells anything new.
     pub(super) fn hear_again(&mut self, now: Time, endpoint: &Endpoint, heard: &Heard) -> bool {

@@ -75,6 +75,38 @@ fn whoever_was_cut_off_is_noticed_by_one_beacon() {
 }
 
 #[test]
+fn a_start_is_announced_to_everybody_once() {
+    let mut bench = Bench::with(|config| config.state = State::Init);
+    bench.machine.set_state(bench.now, State::Ready);
+    bench.drain();
+    let shown: Vec<State> = bench.announced.iter().map(|(_, state)| *state).collect();
+    assert_eq!(shown, [State::Init, State::Ready]);
+    assert_eq!(bench.to_others, 1);
+    // A change is another matter.
+    bench.machine.set_state(bench.now, State::Busy);
+    bench.drain();
+    assert_eq!(bench.to_others, 2);
+}
+
+#[test]
+fn who_starts_in_a_crowd_adds_little_to_the_storm() {
+    let mut bench = Bench::new();
+    let before = (bench.announced.len(), bench.to_others);
+    for id in 1..=100 {
+        // The others have started a moment before.
+        let mut peer = Peer::ours(id);
+        bench.hear_state(&peer, State::Ready);
+        bench.pass(ms(30));
+        if id % 2 == 0 {
+            bench.greet(&mut peer);
+        }
+        bench.pass(ms(20));
+    }
+    let sent = (bench.announced.len() - before.0, bench.to_others - before.1);
+    assert!(sent.0 <= 5 && sent.1 <= 2, "{sent:?}");
+}
+
+#[test]
 fn strangers_do_not_make_a_crowd_storm() {
     let (mut bench, mut peers) = in_a_crowd_of(200);
     let before = bench.announced.len();

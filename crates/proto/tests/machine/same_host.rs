@@ -153,7 +153,13 @@ fn a_beacon_is_familiar_until_something_happens_to_its_sender() {
         bench.drain();
         bench.machine.is_familiar(beacon, heard)
     };
-    assert!(!familiar(&mut bench, &ready, &here), "it is being dialled");
+    let stranger = bench.machine.is_familiar(&ready, &here);
+    assert!(!stranger);
+    assert!(familiar(&mut bench, &ready, &here), "it is being dialled");
+    // It doesn't greet, and is dialled again when it is heard.
+    bench.pass(secs(6));
+    assert!(!bench.machine.is_familiar(&ready, &here));
+    assert!(familiar(&mut bench, &ready, &here));
     bench.greet(&mut peer);
     assert!(familiar(&mut bench, &ready, &here));
     assert!(familiar(&mut bench, &peer.beacon(), &here));
