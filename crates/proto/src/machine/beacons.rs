@@ -123,8 +123,8 @@ impl Machine {
 
     /// Whether another beacon like this one, which has been handled, would tell no more than
     /// that its sender is still there. This holds until an event about that peer is reported,
-    /// or a session with it ends. Until then such beacons may be handled late, as long as it is
-    /// before any other input.
+    /// or a session with it ends. Until then such beacons may be handled late: before the next
+    /// timeout, and before messages and ends of sessions that come a moment later.
     #[must_use]
     pub fn is_familiar(&self, beacon: &Beacon, heard: &Heard) -> bool {
         let Some(peer) = self.peers.get(&beacon.uuid()) else {

@@ -168,7 +168,9 @@ impl Liveness {
         let ping = ping_after.is_some_and(|after| moment.now >= self.pinged + after);
         let pinged = if ping { moment.now } else { self.pinged };
         let stays = match self.presence {
-            Presence::Healthy => stays + until_multiple(moment.now + stays, moment.grid),
+            Presence::Healthy => {
+                stays.saturating_add(until_multiple(moment.now + stays, moment.grid))
+            }
             _ => stays.min(self.expires - moment.clock),
         };
         let mut next = moment.now + stays;
