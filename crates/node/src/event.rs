@@ -39,6 +39,9 @@ use crate::{Endpoint, ExitReason, GroupName, Interface, Message, Peer, Responder
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+// By the million, events are moved from one list to another. With a tag of one octet the
+// compiler moves what follows it in unaligned pieces, for each of which the processor waits.
+#[repr(usize)]
 pub enum Event {
     /// A peer is here and can receive messages.
     Enter {

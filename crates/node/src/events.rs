@@ -56,6 +56,7 @@ impl Entry {
     }
 
     /// The event; `speaker` is the sender of the last whisper.
+    #[inline]
     fn into_event(self, speaker: &mut Option<Peer>) -> Option<Event> {
         match self {
             Self::Whisper { peer, message } => {

@@ -297,6 +297,7 @@ impl From<Peer> for PeerRef {
 }
 
 impl From<&Peer> for PeerRef {
+    #[inline]
     fn from(peer: &Peer) -> Self {
         Self::Peer(peer.clone())
     }

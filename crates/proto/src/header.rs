@@ -72,6 +72,7 @@ pub(crate) fn put_prefix(out: &mut impl BufMut, id: u8, sequence: u16) {
 }
 
 /// The header frame of a WHISPER.
+#[inline]
 pub fn whisper_header(sequence: u16) -> Header {
     prefix(id::WHISPER, sequence)
 }
@@ -116,6 +117,7 @@ fn prefix(id: u8, sequence: u16) -> Header {
 
 /// Replaces the sequence number in an encoded header frame. A slice that is too short
 /// for a header stays as it is.
+#[inline]
 pub fn patch_sequence(header: &mut [u8], sequence: u16) {
     if let Some(place) = header
         .get_mut(SEQUENCE_OFFSET..)

@@ -39,6 +39,7 @@ impl Message {
     }
 
     /// The frames in order.
+    #[inline]
     pub fn frames(&self) -> &[Bytes] {
         &self.0
     }
@@ -54,6 +55,7 @@ impl Message {
     }
 
     /// The bytes of all frames together.
+    #[inline]
     pub fn len(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
@@ -64,6 +66,7 @@ impl Message {
     }
 
     /// The number of frames.
+    #[inline]
     pub fn frame_count(&self) -> usize {
         self.0.len()
     }
@@ -158,6 +161,7 @@ impl From<Bytes> for Message {
 }
 
 impl From<Frames> for Message {
+    #[inline]
     fn from(frames: Frames) -> Self {
         Self(frames)
     }

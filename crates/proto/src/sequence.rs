@@ -98,6 +98,7 @@ impl Outgoing {
 
     /// The number of the next message, for a message of the application.
     #[must_use = "a number that isn't sent is a gap"]
+    #[inline]
     pub fn next_data(&mut self) -> u16 {
         self.data = self.data.saturating_add(1);
         self.next()
@@ -143,6 +144,7 @@ impl Outgoing {
     }
 
     /// Whether the session has [ended](Self::end) for the application.
+    #[inline]
     pub fn has_ended(&self) -> bool {
         self.ended
     }
@@ -173,6 +175,7 @@ impl Outgoing {
     }
 
     /// The number of the next message.
+    #[inline]
     pub fn peek(&self) -> u16 {
         self.next
     }
@@ -182,6 +185,7 @@ impl Outgoing {
 /// and the peer may wrap the other way: its answer confirms what it has read before it
 /// takes the wrap for a gap. That is one number in 256 of the last 2,048.
 #[must_use]
+#[inline]
 pub fn nears_wrap(number: u16) -> bool {
     number & 0xf8ff == 0xf800
 }

@@ -108,6 +108,7 @@ pub(crate) const FRAME_OVERHEAD: usize = 64;
 impl LinkLimits {
     /// Takes the cost of one more message from the budget, if its queue, which holds
     /// `held`, may have it.
+    #[inline]
     pub(crate) fn admit(&self, budget: &Budget, class: Class, cost: usize, held: usize) -> bool {
         match class {
             Class::Data => self.fits(cost, held, 0) && budget.take(cost, held),
@@ -124,12 +125,14 @@ impl LinkLimits {
     }
 
     /// A message that is larger than the bound fits an empty queue.
+    #[inline]
     fn fits(&self, cost: usize, held: usize, reserve: usize) -> bool {
         let bound = self.queue_bytes_per_peer.saturating_add(reserve);
         held == 0 || held.saturating_add(cost) <= bound
     }
 
     /// What a message of these frames costs against the bounds.
+    #[inline]
     pub(crate) fn cost(head: &[u8], body: &[Bytes]) -> usize {
         body.iter()
             .fold(head.len(), |sum, frame| sum.saturating_add(frame.len()))
@@ -140,6 +143,7 @@ impl LinkLimits {
     ///
     /// # Errors
     /// [`TrySendError::TooLarge`] names the limit that it passes.
+    #[inline]
     pub(crate) fn cost_to_send(&self, head: &[u8], body: &[Bytes]) -> Result<usize, TrySendError> {
         let too_large = |what, size, limit| Err(TrySendError::TooLarge { what, size, limit });
         let parts = body.len().saturating_add(1);

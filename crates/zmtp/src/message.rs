@@ -7,7 +7,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 /// A list of frames. [`Frames::IN_PLACE`] of them fit without an allocation.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Default, PartialEq, Eq, Hash)]
 pub struct Frames(SmallVec<[Bytes; Frames::IN_PLACE]>);
 
 impl Frames {
@@ -21,6 +21,16 @@ impl Frames {
         Frames::default()
     }
 
+    #[inline]
+    fn cloned(frames: &[Bytes]) -> Frames {
+        let mut cloned = Frames::new();
+        // Nearly always it is one: collecting would cost more than the loop.
+        for frame in frames {
+            cloned.push(frame.clone());
+        }
+        cloned
+    }
+
     /// Appends a frame.
     #[inline]
     pub fn push(&mut self, frame: Bytes) {
@@ -31,6 +41,13 @@ impl Frames {
     #[inline]
     pub fn take_first(&mut self) -> Option<Bytes> {
         (!self.0.is_empty()).then(|| self.0.remove(0))
+    }
+}
+
+impl Clone for Frames {
+    #[inline]
+    fn clone(&self) -> Frames {
+        Frames::cloned(self)
     }
 }
 
@@ -117,14 +134,9 @@ impl Message {
     /// A message of a borrowed first frame, which is copied, and the other
     /// frames, which are shared.
     pub fn new(head: &[u8], body: &[Bytes]) -> Message {
-        let mut frames = Frames::new();
-        // Nearly always it is one: collecting would cost more than the loop.
-        for frame in body {
-            frames.push(frame.clone());
-        }
         Message {
             head: Head::from(head),
-            body: frames,
+            body: Frames::cloned(body),
         }
     }
 

@@ -19,6 +19,7 @@ pub(super) struct SilenceClock {
 
 impl SilenceClock {
     /// What the clock shows.
+    #[inline]
     pub(super) fn at(&self, now: Time) -> Time {
         let reading = self.paused_at.unwrap_or(now);
         Time::from_origin(reading.since_origin().saturating_sub(self.skipped))
