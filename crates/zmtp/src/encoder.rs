@@ -12,9 +12,9 @@ use crate::seal::{FrameFlags, Sealer};
 /// Bodies of at least so many bytes are not copied into the buffer but handed
 /// to the vectored write as they are.
 ///
-/// Copying 4 KiB takes about as long as the alternative: one more entry for the
+/// Copying 2 KiB takes about as long as the alternative: one more entry for the
 /// kernel to walk, a shared handle to take and to release.
-pub const SHARE_FROM: usize = 4096;
+pub const SHARE_FROM: usize = 2048;
 
 /// Encoded messages on their way out, sealed if the connection's mechanism seals.
 ///
