@@ -44,8 +44,8 @@ pub struct InterfaceStats {
     pub sent: u64,
     /// Datagrams that the system refused to send.
     pub failed: u64,
-    /// Datagrams from the network that were put into the queue, or were familiar. A datagram counts at the first
-    /// of the interface's addresses that hears it.
+    /// Datagrams from the network that were put into the queue, or were familiar. A datagram
+    /// counts at the first of the interface's addresses that hears it.
     pub received: u64,
     /// Errors that the system reported on receiving.
     pub receive_errors: u64,
